@@ -1,0 +1,2 @@
+//! A minimal ext_proc server that only finds the model: the baseline.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Throughput of the guardrail's scanner.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Places each request on the replica that will answer soonest.

@@ -1,0 +1,1 @@
+//! Inspects, redacts and blocks prompts and responses.

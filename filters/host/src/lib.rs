@@ -1,0 +1,1 @@
+//! The only crate that names host calls: fallible, bytes in and out.

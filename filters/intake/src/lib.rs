@@ -1,0 +1,1 @@
+//! Takes the sidecar's snapshots into shared data.

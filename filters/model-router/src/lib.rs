@@ -1,0 +1,1 @@
+//! Reads the model name from a request and routes by it.

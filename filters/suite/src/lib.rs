@@ -1,0 +1,1 @@
+//! Every Weir filter in one module, chosen by root_id.

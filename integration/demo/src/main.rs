@@ -1,0 +1,2 @@
+//! The demo: real Envoy, simulated replicas, one table.
+fn main() {}

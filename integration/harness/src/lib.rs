@@ -1,0 +1,1 @@
+//! Starts real Envoy, replicas and the sidecar for tests, demo and benchmarks.

@@ -1,0 +1,2 @@
+//! A simulated vLLM replica.
+fn main() {}

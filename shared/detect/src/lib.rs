@@ -1,0 +1,1 @@
+//! What is sensitive: rules, validators, the streaming scanner, redaction.

@@ -1,0 +1,1 @@
+//! Prefix fingerprints, the prefix index, the load view, and picking a replica.

@@ -1,0 +1,1 @@
+//! Configuration of every filter and the sidecar: as written, then compiled.

@@ -1,0 +1,1 @@
+//! What the sidecar and the filters say to each other.

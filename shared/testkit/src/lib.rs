@@ -1,0 +1,1 @@
+//! Development only: case loader, every-chunking driver.

@@ -1,0 +1,1 @@
+//! Token estimates from character-class counts.

@@ -1,0 +1,2 @@
+//! Polls replicas and pushes snapshots into Envoy.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The work behind the just recipes.
+fn main() {}
