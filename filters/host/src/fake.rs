@@ -1,0 +1,274 @@
+//! Envoy for native tests: keeps what a filter reads and records what it does.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::{Body, Config, HeaderMap, Headers, Host, HostError, LogLevel, MetricKind};
+
+/// What a filter answered in Envoy's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalReply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Body as sent.
+    pub body: Vec<u8>,
+    /// `%RESPONSE_CODE_DETAILS%`.
+    pub details: String,
+}
+
+#[derive(Default)]
+struct State {
+    now_ns: u64,
+    tick_ms: u32,
+    config: HashMap<u32, Vec<u8>>,
+    headers: HashMap<HeaderMap, Vec<(String, Vec<u8>)>>,
+    headers_closed: bool,
+    bodies: HashMap<Body, Vec<u8>>,
+    properties: HashMap<Vec<String>, Vec<u8>>,
+    shared: HashMap<String, (Vec<u8>, u32)>,
+    next_cas: u32,
+    metrics: Vec<(String, i64)>,
+    logs: Vec<(LogLevel, String)>,
+    reply: Option<LocalReply>,
+    route_cache_clears: usize,
+}
+
+/// A host that lives in memory. Clones share their state.
+#[derive(Clone, Default)]
+pub struct FakeHost(Rc<RefCell<State>>);
+
+impl FakeHost {
+    /// An empty host at time 0.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock to `now_ns`.
+    pub fn set_now_ns(&self, now_ns: u64) {
+        self.0.borrow_mut().now_ns = now_ns;
+    }
+
+    /// Sets what [`Host::configuration`] returns.
+    pub fn set_configuration(&self, which: Config, bytes: &[u8]) {
+        self.0.borrow_mut().config.insert(which as u32, bytes.to_vec());
+    }
+
+    /// Sets an attribute.
+    pub fn set_property(&self, path: &[&str], value: &[u8]) {
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        self.0.borrow_mut().properties.insert(path, value.to_vec());
+    }
+
+    /// Sets the whole body buffer, as Envoy shows it in the next body callback.
+    pub fn set_body(&self, which: Body, bytes: &[u8]) {
+        self.0.borrow_mut().bodies.insert(which, bytes.to_vec());
+    }
+
+    /// The body buffer as it is now.
+    pub fn body_now(&self, which: Body) -> Vec<u8> {
+        self.0.borrow().bodies.get(&which).cloned().unwrap_or_default()
+    }
+
+    /// Makes every header call answer `BadArgument`, as Envoy does in the wrong phase.
+    pub fn close_headers(&self) {
+        self.0.borrow_mut().headers_closed = true;
+    }
+
+    /// A header's value, for asserting.
+    pub fn header_now(&self, map: HeaderMap, name: &str) -> Option<Vec<u8>> {
+        let state = self.0.borrow();
+        let pairs = state.headers.get(&map)?;
+        pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    }
+
+    /// A counter's or gauge's value, or a histogram's last value, by full name.
+    pub fn metric(&self, name: &str) -> Option<i64> {
+        self.0.borrow().metrics.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// All log lines so far.
+    pub fn logs(&self) -> Vec<(LogLevel, String)> {
+        self.0.borrow().logs.clone()
+    }
+
+    /// The local reply, if the filter sent one.
+    pub fn local_reply(&self) -> Option<LocalReply> {
+        self.0.borrow().reply.clone()
+    }
+
+    /// The tick period that is set.
+    pub fn tick_ms(&self) -> u32 {
+        self.0.borrow().tick_ms
+    }
+
+    /// How often the route cache was cleared by request-header changes or by name.
+    pub fn route_cache_clears(&self) -> usize {
+        self.0.borrow().route_cache_clears
+    }
+
+    fn with_headers<T>(
+        &self,
+        map: HeaderMap,
+        edit: impl FnOnce(&mut Vec<(String, Vec<u8>)>) -> T,
+    ) -> Result<T, HostError> {
+        let mut state = self.0.borrow_mut();
+        if state.headers_closed {
+            return Err(HostError::BadArgument);
+        }
+        Ok(edit(state.headers.entry(map).or_default()))
+    }
+
+    fn note_mutation(&self, map: HeaderMap) {
+        if map == HeaderMap::Request {
+            self.0.borrow_mut().route_cache_clears += 1;
+        }
+    }
+}
+
+impl Host for FakeHost {
+    fn log(&self, level: LogLevel, message: &str) {
+        self.0.borrow_mut().logs.push((level, message.to_owned()));
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.0.borrow().now_ns
+    }
+
+    fn set_tick_ms(&self, millis: u32) -> Result<(), HostError> {
+        self.0.borrow_mut().tick_ms = millis;
+        Ok(())
+    }
+
+    fn configuration(&self, which: Config) -> Vec<u8> {
+        self.0.borrow().config.get(&(which as u32)).cloned().unwrap_or_default()
+    }
+
+    fn header(&self, map: HeaderMap, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.with_headers(map, |pairs| {
+            let values: Vec<&[u8]> =
+                pairs.iter().filter(|(key, _)| key == name).map(|(_, v)| v.as_slice()).collect();
+            (!values.is_empty()).then(|| values.join(&b","[..]))
+        })
+    }
+
+    fn headers(&self, map: HeaderMap) -> Result<Headers, HostError> {
+        self.with_headers(map, |pairs| {
+            pairs.iter().map(|(key, value)| (key.clone().into_bytes(), value.clone())).collect()
+        })
+    }
+
+    fn set_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
+        self.with_headers(map, |pairs| {
+            pairs.retain(|(key, _)| key != name);
+            pairs.push((name.to_owned(), value.to_vec()));
+        })?;
+        self.note_mutation(map);
+        Ok(())
+    }
+
+    fn add_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
+        self.with_headers(map, |pairs| pairs.push((name.to_owned(), value.to_vec())))?;
+        self.note_mutation(map);
+        Ok(())
+    }
+
+    fn remove_header(&self, map: HeaderMap, name: &str) -> Result<(), HostError> {
+        self.with_headers(map, |pairs| pairs.retain(|(key, _)| key != name))?;
+        self.note_mutation(map);
+        Ok(())
+    }
+
+    fn body(&self, which: Body, start: usize, len: usize) -> Result<Vec<u8>, HostError> {
+        let state = self.0.borrow();
+        let body = state.bodies.get(&which).map_or(&[][..], Vec::as_slice);
+        let end = start.saturating_add(len).min(body.len());
+        Ok(body.get(start..end).unwrap_or_default().to_vec())
+    }
+
+    fn replace_body_front(&self, which: Body, len: usize, bytes: &[u8]) -> Result<(), HostError> {
+        let mut state = self.0.borrow_mut();
+        let body = state.bodies.entry(which).or_default();
+        let cut = len.min(body.len());
+        body.splice(..cut, bytes.iter().copied());
+        Ok(())
+    }
+
+    fn append_body(&self, which: Body, bytes: &[u8]) -> Result<(), HostError> {
+        self.0.borrow_mut().bodies.entry(which).or_default().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
+        let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+        Ok(self.0.borrow().properties.get(&path).cloned())
+    }
+
+    fn set_state(&self, key: &str, value: &[u8]) -> Result<(), HostError> {
+        self.set_property(&[key], value);
+        Ok(())
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, HostError> {
+        Ok(self.0.borrow().shared.get(key).cloned())
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
+        let mut state = self.0.borrow_mut();
+        let held = state.shared.get(key).map(|(_, cas)| *cas);
+        if cas.is_some_and(|cas| cas != 0 && held.is_some_and(|held| held != cas)) {
+            return Err(HostError::CasMismatch);
+        }
+        state.next_cas += 1;
+        let next = state.next_cas;
+        state.shared.insert(key.to_owned(), (value.to_vec(), next));
+        Ok(())
+    }
+
+    fn define_metric(&self, _kind: MetricKind, name: &str) -> Result<u32, HostError> {
+        let mut state = self.0.borrow_mut();
+        let at = state.metrics.iter().position(|(key, _)| key == name).unwrap_or_else(|| {
+            state.metrics.push((name.to_owned(), 0));
+            state.metrics.len() - 1
+        });
+        u32::try_from(at).map_err(|_| HostError::BadArgument)
+    }
+
+    fn increment_metric(&self, id: u32, by: i64) -> Result<(), HostError> {
+        let mut state = self.0.borrow_mut();
+        let metric = state.metrics.get_mut(id as usize).ok_or(HostError::BadArgument)?;
+        metric.1 += by;
+        Ok(())
+    }
+
+    fn record_metric(&self, id: u32, value: u64) -> Result<(), HostError> {
+        let mut state = self.0.borrow_mut();
+        let metric = state.metrics.get_mut(id as usize).ok_or(HostError::BadArgument)?;
+        metric.1 = i64::try_from(value).unwrap_or(i64::MAX);
+        Ok(())
+    }
+
+    fn reply(
+        &self,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+        details: &str,
+    ) -> Result<(), HostError> {
+        let headers = headers.iter().map(|(key, v)| ((*key).to_owned(), v.to_vec())).collect();
+        let (body, details) = (body.to_vec(), details.to_owned());
+        self.0.borrow_mut().reply = Some(LocalReply { status, headers, body, details });
+        Ok(())
+    }
+
+    fn clear_route_cache(&self) -> Result<(), HostError> {
+        self.0.borrow_mut().route_cache_clears += 1;
+        Ok(())
+    }
+
+    fn act_on_stream(&self, _context_id: u32) -> Result<(), HostError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Counters and histograms that are defined on first use and cost one host call afterwards.
+
+use std::cell::Cell;
+
+use crate::{Host, MetricKind};
+
+/// A metric whose name, with its labels, is known when the filter is configured.
+///
+/// Labels are part of the name (`name.key.value`) and become Prometheus labels through Envoy's
+/// `stats_config.stats_tags`; so a label's value must come from the configuration, never from a
+/// client.
+pub struct Metric {
+    kind: MetricKind,
+    name: String,
+    id: Cell<Option<u32>>,
+}
+
+impl Metric {
+    /// A counter by its full name.
+    pub fn counter(name: impl Into<String>) -> Self {
+        Self { kind: MetricKind::Counter, name: name.into(), id: Cell::new(None) }
+    }
+
+    /// A histogram by its full name; its unit belongs into the name.
+    pub fn histogram(name: impl Into<String>) -> Self {
+        Self { kind: MetricKind::Histogram, name: name.into(), id: Cell::new(None) }
+    }
+
+    /// Adds one.
+    pub fn increment<H: Host>(&self, host: &H) {
+        self.add(host, 1);
+    }
+
+    /// Adds `by`.
+    pub fn add<H: Host>(&self, host: &H, by: i64) {
+        if let Some(id) = self.id(host) {
+            // A metric that cannot be written must not fail a request.
+            let _ = host.increment_metric(id, by);
+        }
+    }
+
+    /// Records a value of a histogram.
+    pub fn record<H: Host>(&self, host: &H, value: u64) {
+        if let Some(id) = self.id(host) {
+            let _ = host.record_metric(id, value);
+        }
+    }
+
+    fn id<H: Host>(&self, host: &H) -> Option<u32> {
+        if self.id.get().is_none() {
+            self.id.set(host.define_metric(self.kind, &self.name).ok());
+        }
+        self.id.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FakeHost;
+
+    #[test]
+    fn a_metric_is_defined_once_and_counts() {
+        let host = FakeHost::new();
+        let requests = Metric::counter("weir_requests_total");
+        requests.increment(&host);
+        requests.add(&host, 4);
+        assert_eq!(host.metric("weir_requests_total"), Some(5));
+    }
+}
