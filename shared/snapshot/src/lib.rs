@@ -1,1 +1,44 @@
 //! What the sidecar and the filters say to each other.
+//!
+//! # Overview
+//! The sidecar polls the replicas of a pool and pushes one [`SnapshotMessage`] (JSON) per pool to the intake
+//! filter. [`SnapshotMessage::parse`] checks it completely; [`encode`] turns it into the compact binary form that
+//! lies in Envoy's shared data; [`CompactView::decode`] reads that form in every worker. A small [`VersionStamp`]
+//! beside each view tells a worker whether it has to decode again. [`signature`] signs and verifies the body.
+//!
+//! # Example
+//! ```
+//! use weir_snapshot::{CompactView, SnapshotMessage, encode};
+//! let body = br#"{"version":1,"pool":"llama","epoch":1,"sequence":7,
+//!     "endpoints":[{"address":"127.0.0.1:9001","state":"ready","age_ms":3,"waiting":2}]}"#;
+//! let message = SnapshotMessage::parse(body).unwrap();
+//! let stored = encode(&message, 1_000_000).unwrap();
+//! let view = CompactView::decode(&stored).unwrap();
+//! let first = view.endpoints().first().unwrap();
+//! assert_eq!(view.address(first), b"127.0.0.1:9001");
+//! assert_eq!(first.waiting, Some(2));
+//! ```
+//!
+//! # Limits
+//! Every bound is a constant of [`limits`]. No function here can panic on any input, and none reads a clock.
+
+mod compact;
+mod encode;
+mod error;
+pub mod keys;
+pub mod limits;
+mod message;
+mod reply;
+pub mod signature;
+mod validate;
+mod version;
+mod view_json;
+
+pub use compact::{CompactView, DecodeError, EndpointRecord};
+pub use encode::{EncodeError, encode};
+pub use error::{Invalid, ReadError};
+pub use message::{EndpointReport, EndpointState, SnapshotMessage};
+pub use reply::{Accepted, EndpointFeedback, Refusal, RefusalCode};
+pub use validate::canonical_address;
+pub use version::VersionStamp;
+pub use view_json::view_json;

@@ -1,0 +1,129 @@
+//! The push message as JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// State of one pool's replicas at one moment, as the sidecar pushes it.
+///
+/// Reading goes through [`SnapshotMessage::parse`], which also checks every bound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotMessage {
+    /// Version of this format: [`MESSAGE_VERSION`](crate::limits::MESSAGE_VERSION).
+    pub version: u32,
+    /// Name of the pool: letters, digits and `. _ - : /`, at most 256 bytes.
+    pub pool: String,
+    /// Start of the sidecar, in ms since 1970. A restarted sidecar has a greater epoch.
+    pub epoch: u64,
+    /// Number of this snapshot in its pool and epoch, from 1.
+    pub sequence: u64,
+    /// One report per replica, at most 4096, no address twice.
+    pub endpoints: Vec<EndpointReport>,
+}
+
+/// What is known of one replica. A metric that is unknown is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointReport {
+    /// `ip:port`, IPv6 in brackets, port not 0.
+    pub address: String,
+    /// Whether requests should go there.
+    pub state: EndpointState,
+    /// Milliseconds since the last good poll; absent if there never was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
+    /// Requests in the replica's queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u32>,
+    /// Requests being served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<u32>,
+    /// Share of the KV cache in use, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_cache_use: Option<f64>,
+    /// Tokens per KV-cache block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<u32>,
+    /// KV-cache blocks in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u32>,
+    /// Share of the GPU in use, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_use: Option<f64>,
+    /// LoRA adapters that fit at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_lora: Option<u32>,
+    /// Adapters that are loaded and in use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub running_adapters: Vec<String>,
+    /// Adapters that wait for a slot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_adapters: Vec<String>,
+}
+
+impl EndpointReport {
+    /// A report without any metric.
+    #[must_use]
+    pub fn new(address: impl Into<String>, state: EndpointState) -> Self {
+        Self {
+            address: address.into(),
+            state,
+            age_ms: None,
+            waiting: None,
+            running: None,
+            kv_cache_use: None,
+            block_size: None,
+            blocks: None,
+            gpu_use: None,
+            max_lora: None,
+            running_adapters: Vec::new(),
+            waiting_adapters: Vec::new(),
+        }
+    }
+}
+
+/// Whether requests should go to a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointState {
+    /// Polls succeed.
+    Ready,
+    /// Polls fail now and then, or the page is partly nonsense: used last.
+    Degraded,
+    /// Being taken out of service: no new requests while another endpoint lives.
+    Draining,
+    /// Polls fail: no requests while another endpoint lives.
+    Unreachable,
+}
+
+impl EndpointState {
+    /// Every state, best first; the position is the byte of the compact form.
+    pub const ALL: [Self; 4] = [Self::Ready, Self::Degraded, Self::Draining, Self::Unreachable];
+
+    /// The byte that stands for this state in the compact form.
+    #[must_use]
+    pub const fn to_byte(self) -> u8 {
+        match self {
+            Self::Ready => 0,
+            Self::Degraded => 1,
+            Self::Draining => 2,
+            Self::Unreachable => 3,
+        }
+    }
+
+    /// The state that `byte` stands for.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
+    }
+
+    /// The name of this state in the message.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Draining => "draining",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
