@@ -1,1 +1,17 @@
-//! Configuration of every filter and the sidecar: as written, then compiled.
+//! Configuration of every filter and the sidecar, in two layers: as written, then compiled.
+//!
+//! A filter's configuration is the `google.protobuf.Struct` of Envoy's plugin config, which a
+//! filter receives as JSON. The raw layer is what serde reads (unknown fields are refused); the
+//! compiled layer is what a filter asks questions of. Errors name the field, the value and the
+//! limit, and are shown by Envoy when it refuses the configuration.
+//!
+//! Each filter has named policies, one of which applies to a route: see [`policies`].
+
+pub mod endpoint_picker;
+pub mod error;
+pub mod intake;
+pub mod model_router;
+pub mod policies;
+
+pub use error::SettingsError;
+pub use policies::{Policies, UnknownPolicy};

@@ -1,0 +1,113 @@
+//! Configuration of `endpoint-picker`.
+
+use serde::Deserialize;
+
+use crate::{Policies, SettingsError};
+
+/// One policy as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawPolicy {
+    /// Pool to pick from when no filter before this one has named one.
+    #[serde(default)]
+    pub pool: Option<String>,
+    /// How many further endpoints follow the chosen one, for retries.
+    #[serde(default = "default_alternates")]
+    pub alternates: u8,
+    /// A snapshot older than this many ms is stale: affinity and own counts decide.
+    #[serde(default = "default_fresh_ms")]
+    pub fresh_ms: u32,
+    /// Prompt tokens that a replica of these pools prefills per second.
+    #[serde(default = "default_prefill_rate")]
+    pub prefill_tokens_per_second: u32,
+    /// Largest request body that this filter reads by itself, in bytes, where no filter before it
+    /// has read it.
+    #[serde(default = "default_max_body_bytes")]
+    pub max_body_bytes: u64,
+}
+
+fn default_alternates() -> u8 {
+    2
+}
+
+fn default_fresh_ms() -> u32 {
+    1000
+}
+
+/// 0.2 ms a token: the middle of what an 8B model on an H100 takes (0.15–0.30 ms).
+fn default_prefill_rate() -> u32 {
+    5000
+}
+
+fn default_max_body_bytes() -> u64 {
+    crate::model_router::DEFAULT_MAX_BODY_BYTES
+}
+
+/// One compiled policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PickerPolicy {
+    /// Pool to pick from when the facts name none.
+    pub pool: Option<String>,
+    /// Endpoints after the chosen one, 0–2.
+    pub alternates: u8,
+    /// Age limit of a fresh snapshot, in ms.
+    pub fresh_ms: u32,
+    /// Prompt tokens prefilled per second, at least 1.
+    pub prefill_tokens_per_second: u32,
+    /// Largest request body read here, in bytes.
+    pub max_body_bytes: u64,
+}
+
+/// Most alternates after the chosen endpoint.
+pub const MAX_ALTERNATES: u8 = 2;
+
+/// Reads all policies of `endpoint-picker`.
+///
+/// # Errors
+/// See [`Policies::from_json`]; also more than [`MAX_ALTERNATES`] alternates, or a rate or age
+/// limit of 0.
+pub fn policies(json: &[u8]) -> Result<Policies<PickerPolicy>, SettingsError> {
+    Policies::from_json(json, compile)
+}
+
+fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
+    let RawPolicy { pool, alternates, fresh_ms, prefill_tokens_per_second, max_body_bytes } = raw;
+    if alternates > MAX_ALTERNATES {
+        let problem = format!("is more than {MAX_ALTERNATES}");
+        return Err(SettingsError::invalid(format!("{field}.alternates"), alternates, problem));
+    }
+    for (name, value) in
+        [("fresh_ms", fresh_ms), ("prefill_tokens_per_second", prefill_tokens_per_second)]
+    {
+        if value == 0 {
+            return Err(SettingsError::invalid(format!("{field}.{name}"), 0, "must be at least 1"));
+        }
+    }
+    Ok(PickerPolicy { pool, alternates, fresh_ms, prefill_tokens_per_second, max_body_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_empty_policy_has_the_documented_defaults() {
+        let all = policies(br#"{"policies":{"default":{}}}"#).unwrap();
+        let policy = all.select(None, None).unwrap();
+        assert_eq!((policy.alternates, policy.fresh_ms), (2, 1000));
+        assert_eq!(policy.prefill_tokens_per_second, 5000);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_name() {
+        for (policy, expected) in [
+            (r#"{"alternates":3}"#, "policies.default.alternates: 3 is more than 2"),
+            (r#"{"fresh_ms":0}"#, "policies.default.fresh_ms: 0 must be at least 1"),
+        ] {
+            let json = format!(r#"{{"policies":{{"default":{policy}}}}}"#);
+            assert_eq!(policies(json.as_bytes()).unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Named policies, and which of them applies to a route.
+//!
+//! Envoy has no per-route Wasm configuration, so one filter instance carries all policies and
+//! the route names one: in its metadata (`filter_metadata: {weir: {policy: NAME}}`), or, for
+//! meshes that cannot set metadata, through the `routes` map by route name. Neither: `default`.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::Deserialize;
+
+use crate::SettingsError;
+
+/// Name of the policy that applies where a route names none.
+pub const DEFAULT: &str = "default";
+
+/// Policies as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawPolicies<R> {
+    /// Policies by name. `default` applies where a route names none.
+    pub policies: BTreeMap<String, R>,
+    /// Policy by Envoy route name.
+    #[serde(default)]
+    pub routes: BTreeMap<String, String>,
+}
+
+/// Compiled policies.
+#[derive(Debug)]
+pub struct Policies<P> {
+    named: BTreeMap<String, Rc<P>>,
+    routes: BTreeMap<String, Rc<P>>,
+}
+
+/// A route names a policy that the filter does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no policy of the name that the route asks for, and no default policy")]
+pub struct UnknownPolicy;
+
+impl<P> Policies<P> {
+    /// Reads policies from the plugin's JSON, compiling each with `compile(field path, raw)`.
+    ///
+    /// # Errors
+    /// Unreadable JSON, no policy at all, a `routes` entry that names no policy, or what
+    /// `compile` refuses.
+    pub fn from_json<R: serde::de::DeserializeOwned>(
+        json: &[u8],
+        compile: impl Fn(&str, R) -> Result<P, SettingsError>,
+    ) -> Result<Self, SettingsError> {
+        let raw: RawPolicies<R> = serde_json::from_slice(json)?;
+        if raw.policies.is_empty() {
+            return Err(SettingsError::invalid("policies", "{}", "needs at least one policy"));
+        }
+        let mut named = BTreeMap::new();
+        for (name, policy) in raw.policies {
+            let compiled = compile(&format!("policies.{name}"), policy)?;
+            named.insert(name, Rc::new(compiled));
+        }
+        let mut routes = BTreeMap::new();
+        for (route, name) in raw.routes {
+            let field = format!("routes.{route}");
+            let policy = named
+                .get(&name)
+                .ok_or_else(|| SettingsError::invalid(field, &name, "is not a policy's name"))?;
+            routes.insert(route, Rc::clone(policy));
+        }
+        Ok(Self { named, routes })
+    }
+
+    /// True if the route's name matters, so that a filter need not ask for it otherwise.
+    pub fn depends_on_route_name(&self) -> bool {
+        !self.routes.is_empty()
+    }
+
+    /// The policy for a route, by the name in its metadata, else by its route name.
+    ///
+    /// # Errors
+    /// The metadata names a policy that does not exist, or nothing applies and there is no
+    /// `default`: the caller fails closed.
+    pub fn select(
+        &self,
+        metadata: Option<&[u8]>,
+        route_name: Option<&[u8]>,
+    ) -> Result<&Rc<P>, UnknownPolicy> {
+        if let Some(name) = metadata {
+            return text(name).and_then(|name| self.named.get(name)).ok_or(UnknownPolicy);
+        }
+        route_name
+            .and_then(text)
+            .and_then(|name| self.routes.get(name))
+            .or_else(|| self.named.get(DEFAULT))
+            .ok_or(UnknownPolicy)
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn policies(json: &str) -> Result<Policies<u32>, SettingsError> {
+        Policies::from_json(json.as_bytes(), |_, raw: u32| Ok(raw))
+    }
+
+    #[test]
+    fn metadata_wins_over_the_route_name_and_that_over_the_default() {
+        let all = policies(r#"{"policies":{"default":1,"batch":2,"x":3},"routes":{"r":"batch"}}"#)
+            .unwrap();
+        assert_eq!(**all.select(Some(b"x"), Some(b"r")).unwrap(), 3);
+        assert_eq!(**all.select(None, Some(b"r")).unwrap(), 2);
+        assert_eq!(**all.select(None, Some(b"other")).unwrap(), 1);
+        assert_eq!(**all.select(None, None).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_route_that_asks_for_an_unknown_policy_gets_none_at_all() {
+        let all = policies(r#"{"policies":{"default":1}}"#).unwrap();
+        assert_eq!(all.select(Some(b"strict"), None), Err(UnknownPolicy));
+        assert_eq!(all.select(Some(b"\xff"), None), Err(UnknownPolicy));
+        let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
+        assert_eq!(all.select(None, None), Err(UnknownPolicy));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = policies(r#"{"policies":{}}"#).unwrap_err().to_string();
+        assert!(error.contains("at least one policy"), "{error}");
+        let error = policies(r#"{"policies":{"a":1},"routes":{"r":"b"}}"#).unwrap_err().to_string();
+        assert_eq!(error, "routes.r: b is not a policy's name");
+        let error = policies(r#"{"policies":{"a":1},"rutes":{}}"#).unwrap_err().to_string();
+        assert!(error.contains("rutes"), "{error}");
+    }
+}
