@@ -12,6 +12,7 @@ pub mod error;
 pub mod intake;
 pub mod model_router;
 pub mod policies;
+pub mod sidecar;
 
 pub use error::SettingsError;
 pub use policies::{Policies, UnknownPolicy};

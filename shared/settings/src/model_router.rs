@@ -27,6 +27,10 @@ pub struct RawPolicy {
     /// Whether paths that are no known API pass untouched (`pass`) or get a 404 (`reject`).
     #[serde(default)]
     pub unknown_path: UnknownPath,
+    /// True to ask replicas for the usage of streams (`stream_options.include_usage`) where the
+    /// client did not; clients then see one more event at the end.
+    #[serde(default)]
+    pub request_usage: bool,
 }
 
 fn default_max_body_bytes() -> u64 {
@@ -78,6 +82,8 @@ pub struct RouterPolicy {
     pub max_body_bytes: u64,
     /// What happens to unknown paths.
     pub unknown_path: UnknownPath,
+    /// Whether to ask replicas for the usage of streams.
+    pub request_usage: bool,
 }
 
 #[derive(Debug)]
@@ -138,6 +144,7 @@ impl RouterPolicy {
             default_model: raw.default_model,
             max_body_bytes: raw.max_body_bytes,
             unknown_path: raw.unknown_path,
+            request_usage: raw.request_usage,
         };
         policy.check_default(field)?;
         Ok(policy)

@@ -1,0 +1,151 @@
+//! One pool of replicas.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use weir_snapshot::SnapshotMessage;
+use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES, MESSAGE_VERSION};
+
+use super::duration::{Bounds, bounded};
+use super::{HttpUrl, count, quoted};
+use crate::SettingsError;
+
+/// Below 10 ms the polls cost more than they tell; above a minute a view is no view.
+const POLL_INTERVAL: Bounds = Bounds {
+    default: Duration::from_millis(100),
+    min: Duration::from_millis(10),
+    max: Duration::from_secs(60),
+};
+
+/// A loaded model server answers its metrics late; one that takes a second is as good as gone.
+const TIMEOUT: Bounds = Bounds {
+    default: Duration::from_secs(1),
+    min: Duration::from_millis(10),
+    max: Duration::from_secs(60),
+};
+
+/// One pool as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawPool {
+    /// Which model server the replicas run, so which metric names are read: `vllm` if not given.
+    #[serde(default)]
+    pub server: ModelServerKind,
+    /// How often each replica is polled, and the pool's snapshot pushed: 10ms to 60s, 100ms if
+    /// not given.
+    #[serde(default)]
+    pub poll_interval: Option<String>,
+    /// How long one poll may take: 10ms to 60s, 1s if not given.
+    #[serde(default)]
+    pub timeout: Option<String>,
+    /// The replicas.
+    pub endpoints: Vec<RawEndpoint>,
+}
+
+/// One replica as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawEndpoint {
+    /// Where Envoy sends requests: `ip:port`.
+    pub address: String,
+    /// Where the metrics are: `http://ADDRESS/metrics` if not given.
+    #[serde(default)]
+    pub metrics_url: Option<String>,
+}
+
+/// A model server whose metric names are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelServerKind {
+    /// vLLM.
+    #[default]
+    Vllm,
+}
+
+/// One compiled pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Name, as the filters know it.
+    pub name: String,
+    /// Which metric names are read.
+    pub server: ModelServerKind,
+    /// Time between two polls of a replica, and between two pushes.
+    pub poll_interval: Duration,
+    /// How long one poll may take.
+    pub timeout: Duration,
+    /// The replicas, no address twice, at least one.
+    pub endpoints: Vec<EndpointSettings>,
+}
+
+/// One compiled replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSettings {
+    /// Where Envoy sends requests.
+    pub address: SocketAddr,
+    /// Where the metrics are.
+    pub metrics_url: HttpUrl,
+}
+
+impl PoolSettings {
+    pub(super) fn compile(name: String, raw: RawPool) -> Result<Self, SettingsError> {
+        check_name(&name)?;
+        let field = format!("pools.{name}");
+        let duration = |part: &str, written: Option<String>, bounds| {
+            bounded(&format!("{field}.{part}"), written.as_deref(), bounds)
+        };
+        Ok(Self {
+            server: raw.server,
+            poll_interval: duration("poll_interval", raw.poll_interval, &POLL_INTERVAL)?,
+            timeout: duration("timeout", raw.timeout, &TIMEOUT)?,
+            endpoints: endpoints(&format!("{field}.endpoints"), &raw.endpoints)?,
+            name,
+        })
+    }
+}
+
+/// The rule for names belongs to the push message, so an empty message is asked.
+fn check_name(name: &str) -> Result<(), SettingsError> {
+    let probe = SnapshotMessage {
+        version: MESSAGE_VERSION,
+        pool: name.to_owned(),
+        epoch: 0,
+        sequence: 1,
+        endpoints: Vec::new(),
+    };
+    probe.validate().map_err(|_| {
+        let problem = format!("must be 1 to {MAX_NAME_BYTES} letters, digits or any of . _ - : /");
+        SettingsError::invalid("pools (name)", quoted(name), problem)
+    })
+}
+
+fn endpoints(field: &str, written: &[RawEndpoint]) -> Result<Vec<EndpointSettings>, SettingsError> {
+    count(field, written.len(), MAX_ENDPOINTS)?;
+    let mut seen = std::collections::BTreeSet::new();
+    let mut endpoints = Vec::with_capacity(written.len());
+    for (at, raw) in written.iter().enumerate() {
+        let field = format!("{field}[{at}]");
+        let endpoint = endpoint(&field, raw)?;
+        if !seen.insert(endpoint.address) {
+            let field = format!("{field}.address");
+            return Err(SettingsError::invalid(field, quoted(&raw.address), "stands twice"));
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+fn endpoint(field: &str, raw: &RawEndpoint) -> Result<EndpointSettings, SettingsError> {
+    let address: SocketAddr =
+        raw.address.parse().ok().filter(|address: &SocketAddr| address.port() != 0).ok_or_else(
+            || {
+                let problem = "is no ip:port with a port from 1 to 65535";
+                SettingsError::invalid(format!("{field}.address"), quoted(&raw.address), problem)
+            },
+        )?;
+    let metrics_url = match &raw.metrics_url {
+        Some(url) => HttpUrl::parse(&format!("{field}.metrics_url"), url)?,
+        None => HttpUrl::metrics_of(address),
+    };
+    Ok(EndpointSettings { address, metrics_url })
+}
