@@ -1,1 +1,37 @@
 //! Prefix fingerprints, the prefix index, the load view, and picking a replica.
+//!
+//! # Overview
+//! A [`Policy`] turns a [`PickRequest`] and what is known of the pool ([`PoolState`]) into a [`Pick`]: up to three
+//! endpoints, best first. What is known comes from three places:
+//! - [`LoadView`]: what the sidecar measured, decoded once per snapshot;
+//! - [`PrefixIndex`]: which replica served which prefix, learned by this VM, bounded in memory;
+//! - [`Outstanding`]: what this Envoy has sent and not yet got back, shared by its workers.
+//!
+//! [`ExpectedTtft`] is the policy that Weir ships; [`RoundRobin`] and [`LeastLoad`] are there to compare with.
+//!
+//! # The way of a request
+//! 1. `policy.pick(&request, &state)` gives the order for the header.
+//! 2. `prefixes.learn(&request, replica)` and `outstanding.dispatch(&dispatch, now)` note that it goes there.
+//! 3. At the first response byte: `outstanding.first_token(&dispatch)` and `prefixes.confirm(&expectation)`.
+//! 4. At the end: `outstanding.finish(&dispatch, phase)`, and `prefixes.correct(&expectation, usage)` where the
+//!    replica reports how many prompt tokens it had cached.
+//!
+//! Nothing here reads a clock, allocates without bound, or panics.
+
+mod depth;
+pub mod fingerprint;
+mod hash;
+mod load_view;
+mod outstanding;
+mod pick;
+mod policy;
+mod prefix_index;
+mod request;
+
+pub use hash::replica_key;
+pub use load_view::{Freshness, FreshnessLimits, LoadView, Replica};
+pub use outstanding::{Dispatch, Outstanding, OwnLoad, Phase};
+pub use pick::{Basis, MAX_ORDER, NoPick, Order, Pick};
+pub use policy::{ExpectedTtft, LeastLoad, Policy, PoolState, RoundRobin, TtftModel};
+pub use prefix_index::{CachedTokens, Expectation, Matches, PrefixIndex, ReplicaId};
+pub use request::PickRequest;

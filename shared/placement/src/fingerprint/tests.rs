@@ -1,0 +1,1 @@
+//! Chunking, boundaries, and what must and must not share a fingerprint.

@@ -1,0 +1,180 @@
+//! What is known of a pool's replicas, ready for picking.
+
+use weir_snapshot::{CompactView, DecodeError, EndpointRecord, VersionStamp};
+
+use crate::hash::replica_key;
+use crate::prefix_index::{PrefixIndex, ReplicaId};
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// How old measurements may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreshnessLimits {
+    /// Oldest measurement, in ms, that still counts as the present load.
+    pub fresh_ms: u64,
+}
+
+impl Default for FreshnessLimits {
+    /// One second: ten polls at the sidecar's default interval of 100 ms.
+    fn default() -> Self {
+        Self { fresh_ms: 1000 }
+    }
+}
+
+/// Whether measured load can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// At least one endpoint was measured recently.
+    Fresh,
+    /// Endpoints are known, their load is not.
+    Stale,
+    /// No endpoint is known.
+    Absent,
+}
+
+impl Freshness {
+    /// The word for logs and metric labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// One endpoint of a [`LoadView`] with its identity.
+#[derive(Debug, Clone, Copy)]
+pub struct Replica<'a> {
+    /// Identity across snapshots.
+    pub id: ReplicaId,
+    /// What was measured.
+    pub record: &'a EndpointRecord,
+}
+
+/// A decoded view of one pool with the identities of its replicas.
+///
+/// Decode once per version; a pick only reads.
+#[derive(Debug, Clone)]
+pub struct LoadView {
+    compact: CompactView,
+    /// By position in the view.
+    ids: Vec<ReplicaId>,
+    /// Key and position, by ascending key.
+    by_key: Vec<(u64, u16)>,
+    /// Which parts of the prefix index concern this pool, ascending.
+    groups: Vec<u16>,
+}
+
+impl LoadView {
+    /// Reads a stored view and gives each of its replicas its place in the prefix index.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are no compact view.
+    pub fn decode(bytes: &[u8], prefixes: &mut PrefixIndex) -> Result<Self, DecodeError> {
+        Ok(Self::new(CompactView::decode(bytes)?, prefixes))
+    }
+
+    /// The same from a view that is decoded already.
+    #[must_use]
+    pub fn new(compact: CompactView, prefixes: &mut PrefixIndex) -> Self {
+        let keys = compact.endpoints().iter().map(|record| replica_key(compact.address(record)));
+        let keys: Vec<u64> = keys.collect();
+        let ids = prefixes.register(&keys);
+        let mut by_key: Vec<(u64, u16)> = keys.into_iter().zip(0..).collect();
+        by_key.sort_unstable();
+        let mut groups: Vec<u16> = ids.iter().filter_map(ReplicaId::group).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        Self { compact, ids, by_key, groups }
+    }
+
+    /// Version and time of reception.
+    #[must_use]
+    pub fn stamp(&self) -> VersionStamp {
+        self.compact.stamp()
+    }
+
+    /// Number of endpoints.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no endpoint.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The endpoints in the order of the view.
+    pub fn replicas(&self) -> impl Iterator<Item = Replica<'_>> {
+        self.ids
+            .iter()
+            .zip(self.compact.endpoints())
+            .map(|(id, record)| Replica { id: *id, record })
+    }
+
+    /// Identity of the endpoint at `index`.
+    #[must_use]
+    pub fn id(&self, index: usize) -> Option<ReplicaId> {
+        self.ids.get(index).copied()
+    }
+
+    /// `ip:port` of the endpoint at `index`.
+    #[must_use]
+    pub fn address(&self, index: usize) -> Option<&[u8]> {
+        self.compact.endpoints().get(index).map(|record| self.compact.address(record))
+    }
+
+    /// Position of the endpoint with `address` (`ip:port`), for instance the one that really answered.
+    #[must_use]
+    pub fn position(&self, address: &[u8]) -> Option<usize> {
+        self.position_of(replica_key(address))
+    }
+
+    /// Position of the replica with `key`.
+    #[must_use]
+    pub fn position_of(&self, key: u64) -> Option<usize> {
+        let found = self.by_key.binary_search_by_key(&key, |(known, _)| *known).ok()?;
+        self.by_key.get(found).map(|(_, index)| usize::from(*index))
+    }
+
+    /// The decoded form below, with adapters and pool name.
+    #[must_use]
+    pub fn compact(&self) -> &CompactView {
+        &self.compact
+    }
+
+    /// Whether the load in this view can be trusted at `now_ns`.
+    #[must_use]
+    pub fn freshness(&self, now_ns: u64, limits: FreshnessLimits) -> Freshness {
+        if self.is_empty() {
+            return Freshness::Absent;
+        }
+        let oldest = self.oldest_fresh_age(now_ns, limits);
+        let fresh = |record: &EndpointRecord| is_fresh(record, oldest);
+        if self.compact.endpoints().iter().any(fresh) { Freshness::Fresh } else { Freshness::Stale }
+    }
+
+    /// Age at the push, in ms, up to which an endpoint's measurements are fresh at `now_ns`; `None` if none is.
+    pub(crate) fn oldest_fresh_age(&self, now_ns: u64, limits: FreshnessLimits) -> Option<u64> {
+        limits.fresh_ms.checked_sub(self.stamp().age_ns(now_ns) / NS_PER_MS)
+    }
+
+    /// Keys and positions by ascending key.
+    pub(crate) fn by_key(&self) -> &[(u64, u16)] {
+        &self.by_key
+    }
+
+    /// Groups of the prefix index that this pool's replicas belong to, ascending.
+    pub(crate) fn groups(&self) -> &[u16] {
+        &self.groups
+    }
+}
+
+/// Whether the endpoint was measured recently; `oldest` comes from [`LoadView::oldest_fresh_age`].
+pub(crate) fn is_fresh(record: &EndpointRecord, oldest: Option<u64>) -> bool {
+    record.age_ms.zip(oldest).is_some_and(|(age, oldest)| u64::from(age) <= oldest)
+}

@@ -1,0 +1,89 @@
+//! Which endpoints may be chosen, and keeping the best few.
+
+use weir_snapshot::EndpointState;
+
+use super::PoolState;
+use super::subset::Subset;
+use crate::pick::{MAX_ORDER, NoPick, Order};
+use crate::request::PickRequest;
+
+/// The endpoints that a pick may use.
+pub(super) struct Candidates {
+    subset: Subset,
+    /// Whether endpoints that should get no requests are all there are.
+    last_resort: bool,
+}
+
+impl Candidates {
+    /// Applies the subset, then leaves out unreachable and draining endpoints unless there are no others.
+    pub(super) fn new(request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Self, NoPick> {
+        if state.view.is_empty() {
+            return Err(NoPick::Absent);
+        }
+        let subset = Subset::new(request.subset, state.view);
+        let mut states = (state.view.replicas().enumerate())
+            .filter(|(index, _)| subset.allows(*index))
+            .map(|(_, replica)| replica.record.state)
+            .peekable();
+        states.peek().ok_or(NoPick::SubsetEmpty)?;
+        let last_resort = !states.any(takes_requests);
+        Ok(Self { subset, last_resort })
+    }
+
+    /// Whether the endpoint at `index` with this state may be chosen.
+    pub(super) fn admit(&self, index: usize, state: EndpointState) -> bool {
+        (self.last_resort || takes_requests(state)) && self.subset.allows(index)
+    }
+}
+
+fn takes_requests(state: EndpointState) -> bool {
+    matches!(state, EndpointState::Ready | EndpointState::Degraded)
+}
+
+/// An endpoint with what it costs to send the request there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scored {
+    /// Worse states come later, whatever the cost.
+    pub(super) state: EndpointState,
+    pub(super) cost: u64,
+    /// Rendezvous weight: among equals the greatest is first, in every worker and gateway alike.
+    pub(super) weight: u64,
+    pub(super) index: u16,
+}
+
+impl Scored {
+    fn precedes(&self, other: &Self) -> bool {
+        let key = |scored: &Self| (scored.state, scored.cost, !scored.weight, scored.index);
+        key(self) < key(other)
+    }
+}
+
+/// The best [`MAX_ORDER`] seen so far.
+#[derive(Default)]
+pub(super) struct Best {
+    places: [Option<Scored>; MAX_ORDER],
+}
+
+impl Best {
+    /// Keeps `scored` if it is among the best; returns whether it is the best of all.
+    pub(super) fn offer(&mut self, scored: Scored) -> bool {
+        let mut moving = scored;
+        for place in &mut self.places {
+            match place {
+                Some(held) if !moving.precedes(held) => {}
+                Some(held) => std::mem::swap(held, &mut moving),
+                None => {
+                    *place = Some(moving);
+                    break;
+                }
+            }
+        }
+        self.places
+            .first()
+            .is_some_and(|first| first.is_some_and(|best| best.index == scored.index))
+    }
+
+    pub(super) fn order(&self) -> Order {
+        Order::new(self.places.iter().flatten().map(|scored| scored.index))
+    }
+}

@@ -1,0 +1,71 @@
+//! The policy that Weir ships: the least expected time to the first token.
+
+use super::candidates::{Best, Candidates, Scored};
+use super::scoring::{Estimate, Scoring};
+use super::ttft_model::TtftModel;
+use super::{Policy, PoolState};
+use crate::load_view::FreshnessLimits;
+use crate::pick::{Basis, NoPick, Pick};
+use crate::request::PickRequest;
+
+/// Minimises waiting work + uncached prefill, with KV-cache pressure, adapters and GPU use.
+///
+/// Measurements that are too old are left out: then prefix affinity and own counts decide. Nearly equal endpoints
+/// are told apart by rendezvous hashing of the conversation, so that workers and gateways that share no state send
+/// a conversation to the same replica.
+#[derive(Debug, Clone, Default)]
+pub struct ExpectedTtft {
+    /// Constants of the time model.
+    pub model: TtftModel,
+    /// When measurements are too old.
+    pub limits: FreshnessLimits,
+}
+
+impl Policy for ExpectedTtft {
+    fn pick(&self, request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Pick, NoPick> {
+        let candidates = Candidates::new(request, state)?;
+        let scoring = Scoring::new(self, request, state, &candidates);
+        let matches = state.prefixes.matches(request, state.view);
+        let own = state.outstanding.by_endpoint(state.view);
+        let mut best = Best::default();
+        let mut first = None;
+        let endpoints = state.view.replicas().zip(matches.as_slice()).zip(&own);
+        for (index, ((replica, matched), own)) in (0..).zip(endpoints) {
+            let endpoint_state = replica.record.state;
+            if !candidates.admit(usize::from(index), endpoint_state) {
+                continue;
+            }
+            let weight = scoring.weight(&replica);
+            let estimate = scoring.estimate(&replica, *matched, own);
+            let cost = estimate.ttft_us() - scoring.credit_us(weight, &estimate);
+            if best.offer(Scored { state: endpoint_state, cost, weight, index }) {
+                first = Some(estimate);
+            }
+        }
+        let estimate = first.ok_or(NoPick::Absent)?;
+        Ok(self.describe(request, &best, &estimate, scoring.basis()))
+    }
+}
+
+impl ExpectedTtft {
+    fn describe(
+        &self,
+        request: &PickRequest<'_>,
+        best: &Best,
+        estimate: &Estimate,
+        basis: Basis,
+    ) -> Pick {
+        Pick {
+            order: best.order(),
+            matched_tokens: request.prompt_tokens.saturating_sub(estimate.uncached_tokens),
+            uncached_tokens: estimate.uncached_tokens,
+            prefill_us: saturate(estimate.prefill_us),
+            expected_ttft_us: saturate(estimate.ttft_us().saturating_add(self.model.overhead_us)),
+            basis,
+        }
+    }
+}
+
+fn saturate(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

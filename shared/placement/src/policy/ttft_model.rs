@@ -1,0 +1,151 @@
+//! What a request costs at a replica, in time to its first token.
+
+use weir_snapshot::EndpointRecord;
+
+use crate::outstanding::OwnLoad;
+
+/// Constants of the time-to-first-token model of one pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TtftModel {
+    /// Prefill time per uncached prompt token, in ns. Default 200,000: an 8B model on one H100 takes 0.15 to
+    /// 0.30 ms per token (a 70B model on eight takes 0.40 to 0.60).
+    pub prefill_ns_per_token: u64,
+    /// Time to the first token of an empty prompt on an idle replica, in µs. Default 30,000 (8B on one H100: 25 to
+    /// 40 ms). The same everywhere, so it only matters for what is reported.
+    pub overhead_us: u64,
+    /// Wait per request in a replica's queue, in µs. Default 150,000: the prefill of some 750 tokens.
+    pub waiting_us: u64,
+    /// Cost per running request, in µs: decode steps share the GPU with prefill. Default 1,500, a tenth of one
+    /// decode step (10 to 15 ms) each.
+    pub running_us: u64,
+    /// Cost of a KV cache that fills up, in µs: nothing below 80 % use, this much at 91 %, ten times as much when the
+    /// request fills the cache, because then others are preempted. Default 100,000.
+    pub pressure_us: u64,
+    /// Wait for a LoRA adapter for which there is no room, in µs. Default 1,000,000, about the time until a running
+    /// request ends and frees a slot.
+    pub adapter_us: u64,
+    /// Share of the uncached prefill, in 1/256, that the rendezvous home of a conversation is given as credit,
+    /// because other workers and gateways may have sent earlier turns there. Default 128 (one half).
+    pub home_credit: u64,
+}
+
+impl Default for TtftModel {
+    fn default() -> Self {
+        Self {
+            prefill_ns_per_token: 200_000,
+            overhead_us: 30_000,
+            waiting_us: 150_000,
+            running_us: 1_500,
+            pressure_us: 100_000,
+            adapter_us: 1_000_000,
+            home_credit: 128,
+        }
+    }
+}
+
+/// KV-cache use from which pressure counts: half-way between plenty and preemption, as in common autoscaling rules.
+const KNEE: f32 = 0.8;
+
+/// How an endpoint stands with the adapter that a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AdapterState {
+    /// Loaded, or none is needed.
+    Active,
+    /// Not loaded, and a slot is free.
+    FreeSlot,
+    /// Waiting for a slot already.
+    Waiting,
+    /// Not loaded, no slot free.
+    Full,
+}
+
+impl TtftModel {
+    /// Prefill time of `tokens`, in µs.
+    #[must_use]
+    pub fn prefill_us(&self, tokens: u32) -> u64 {
+        u64::from(tokens).saturating_mul(self.prefill_ns_per_token) / 1000
+    }
+
+    /// Cost of the load that was measured at an endpoint and sent to it since, in µs.
+    pub(super) fn measured_us(
+        &self,
+        record: &EndpointRecord,
+        own: &OwnLoad,
+        now_ns: u64,
+        uncached_tokens: u32,
+    ) -> u64 {
+        self.queue_us(record, own, now_ns)
+            .saturating_add(self.sharing_us(record.running, own))
+            .saturating_add(self.pressure_us(record, uncached_tokens))
+    }
+
+    /// Cost of the load that was sent to an endpoint from here, in µs.
+    pub(super) fn own_us(&self, own: &OwnLoad, now_ns: u64) -> u64 {
+        own.backlog_us(now_ns).saturating_add(self.sharing_us(None, own))
+    }
+
+    /// Time before the prefill can start, in µs, from fresh measurements and own counts.
+    fn queue_us(&self, record: &EndpointRecord, own: &OwnLoad, now_ns: u64) -> u64 {
+        let backlog = own.backlog_us(now_ns);
+        match u64::from(record.waiting.unwrap_or(0)) {
+            0 => backlog,
+            // A queue that exists takes everything sent since, whoever measured it.
+            waiting => {
+                let queued = waiting + u64::from(own.dispatched);
+                backlog.max(queued.saturating_mul(self.waiting_us))
+            }
+        }
+    }
+
+    /// Cost of sharing the replica with running requests, in µs.
+    fn sharing_us(&self, running: Option<u32>, own: &OwnLoad) -> u64 {
+        let running = u64::from(running.unwrap_or(0)) + u64::from(own.dispatched);
+        running.max(u64::from(own.in_flight)).saturating_mul(self.running_us)
+    }
+
+    /// Cost of KV-cache pressure with this request added, in µs.
+    fn pressure_us(&self, record: &EndpointRecord, uncached_tokens: u32) -> u64 {
+        let Some(used) = record.kv_cache_use else { return 0 };
+        let used = (used + share_of_cache(record, uncached_tokens)).min(1.0);
+        scale(self.pressure_us, (used - KNEE).max(0.0) / (1.02 - used))
+    }
+
+    /// Prefill time on a GPU that somebody else uses too, in µs on top of `prefill_us`. On a replica that serves
+    /// requests a busy GPU says nothing new; on an idle one it belongs to another tenant.
+    pub(super) fn contention_us(&self, record: &EndpointRecord, prefill_us: u64) -> u64 {
+        let idle = record.waiting.unwrap_or(0) == 0 && record.running == Some(0);
+        record.gpu_use.filter(|_| idle).map_or(0, |used| scale(prefill_us, used))
+    }
+
+    /// Wait for the adapter, in µs: the shares 0, 0.2, 0.4 and 1 of [`adapter_us`](Self::adapter_us).
+    pub(super) fn adapter_us(&self, state: AdapterState) -> u64 {
+        match state {
+            AdapterState::Active => 0,
+            AdapterState::FreeSlot => self.adapter_us / 5,
+            AdapterState::Waiting => self.adapter_us.saturating_mul(2) / 5,
+            AdapterState::Full => self.adapter_us,
+        }
+    }
+
+    /// Credit for the `rank`-th rendezvous choice, in µs: each choice gets half of the one before.
+    pub(super) fn credit_us(&self, rank: u32, prefill_us: u64) -> u64 {
+        prefill_us.saturating_mul(self.home_credit.min(256)).checked_shr(8 + rank).unwrap_or(0)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
+fn share_of_cache(record: &EndpointRecord, tokens: u32) -> f32 {
+    let (Some(size), Some(blocks)) = (record.block_size, record.blocks) else { return 0.0 };
+    let capacity = size as f32 * blocks as f32;
+    if capacity > 0.0 { tokens as f32 / capacity } else { 0.0 }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "an estimate of some µs; the cast saturates"
+)]
+fn scale(value: u64, factor: f32) -> u64 {
+    (value as f32 * factor) as u64
+}

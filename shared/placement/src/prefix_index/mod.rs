@@ -1,0 +1,188 @@
+//! Which replica served which prefix, as far as this VM has seen.
+//!
+//! # Structure
+//! One entry stands for one fingerprint and one group of 64 replicas: a bit per replica and the tick of its last
+//! use. A lookup finds the deepest prefix that any replica of the group has by binary search over the chain (who
+//! has a prefix has the shorter ones too), then continues above it with the replicas that are still without a match.
+//!
+//! # Memory
+//! [`PrefixIndex::bytes`] after construction, for ever: 24 bytes per entry (1.5 MiB by default), plus at most
+//! 0.5 MiB for 4096 replicas.
+//!
+//! # Self-correction
+//! A replica evicts by last use. When it reports fewer cached tokens than expected for a prefix used last at tick
+//! *t*, everything that it used last before *t* is gone as well: one number per replica forgets it all at once.
+
+mod matches;
+mod replicas;
+mod table;
+
+pub use matches::Matches;
+pub use replicas::ReplicaId;
+
+use crate::depth::covered_tokens;
+use crate::load_view::LoadView;
+use crate::request::PickRequest;
+use replicas::Replicas;
+use table::Table;
+
+/// What a replica reports of one prompt, in its own tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachedTokens {
+    /// Tokens that it had cached (`usage.prompt_tokens_details.cached_tokens`).
+    pub cached: u32,
+    /// Tokens of the whole prompt (`usage.prompt_tokens`).
+    pub prompt: u32,
+}
+
+/// What was expected of a replica when a request was sent to it; goes back to [`PrefixIndex::correct`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expectation {
+    replica: ReplicaId,
+    prompt_tokens: u32,
+    matched_tokens: u32,
+    /// Last use of the deepest prefix that matched.
+    matched_tick: u64,
+    /// Tick of this request.
+    tick: u64,
+    /// Whether the replica had begun to answer the request that left the match, so that it must be in its cache.
+    settled: bool,
+}
+
+impl Expectation {
+    /// Prompt tokens that the replica was thought to have cached.
+    #[must_use]
+    pub fn matched_tokens(&self) -> u32 {
+        self.matched_tokens
+    }
+}
+
+/// Prefix → replicas, bounded in memory.
+#[derive(Debug, Clone)]
+pub struct PrefixIndex {
+    table: Table,
+    replicas: Replicas,
+    /// Requests learned so far: the clock of "last use".
+    tick: u64,
+}
+
+impl Default for PrefixIndex {
+    fn default() -> Self {
+        Self::with_capacity(Self::DEFAULT_ENTRIES)
+    }
+}
+
+impl PrefixIndex {
+    /// Entries of [`PrefixIndex::default`]: 1.5 MiB.
+    pub const DEFAULT_ENTRIES: usize = 1 << 16;
+
+    /// An index of `entries` entries of 24 bytes, rounded up to a power of two.
+    #[must_use]
+    pub fn with_capacity(entries: usize) -> Self {
+        // Tick 0 means "never", so that a forgotten replica needs no special case.
+        Self { table: Table::new(entries), replicas: Replicas::default(), tick: 1 }
+    }
+
+    /// Memory of the table in bytes; it never grows.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.table.bytes()
+    }
+
+    /// Gives replicas their places; the same key keeps its place across calls.
+    pub(crate) fn register(&mut self, keys: &[u64]) -> Vec<ReplicaId> {
+        self.replicas.register(keys, self.tick)
+    }
+
+    /// Tokens of the request's prompt that each endpoint of `view` has cached, as far as is known.
+    #[must_use]
+    pub fn matches(&self, request: &PickRequest<'_>, view: &LoadView) -> Matches {
+        Matches::new(self, request.fingerprints, view)
+    }
+
+    /// Tokens of the request's prompt that one replica has cached, as far as is known.
+    #[must_use]
+    pub fn matched_tokens(&self, request: &PickRequest<'_>, replica: ReplicaId) -> u32 {
+        self.deepest_of(request.fingerprints, replica).map_or(0, |(index, _)| covered_tokens(index))
+    }
+
+    /// Notes that a request goes to `replica`, which will have its whole prompt cached.
+    pub fn learn(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
+        let expectation = self.expect(request, replica);
+        if let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) {
+            for fingerprint in request.fingerprints {
+                let known = self.live(*fingerprint, group);
+                self.table.put(*fingerprint, group, known | replica.bit(), self.tick);
+            }
+        }
+        expectation
+    }
+
+    fn expect(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
+        let deepest = self.deepest_of(request.fingerprints, replica);
+        let (matched_tokens, matched_tick) =
+            deepest.map_or((0, 0), |(index, tick)| (covered_tokens(index), tick));
+        self.tick += 1;
+        Expectation {
+            replica,
+            prompt_tokens: request.prompt_tokens,
+            matched_tokens: matched_tokens.min(request.prompt_tokens),
+            matched_tick,
+            tick: self.tick,
+            settled: self.replicas.is_confirmed(replica, matched_tick),
+        }
+    }
+
+    /// Notes that the replica has begun to answer: its prefill is done and can be reused.
+    pub fn confirm(&mut self, expectation: &Expectation) {
+        self.replicas.confirm(expectation.replica, expectation.tick);
+    }
+
+    /// Compares what a replica had cached with what was expected, and forgets what it must have evicted.
+    ///
+    /// A shortfall of less than a quarter (at least 64 tokens) is put down to the token estimate. A match that was
+    /// still being computed when the request left is no evidence, and is ignored.
+    pub fn correct(&mut self, expectation: &Expectation, reported: CachedTokens) {
+        self.confirm(expectation);
+        let expected = expectation.matched_tokens;
+        let tolerance = (expected / 4).max(64);
+        let cached = reported.in_tokens_of(expectation.prompt_tokens);
+        if expectation.settled && cached.saturating_add(tolerance) < expected {
+            self.replicas.expire(expectation.replica, expectation.matched_tick);
+        }
+    }
+
+    /// Forgets everything about a replica, for instance when it was restarted.
+    pub fn forget(&mut self, replica: ReplicaId) {
+        self.replicas.expire(replica, self.tick);
+    }
+
+    /// Replicas of `group` that have the prefix, as bits.
+    fn live(&self, fingerprint: u64, group: u16) -> u64 {
+        let entry = self.table.find(fingerprint, group);
+        entry.map_or(0, |entry| self.replicas.live(group, entry.replicas, entry.tick()))
+    }
+
+    /// Index of the deepest fingerprint that `replica` has, and the tick of its last use.
+    fn deepest_of(&self, fingerprints: &[u64], replica: ReplicaId) -> Option<(usize, u64)> {
+        let group = replica.group().filter(|_| self.replicas.holds(replica))?;
+        let wanted = replica.bit();
+        let index = self.deepest(fingerprints, group, wanted)?;
+        let tick = self.table.find(*fingerprints.get(index)?, group)?.tick();
+        Some((index, tick))
+    }
+
+    /// Index of the deepest fingerprint that any of the `wanted` replicas of `group` has.
+    fn deepest(&self, fingerprints: &[u64], group: u16, wanted: u64) -> Option<usize> {
+        let has = |fingerprint: &u64| self.live(*fingerprint, group) & wanted != 0;
+        fingerprints.partition_point(has).checked_sub(1)
+    }
+}
+
+impl CachedTokens {
+    /// The cached share of the prompt, in tokens of a prompt that was estimated at `estimate` tokens.
+    fn in_tokens_of(self, estimate: u32) -> u32 {
+        let scaled = u64::from(self.cached) * u64::from(estimate) / u64::from(self.prompt.max(1));
+        u32::try_from(scaled).unwrap_or(u32::MAX)
+    }
+}

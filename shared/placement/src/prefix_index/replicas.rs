@@ -1,0 +1,140 @@
+//! Which replica holds which bit of the index.
+
+use std::collections::BTreeMap;
+
+/// Replicas that share one entry of the table: the bits of a `u64`.
+pub(crate) const GROUP_SIZE: u16 = 64;
+/// Most replicas that the index tells apart at a time, over all pools of a VM.
+pub(crate) const MAX_REPLICAS: u16 = 4096;
+
+/// Identity of a replica: its key, and its place in the prefix index of this VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaId {
+    key: u64,
+    slot: Option<u16>,
+}
+
+impl ReplicaId {
+    /// Hash of the address, the same in every VM; see [`replica_key`](crate::replica_key).
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The part of the index where this replica has its bit; `None` if the index had no room for it.
+    pub(crate) fn group(&self) -> Option<u16> {
+        self.slot.map(|slot| slot / GROUP_SIZE)
+    }
+
+    /// This replica's bit in its group.
+    pub(crate) fn bit(&self) -> u64 {
+        self.slot.map_or(0, |slot| 1 << (slot % GROUP_SIZE))
+    }
+}
+
+/// What is known of the replica in one slot.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    key: u64,
+    /// Registration that named it last.
+    named_at: u64,
+    /// Entries used last at or before this tick are no longer in the replica's cache.
+    gone_before: u64,
+    /// Latest tick whose request the replica has begun to answer.
+    confirmed: u64,
+}
+
+/// The replicas of all pools, each in a slot that stays the same across snapshots.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Replicas {
+    slots: Vec<Slot>,
+    by_key: BTreeMap<u64, u16>,
+    registrations: u64,
+    /// Per group, the latest `gone_before` of its slots: most lookups need no more.
+    group_gone_before: Vec<u64>,
+}
+
+impl Replicas {
+    /// Gives every key its slot, at `tick`.
+    pub(super) fn register(&mut self, keys: &[u64], tick: u64) -> Vec<ReplicaId> {
+        self.registrations += 1;
+        keys.iter().map(|key| ReplicaId { key: *key, slot: self.slot_for(*key, tick) }).collect()
+    }
+
+    fn slot_for(&mut self, key: u64, tick: u64) -> Option<u16> {
+        let slot = self.by_key.get(&key).copied();
+        let slot = slot.or_else(|| self.append(key)).or_else(|| self.replace_oldest(key, tick))?;
+        let entry = self.slots.get_mut(usize::from(slot))?;
+        entry.named_at = self.registrations;
+        Some(slot)
+    }
+
+    fn append(&mut self, key: u64) -> Option<u16> {
+        let slot = u16::try_from(self.slots.len()).ok().filter(|slot| *slot < MAX_REPLICAS)?;
+        self.slots.push(Slot { key, named_at: 0, gone_before: 0, confirmed: 0 });
+        if slot % GROUP_SIZE == 0 {
+            self.group_gone_before.push(0);
+        }
+        self.by_key.insert(key, slot);
+        Some(slot)
+    }
+
+    /// Takes the slot of the replica that no snapshot has named for the longest time.
+    fn replace_oldest(&mut self, key: u64, tick: u64) -> Option<u16> {
+        let oldest = self.slots.iter_mut().zip(0..).min_by_key(|(slot, _)| slot.named_at);
+        let (entry, slot) = oldest.filter(|(entry, _)| entry.named_at < self.registrations)?;
+        self.by_key.remove(&entry.key);
+        *entry = Slot { key, named_at: 0, gone_before: 0, confirmed: 0 };
+        self.by_key.insert(key, slot);
+        self.expire(ReplicaId { key, slot: Some(slot) }, tick);
+        Some(slot)
+    }
+
+    /// Whether the slot still belongs to this replica.
+    pub(super) fn holds(&self, replica: ReplicaId) -> bool {
+        self.slot(replica).is_some()
+    }
+
+    fn slot(&self, replica: ReplicaId) -> Option<&Slot> {
+        self.slots.get(usize::from(replica.slot?)).filter(|slot| slot.key == replica.key)
+    }
+
+    fn slot_mut(&mut self, replica: ReplicaId) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(usize::from(replica.slot?))?;
+        (slot.key == replica.key).then_some(slot)
+    }
+
+    /// Declares everything that `replica` used last at or before `tick` gone from its cache.
+    pub(super) fn expire(&mut self, replica: ReplicaId, tick: u64) {
+        let Some(slot) = self.slot_mut(replica) else { return };
+        slot.gone_before = slot.gone_before.max(tick);
+        let group = replica.group().map(usize::from);
+        if let Some(gone) = group.and_then(|group| self.group_gone_before.get_mut(group)) {
+            *gone = (*gone).max(tick);
+        }
+    }
+
+    /// Notes that `replica` has begun to answer the request of `tick`.
+    pub(super) fn confirm(&mut self, replica: ReplicaId, tick: u64) {
+        if let Some(slot) = self.slot_mut(replica) {
+            slot.confirmed = slot.confirmed.max(tick);
+        }
+    }
+
+    /// Whether `replica` has begun to answer the request of `tick` or a later one.
+    pub(super) fn is_confirmed(&self, replica: ReplicaId, tick: u64) -> bool {
+        self.slot(replica).is_some_and(|slot| slot.confirmed >= tick)
+    }
+
+    /// The bits of `mask` whose replicas still have what they used last at `tick`.
+    pub(super) fn live(&self, group: u16, mask: u64, tick: u64) -> u64 {
+        let gone_before = self.group_gone_before.get(usize::from(group)).copied().unwrap_or(0);
+        if tick > gone_before {
+            return mask;
+        }
+        let first = usize::from(group) * usize::from(GROUP_SIZE);
+        let slots = self.slots.get(first..).unwrap_or_default().iter().zip(0..GROUP_SIZE);
+        let gone = slots.filter(|(slot, _)| slot.gone_before >= tick);
+        gone.fold(mask, |mask, (_, bit)| mask & !(1 << bit))
+    }
+}

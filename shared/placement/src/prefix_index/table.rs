@@ -1,0 +1,77 @@
+//! The fixed-size table under the prefix index.
+
+use crate::hash::mix;
+
+/// Entries that share a bucket; the least recently used of them gives way.
+const WAYS: usize = 8;
+
+/// Which replicas of one group have one prefix. 24 bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Entry {
+    fingerprint: u64,
+    /// Bits of the group's replicas; 0 marks a free entry.
+    pub(super) replicas: u64,
+    /// Tick of the last use in the upper 48 bits (enough for 800 years at 10,000 a second), group in the lower 16.
+    tick_and_group: u64,
+}
+
+impl Entry {
+    pub(super) fn tick(&self) -> u64 {
+        self.tick_and_group >> 16
+    }
+
+    fn is(&self, fingerprint: u64, group: u16) -> bool {
+        let same_group = self.tick_and_group & 0xFFFF == u64::from(group);
+        self.fingerprint == fingerprint && same_group && self.replicas != 0
+    }
+}
+
+/// A set-associative table: constant memory, no allocation after construction, least-recently-used eviction
+/// within a bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    buckets: Box<[[Entry; WAYS]]>,
+}
+
+impl Table {
+    /// A table of `entries`, rounded up to a power of two of at least one bucket.
+    pub(super) fn new(entries: usize) -> Self {
+        let buckets = entries.div_ceil(WAYS).next_power_of_two();
+        Self { buckets: vec![[Entry::default(); WAYS]; buckets].into_boxed_slice() }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.buckets)
+    }
+
+    pub(super) fn find(&self, fingerprint: u64, group: u16) -> Option<&Entry> {
+        let bucket = self.buckets.get(self.bucket(fingerprint, group))?;
+        bucket.iter().find(|entry| entry.is(fingerprint, group))
+    }
+
+    /// Sets the replicas that have a prefix, used at `tick`; takes the place of the least recently used entry of
+    /// the bucket if the prefix is new.
+    pub(super) fn put(&mut self, fingerprint: u64, group: u16, replicas: u64, tick: u64) {
+        let place = self.bucket(fingerprint, group);
+        let Some(bucket) = self.buckets.get_mut(place) else { return };
+        let known = bucket.iter().position(|entry| entry.is(fingerprint, group));
+        let place = known.or_else(|| {
+            let age = |entry: &Entry| if entry.replicas == 0 { 0 } else { entry.tick_and_group };
+            let oldest = bucket.iter().enumerate().min_by_key(|(_, entry)| age(entry));
+            oldest.map(|(place, _)| place)
+        });
+        if let Some(entry) = place.and_then(|place| bucket.get_mut(place)) {
+            *entry =
+                Entry { fingerprint, replicas, tick_and_group: (tick << 16) | u64::from(group) };
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "any bits of the hash serve, and the mask bounds them"
+    )]
+    fn bucket(&self, fingerprint: u64, group: u16) -> usize {
+        // The number of buckets is a power of two.
+        mix(fingerprint, u64::from(group)) as usize & (self.buckets.len().wrapping_sub(1))
+    }
+}
