@@ -18,7 +18,6 @@
 //!
 //! Nothing here reads a clock, allocates without bound, or panics.
 
-mod depth;
 pub mod fingerprint;
 mod hash;
 mod load_view;

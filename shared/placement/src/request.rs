@@ -1,17 +1,26 @@
 //! What a policy may know of a request.
 
-use crate::depth::covered_tokens;
+use crate::fingerprint::boundaries;
 use crate::hash::mix;
+
+/// Without a conversation, rendezvous hashing goes by the deepest of this many fingerprints (2048 tokens): long
+/// enough to tell conversations with one system prompt apart, short enough to be complete at the first turn.
+const TELLING_FINGERPRINTS: usize = 32;
 
 /// The facts of one request that matter for placing it. Holds no text of the prompt.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PickRequest<'a> {
-    /// Fingerprints of the prompt's prefixes, shortest first.
+    /// Fingerprints of the prompt's prefixes, shortest first, as
+    /// [`Prefix::fingerprints`](crate::fingerprint::Prefix::fingerprints) gives them.
     pub fingerprints: &'a [u64],
+    /// Bytes of the prompt's preamble ([`Prefix::preamble_bytes`](crate::fingerprint::Prefix::preamble_bytes)).
+    pub preamble_bytes: u64,
+    /// Bytes of the whole prompt ([`Prefix::bytes`](crate::fingerprint::Prefix::bytes)).
+    pub prompt_bytes: u64,
     /// Estimated tokens of the whole prompt.
     pub prompt_tokens: u32,
-    /// Identity of the conversation that is the same at every turn (a session id, or a hash of the first user
-    /// message), if there is one.
+    /// Identity of the conversation that is the same at every turn (a hash of the session id, or
+    /// [`Prefix::conversation`](crate::fingerprint::Prefix::conversation)), if there is one.
     pub conversation: Option<u64>,
     /// LoRA adapter that the request needs.
     pub adapter: Option<&'a [u8]>,
@@ -21,15 +30,18 @@ pub struct PickRequest<'a> {
 
 impl PickRequest<'_> {
     /// What rendezvous hashing goes by: the conversation, else a prefix that is the same at every turn.
-    ///
-    /// The prefix should be long enough to tell conversations with one system prompt apart, and short enough to be
-    /// complete at the first turn.
     pub(crate) fn rendezvous_seed(&self) -> u64 {
-        const TELLING_TOKENS: u32 = 2048;
-        let telling = |index: &usize| covered_tokens(*index) <= TELLING_TOKENS;
-        let index = (0..self.fingerprints.len()).take_while(telling).last();
-        let prefix = index.and_then(|index| self.fingerprints.get(index)).copied();
-        // A request too short for a fingerprint goes anywhere: it costs the same everywhere.
-        self.conversation.or(prefix).map_or(0, |seed| mix(seed, 0))
+        let prefix = self.fingerprints.iter().take(TELLING_FINGERPRINTS).next_back();
+        // A request too short for a fingerprint costs the same everywhere, so it may always go the same way.
+        self.conversation.or(prefix.copied()).map_or(0, |seed| mix(seed, 0))
+    }
+
+    /// Tokens covered by each fingerprint, in order.
+    pub(crate) fn covered_tokens(&self) -> impl Iterator<Item = u32> {
+        let (tokens, bytes) = (u64::from(self.prompt_tokens), self.prompt_bytes.max(1));
+        boundaries(self.preamble_bytes, self.prompt_bytes).map(move |boundary| {
+            // A boundary lies within the prompt and the first 512 KiB, so neither step can overflow.
+            u32::try_from(boundary.saturating_mul(tokens) / bytes).unwrap_or(u32::MAX)
+        })
     }
 }

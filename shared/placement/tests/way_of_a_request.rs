@@ -1,5 +1,7 @@
 //! The steps of the crate documentation, in order, over one request after the other.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -27,8 +29,12 @@ fn second_turn_goes_where_the_first_went() {
     let view = view(&mut prefixes);
     let policy = ExpectedTtft::default();
 
-    let turn =
-        PickRequest { fingerprints: &[1, 2, 3, 4], prompt_tokens: 256, ..Default::default() };
+    let turn = PickRequest {
+        fingerprints: &[1, 2, 3, 4],
+        prompt_tokens: 256,
+        prompt_bytes: 1024,
+        ..Default::default()
+    };
     let state =
         PoolState { view: &view, prefixes: &prefixes, outstanding: &outstanding, now_ns: NOW };
     let first = policy.pick(&turn, &state).unwrap();
@@ -43,8 +49,12 @@ fn second_turn_goes_where_the_first_went() {
     outstanding.finish(&dispatch, Phase::Decode);
     prefixes.correct(&expectation, CachedTokens { cached: 0, prompt: 250 });
 
-    let turn =
-        PickRequest { fingerprints: &[1, 2, 3, 4, 5, 6], prompt_tokens: 400, ..Default::default() };
+    let turn = PickRequest {
+        fingerprints: &[1, 2, 3, 4, 5, 6],
+        prompt_tokens: 400,
+        prompt_bytes: 1600,
+        ..Default::default()
+    };
     let state =
         PoolState { view: &view, prefixes: &prefixes, outstanding: &outstanding, now_ns: NOW };
     let second = policy.pick(&turn, &state).unwrap();

@@ -2,8 +2,8 @@
 
 use super::PrefixIndex;
 use super::replicas::{GROUP_SIZE, ReplicaId};
-use crate::depth::covered_tokens;
 use crate::load_view::LoadView;
+use crate::request::PickRequest;
 
 /// Different match lengths that are told apart within one group. Conversations share few prefixes (system prompt,
 /// tools, the turns so far); replicas beyond get no match, which costs an estimate, never correctness.
@@ -16,15 +16,16 @@ pub struct Matches {
 }
 
 impl Matches {
-    pub(super) fn new(index: &PrefixIndex, fingerprints: &[u64], view: &LoadView) -> Self {
+    pub(super) fn new(index: &PrefixIndex, request: &PickRequest<'_>, view: &LoadView) -> Self {
         let mut tokens = vec![0; view.len()];
-        let groups = view.groups().iter();
-        let found: Vec<(u16, GroupMatches)> = groups
-            .filter_map(|group| Some((*group, GroupMatches::find(index, fingerprints, *group)?)))
-            .collect();
+        let find =
+            |group: &u16| Some((*group, GroupMatches::find(index, request.fingerprints, *group)?));
+        let found: Vec<(u16, GroupMatches)> = view.groups().iter().filter_map(find).collect();
         if !found.is_empty() {
+            let covered: Vec<u32> = request.covered_tokens().collect();
             for (matched, replica) in tokens.iter_mut().zip(view.replicas()) {
-                *matched = tokens_of(index, &found, replica.id);
+                let deepest = deepest_of(index, &found, replica.id);
+                *matched = deepest.and_then(|deepest| covered.get(deepest)).copied().unwrap_or(0);
             }
         }
         Self { tokens }
@@ -43,17 +44,22 @@ impl Matches {
     }
 }
 
-fn tokens_of(index: &PrefixIndex, found: &[(u16, GroupMatches)], replica: ReplicaId) -> u32 {
-    let Some(group) = replica.group() else { return 0 };
-    let Ok(place) = found.binary_search_by_key(&group, |(group, _)| *group) else { return 0 };
-    let tokens = found.get(place).map_or(0, |(_, matches)| matches.tokens(replica.bit()));
+/// Index of the deepest fingerprint that a replica has.
+fn deepest_of(
+    index: &PrefixIndex,
+    found: &[(u16, GroupMatches)],
+    replica: ReplicaId,
+) -> Option<usize> {
+    let group = replica.group()?;
+    let place = found.binary_search_by_key(&group, |(group, _)| *group).ok()?;
+    let deepest = found.get(place)?.1.deepest_of(replica.bit())?;
     // The place may have gone to another replica since the view was decoded.
-    if tokens > 0 && !index.replicas.holds(replica) { 0 } else { tokens }
+    index.replicas.holds(replica).then_some(deepest)
 }
 
-/// The matches of one group: which bits match how many tokens, longest first.
+/// The matches of one group: which bits have which fingerprint as their deepest, longest first.
 struct GroupMatches {
-    depths: [(u64, u32); MAX_DEPTHS],
+    depths: [(u64, usize); MAX_DEPTHS],
 }
 
 impl GroupMatches {
@@ -69,7 +75,7 @@ impl GroupMatches {
             let Some(deepest) = index.deepest(chain, group, wanted) else { break };
             let (above, fingerprint) = chain.split_at_checked(deepest)?;
             let bits = index.live(*fingerprint.first()?, group) & wanted;
-            *depth = (bits, covered_tokens(deepest));
+            *depth = (bits, deepest);
             wanted &= !bits;
             chain = above;
             if wanted == 0 {
@@ -79,9 +85,8 @@ impl GroupMatches {
         Some(Self { depths })
     }
 
-    fn tokens(&self, bit: u64) -> u32 {
-        let depth = self.depths.iter().find(|(bits, _)| bits & bit != 0);
-        depth.map_or(0, |(_, tokens)| *tokens)
+    fn deepest_of(&self, bit: u64) -> Option<usize> {
+        self.depths.iter().find(|(bits, _)| bits & bit != 0).map(|(_, deepest)| *deepest)
     }
 }
 

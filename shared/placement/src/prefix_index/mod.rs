@@ -20,7 +20,6 @@ mod table;
 pub use matches::Matches;
 pub use replicas::ReplicaId;
 
-use crate::depth::covered_tokens;
 use crate::load_view::LoadView;
 use crate::request::PickRequest;
 use replicas::Replicas;
@@ -97,13 +96,14 @@ impl PrefixIndex {
     /// Tokens of the request's prompt that each endpoint of `view` has cached, as far as is known.
     #[must_use]
     pub fn matches(&self, request: &PickRequest<'_>, view: &LoadView) -> Matches {
-        Matches::new(self, request.fingerprints, view)
+        Matches::new(self, request, view)
     }
 
     /// Tokens of the request's prompt that one replica has cached, as far as is known.
     #[must_use]
     pub fn matched_tokens(&self, request: &PickRequest<'_>, replica: ReplicaId) -> u32 {
-        self.deepest_of(request.fingerprints, replica).map_or(0, |(index, _)| covered_tokens(index))
+        let deepest = self.deepest_of(request.fingerprints, replica);
+        deepest.and_then(|(index, _)| request.covered_tokens().nth(index)).unwrap_or(0)
     }
 
     /// Notes that a request goes to `replica`, which will have its whole prompt cached.
@@ -120,13 +120,13 @@ impl PrefixIndex {
 
     fn expect(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        let (matched_tokens, matched_tick) =
-            deepest.map_or((0, 0), |(index, tick)| (covered_tokens(index), tick));
+        let matched_tokens = deepest.and_then(|(index, _)| request.covered_tokens().nth(index));
+        let matched_tick = deepest.map_or(0, |(_, tick)| tick);
         self.tick += 1;
         Expectation {
             replica,
             prompt_tokens: request.prompt_tokens,
-            matched_tokens: matched_tokens.min(request.prompt_tokens),
+            matched_tokens: matched_tokens.unwrap_or(0),
             matched_tick,
             tick: self.tick,
             settled: self.replicas.is_confirmed(replica, matched_tick),
