@@ -1,1 +1,25 @@
 //! Places each request on the replica that will answer soonest.
+//!
+//! From the request's facts and the pool's current view to an ordered list of endpoints in
+//! `x-gateway-destination-endpoint`, which Envoy's `override_host` policy dials in order. Which
+//! endpoints those are is decided in `weir-placement`; this crate keeps, per VM, the decoded views
+//! and the prefix index, and shares the in-flight counts with the other workers.
+//!
+//! Load data that is old or missing never stops a request: see `weir_placement::ExpectedTtft`. With
+//! no data at all the header is not set and Envoy's fallback policy balances.
+
+mod metrics;
+mod outstanding;
+mod pool;
+mod request;
+mod response;
+mod root;
+mod stream;
+
+pub use root::Root;
+
+/// `root_id` of this filter in the suite.
+pub const ROOT_ID: &str = "endpoint-picker";
+
+#[cfg(feature = "module")]
+weir_host::entry!(|_| Box::new(Root::new(weir_host::Wasm)));

@@ -1,1 +1,72 @@
-//! Takes the sidecar's snapshots into shared data.
+//! Takes the sidecar's snapshots into shared data, where every filter of every worker finds them.
+//!
+//! `POST /weir/v1/snapshot` checks a snapshot completely (size, signature, shape, values, order)
+//! and stores its compact form; the reply tells the sidecar what is in flight. `GET` of the same
+//! path shows the current views as JSON. Everything else is refused with a JSON error that says
+//! why. Nothing on the request path of clients ever waits for this.
+
+mod store;
+mod stream;
+
+use std::rc::Rc;
+
+use weir_host::metrics::Metric;
+use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_settings::intake::IntakeSettings;
+
+/// `root_id` of this filter in the suite.
+pub const ROOT_ID: &str = "intake";
+
+/// What all streams of the filter share.
+pub(crate) struct Shared {
+    settings: IntakeSettings,
+    accepted: Metric,
+    refused: Metric,
+}
+
+/// The filter's root context.
+pub struct Root<H: Host> {
+    host: H,
+    shared: Option<Rc<Shared>>,
+}
+
+impl<H: Host> Root<H> {
+    /// A root context that is not configured yet.
+    pub fn new(host: H) -> Self {
+        Self { host, shared: None }
+    }
+}
+
+impl<H: Host> Context for Root<H> {}
+
+impl<H: Host> RootContext for Root<H> {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let json = self.host.configuration(Config::Plugin);
+        let variable = |name: &str| std::env::var_os(name).map(|v| v.into_encoded_bytes());
+        match IntakeSettings::from_json(&json, variable) {
+            Ok(settings) => {
+                self.shared = Some(Rc::new(Shared {
+                    settings,
+                    accepted: Metric::counter("weir_intake_accepted_total"),
+                    refused: Metric::counter("weir_intake_refused_total"),
+                }));
+                true
+            }
+            Err(error) => {
+                self.host.log(LogLevel::Error, &format!("weir.intake: {error}"));
+                false
+            }
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(stream::Stream::new(self.host.clone(), self.shared.clone())))
+    }
+}
+
+#[cfg(feature = "module")]
+weir_host::entry!(|_| Box::new(Root::new(weir_host::Wasm)));

@@ -14,6 +14,10 @@ pub struct RawPolicy {
     /// How many further endpoints follow the chosen one, for retries.
     #[serde(default = "default_alternates")]
     pub alternates: u8,
+    /// True to obey `x-gateway-destination-endpoint-subset`, which must then come from a trusted
+    /// filter and not from clients.
+    #[serde(default)]
+    pub accept_subset: bool,
     /// A snapshot older than this many ms is stale: affinity and own counts decide.
     #[serde(default = "default_fresh_ms")]
     pub fresh_ms: u32,
@@ -50,6 +54,8 @@ pub struct PickerPolicy {
     pub pool: Option<String>,
     /// Endpoints after the chosen one, 0–2.
     pub alternates: u8,
+    /// Whether `x-gateway-destination-endpoint-subset` restricts the endpoints.
+    pub accept_subset: bool,
     /// Age limit of a fresh snapshot, in ms.
     pub fresh_ms: u32,
     /// Prompt tokens prefilled per second, at least 1.
@@ -71,7 +77,7 @@ pub fn policies(json: &[u8]) -> Result<Policies<PickerPolicy>, SettingsError> {
 }
 
 fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
-    let RawPolicy { pool, alternates, fresh_ms, prefill_tokens_per_second, max_body_bytes } = raw;
+    let RawPolicy { pool, alternates, accept_subset, fresh_ms, prefill_tokens_per_second, max_body_bytes } = raw;
     if alternates > MAX_ALTERNATES {
         let problem = format!("is more than {MAX_ALTERNATES}");
         return Err(SettingsError::invalid(format!("{field}.alternates"), alternates, problem));
@@ -83,7 +89,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
             return Err(SettingsError::invalid(format!("{field}.{name}"), 0, "must be at least 1"));
         }
     }
-    Ok(PickerPolicy { pool, alternates, fresh_ms, prefill_tokens_per_second, max_body_bytes })
+    Ok(PickerPolicy { pool, alternates, accept_subset, fresh_ms, prefill_tokens_per_second, max_body_bytes })
 }
 
 #[cfg(test)]

@@ -1,0 +1,44 @@
+//! What the picker counts.
+
+use weir_host::metrics::Metric;
+use weir_placement::Basis;
+
+/// All metrics of the filter; their label values come from fixed sets.
+pub(crate) struct Metrics {
+    by_load: Metric,
+    by_affinity: Metric,
+    /// Requests for which no endpoint was chosen here.
+    pub(crate) no_pick: Metric,
+    /// Prompt tokens that were expected to be cached at the chosen endpoint.
+    pub(crate) matched_tokens: Metric,
+    /// Prompt tokens that replicas reported to have had cached.
+    pub(crate) cached_tokens: Metric,
+    /// Prompt tokens that replicas reported.
+    pub(crate) prompt_tokens: Metric,
+    /// Time from the request's placement to the first byte of its response body, in ms.
+    pub(crate) ttft_ms: Metric,
+    /// Streams that Envoy would never show a body of.
+    pub(crate) misconfigured: Metric,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            by_load: Metric::counter("weir_picks_total.basis.load"),
+            by_affinity: Metric::counter("weir_picks_total.basis.affinity"),
+            no_pick: Metric::counter("weir_picks_total.basis.none"),
+            matched_tokens: Metric::counter("weir_prefix_matched_tokens_total"),
+            cached_tokens: Metric::counter("weir_prefix_cached_tokens_total"),
+            prompt_tokens: Metric::counter("weir_prompt_tokens_total"),
+            ttft_ms: Metric::histogram("weir_time_to_first_token_ms"),
+            misconfigured: Metric::counter("weir_picker_misconfigured_total"),
+        }
+    }
+
+    pub(crate) fn picks(&self, basis: Basis) -> &Metric {
+        match basis {
+            Basis::Affinity => &self.by_affinity,
+            _ => &self.by_load,
+        }
+    }
+}

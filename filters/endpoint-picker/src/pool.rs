@@ -1,0 +1,75 @@
+//! What this VM knows of each pool: decoded views, read again only when their version changes.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use weir_host::Host;
+use weir_placement::{LoadView, PrefixIndex};
+use weir_snapshot::{VersionStamp, keys};
+
+/// Pools that are remembered; the names come from the configuration and signed snapshots.
+const MAX_POOLS: usize = weir_snapshot::limits::MAX_POOLS;
+
+/// One pool.
+pub(crate) struct Pool {
+    version_key: String,
+    view_key: String,
+    /// Key of the shared in-flight counts.
+    pub(crate) outstanding_key: Rc<str>,
+    version: Vec<u8>,
+    /// The current view; `None` until the sidecar has pushed one.
+    pub(crate) view: Option<Rc<LoadView>>,
+}
+
+impl Pool {
+    fn new(name: &str) -> Self {
+        Self {
+            version_key: keys::version(name),
+            view_key: keys::view(name),
+            outstanding_key: keys::outstanding(name).into(),
+            version: Vec::new(),
+            view: None,
+        }
+    }
+
+    /// Looks whether there is a newer view, and decodes it.
+    fn refresh<H: Host>(&mut self, host: &H, prefixes: &mut PrefixIndex) {
+        let Ok(Some((version, _))) = host.shared(&self.version_key) else { return };
+        if version == self.version {
+            return;
+        }
+        let Ok(Some((bytes, _))) = host.shared(&self.view_key) else { return };
+        let Ok(view) = LoadView::decode(&bytes, prefixes) else { return };
+        // The stamp is written before the view: a view that does not fit it yet is read again.
+        if VersionStamp::decode(&version).is_some_and(|stamp| stamp.same_view(&view.stamp())) {
+            self.version = version;
+        }
+        self.view = Some(Rc::new(view));
+    }
+}
+
+/// All pools, and the prefix index that spans them.
+#[derive(Default)]
+pub(crate) struct Pools {
+    by_name: HashMap<String, Pool>,
+    pub(crate) prefixes: PrefixIndex,
+}
+
+impl Pools {
+    /// The pool by that name with its current view; `None` when there are too many names.
+    pub(crate) fn current<H: Host>(
+        &mut self,
+        host: &H,
+        name: &str,
+    ) -> Option<(&Pool, &mut PrefixIndex)> {
+        if !self.by_name.contains_key(name) {
+            if self.by_name.len() >= MAX_POOLS {
+                return None;
+            }
+            self.by_name.insert(name.to_owned(), Pool::new(name));
+        }
+        let pool = self.by_name.get_mut(name)?;
+        pool.refresh(host, &mut self.prefixes);
+        Some((pool, &mut self.prefixes))
+    }
+}

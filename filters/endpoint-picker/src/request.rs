@@ -1,0 +1,125 @@
+//! The request's way: facts and view in, ordered endpoints out.
+
+use std::rc::Rc;
+
+use weir_host::{HeaderMap, Host, HostError};
+use weir_placement::{Dispatch, Expectation, LoadView, Pick, PickRequest, Policy, PoolState};
+use weir_settings::endpoint_picker::PickerPolicy;
+use weir_wire::facts::Facts;
+use xxhash_rust::xxh64::xxh64;
+
+use crate::outstanding;
+use crate::root::{Shared, rule};
+
+/// The ordered endpoints, for Envoy's `override_host` policy.
+const DESTINATION: &str = "x-gateway-destination-endpoint";
+/// The only endpoints that the request may go to.
+const SUBSET: &str = "x-gateway-destination-endpoint-subset";
+/// The client's own name of a conversation.
+const SESSION: &str = "x-session-id";
+
+/// A request that was placed; kept until its response has ended.
+pub(crate) struct Placed {
+    pub(crate) pool: String,
+    pub(crate) outstanding_key: Rc<str>,
+    pub(crate) view: Rc<LoadView>,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) expectation: Option<Expectation>,
+    pub(crate) facts: Facts,
+    pub(crate) at_ns: u64,
+}
+
+/// Removes what a client may not say.
+pub(crate) fn leave_to_envoy<H: Host>(host: &H) -> Result<(), HostError> {
+    host.remove_header(HeaderMap::Request, DESTINATION)
+}
+
+/// Places a request: sets the header and counts it, or leaves it to Envoy.
+///
+/// # Errors
+/// The header could not be set or removed; then a client's own might be in force.
+pub(crate) fn place<H: Host>(
+    host: &H,
+    shared: &Shared,
+    policy: &PickerPolicy,
+    facts: Facts,
+) -> Result<Option<Placed>, HostError> {
+    let placed = match policy.pool.as_deref().or(facts.pool.as_deref()) {
+        Some(pool) => {
+            let pool = pool.to_owned();
+            choose(host, shared, policy, facts, pool)
+        }
+        None => None,
+    };
+    match placed {
+        Some((placed, header)) => {
+            host.set_header(HeaderMap::Request, DESTINATION, &header)?;
+            Ok(Some(placed))
+        }
+        None => {
+            shared.metrics.no_pick.increment(host);
+            leave_to_envoy(host)?;
+            Ok(None)
+        }
+    }
+}
+
+fn choose<H: Host>(
+    host: &H,
+    shared: &Shared,
+    policy: &PickerPolicy,
+    facts: Facts,
+    pool_name: String,
+) -> Option<(Placed, Vec<u8>)> {
+    let mut pools = shared.pools.borrow_mut();
+    let (pool, prefixes) = pools.current(host, &pool_name)?;
+    let view = Rc::clone(pool.view.as_ref()?);
+    let outstanding_key = Rc::clone(&pool.outstanding_key);
+    let (mut counts, cas) = outstanding::read(host, &outstanding_key);
+    counts.observe(&view);
+    let now_ns = host.now_ns();
+    let header = |name| host.header(HeaderMap::Request, name).ok().flatten();
+    let subset = if policy.accept_subset { header(SUBSET) } else { None };
+    let request = PickRequest {
+        conversation: header(SESSION).map(|id| xxh64(&id, 0)).or(facts.conversation()),
+        subset: subset.as_deref(),
+        ..pick_request(&facts)
+    };
+    let state = PoolState { view: &view, prefixes, outstanding: &counts, now_ns };
+    let pick = rule(policy).pick(&request, &state).ok()?;
+    let dispatch = Dispatch::of(&pick, &view)?;
+    let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
+    outstanding::change(host, &outstanding_key, Some((counts, cas)), |counts| {
+        counts.observe(&view);
+        counts.dispatch(&dispatch, now_ns);
+    });
+    note(host, shared, &pick);
+    let header = endpoints(&pick, &view, policy.alternates);
+    let placed =
+        Placed { pool: pool_name, outstanding_key, view, dispatch, expectation, facts, at_ns: now_ns };
+    Some((placed, header))
+}
+
+/// What a policy may know of the request.
+pub(crate) fn pick_request(facts: &Facts) -> PickRequest<'_> {
+    PickRequest {
+        fingerprints: &facts.fingerprints,
+        prompt_tokens: facts.prompt_tokens,
+        adapter: facts.adapter.as_deref().map(str::as_bytes),
+        ..PickRequest::default()
+    }
+}
+
+fn note<H: Host>(host: &H, shared: &Shared, pick: &Pick) {
+    shared.metrics.picks(pick.basis).increment(host);
+    if pick.matched_tokens > 0 {
+        shared.metrics.matched_tokens.add(host, i64::from(pick.matched_tokens));
+    }
+}
+
+/// The header's value: the best endpoint and as many alternates as the policy wants.
+fn endpoints(pick: &Pick, view: &LoadView, alternates: u8) -> Vec<u8> {
+    let wanted = usize::from(alternates).saturating_add(1);
+    let addresses = pick.order.iter().filter_map(|index| view.address(index));
+    addresses.take(wanted).collect::<Vec<_>>().join(&b","[..])
+}

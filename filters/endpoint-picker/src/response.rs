@@ -1,0 +1,121 @@
+//! The response's way: what it teaches about the replica that sent it.
+
+use weir_host::{Body, HeaderMap, Host};
+use weir_placement::{CachedTokens, Phase, replica_key};
+use weir_wire::response::{ResponseReader, Usage};
+
+use crate::outstanding;
+use crate::request::{Placed, pick_request};
+use crate::root::Shared;
+
+/// A response on its way.
+pub(crate) struct Response {
+    reader: Option<ResponseReader>,
+    streamed: bool,
+    begun: bool,
+}
+
+impl Response {
+    /// Looks at the response headers; notices when a retry went to another replica than planned.
+    pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) -> Self {
+        let header = |name| host.header(HeaderMap::Response, name).ok().flatten();
+        let ok = header(":status").is_some_and(|status| status.starts_with(b"2"));
+        let kind = header("content-type").unwrap_or_default();
+        let encoded = header("content-encoding").is_some();
+        let streamed = kind.starts_with(b"text/event-stream");
+        let reader = match (ok && !encoded, streamed) {
+            (false, _) => None,
+            (true, true) => Some(ResponseReader::sse()),
+            (true, false) => Some(ResponseReader::json()),
+        };
+        follow_retry(host, shared, placed);
+        Self { reader, streamed, begun: false }
+    }
+
+    /// Takes a chunk of the body, of which `size` bytes are there.
+    pub(crate) fn chunk<H: Host>(
+        &mut self,
+        host: &H,
+        shared: &Shared,
+        placed: &Placed,
+        size: usize,
+    ) {
+        if size == 0 {
+            return;
+        }
+        if !self.begun {
+            self.begun = true;
+            self.first_byte(host, shared, placed);
+        }
+        let Some(reader) = &mut self.reader else { return };
+        if let Ok(chunk) = host.body(Body::Response, 0, size) {
+            reader.feed(&chunk);
+        }
+    }
+
+    fn first_byte<H: Host>(&self, host: &H, shared: &Shared, placed: &Placed) {
+        let ttft_ms = host.now_ns().saturating_sub(placed.at_ns) / 1_000_000;
+        // Only a stream's first byte is its first token; other responses come whole.
+        if self.streamed {
+            shared.metrics.ttft_ms.record(host, ttft_ms);
+            outstanding::change(host, &placed.outstanding_key, None, |counts| {
+                counts.first_token(&placed.dispatch);
+            });
+        }
+        if let Some(expectation) = &placed.expectation {
+            shared.pools.borrow_mut().prefixes.confirm(expectation);
+        }
+    }
+
+    /// How far the response has come, for the in-flight counts.
+    fn phase(&self) -> Phase {
+        if self.streamed && self.begun { Phase::Decode } else { Phase::Prefill }
+    }
+}
+
+/// The request may have ended at another endpoint than the first of its list: count and learn there.
+fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    let Ok(Some(address)) = host.property(&["upstream", "address"]) else { return };
+    let replica = replica_key(&address);
+    if replica == placed.dispatch.replica {
+        return;
+    }
+    let before = placed.dispatch;
+    placed.dispatch = before.moved_to(replica);
+    outstanding::change(host, &placed.outstanding_key, None, |counts| {
+        counts.finish(&before, Phase::Prefill);
+        counts.dispatch(&placed.dispatch, placed.at_ns);
+    });
+    let position = placed.view.position(&address);
+    let mut pools = shared.pools.borrow_mut();
+    placed.expectation = position
+        .and_then(|index| placed.view.id(index))
+        .map(|id| pools.prefixes.learn(&pick_request(&placed.facts), id));
+}
+
+/// The response has ended, complete or not.
+pub(crate) fn close<H: Host>(
+    host: &H,
+    shared: &Shared,
+    placed: &Placed,
+    response: Option<Response>,
+) {
+    let phase = response.as_ref().map_or(Phase::Prefill, Response::phase);
+    outstanding::change(host, &placed.outstanding_key, None, |counts| {
+        counts.finish(&placed.dispatch, phase);
+    });
+    if let Some(usage) = response.and_then(|response| response.reader?.finish()) {
+        learn(host, shared, placed, &usage);
+    }
+}
+
+fn learn<H: Host>(host: &H, shared: &Shared, placed: &Placed, usage: &Usage) {
+    let metrics = &shared.metrics;
+    metrics.prompt_tokens.add(host, i64::from(usage.prompt_tokens));
+    let Some(cached) = usage.cached_tokens else { return };
+    metrics.cached_tokens.add(host, i64::from(cached));
+    if let Some(expectation) = &placed.expectation {
+        let reported = CachedTokens { cached, prompt: usage.prompt_tokens };
+        shared.pools.borrow_mut().prefixes.correct(expectation, reported);
+    }
+}

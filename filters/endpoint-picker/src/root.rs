@@ -1,0 +1,83 @@
+//! Configuration, and what the streams share.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use weir_host::hold::HoldProbe;
+use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_placement::{ExpectedTtft, FreshnessLimits, TtftModel};
+use weir_settings::Policies;
+use weir_settings::endpoint_picker::{PickerPolicy, policies};
+use weir_wire::path::Dialect;
+
+use crate::metrics::Metrics;
+use crate::pool::Pools;
+use crate::stream::Stream;
+
+/// What all streams of the filter share.
+pub(crate) struct Shared {
+    pub(crate) policies: Policies<PickerPolicy>,
+    pub(crate) probe: HoldProbe,
+    pub(crate) pools: RefCell<Pools>,
+    pub(crate) metrics: Metrics,
+}
+
+/// The rule that a policy's settings stand for.
+pub(crate) fn rule(policy: &PickerPolicy) -> ExpectedTtft {
+    let rate = u64::from(policy.prefill_tokens_per_second.max(1));
+    ExpectedTtft {
+        model: TtftModel { prefill_ns_per_token: 1_000_000_000 / rate, ..TtftModel::default() },
+        limits: FreshnessLimits { fresh_ms: u64::from(policy.fresh_ms) },
+    }
+}
+
+/// The filter's root context.
+pub struct Root<H: Host> {
+    host: H,
+    shared: Option<Rc<Shared>>,
+}
+
+impl<H: Host> Root<H> {
+    /// A root context that is not configured yet.
+    pub fn new(host: H) -> Self {
+        Self { host, shared: None }
+    }
+}
+
+impl<H: Host> Context for Root<H> {}
+
+impl<H: Host> RootContext for Root<H> {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match policies(&self.host.configuration(Config::Plugin)) {
+            Ok(policies) => {
+                self.shared = Some(Rc::new(Shared {
+                    policies,
+                    probe: HoldProbe::new(),
+                    pools: RefCell::default(),
+                    metrics: Metrics::new(),
+                }));
+                true
+            }
+            Err(error) => {
+                self.host.log(LogLevel::Error, &format!("weir.endpoint-picker: {error}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        let answered = weir_request::answer_stuck(&self.host, &shared.probe, Dialect::OpenAi);
+        if answered > 0 {
+            shared.metrics.misconfigured.increment(&self.host);
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone())))
+    }
+}

@@ -1,0 +1,206 @@
+//! One request and its response.
+
+use std::rc::Rc;
+
+use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
+use weir_request::{BodyReader, FACTS, Opening, open, policy_for, respond};
+use weir_settings::endpoint_picker::PickerPolicy;
+use weir_wire::error::ErrorReply;
+use weir_wire::facts::Facts;
+use weir_wire::path::{Dialect, Endpoint, Operation};
+
+use crate::request::{self, Placed};
+use crate::response::{self, Response};
+use crate::root::Shared;
+
+/// How far a request has come.
+enum Phase {
+    /// Not placed by this filter.
+    Passing,
+    /// No filter before this one has read the body, so it is read here.
+    Reading { reader: BodyReader, endpoint: Endpoint, path: Vec<u8>, policy: Rc<PickerPolicy> },
+    /// On its way to a replica.
+    Placed(Box<Placed>),
+    /// The replica answers.
+    Answering(Box<Placed>, Response),
+    /// Answered from here.
+    Refused,
+}
+
+pub(crate) struct Stream<H: Host> {
+    host: H,
+    context_id: u32,
+    /// `None` when the configuration was refused: every request then fails.
+    shared: Option<Rc<Shared>>,
+    phase: Phase,
+}
+
+impl<H: Host> Stream<H> {
+    pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
+        Self { host, context_id, shared, phase: Phase::Passing }
+    }
+
+    fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
+        let Ok(policy) = policy_for(&self.host, &shared.policies) else {
+            return self.refuse(Dialect::OpenAi, &misconfigured("the route names an unknown policy"));
+        };
+        match self.host.state(FACTS) {
+            Ok(Some(bytes)) => match Facts::decode(&bytes) {
+                Ok(facts) => self.place(shared, &policy, facts),
+                Err(_) => self.pass(),
+            },
+            _ => self.start_alone(shared, policy, end_of_stream),
+        }
+    }
+
+    /// No facts: reads the body itself, if it is one of an inference API.
+    fn start_alone(
+        &mut self,
+        shared: &Shared,
+        policy: Rc<PickerPolicy>,
+        end_of_stream: bool,
+    ) -> Action {
+        let Opening::Known { endpoint, path } = open(&self.host) else { return self.pass() };
+        if end_of_stream || policy.pool.is_none() || endpoint.operation == Operation::ListModels {
+            return self.pass();
+        }
+        if shared.probe.is_missing() {
+            return self.refuse(endpoint.dialect, &weir_request::misconfigured());
+        }
+        match BodyReader::new(&self.host, &endpoint, policy.max_body_bytes) {
+            Err(error) => self.refuse(endpoint.dialect, &error),
+            Ok(reader) => {
+                shared.probe.paused(&self.host, self.context_id);
+                self.phase = Phase::Reading { reader, endpoint, path, policy };
+                Action::Pause
+            }
+        }
+    }
+
+    fn advance(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
+        match std::mem::replace(&mut self.phase, Phase::Passing) {
+            Phase::Reading { mut reader, endpoint, path, policy } => {
+                if let Err(error) = reader.advance(&self.host, size) {
+                    return self.refuse(endpoint.dialect, &error);
+                }
+                if !end_of_stream {
+                    self.phase = Phase::Reading { reader, endpoint, path, policy };
+                    return Action::Pause;
+                }
+                match reader.finish() {
+                    Err(error) => self.refuse(endpoint.dialect, &error),
+                    Ok(facts) => {
+                        let facts = Facts::of_request(&endpoint, &path, &facts);
+                        self.place(shared, &policy, facts)
+                    }
+                }
+            }
+            Phase::Refused => {
+                self.phase = Phase::Refused;
+                Action::Pause
+            }
+            other => {
+                self.phase = other;
+                Action::Continue
+            }
+        }
+    }
+
+    fn place(&mut self, shared: &Shared, policy: &PickerPolicy, facts: Facts) -> Action {
+        let dialect = facts.dialect;
+        match request::place(&self.host, shared, policy, facts) {
+            Ok(Some(placed)) => {
+                self.phase = Phase::Placed(Box::new(placed));
+                Action::Continue
+            }
+            Ok(None) => Action::Continue,
+            Err(error) => self.host_failed(dialect, error),
+        }
+    }
+
+    fn pass(&mut self) -> Action {
+        match request::leave_to_envoy(&self.host) {
+            Ok(()) => Action::Continue,
+            Err(error) => self.host_failed(Dialect::OpenAi, error),
+        }
+    }
+
+    fn host_failed(&mut self, dialect: Dialect, error: HostError) -> Action {
+        self.host.log(LogLevel::Error, &format!("weir.endpoint-picker: {error}"));
+        self.refuse(dialect, &misconfigured("endpoint-picker could not set its header"))
+    }
+
+    fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
+        respond(&self.host, dialect, error, "weir_endpoint_picker");
+        self.phase = Phase::Refused;
+        Action::Pause
+    }
+}
+
+fn misconfigured(problem: &str) -> ErrorReply {
+    ErrorReply::misconfigured(&format!("the gateway is misconfigured: {problem}"))
+}
+
+impl<H: Host> Context for Stream<H> {}
+
+impl<H: Host> HttpContext for Stream<H> {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        match self.shared.clone() {
+            Some(shared) => self.start(&shared, end_of_stream),
+            None => {
+                self.refuse(Dialect::OpenAi, &misconfigured("endpoint-picker has no configuration"))
+            }
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let Some(shared) = self.shared.clone() else { return Action::Pause };
+        if matches!(self.phase, Phase::Reading { .. }) {
+            shared.probe.body_arrived(&self.host);
+        }
+        self.advance(&shared, size, end_of_stream)
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        let Some(shared) = self.shared.clone() else { return Action::Pause };
+        // The body has ended without saying so; nothing new can be in it.
+        let size = match &self.phase {
+            Phase::Reading { reader, .. } => reader.seen(),
+            _ => 0,
+        };
+        self.advance(&shared, size, true)
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if let Some(shared) = &self.shared {
+            self.phase = match std::mem::replace(&mut self.phase, Phase::Passing) {
+                Phase::Placed(mut placed) => {
+                    let response = Response::open(&self.host, shared, &mut placed);
+                    Phase::Answering(placed, response)
+                }
+                other => other,
+            };
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+        if let (Phase::Answering(placed, response), Some(shared)) = (&mut self.phase, &self.shared)
+        {
+            response.chunk(&self.host, shared, placed, size);
+        }
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        let Some(shared) = self.shared.clone() else { return };
+        shared.probe.ended(self.context_id);
+        match std::mem::replace(&mut self.phase, Phase::Passing) {
+            Phase::Placed(placed) => response::close(&self.host, &shared, &placed, None),
+            Phase::Answering(placed, response) => {
+                response::close(&self.host, &shared, &placed, Some(response));
+            }
+            _ => {}
+        }
+    }
+}

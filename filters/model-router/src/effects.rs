@@ -1,0 +1,48 @@
+//! Applies a decision to the stream.
+
+use weir_host::{Body, HeaderMap, Host, HostError};
+use weir_wire::edit::{self, Edit};
+
+use crate::decision::Decision;
+
+/// The model as the client named it.
+const MODEL: &str = "x-gateway-model-name";
+/// The model that the replicas of the chosen pool were started with.
+const BASE_MODEL: &str = "x-gateway-base-model-name";
+
+/// Removes what only this filter may say. Done on every request that it does not route.
+pub(crate) fn remove_owned_headers<H: Host>(host: &H) -> Result<(), HostError> {
+    host.remove_header(HeaderMap::Request, MODEL)?;
+    host.remove_header(HeaderMap::Request, BASE_MODEL)
+}
+
+/// Edits body and path, leaves the facts, and sets the headers that make Envoy choose the route
+/// again. `body_len` is the length of the whole body that is held.
+pub(crate) fn apply<H: Host>(
+    host: &H,
+    decision: &Decision,
+    body_len: usize,
+) -> Result<(), HostError> {
+    edit_body(host, &decision.edits, body_len)?;
+    if let Some(path) = &decision.path {
+        host.set_header(HeaderMap::Request, ":path", path)?;
+    }
+    host.set_state(weir_request::FACTS, &decision.facts.encode())?;
+    host.set_state("weir.model", decision.model.as_bytes())?;
+    host.set_state("weir.pool", decision.target.pool.as_bytes())?;
+    host.set_header(HeaderMap::Request, MODEL, decision.model.as_bytes())?;
+    host.set_header(HeaderMap::Request, BASE_MODEL, decision.target.base_model.as_bytes())
+}
+
+fn edit_body<H: Host>(host: &H, edits: &[Edit], body_len: usize) -> Result<(), HostError> {
+    let Some(end) = edits.iter().map(|edit| edit.span.end).max() else { return Ok(()) };
+    let front = host.body(Body::Request, 0, end)?;
+    let edited = edit::apply(&front, edits).map_err(|_| HostError::BadArgument)?;
+    host.replace_body_front(Body::Request, front.len(), &edited)?;
+    let length = body_len.saturating_sub(front.len()).saturating_add(edited.len());
+    // A stale length would truncate the body upstream; a chunked request has none to correct.
+    if host.header(HeaderMap::Request, "content-length")?.is_some() {
+        host.set_header(HeaderMap::Request, "content-length", length.to_string().as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! `GET /v1/models` from the configuration.
+
+use serde_json::json;
+use weir_settings::model_router::RouterPolicy;
+
+/// The list in OpenAI's form, which Anthropic's clients do not ask for.
+///
+/// `created` is 0: the gateway does not know when a model was made.
+pub(crate) fn list(policy: &RouterPolicy) -> Vec<u8> {
+    let data: Vec<_> = policy
+        .listed()
+        .map(|id| json!({"id": id, "object": "model", "created": 0, "owned_by": "weir"}))
+        .collect();
+    json!({"object": "list", "data": data}).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_settings::model_router::policies;
+
+    #[test]
+    fn the_list_has_what_the_policy_shows() {
+        let json = br#"{"policies":{"default":{"models":[
+            {"name":"a","pool":"p"},{"name":"b","pool":"p","hidden":true}]}}}"#;
+        let policies = policies(json).unwrap();
+        let list = list(policies.select(None, None).unwrap());
+        let value: serde_json::Value = serde_json::from_slice(&list).unwrap();
+        assert_eq!(value["data"].as_array().unwrap().len(), 1);
+        assert_eq!(value["data"][0]["id"], "a");
+    }
+}

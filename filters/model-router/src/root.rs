@@ -1,0 +1,72 @@
+//! Configuration, and what the streams share.
+
+use std::rc::Rc;
+
+use weir_host::hold::HoldProbe;
+use weir_host::metrics::Metric;
+use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_settings::model_router::{RouterPolicy, policies};
+use weir_settings::Policies;
+use weir_wire::path::Dialect;
+
+use crate::stream::Stream;
+
+/// What all streams of the filter share.
+pub(crate) struct Shared {
+    pub(crate) policies: Policies<RouterPolicy>,
+    pub(crate) probe: HoldProbe,
+    pub(crate) routed: Metric,
+    pub(crate) rejected: Metric,
+    misconfigured: Metric,
+}
+
+/// The filter's root context.
+pub struct Root<H: Host> {
+    host: H,
+    shared: Option<Rc<Shared>>,
+}
+
+impl<H: Host> Root<H> {
+    /// A root context that is not configured yet.
+    pub fn new(host: H) -> Self {
+        Self { host, shared: None }
+    }
+}
+
+impl<H: Host> Context for Root<H> {}
+
+impl<H: Host> RootContext for Root<H> {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match policies(&self.host.configuration(Config::Plugin)) {
+            Ok(policies) => {
+                self.shared = Some(Rc::new(Shared {
+                    policies,
+                    probe: HoldProbe::new(),
+                    routed: Metric::counter("weir_router_routed_total"),
+                    rejected: Metric::counter("weir_router_rejected_total"),
+                    misconfigured: Metric::counter("weir_router_misconfigured_total"),
+                }));
+                true
+            }
+            Err(error) => {
+                self.host.log(LogLevel::Error, &format!("weir.model-router: {error}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        if weir_request::answer_stuck(&self.host, &shared.probe, Dialect::OpenAi) > 0 {
+            shared.misconfigured.increment(&self.host);
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone())))
+    }
+}

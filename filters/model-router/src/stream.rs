@@ -1,0 +1,193 @@
+//! One request.
+
+use std::rc::Rc;
+
+use weir_host::{Action, Context, Host, HttpContext, LogLevel};
+use weir_request::{BodyReader, Opening, open, policy_for, respond};
+use weir_settings::model_router::{RouterPolicy, UnknownPath};
+use weir_wire::error::ErrorReply;
+use weir_wire::path::{Dialect, Endpoint, Operation};
+
+use crate::root::Shared;
+use crate::{decision, effects, models};
+
+/// How far a request has come.
+enum Phase {
+    /// Its body is being read.
+    Reading { reader: BodyReader, request: Request },
+    /// Answered from here.
+    Refused,
+    /// Not for this filter (any more).
+    Passing,
+}
+
+/// What the headers said.
+struct Request {
+    endpoint: Endpoint,
+    path: Vec<u8>,
+    policy: Rc<RouterPolicy>,
+}
+
+pub(crate) struct Stream<H: Host> {
+    host: H,
+    context_id: u32,
+    /// `None` when the configuration was refused: every request then fails.
+    shared: Option<Rc<Shared>>,
+    phase: Phase,
+}
+
+impl<H: Host> Stream<H> {
+    pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
+        Self { host, context_id, shared, phase: Phase::Passing }
+    }
+
+    fn start(&mut self, end_of_stream: bool) -> Action {
+        let Some(shared) = self.shared.clone() else {
+            return self.refuse(Dialect::OpenAi, &not_configured());
+        };
+        let opening = open(&self.host);
+        let dialect = opening.dialect();
+        let Ok(policy) = policy_for(&self.host, &shared.policies) else {
+            return self.refuse(dialect, &unknown_policy());
+        };
+        match opening {
+            Opening::Foreign => self.pass(&policy),
+            Opening::Known { endpoint, .. } if endpoint.operation == Operation::ListModels => {
+                self.list_models(&policy)
+            }
+            Opening::Known { endpoint, path } => {
+                let request = Request { endpoint, path, policy };
+                self.read(&shared, request, end_of_stream)
+            }
+        }
+    }
+
+    fn pass(&mut self, policy: &RouterPolicy) -> Action {
+        if policy.unknown_path == UnknownPath::Reject {
+            return self.refuse(Dialect::OpenAi, &ErrorReply::unsupported_path());
+        }
+        match effects::remove_owned_headers(&self.host) {
+            Ok(()) => Action::Continue,
+            Err(_) => self.refuse(Dialect::OpenAi, &host_failed()),
+        }
+    }
+
+    fn list_models(&mut self, policy: &RouterPolicy) -> Action {
+        let json: &[u8] = b"application/json";
+        let list = models::list(policy);
+        let _ = self.host.reply(200, &[("content-type", json)], &list, "weir_models");
+        self.phase = Phase::Refused;
+        Action::Pause
+    }
+
+    fn read(&mut self, shared: &Shared, request: Request, end_of_stream: bool) -> Action {
+        let dialect = request.endpoint.dialect;
+        if shared.probe.is_missing() {
+            return self.refuse(dialect, &weir_request::misconfigured());
+        }
+        match BodyReader::new(&self.host, &request.endpoint, request.policy.max_body_bytes) {
+            Err(error) => self.refuse(dialect, &error),
+            // A request without a body would hang for ever if it were held.
+            Ok(reader) if end_of_stream => self.route(reader, request, 0),
+            Ok(reader) => {
+                shared.probe.paused(&self.host, self.context_id);
+                self.phase = Phase::Reading { reader, request };
+                Action::Pause
+            }
+        }
+    }
+
+    /// Takes what is new of the body and, when that was all, routes.
+    fn advance(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match std::mem::replace(&mut self.phase, Phase::Passing) {
+            Phase::Passing => Action::Continue,
+            Phase::Refused => {
+                self.phase = Phase::Refused;
+                Action::Pause
+            }
+            Phase::Reading { mut reader, request } => match reader.advance(&self.host, size) {
+                Err(error) => self.refuse(request.endpoint.dialect, &error),
+                Ok(()) if end_of_stream => self.route(reader, request, size),
+                Ok(()) => {
+                    self.phase = Phase::Reading { reader, request };
+                    Action::Pause
+                }
+            },
+        }
+    }
+
+    fn route(&mut self, reader: BodyReader, request: Request, size: usize) -> Action {
+        let Request { endpoint, path, policy } = request;
+        let decision = reader
+            .finish()
+            .and_then(|facts| decision::decide(&policy, &endpoint, &path, facts));
+        match decision {
+            Err(error) => self.refuse(endpoint.dialect, &error),
+            Ok(decision) => match effects::apply(&self.host, &decision, size) {
+                Err(error) => {
+                    let message = format!("weir.model-router: applying a decision: {error}");
+                    self.host.log(LogLevel::Error, &message);
+                    self.refuse(endpoint.dialect, &host_failed())
+                }
+                Ok(()) => {
+                    if let Some(shared) = &self.shared {
+                        shared.routed.increment(&self.host);
+                    }
+                    Action::Continue
+                }
+            },
+        }
+    }
+
+    fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
+        respond(&self.host, dialect, error, "weir_model_router");
+        if let Some(shared) = &self.shared {
+            shared.rejected.increment(&self.host);
+        }
+        self.phase = Phase::Refused;
+        Action::Pause
+    }
+}
+
+fn not_configured() -> ErrorReply {
+    ErrorReply::misconfigured("the gateway is misconfigured: model-router has no configuration")
+}
+
+fn unknown_policy() -> ErrorReply {
+    ErrorReply::misconfigured("the gateway is misconfigured: the route names an unknown policy")
+}
+
+fn host_failed() -> ErrorReply {
+    ErrorReply::misconfigured("the gateway could not prepare the request")
+}
+
+impl<H: Host> Context for Stream<H> {}
+
+impl<H: Host> HttpContext for Stream<H> {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.start(end_of_stream)
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if let (Phase::Reading { .. }, Some(shared)) = (&self.phase, &self.shared) {
+            shared.probe.body_arrived(&self.host);
+        }
+        self.advance(size, end_of_stream)
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        // The body has ended without saying so. Nothing new can be in it: what came before has
+        // been read in its own callback.
+        let size = match &self.phase {
+            Phase::Reading { reader, .. } => reader.seen(),
+            _ => 0,
+        };
+        self.advance(size, true)
+    }
+
+    fn on_log(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.probe.ended(self.context_id);
+        }
+    }
+}

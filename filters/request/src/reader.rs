@@ -1,0 +1,95 @@
+//! Reading a held request body, each byte once.
+
+use weir_host::{Body, HeaderMap, Host};
+use weir_wire::error::ErrorReply;
+use weir_wire::path::{Dialect, Endpoint, classify};
+use weir_wire::request::{RequestFacts, RequestScanner, ScanLimits};
+
+/// What the request headers tell.
+pub enum Opening {
+    /// No inference API; not for Weir.
+    Foreign,
+    /// An inference API.
+    Known {
+        /// Which one.
+        endpoint: Endpoint,
+        /// The path, as sent.
+        path: Vec<u8>,
+    },
+}
+
+impl Opening {
+    /// The dialect to answer in; OpenAI's where the path tells nothing.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Known { endpoint, .. } => endpoint.dialect,
+            Self::Foreign => Dialect::OpenAi,
+        }
+    }
+}
+
+/// Looks at method and path.
+pub fn open<H: Host>(host: &H) -> Opening {
+    let header = |name| host.header(HeaderMap::Request, name).ok().flatten().unwrap_or_default();
+    let path = header(":path");
+    match classify(&header(":method"), &path) {
+        Some(endpoint) => Opening::Known { endpoint, path },
+        None => Opening::Foreign,
+    }
+}
+
+/// Feeds the scanner with what each body callback adds.
+pub struct BodyReader {
+    scanner: RequestScanner,
+    seen: usize,
+    limit: u64,
+}
+
+impl BodyReader {
+    /// A reader of a body of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The headers already tell that the body cannot be read: too long, or compressed.
+    pub fn new<H: Host>(host: &H, endpoint: &Endpoint, limit: u64) -> Result<Self, ErrorReply> {
+        let header = |name| host.header(HeaderMap::Request, name).ok().flatten();
+        let announced = header("content-length")
+            .and_then(|value| std::str::from_utf8(&value).ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(ErrorReply::too_large(limit));
+        }
+        if header("content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity")) {
+            return Err(ErrorReply::unsupported_encoding());
+        }
+        let scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
+        Ok(Self { scanner, seen: 0, limit })
+    }
+
+    /// Takes what is new of a body of which `size` bytes are buffered.
+    ///
+    /// # Errors
+    /// The body is malformed or too long.
+    pub fn advance<H: Host>(&mut self, host: &H, size: usize) -> Result<(), ErrorReply> {
+        if u64::try_from(size).unwrap_or(u64::MAX) > self.limit {
+            return Err(ErrorReply::too_large(self.limit));
+        }
+        let Some(new) = size.checked_sub(self.seen).filter(|&new| new > 0) else { return Ok(()) };
+        let chunk = host
+            .body(Body::Request, self.seen, new)
+            .map_err(|_| ErrorReply::misconfigured("the gateway could not read the body"))?;
+        self.seen = self.seen.saturating_add(chunk.len());
+        self.scanner.feed(&chunk).map_err(|error| ErrorReply::from(&error))
+    }
+
+    /// How many bytes of the body have been read.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// The facts of the whole body.
+    ///
+    /// # Errors
+    /// The body ended too early.
+    pub fn finish(self) -> Result<RequestFacts, ErrorReply> {
+        self.scanner.finish().map_err(|error| ErrorReply::from(&error))
+    }
+}

@@ -1,0 +1,39 @@
+//! Replies in the request's own dialect.
+
+use weir_host::hold::HoldProbe;
+use weir_host::{Host, LogLevel};
+use weir_wire::error::ErrorReply;
+use weir_wire::path::Dialect;
+
+/// Answers the request with an error; `details` becomes `%RESPONSE_CODE_DETAILS%`.
+pub fn respond<H: Host>(host: &H, dialect: Dialect, error: &ErrorReply, details: &str) {
+    let json: &[u8] = b"application/json";
+    // Nothing better can be done when even the reply fails: Envoy resets the stream.
+    let _ = host.reply(error.status, &[("content-type", json)], &error.body(dialect), details);
+}
+
+/// The reply when `allow_on_headers_stop_iteration` is missing and the body will never be shown.
+pub fn misconfigured() -> ErrorReply {
+    ErrorReply::misconfigured(
+        "the gateway is misconfigured: this filter needs allow_on_headers_stop_iteration: true",
+    )
+}
+
+/// Answers the streams that will never get a body callback, from `on_tick`; returns how many.
+///
+/// Which API they spoke is known to the streams only, so the dialect is the caller's guess.
+pub fn answer_stuck<H: Host>(host: &H, probe: &HoldProbe, dialect: Dialect) -> usize {
+    let stuck = probe.stuck(host);
+    if !stuck.is_empty() {
+        host.log(LogLevel::Error, MISSING_OPTION);
+    }
+    for context_id in &stuck {
+        if host.act_on_stream(*context_id).is_ok() {
+            respond(host, dialect, &misconfigured(), "weir_misconfigured");
+        }
+    }
+    stuck.len()
+}
+
+const MISSING_OPTION: &str = "weir: the plugin lacks `allow_on_headers_stop_iteration: true` (Envoy \
+    1.35 or newer), so Envoy never shows it a request body; requests get a 500 until it is set";
