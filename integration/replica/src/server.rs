@@ -1,0 +1,247 @@
+//! Listeners, connections, and the handle that a process keeps on its replicas.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::echo::Captured;
+use crate::engine::Engine;
+use crate::failure::FailureMode;
+use crate::fast::Prepared;
+use crate::lock;
+use crate::script::ReplyScript;
+use crate::service;
+use crate::settings::Settings;
+
+/// How long connections may still answer when a replica starts to refuse, so that the request that
+/// asked for it gets its reply.
+const LAST_WORDS: Duration = Duration::from_millis(20);
+
+/// How long to wait before a lost port is tried again.
+const REBIND: Duration = Duration::from_millis(50);
+
+/// The model's name when none is configured.
+const ANY_MODEL: &str = "weir-simulated";
+
+/// An address can't be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("replica address {address}: {source}")]
+pub struct StartError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Several replicas in this process. Dropping it ends them all.
+#[derive(Debug)]
+pub struct Fleet {
+    replicas: Vec<Replica>,
+    /// Dropped with the fleet, which aborts the listeners.
+    _listeners: JoinSet<()>,
+}
+
+/// A handle on one running replica.
+#[derive(Clone, Debug)]
+pub struct Replica(Arc<State>);
+
+/// The replicas of one process, as each of them sees them.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) states: Vec<Arc<State>>,
+}
+
+/// Everything about one replica.
+#[derive(Debug)]
+pub(crate) struct State {
+    address: SocketAddr,
+    pub(crate) settings: Settings,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) prepared: Prepared,
+    pub(crate) script: Mutex<ReplyScript>,
+    pub(crate) last: Mutex<Option<Captured>>,
+    failure: watch::Sender<FailureMode>,
+    listening: watch::Sender<bool>,
+    ids: AtomicU64,
+}
+
+impl Fleet {
+    /// Starts one replica with `settings` on each of `addresses` (port 0: any free port).
+    ///
+    /// # Errors
+    /// When one of the addresses can't be listened on; then none is.
+    pub async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<Self, StartError> {
+        let mut listeners = Vec::new();
+        let mut states = Vec::new();
+        for &address in addresses {
+            let failed = |source| StartError { address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            listeners.push(listener);
+            states.push(Arc::new(State::new(address, settings.clone())));
+        }
+        let shared = Arc::new(Shared { states });
+        let mut tasks = JoinSet::new();
+        for (listener, state) in listeners.into_iter().zip(&shared.states) {
+            tasks.spawn(serve(Arc::clone(&shared), Arc::clone(state), listener));
+        }
+        let replicas = shared.states.iter().cloned().map(Replica).collect();
+        Ok(Self { replicas, _listeners: tasks })
+    }
+
+    /// The replicas, in the order of their addresses at start.
+    pub fn replicas(&self) -> &[Replica] {
+        &self.replicas
+    }
+}
+
+impl Replica {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// Makes it fail, or work again; returns when the listener is closed or open accordingly.
+    pub async fn set_failure(&self, mode: FailureMode) {
+        self.0.set_failure(mode);
+        let wanted = mode != FailureMode::Refuse;
+        // The sender lives in the state that `self` holds, so it can't be closed.
+        let _ = self.0.listening.subscribe().wait_for(|listening| *listening == wanted).await;
+    }
+
+    /// Replaces the script of all later requests.
+    pub fn set_script(&self, script: ReplyScript) {
+        *lock(&self.0.script) = script;
+    }
+
+    /// Forgets cached prefixes, script, failure mode and the last request.
+    pub fn reset(&self) {
+        self.0.reset();
+    }
+
+    /// The last request that arrived, with its exact headers and body, in the shape of
+    /// `GET /_weir/last`; null before the first.
+    pub fn last_request(&self) -> serde_json::Value {
+        let last = lock(&self.0.last);
+        last.as_ref().map(|captured| captured.document(&self.0.name())).unwrap_or_default()
+    }
+
+    /// The metrics page as `GET /metrics` shows it.
+    pub fn metrics(&self) -> String {
+        self.0.engine.metrics_page(self.0.model())
+    }
+}
+
+impl State {
+    fn new(address: SocketAddr, settings: Settings) -> Self {
+        Self {
+            address,
+            engine: Engine::new(settings.clone()),
+            prepared: Prepared::new(settings.fast_events),
+            settings,
+            script: Mutex::default(),
+            last: Mutex::default(),
+            failure: watch::Sender::new(FailureMode::None),
+            listening: watch::Sender::new(true),
+            ids: AtomicU64::new(1),
+        }
+    }
+
+    /// The replica's name: its address.
+    pub(crate) fn name(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The canonical name of the base model.
+    pub(crate) fn model(&self) -> &str {
+        self.settings.models.first().map_or(ANY_MODEL, String::as_str)
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        let port = u64::from(self.address.port()) << 40;
+        port | self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn failure(&self) -> FailureMode {
+        *self.failure.borrow()
+    }
+
+    pub(crate) fn set_failure(&self, mode: FailureMode) {
+        self.failure.send_replace(mode);
+    }
+
+    pub(crate) fn reset(&self) {
+        self.set_failure(FailureMode::None);
+        self.engine.clear_cache();
+        *lock(&self.script) = ReplyScript::default();
+        *lock(&self.last) = None;
+    }
+
+    async fn refusing(&self, wanted: bool) {
+        let mut modes = self.failure.subscribe();
+        // The sender lives in `self`, so it can't be closed.
+        let _ = modes.wait_for(|mode| (*mode == FailureMode::Refuse) == wanted).await;
+    }
+}
+
+/// Serves until the task is aborted, closing the listener whenever the replica is to refuse.
+async fn serve(shared: Arc<Shared>, state: Arc<State>, first: TcpListener) {
+    let mut listener = first;
+    loop {
+        let mut connections = JoinSet::new();
+        accept(&shared, &state, &listener, &mut connections).await;
+        drop(listener);
+        state.listening.send_replace(false);
+        tokio::time::sleep(LAST_WORDS).await;
+        drop(connections);
+        state.refusing(false).await;
+        listener = rebind(state.address).await;
+        state.listening.send_replace(true);
+    }
+}
+
+async fn accept(
+    shared: &Arc<Shared>,
+    state: &Arc<State>,
+    listener: &TcpListener,
+    connections: &mut JoinSet<()>,
+) {
+    loop {
+        tokio::select! {
+            () = state.refusing(true) => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                connections.spawn(converse(Arc::clone(shared), Arc::clone(state), stream));
+            },
+        }
+    }
+}
+
+async fn converse(shared: Arc<Shared>, state: Arc<State>, stream: TcpStream) {
+    // Without it, small events wait for the peer's acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        service::answer(Arc::clone(&shared), Arc::clone(&state), request)
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    // A connection that breaks concerns its client alone.
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn rebind(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(REBIND).await,
+        }
+    }
+}
