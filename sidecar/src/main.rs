@@ -1,2 +1,86 @@
-//! Polls replicas and pushes snapshots into Envoy.
-fn main() {}
+//! The daemon's process: command line, log, signals.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info};
+use weir_sidecar::args::Args;
+use weir_sidecar::{Config, Daemon, check, logging};
+
+/// Exit status for a configuration that cannot be used, as clap has for a command line.
+const UNUSABLE: u8 = 2;
+
+/// One thread: it does not wait for a second core, and costs less per poll.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("weir-sidecar: {error}");
+            return UNUSABLE.into();
+        }
+    };
+    if args.check {
+        print!("{}", check(&config));
+        return ExitCode::SUCCESS;
+    }
+    match run(&args, config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(%error, "cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args, config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    logging::start(config.settings.log)?;
+    // Taken before anything starts, so that no early signal is lost.
+    let mut signals = Signals::new()?;
+    let mut daemon = Daemon::start(config).await?;
+    while signals.next().await == Request::Reload {
+        let taken = Config::load(&args.config)
+            .map_err(|error| error.to_string())
+            .and_then(|config| daemon.reload(&config).map_err(|error| error.to_string()));
+        if let Err(error) = taken {
+            error!(error, "the new configuration is refused, the old one goes on");
+        }
+    }
+    info!("ending");
+    daemon.stop().await;
+    info!("ended");
+    Ok(())
+}
+
+/// What a signal asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Request {
+    End,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Request {
+        tokio::select! {
+            _ = self.terminate.recv() => Request::End,
+            _ = self.interrupt.recv() => Request::End,
+            _ = self.hangup.recv() => Request::Reload,
+        }
+    }
+}

@@ -142,6 +142,21 @@ fn a_metrics_url_with_a_password_is_refused_without_repeating_it() {
 }
 
 #[test]
+fn a_url_says_whom_to_dial() {
+    let cases = [
+        ("http://h/metrics", ("h", 80)),
+        ("https://h", ("h", 443)),
+        ("http://10.0.0.1:9001?x=1", ("10.0.0.1", 9001)),
+        ("https://[::1]/m", ("::1", 443)),
+        ("http://[fe80::1]:1/", ("fe80::1", 1)),
+    ];
+    for (text, expected) in cases {
+        let url = HttpUrl::parse("f", text).unwrap();
+        assert_eq!((url.host(), url.port_or_default()), expected, "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_such_file_is_refused_with_its_place() {
     let cases = [
         ("colour: red\n", "colour"),

@@ -66,10 +66,26 @@ impl HttpUrl {
         &self.authority
     }
 
-    /// Port, if written.
+    /// Name or IP address, an IPv6 address without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = match self.port {
+            Some(_) => self.authority.rsplit_once(':').map_or("", |(host, _)| host),
+            None => &self.authority,
+        };
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Port as written.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// Port as written, or the scheme's.
+    #[must_use]
+    pub fn port_or_default(&self) -> u16 {
+        self.port.unwrap_or(if self.https { 443 } else { 80 })
     }
 
     /// Path and query; `/` at least.

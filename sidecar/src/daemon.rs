@@ -1,0 +1,131 @@
+//! Composes the loops, and ends them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::Config;
+use crate::http::{Server, State};
+use crate::poll::{Poller, PollerError};
+use crate::pool::Pool;
+use crate::push::{Link, Publisher, Pusher};
+
+/// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.
+#[derive(Debug)]
+pub struct Daemon {
+    address: SocketAddr,
+    server: Server,
+    state: watch::Sender<Arc<State>>,
+    loops: JoinSet<()>,
+}
+
+/// Why a sidecar cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its own HTTP cannot listen.
+    #[error("listen: cannot listen on {address}: {error}")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A replica's metrics cannot be asked for.
+    #[error("pools.{pool}.endpoints[{index}]: {error}")]
+    Poller {
+        /// Name of the pool.
+        pool: String,
+        /// Position of the replica.
+        index: usize,
+        /// What is wrong.
+        error: PollerError,
+    },
+}
+
+impl Daemon {
+    /// Starts polling, pushing and serving.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing goes on.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let address = config.settings.listen;
+        let listening = async {
+            let listener = TcpListener::bind(address).await?;
+            Ok((listener.local_addr()?, listener))
+        };
+        let (address, listener) =
+            listening.await.map_err(|error| StartError::Listen { address, error })?;
+        let (state, loops) = start_loops(&config, now_ms())?;
+        let state = watch::Sender::new(Arc::new(state));
+        let server = Server::start(listener, state.subscribe());
+        info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
+        Ok(Self { address, server, state, loops })
+    }
+
+    /// Takes over another configuration. `listen` and `log` stay as they were at the start.
+    ///
+    /// The gateways see a new epoch, whose first snapshots come once every replica has been polled.
+    ///
+    /// # Errors
+    /// [`StartError`]; then the sidecar goes on as before.
+    pub fn reload(&mut self, config: &Config) -> Result<(), StartError> {
+        let before = self.state.borrow().epoch;
+        let (state, loops) = start_loops(config, now_ms().max(before.saturating_add(1)))?;
+        self.loops = loops;
+        self.state.send_replace(Arc::new(state));
+        info!("took over the new configuration");
+        Ok(())
+    }
+
+    /// Where its own HTTP listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends all loops, closes their connections, and lets HTTP requests end that are under way.
+    pub async fn stop(mut self) {
+        self.loops.shutdown().await;
+        self.server.stop().await;
+    }
+}
+
+/// Starts the loops of a configuration; dropping the set ends them and closes their connections.
+fn start_loops(config: &Config, epoch: u64) -> Result<(State, JoinSet<()>), StartError> {
+    let mut loops = JoinSet::new();
+    let mut state = State::new(epoch);
+    for settings in &config.settings.pools {
+        let pool = Arc::new(Pool::new(settings));
+        for (index, endpoint) in settings.endpoints.iter().enumerate() {
+            let poller =
+                Poller::new(&pool, index, settings, endpoint, config.roots.as_ref()).map_err(
+                    |error| StartError::Poller { pool: settings.name.clone(), index, error },
+                )?;
+            loops.spawn(poller.run());
+        }
+        let publisher = Publisher::new(&pool, settings, epoch, config.key.clone());
+        let newest = publisher.newest();
+        loops.spawn(publisher.run());
+        let gateways = &config.settings.gateways;
+        let push_timeout = config.settings.push_timeout;
+        for gateway in gateways {
+            let link = Arc::new(Link::new(gateway, settings, push_timeout));
+            loops.spawn(Pusher::new(link.clone(), gateway, newest.clone(), push_timeout).run());
+            state.links.push(link);
+        }
+        state.pools.push((pool, newest));
+    }
+    Ok((state, loops))
+}
+
+/// Time since 1970 in ms: a restarted sidecar has to have a greater epoch.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,122 @@
+//! `/metrics`: what the sidecar counts.
+
+use hyper::StatusCode;
+use tokio::time::Instant;
+use weir_snapshot::EndpointState;
+
+use super::exposition::{CONTENT_TYPE, Exposition, Kind};
+use super::{Page, State};
+
+/// All metrics in the Prometheus text format.
+pub(super) fn page(state: &State, now: Instant) -> Page {
+    let mut page = Exposition::default();
+    page.family("weir_sidecar_info", Kind::Gauge, "Version of the sidecar; always 1.");
+    page.sample("weir_sidecar_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    page.family("weir_sidecar_epoch_ms", Kind::Gauge, "Epoch of the snapshots, ms since 1970.");
+    page.sample("weir_sidecar_epoch_ms", &[], state.epoch);
+    polls(&mut page, state);
+    replicas(&mut page, state, now);
+    pushes(&mut page, state);
+    gateways(&mut page, state, now);
+    Page { status: StatusCode::OK, content_type: CONTENT_TYPE, body: page.into_text().into_bytes() }
+}
+
+fn polls(page: &mut Exposition, state: &State) {
+    const TOTAL: &str = "weir_sidecar_polls_total";
+    const SECONDS: &str = "weir_sidecar_poll_duration_seconds";
+    page.family(TOTAL, Kind::Counter, "Polls of replicas by outcome.");
+    for (pool, _) in &state.pools {
+        pool.inspect(|replicas, _| {
+            for replica in replicas {
+                for (outcome, count) in replica.outcomes().filter(|(_, count)| *count > 0) {
+                    let labels = [
+                        ("pool", pool.name()),
+                        ("endpoint", replica.address()),
+                        ("outcome", outcome.name()),
+                    ];
+                    page.sample(TOTAL, &labels, count);
+                }
+            }
+        });
+    }
+    page.family(SECONDS, Kind::Histogram, "How long polls took.");
+    for (pool, _) in &state.pools {
+        pool.inspect(|_, durations| {
+            page.histogram(SECONDS, &[("pool", pool.name())], durations);
+        });
+    }
+}
+
+fn replicas(page: &mut Exposition, state: &State, now: Instant) {
+    const AGE: &str = "weir_sidecar_replica_age_seconds";
+    const STATE: &str = "weir_sidecar_replica_state";
+    page.family(AGE, Kind::Gauge, "Time since the last good poll; absent if there was none.");
+    each_replica(state, |pool, replica| {
+        if let Some(age) = replica.report(now).age_ms {
+            let seconds = std::time::Duration::from_millis(age).as_secs_f64();
+            page.sample(AGE, &[("pool", pool), ("endpoint", replica.address())], seconds);
+        }
+    });
+    page.family(STATE, Kind::Gauge, "1 for the state that the replica is in.");
+    each_replica(state, |pool, replica| {
+        for state in [EndpointState::Ready, EndpointState::Degraded, EndpointState::Unreachable] {
+            let labels = [("pool", pool), ("endpoint", replica.address()), ("state", state.name())];
+            page.sample(STATE, &labels, u8::from(replica.state() == state));
+        }
+    });
+}
+
+fn each_replica(state: &State, mut look: impl FnMut(&str, &crate::pool::Replica)) {
+    for (pool, _) in &state.pools {
+        pool.inspect(|replicas, _| replicas.iter().for_each(|replica| look(pool.name(), replica)));
+    }
+}
+
+fn pushes(page: &mut Exposition, state: &State) {
+    const TOTAL: &str = "weir_sidecar_pushes_total";
+    const SECONDS: &str = "weir_sidecar_push_duration_seconds";
+    page.family(TOTAL, Kind::Counter, "Pushes to gateways by outcome.");
+    for link in &state.links {
+        link.inspect(|status| {
+            for (outcome, count) in status.outcomes().filter(|(_, count)| *count > 0) {
+                let labels = [
+                    ("gateway", link.gateway()),
+                    ("pool", link.pool()),
+                    ("outcome", outcome.name()),
+                ];
+                page.sample(TOTAL, &labels, count);
+            }
+        });
+    }
+    page.family(SECONDS, Kind::Histogram, "How long pushes took.");
+    for link in &state.links {
+        let labels = [("gateway", link.gateway()), ("pool", link.pool())];
+        link.inspect(|status| page.histogram(SECONDS, &labels, &status.durations));
+    }
+}
+
+fn gateways(page: &mut Exposition, state: &State, now: Instant) {
+    const AGE: &str = "weir_sidecar_push_age_seconds";
+    const IN_FLIGHT: &str = "weir_sidecar_gateway_in_flight";
+    page.family(AGE, Kind::Gauge, "Time since a snapshot was taken; absent if none was.");
+    for link in &state.links {
+        let labels = [("gateway", link.gateway()), ("pool", link.pool())];
+        let at = link.inspect(|status| status.taken.as_ref().map(|taken| taken.at));
+        if let Some(at) = at {
+            page.sample(AGE, &labels, now.saturating_duration_since(at).as_secs_f64());
+        }
+    }
+    page.family(IN_FLIGHT, Kind::Gauge, "Requests that the gateway has under way, as it said.");
+    for link in &state.links {
+        link.inspect(|status| {
+            for endpoint in status.taken.iter().flat_map(|taken| &taken.feedback) {
+                let labels = [
+                    ("gateway", link.gateway()),
+                    ("pool", link.pool()),
+                    ("endpoint", endpoint.address.as_str()),
+                ];
+                page.sample(IN_FLIGHT, &labels, endpoint.in_flight);
+            }
+        });
+    }
+}

@@ -1,0 +1,185 @@
+//! The sidecar's own HTTP: health, metrics and the current state.
+
+mod exposition;
+mod metrics;
+mod ready;
+mod view;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
+
+use crate::pool::Pool;
+use crate::push::{Link, Newest};
+
+/// Most connections at a time; more wait.
+const MAX_CONNECTIONS: usize = 64;
+
+/// How long a client may take for its request head, or keep a connection idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long requests under way may take when the sidecar ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long to wait after the system refused a connection (it is out of file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is shown.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Start of the sidecar in ms since 1970.
+    pub(crate) epoch: u64,
+    /// Pools, each with its newest snapshot.
+    pub(crate) pools: Vec<(Arc<Pool>, Newest)>,
+    /// Every gateway with every pool.
+    pub(crate) links: Vec<Arc<Link>>,
+}
+
+impl State {
+    /// A state without pools.
+    pub(crate) fn new(epoch: u64) -> Self {
+        Self { epoch, pools: Vec::new(), links: Vec::new() }
+    }
+}
+
+/// The running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves what `state` holds.
+    pub(crate) fn start(listener: TcpListener, state: watch::Receiver<Arc<State>>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { stop, task: tokio::spawn(serve(listener, state, stopped)) }
+    }
+
+    /// Takes no more connections and waits for the requests under way.
+    pub(crate) async fn stop(self) {
+        // An error says that the server has ended by itself.
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    state: watch::Receiver<Arc<State>>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepting = async {
+            // The semaphore is never closed.
+            let place = places.clone().acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            _ = &mut stopped => break,
+            accepted = accepting => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(stream, state.clone(), graceful.watcher());
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "own HTTP cannot accept");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // Requests that take longer are cut with the process.
+    let _ = timeout(LAST_WORDS, graceful.shutdown()).await;
+}
+
+fn connection(
+    stream: TcpStream,
+    state: watch::Receiver<Arc<State>>,
+    watcher: Watcher,
+) -> impl Future<Output = ()> {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let state = state.borrow().clone();
+        async move { Ok::<_, Infallible>(answer(&request, &state)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    async move {
+        // A client that breaks off is its own business.
+        let _ = watcher.watch(connection).await;
+    }
+}
+
+fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
+    let now = Instant::now();
+    let page: fn(&State, Instant) -> Page = match request.uri().path() {
+        "/healthz" => |_, _| Page::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
+        "/readyz" => ready::page,
+        "/metrics" => metrics::page,
+        "/snapshot" => view::page,
+        _ => |_, _| Page::error(StatusCode::NOT_FOUND, "not_found"),
+    };
+    if [Method::GET, Method::HEAD].contains(request.method()) {
+        return page(state, now).into();
+    }
+    let mut refused: Response<_> =
+        Page::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").into();
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    refused
+}
+
+/// An answer.
+struct Page {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl Page {
+    fn json(status: StatusCode, body: Vec<u8>) -> Self {
+        Self { status, content_type: "application/json", body }
+    }
+
+    /// `value` as JSON. Nothing that is shown can fail to serialise.
+    fn of(status: StatusCode, value: &impl serde::Serialize) -> Self {
+        Self::json(status, serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    fn error(status: StatusCode, code: &str) -> Self {
+        let message = "there are GET /healthz, /readyz, /metrics and /snapshot";
+        Self::of(status, &serde_json::json!({ "error": { "code": code, "message": message } }))
+    }
+}
+
+impl From<Page> for Response<Full<Bytes>> {
+    fn from(Page { status, content_type, body }: Page) -> Self {
+        let mut response = Response::new(Full::new(body.into()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response
+    }
+}

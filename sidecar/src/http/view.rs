@@ -1,0 +1,86 @@
+//! `/snapshot`: what is known now, as JSON.
+
+use hyper::StatusCode;
+use serde::Serialize;
+use tokio::time::Instant;
+use weir_snapshot::{EndpointFeedback, EndpointReport};
+
+use super::{Page, State};
+use crate::pool::Pool;
+use crate::push::{Link, Newest, Status};
+
+#[derive(Serialize)]
+struct View<'a> {
+    epoch: u64,
+    pools: Vec<PoolView<'a>>,
+    gateways: Vec<LinkView<'a>>,
+}
+
+#[derive(Serialize)]
+struct PoolView<'a> {
+    pool: &'a str,
+    /// Number of the newest snapshot; 0 before the first.
+    sequence: u64,
+    endpoints: Vec<EndpointView>,
+}
+
+#[derive(Serialize)]
+struct EndpointView {
+    #[serde(flatten)]
+    report: EndpointReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LinkView<'a> {
+    gateway: &'a str,
+    pool: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken: Option<TakenView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TakenView {
+    sequence: u64,
+    age_ms: u128,
+    endpoints: Vec<EndpointFeedback>,
+}
+
+/// The state of every replica and gateway.
+pub(super) fn page(state: &State, now: Instant) -> Page {
+    let view = View {
+        epoch: state.epoch,
+        pools: state.pools.iter().map(|(pool, newest)| pool_view(pool, newest, now)).collect(),
+        gateways: state.links.iter().map(|link| link_view(link, now)).collect(),
+    };
+    Page::of(StatusCode::OK, &view)
+}
+
+fn pool_view<'a>(pool: &'a Pool, newest: &Newest, now: Instant) -> PoolView<'a> {
+    let sequence = newest.borrow().as_ref().map_or(0, |snapshot| snapshot.sequence);
+    let endpoints = pool.inspect(|replicas, _| {
+        let view = |replica: &crate::pool::Replica| EndpointView {
+            report: replica.report(now),
+            reason: replica.reason().map(str::to_owned),
+        };
+        replicas.iter().map(view).collect()
+    });
+    PoolView { pool: pool.name(), sequence, endpoints }
+}
+
+fn link_view(link: &Link, now: Instant) -> LinkView<'_> {
+    let (taken, error) = link.inspect(|status| (taken_view(status, now), status.error.clone()));
+    LinkView { gateway: link.gateway(), pool: link.pool(), taken, error }
+}
+
+fn taken_view(status: &Status, now: Instant) -> Option<TakenView> {
+    let taken = status.taken.as_ref()?;
+    Some(TakenView {
+        sequence: taken.sequence,
+        age_ms: now.saturating_duration_since(taken.at).as_millis(),
+        endpoints: taken.feedback.clone(),
+    })
+}

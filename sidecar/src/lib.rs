@@ -1,0 +1,29 @@
+//! Polls the replicas of inference pools and pushes what it learns into Envoy.
+//!
+//! # Overview
+//! Each replica has a poller (`poll`) that reads its Prometheus page and records the outcome in its `pool`. Each
+//! pool has a publisher (`push::Publisher`) that makes one snapshot per round; each pair of gateway
+//! and pool has a pusher (`push::Pusher`) that posts the newest snapshot to the intake filter and
+//! reads the in-flight counts from the reply. `http` shows all of it. No loop waits for another:
+//! a slow replica or gateway holds up itself only.
+//!
+//! [`Daemon`] composes the loops; [`Config`] is what it starts from.
+
+pub mod args;
+mod check;
+mod client;
+mod config;
+mod daemon;
+mod durations;
+mod http;
+pub mod logging;
+mod poll;
+mod pool;
+mod push;
+mod steady;
+
+pub use check::check;
+pub use client::TlsRootsError;
+pub use config::{Config, ConfigError};
+pub use daemon::{Daemon, StartError};
+pub use poll::PollerError;

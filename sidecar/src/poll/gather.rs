@@ -1,0 +1,167 @@
+//! Adds up the samples of a page: a replica may have several engines, each with its own series.
+
+use weir_snapshot::limits::{MAX_ADAPTERS_PER_ENDPOINT, MAX_NAME_BYTES};
+
+use super::model_server::{Meaning, Series};
+use super::page::{Flaw, Metrics, Page, Problem};
+use super::sample::Sample;
+
+/// A share may be over 1 by this much through rounding.
+const ROUNDING: f64 = 1e-3;
+
+/// What has been read of a page so far.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered<'a> {
+    waiting: Option<f64>,
+    running: Option<f64>,
+    kv_cache_use: Mean,
+    kv_cache_use_older: Mean,
+    block_size: Option<u32>,
+    blocks: Option<f64>,
+    lora: Option<NewestLora<'a>>,
+    flaw: Option<Flaw>,
+}
+
+#[derive(Debug)]
+struct NewestLora<'a> {
+    sample: Sample<'a>,
+    series: &'static Series,
+}
+
+#[derive(Debug, Default)]
+struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.count > 0).then(|| (self.sum / f64::from(self.count)).clamp(0.0, 1.0))
+    }
+}
+
+impl<'a> Gathered<'a> {
+    /// Takes one line: its series, and what follows the name.
+    pub(crate) fn add(&mut self, series: &'static Series, rest: &'a str) {
+        let added = match Sample::parse(rest) {
+            Some(sample) if !applies(series, &sample) => Ok(()),
+            Some(sample) => self.add_sample(series, sample),
+            None => Err(Problem::Malformed),
+        };
+        if let Err(problem) = added {
+            self.note(series, problem);
+        }
+    }
+
+    fn add_sample(&mut self, series: &'static Series, sample: Sample<'a>) -> Result<(), Problem> {
+        match series.meaning {
+            Meaning::Waiting => sum(&mut self.waiting, sample.value),
+            Meaning::Running => sum(&mut self.running, sample.value),
+            Meaning::KvCacheUse => share(&mut self.kv_cache_use, sample.value),
+            Meaning::KvCacheUseOlder => share(&mut self.kv_cache_use_older, sample.value),
+            Meaning::CacheConfig { block_size, blocks } => {
+                if let Some(size) = info_number(&sample, block_size)? {
+                    self.block_size = self.block_size.max(Some(size));
+                }
+                match info_number(&sample, blocks)? {
+                    Some(blocks) => sum(&mut self.blocks, blocks.into()),
+                    None => Ok(()),
+                }
+            }
+            Meaning::Lora { .. } => self.add_lora(series, sample),
+        }
+    }
+
+    fn add_lora(&mut self, series: &'static Series, sample: Sample<'a>) -> Result<(), Problem> {
+        if !sample.value.is_finite() {
+            return Err(Problem::OutOfRange);
+        }
+        if self.lora.as_ref().is_none_or(|newest| newest.sample.value < sample.value) {
+            self.lora = Some(NewestLora { sample, series });
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, series: &'static Series, problem: Problem) {
+        self.flaw.get_or_insert(Flaw { series: series.name, problem });
+    }
+
+    /// What the page says.
+    pub(crate) fn finish(mut self) -> Page {
+        let mut metrics = Metrics {
+            waiting: self.waiting.map(whole),
+            running: self.running.map(whole),
+            kv_cache_use: self.kv_cache_use.value().or_else(|| self.kv_cache_use_older.value()),
+            block_size: self.block_size,
+            blocks: self.blocks.map(whole),
+            ..Metrics::default()
+        };
+        if let Some(NewestLora { sample, series }) = self.lora.take()
+            && let Err(problem) = fill_lora(&mut metrics, series, &sample)
+        {
+            self.note(series, problem);
+        }
+        Page { metrics, flaw: self.flaw }
+    }
+}
+
+fn applies(series: &Series, sample: &Sample<'_>) -> bool {
+    series.label.is_none_or(|(name, value)| sample.label(name) == Some(value))
+}
+
+fn sum(total: &mut Option<f64>, value: f64) -> Result<(), Problem> {
+    if !(0.0..=f64::from(u32::MAX)).contains(&value) {
+        return Err(Problem::OutOfRange);
+    }
+    *total = Some(total.unwrap_or_default() + value);
+    Ok(())
+}
+
+fn share(mean: &mut Mean, value: f64) -> Result<(), Problem> {
+    if !(0.0..=1.0 + ROUNDING).contains(&value) {
+        return Err(Problem::OutOfRange);
+    }
+    mean.add(value);
+    Ok(())
+}
+
+/// A float to an integer saturates, and the sum of checked values is not negative.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn whole(value: f64) -> u32 {
+    value as u32
+}
+
+/// A number in a label; `None` where it is missing or, before the engine knows it, Python's `None`.
+fn info_number(sample: &Sample<'_>, label: &str) -> Result<Option<u32>, Problem> {
+    match sample.label(label) {
+        None | Some("None" | "") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| Problem::OutOfRange),
+    }
+}
+
+fn fill_lora(metrics: &mut Metrics, series: &Series, sample: &Sample<'_>) -> Result<(), Problem> {
+    let Meaning::Lora { max, running, waiting } = series.meaning else { return Ok(()) };
+    metrics.max_lora = info_number(sample, max)?;
+    let running = adapters(sample.label(running), &mut metrics.running_adapters);
+    let waiting = adapters(sample.label(waiting), &mut metrics.waiting_adapters);
+    running.and(waiting)
+}
+
+/// Fills `names` from a comma list, as far as the limits of a snapshot allow.
+fn adapters(list: Option<&str>, names: &mut Vec<String>) -> Result<(), Problem> {
+    let written = list.unwrap_or_default().split(',').map(str::trim);
+    let mut result = Ok(());
+    for name in written.filter(|name| !name.is_empty()) {
+        if name.len() > MAX_NAME_BYTES || names.len() >= MAX_ADAPTERS_PER_ENDPOINT {
+            result = Err(Problem::Adapters);
+        } else if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    result
+}

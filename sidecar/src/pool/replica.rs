@@ -1,0 +1,136 @@
+//! What is known of one replica: its last good metrics and whether it can be used.
+
+use std::net::SocketAddr;
+
+use tokio::time::Instant;
+use weir_snapshot::{EndpointReport, EndpointState};
+
+use crate::poll::{Metrics, Outcome, Page, PollError, Severity};
+use crate::steady::{Change, Steady};
+
+/// Polls in a row that fail before a replica that may only be overloaded counts as gone.
+const FAILURES_UNTIL_UNREACHABLE: u32 = 3;
+
+/// One replica.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    address: String,
+    state: EndpointState,
+    /// Why the state is not `ready`, for people.
+    reason: Option<String>,
+    known: Option<Known>,
+    /// Failed polls since the last good one.
+    failures: u32,
+    states: Steady<EndpointState>,
+    outcomes: [u64; Outcome::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Known {
+    metrics: Metrics,
+    at: Instant,
+}
+
+impl Replica {
+    /// A replica that has not been polled: nothing speaks against it but that nothing is known.
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self {
+            address: address.to_string(),
+            state: EndpointState::Degraded,
+            reason: Some("not polled yet".to_owned()),
+            known: None,
+            failures: 0,
+            states: Steady::default(),
+            outcomes: [0; Outcome::ALL.len()],
+        }
+    }
+
+    /// Takes the result of a poll that ended `now`; returns a change of state to tell of.
+    pub(crate) fn record(
+        &mut self,
+        result: Result<Page, PollError>,
+        now: Instant,
+    ) -> Option<Change<EndpointState>> {
+        match result {
+            Ok(page) => self.record_page(page, now),
+            Err(error) => self.record_error(&error),
+        }
+        self.states.observe(self.state)
+    }
+
+    fn record_page(&mut self, Page { metrics, flaw }: Page, now: Instant) {
+        self.count(Outcome::of_page(flaw));
+        self.failures = 0;
+        self.known = Some(Known { metrics, at: now });
+        match flaw {
+            None => self.enter(EndpointState::Ready, None),
+            Some(flaw) => self.enter(EndpointState::Degraded, Some(flaw.to_string())),
+        }
+    }
+
+    fn record_error(&mut self, error: &PollError) {
+        self.count(error.outcome());
+        self.failures = self.failures.saturating_add(1);
+        let state = match error.severity() {
+            Severity::Gone => EndpointState::Unreachable,
+            Severity::Failing if self.failures >= FAILURES_UNTIL_UNREACHABLE => {
+                EndpointState::Unreachable
+            }
+            // One late answer does not bring back what was gone.
+            Severity::Failing if self.state == EndpointState::Unreachable => self.state,
+            Severity::Failing | Severity::Blind => EndpointState::Degraded,
+        };
+        self.enter(state, Some(error.to_string()));
+    }
+
+    fn enter(&mut self, state: EndpointState, reason: Option<String>) {
+        self.state = state;
+        self.reason = reason;
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        let slots = Outcome::ALL.iter().zip(&mut self.outcomes);
+        for (_, count) in slots.filter(|(other, _)| **other == outcome) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// What the snapshot says of it at `now`.
+    pub(crate) fn report(&self, now: Instant) -> EndpointReport {
+        let mut report = EndpointReport::new(self.address.clone(), self.state);
+        if let Some(Known { metrics, at }) = &self.known {
+            let age = now.saturating_duration_since(*at).as_millis();
+            report.age_ms = Some(u64::try_from(age).unwrap_or(u64::MAX));
+            metrics.fill(&mut report);
+        }
+        report
+    }
+
+    /// `ip:port`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// True once a poll has ended, well or not.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.states.current().is_some()
+    }
+
+    /// Why it is not `ready`, for people.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// Its state.
+    pub(crate) fn state(&self) -> EndpointState {
+        self.state
+    }
+
+    /// Polls so far, by outcome.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        Outcome::ALL.into_iter().zip(self.outcomes)
+    }
+}
+
+#[cfg(test)]
+mod tests {}

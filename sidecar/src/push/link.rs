@@ -1,0 +1,157 @@
+//! What is known of one gateway's view of one pool.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+use weir_settings::sidecar::{Gateway, PoolSettings};
+use weir_snapshot::{Accepted, EndpointFeedback};
+
+use super::error::{Outcome, PushError};
+use crate::durations::Durations;
+use crate::steady::{Change, Steady};
+
+/// A gateway that took nothing for this long is behind, however short the interval is.
+const LEAST_FRESH: Duration = Duration::from_secs(2);
+
+/// One gateway and one pool.
+#[derive(Debug)]
+pub(crate) struct Link {
+    gateway: String,
+    pool: String,
+    fresh: Duration,
+    status: Mutex<Status>,
+}
+
+/// How the pushes went.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    /// The last push that was taken over.
+    pub(crate) taken: Option<Taken>,
+    /// Why the last push was not; `None` if it was.
+    pub(crate) error: Option<String>,
+    /// How long the pushes took.
+    pub(crate) durations: Durations,
+    outcomes: [u64; Outcome::ALL.len()],
+    states: Steady<Outcome>,
+}
+
+/// A push that was taken over.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) at: Instant,
+    pub(crate) sequence: u64,
+    /// What this gateway has sent to each endpoint.
+    pub(crate) feedback: Vec<EndpointFeedback>,
+}
+
+impl Link {
+    /// A link before its first push.
+    pub(crate) fn new(gateway: &Gateway, pool: &PoolSettings, push_timeout: Duration) -> Self {
+        Self {
+            gateway: gateway.to_string(),
+            pool: pool.name.clone(),
+            fresh: LEAST_FRESH.max(3 * pool.poll_interval + push_timeout),
+            status: Mutex::default(),
+        }
+    }
+
+    /// The gateway as written in the configuration.
+    pub(crate) fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    /// Name of the pool.
+    pub(crate) fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    /// Takes the result of a push that ended `now`, and logs what it changed.
+    pub(crate) fn record(&self, result: Result<Accepted, PushError>, now: Instant, took: Duration) {
+        let mut status = self.status();
+        status.durations.add(took);
+        let Some(change) = status.record(result, now) else { return };
+        let reason = status.error.clone();
+        drop(status);
+        self.log(&change, reason.as_deref());
+    }
+
+    fn log(&self, change: &Change<Outcome>, reason: Option<&str>) {
+        let Self { gateway, pool, .. } = self;
+        let (from, to) = (change.from.map(Outcome::name), change.to.name());
+        match reason {
+            None => info!(pool, gateway, from, to, "gateway takes snapshots"),
+            Some(reason) if change.to == Outcome::OutOfOrder => {
+                error!(pool, gateway, from, to, reason, "gateway keeps another view of the pool");
+            }
+            Some(reason) => warn!(pool, gateway, from, to, reason, "gateway takes no snapshots"),
+        }
+    }
+
+    /// Why this gateway is behind at `now`; `None` if it isn't.
+    pub(crate) fn behind(&self, now: Instant) -> Option<String> {
+        let status = self.status();
+        let cause = match &status.taken {
+            Some(taken) => {
+                let age = now.saturating_duration_since(taken.at);
+                if age <= self.fresh {
+                    return None;
+                }
+                format!("last snapshot taken {} ms ago, at most {}", age.as_millis(), self.limit())
+            }
+            None => "no snapshot taken yet".to_owned(),
+        };
+        Some(match &status.error {
+            Some(error) => format!("{cause}: {error}"),
+            None => cause,
+        })
+    }
+
+    fn limit(&self) -> u128 {
+        self.fresh.as_millis()
+    }
+
+    /// Lets `look` see how the pushes went.
+    pub(crate) fn inspect<T>(&self, look: impl FnOnce(&Status) -> T) -> T {
+        look(&self.status())
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Status {
+    fn record(
+        &mut self,
+        result: Result<Accepted, PushError>,
+        now: Instant,
+    ) -> Option<Change<Outcome>> {
+        let outcome = match result {
+            Ok(Accepted { sequence, endpoints, .. }) => {
+                self.taken = Some(Taken { at: now, sequence, feedback: endpoints });
+                self.error = None;
+                Outcome::Accepted
+            }
+            Err(error) => {
+                self.error = Some(error.to_string());
+                error.outcome()
+            }
+        };
+        let slots = Outcome::ALL.iter().zip(&mut self.outcomes);
+        for (_, count) in slots.filter(|(other, _)| **other == outcome) {
+            *count = count.saturating_add(1);
+        }
+        self.states.observe(outcome)
+    }
+
+    /// Pushes so far, by outcome.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        Outcome::ALL.into_iter().zip(self.outcomes)
+    }
+}
+
+#[cfg(test)]
+mod tests {}

@@ -1,0 +1,135 @@
+//! Makes a pool's snapshots: one per round, the newest for everybody who pushes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tracing::warn;
+use weir_settings::sidecar::PoolSettings;
+use weir_snapshot::SnapshotMessage;
+use weir_snapshot::limits::{MAX_BODY_BYTES, MESSAGE_VERSION};
+
+use crate::config::Key;
+use crate::pool::{Pool, fit_adapters};
+
+/// How often it is looked whether every replica has been polled once.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+
+/// A snapshot, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// Its number in this pool and epoch, from 1.
+    pub(crate) sequence: u64,
+    /// The message as JSON.
+    pub(crate) body: Bytes,
+    /// Value of the signature header, if there is a key.
+    pub(crate) signature: Option<HeaderValue>,
+}
+
+/// The newest snapshot of a pool; `None` before the first.
+pub(crate) type Newest = watch::Receiver<Option<Arc<Snapshot>>>;
+
+/// The loop that makes one pool's snapshots.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pool: Arc<Pool>,
+    interval: Duration,
+    /// How long the first snapshot waits for replicas that don't answer.
+    patience: Duration,
+    epoch: u64,
+    key: Option<Key>,
+    newest: watch::Sender<Option<Arc<Snapshot>>>,
+    /// True once it was said that a snapshot had to be cut.
+    cut: bool,
+}
+
+impl Publisher {
+    /// The publisher of `pool`.
+    pub(crate) fn new(
+        pool: &Arc<Pool>,
+        settings: &PoolSettings,
+        epoch: u64,
+        key: Option<Key>,
+    ) -> Self {
+        Self {
+            pool: Arc::clone(pool),
+            interval: settings.poll_interval,
+            patience: settings.poll_interval + settings.timeout,
+            epoch,
+            key,
+            newest: watch::Sender::new(None),
+            cut: false,
+        }
+    }
+
+    /// Where its snapshots can be taken.
+    pub(crate) fn newest(&self) -> Newest {
+        self.newest.subscribe()
+    }
+
+    /// Publishes for ever; to be dropped when the sidecar ends.
+    pub(crate) async fn run(mut self) {
+        self.wait_for_first_polls().await;
+        let mut ticks = interval(self.interval);
+        // A round that comes late is not made up for: the next one says more.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sequence = 0;
+        loop {
+            let now = ticks.tick().await;
+            sequence += 1;
+            if let Some(snapshot) = self.snapshot(sequence, now) {
+                self.newest.send_replace(Some(Arc::new(snapshot)));
+            }
+        }
+    }
+
+    /// A restarted sidecar must not replace what the gateways still know by replicas that it has
+    /// not polled yet.
+    async fn wait_for_first_polls(&self) {
+        let started = Instant::now();
+        while !self.pool.is_polled() && started.elapsed() < self.patience {
+            sleep(FIRST_LOOK).await;
+        }
+    }
+
+    fn snapshot(&mut self, sequence: u64, now: Instant) -> Option<Snapshot> {
+        let mut message = SnapshotMessage {
+            version: MESSAGE_VERSION,
+            pool: self.pool.name().to_owned(),
+            epoch: self.epoch,
+            sequence,
+            endpoints: self.pool.reports(now),
+        };
+        let mut cut = fit_adapters(&mut message.endpoints);
+        let mut body = encode(&message)?;
+        if body.len() > MAX_BODY_BYTES {
+            drop_adapters(&mut message);
+            body = encode(&message)?;
+            cut = true;
+        }
+        if cut && !self.cut {
+            warn!(
+                pool = self.pool.name(),
+                "too many LoRA adapters for one snapshot: some left out"
+            );
+        }
+        self.cut |= cut;
+        let signature = self.key.as_ref().and_then(|key| key.sign(&body).parse().ok());
+        Some(Snapshot { sequence, body: body.into(), signature })
+    }
+}
+
+/// Strings and finite numbers only: `None` cannot come up.
+fn encode(message: &SnapshotMessage) -> Option<Vec<u8>> {
+    serde_json::to_vec(message).ok()
+}
+
+fn drop_adapters(message: &mut SnapshotMessage) {
+    for endpoint in &mut message.endpoints {
+        endpoint.running_adapters.clear();
+        endpoint.waiting_adapters.clear();
+    }
+}
