@@ -8,8 +8,18 @@
 macro_rules! entry {
     ($root:expr) => {
         #[cfg(target_arch = "wasm32")]
-        $crate::sdk::main! {{
-            $crate::sdk::set_root_context($root);
-        }}
+        #[allow(
+            missing_docs,
+            unreachable_pub,
+            unused_imports,
+            reason = "written by the SDK's macro"
+        )]
+        mod exports {
+            use super::*;
+
+            $crate::sdk::main! {{
+                $crate::sdk::set_root_context($root);
+            }}
+        }
     };
 }

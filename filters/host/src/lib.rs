@@ -19,6 +19,8 @@ mod error;
 mod fake;
 pub mod hold;
 pub mod metrics;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 mod pairs;
 mod wasm;
 

@@ -7,12 +7,16 @@
 
 mod store;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 
+use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_settings::intake::IntakeSettings;
+use weir_snapshot::{Refusal, RefusalCode};
 
 /// `root_id` of this filter in the suite.
 pub const ROOT_ID: &str = "intake";
@@ -20,6 +24,7 @@ pub const ROOT_ID: &str = "intake";
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     settings: IntakeSettings,
+    probe: HoldProbe,
     accepted: Metric,
     refused: Metric,
 }
@@ -47,6 +52,7 @@ impl<H: Host> RootContext for Root<H> {
             Ok(settings) => {
                 self.shared = Some(Rc::new(Shared {
                     settings,
+                    probe: HoldProbe::new(),
                     accepted: Metric::counter("weir_intake_accepted_total"),
                     refused: Metric::counter("weir_intake_refused_total"),
                 }));
@@ -59,14 +65,27 @@ impl<H: Host> RootContext for Root<H> {
         }
     }
 
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        for context_id in shared.probe.stuck(&self.host) {
+            self.host.log(LogLevel::Error, &format!("weir.intake: {MISSING_OPTION}"));
+            if self.host.act_on_stream(context_id).is_ok() {
+                stream::refuse(&self.host, &Refusal::new(RefusalCode::Unavailable, MISSING_OPTION));
+            }
+        }
+    }
+
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(stream::Stream::new(self.host.clone(), self.shared.clone())))
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(stream::Stream::new(self.host.clone(), context_id, self.shared.clone())))
     }
 }
+
+const MISSING_OPTION: &str =
+    "the plugin lacks `allow_on_headers_stop_iteration: true`, so Envoy never shows it a body";
 
 #[cfg(feature = "module")]
 weir_host::entry!(|_| Box::new(Root::new(weir_host::Wasm)));

@@ -31,11 +31,9 @@ fn claim<H: Host>(
     stamp: &VersionStamp,
 ) -> Result<(), Refusal> {
     let key = keys::version(&message.pool);
-    swap(host, &key, |stored| {
-        match VersionStamp::decode(stored) {
-            Some(held) if !stamp.follows(&held) => Err(Refusal::out_of_order(message, &held)),
-            _ => Ok(Some(stamp.encode().to_vec())),
-        }
+    swap(host, &key, |stored| match VersionStamp::decode(stored) {
+        Some(held) if !stamp.follows(&held) => Err(Refusal::out_of_order(message, &held)),
+        _ => Ok(Some(stamp.encode().to_vec())),
     })
 }
 

@@ -13,6 +13,7 @@ const PATH: &[u8] = b"/weir/v1/snapshot";
 
 pub(crate) struct Stream<H: Host> {
     host: H,
+    context_id: u32,
     /// `None` when the configuration was refused: every request then fails.
     shared: Option<Rc<Shared>>,
     answered: bool,
@@ -25,8 +26,8 @@ enum Wanted {
 }
 
 impl<H: Host> Stream<H> {
-    pub(crate) fn new(host: H, shared: Option<Rc<Shared>>) -> Self {
-        Self { host, shared, answered: false }
+    pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
+        Self { host, context_id, shared, answered: false }
     }
 
     fn wanted(&self) -> Result<Wanted, Refusal> {
@@ -73,14 +74,11 @@ impl<H: Host> Stream<H> {
     }
 
     fn answer(&mut self, result: Result<Vec<u8>, Refusal>) -> Action {
-        let (status, body) = match result {
-            Ok(body) => (200, body),
-            Err(refusal) => (refusal.status(), refusal.to_json()),
-        };
+        match result {
+            Ok(body) => reply(&self.host, 200, &body),
+            Err(refusal) => refuse(&self.host, &refusal),
+        }
         self.answered = true;
-        // Nothing better can be done when even the reply fails.
-        let json: &[u8] = b"application/json";
-        let _ = self.host.reply(status, &[("content-type", json)], &body, "weir_intake");
         Action::Pause
     }
 
@@ -95,6 +93,17 @@ impl<H: Host> Stream<H> {
     }
 }
 
+/// Answers with a refusal.
+pub(crate) fn refuse<H: Host>(host: &H, refusal: &Refusal) {
+    reply(host, refusal.status(), &refusal.to_json());
+}
+
+fn reply<H: Host>(host: &H, status: u16, body: &[u8]) {
+    let json: &[u8] = b"application/json";
+    // Nothing better can be done when even the reply fails.
+    let _ = host.reply(status, &[("content-type", json)], body, "weir_intake");
+}
+
 impl<H: Host> Context for Stream<H> {}
 
 impl<H: Host> HttpContext for Stream<H> {
@@ -106,13 +115,21 @@ impl<H: Host> HttpContext for Stream<H> {
                 self.answer(Ok(json))
             }
             Ok(Wanted::Push) if end_of_stream => self.finish_push(0),
-            Ok(Wanted::Push) => Action::Pause,
+            Ok(Wanted::Push) => {
+                if let Some(shared) = &self.shared {
+                    shared.probe.paused(&self.host, self.context_id);
+                }
+                Action::Pause
+            }
         }
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         if self.answered {
             return Action::Pause;
+        }
+        if let Some(shared) = &self.shared {
+            shared.probe.body_arrived(&self.host);
         }
         match self.check_size(size) {
             Err(refusal) => self.answer(Err(refusal)),
@@ -123,5 +140,10 @@ impl<H: Host> HttpContext for Stream<H> {
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         if self.answered { Action::Pause } else { self.finish_push(self.limit()) }
+    }
+    fn on_log(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.probe.ended(self.context_id);
+        }
     }
 }
