@@ -1,2 +1,47 @@
-//! The work behind the just recipes.
-fn main() {}
+//! The work behind the just recipes: `cargo xtask --help` lists the commands.
+//!
+//! Everything a command needs beyond rustup's cargo and python3 is brought by [`setup`] into
+//! `target/`, so a fresh clone runs its tests and its demo with one command each.
+
+mod bench;
+mod command;
+mod compile;
+mod demo;
+mod failure;
+mod layout;
+mod setup;
+mod suite;
+mod usage;
+
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::layout::Layout;
+use crate::usage::Task;
+
+fn main() -> ExitCode {
+    match usage::parse(std::env::args().skip(1)).and_then(run) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode, Failure> {
+    let layout = Layout::of_workspace();
+    match task {
+        Task::Help(topic) => print!("{}", topic.text()),
+        Task::Setup { envoys } => setup::run(&layout, &envoys)?,
+        Task::Build { profile } => {
+            setup::rust_targets(&layout)?;
+            compile::modules(&layout)?;
+            compile::binaries(&layout, profile)?;
+        }
+        Task::Test { only } => suite::run(&layout, &only)?,
+        Task::Demo { arguments } => return demo::run(&layout, &arguments),
+        Task::Bench { name, arguments } => return bench::run(&layout, name, &arguments),
+    }
+    Ok(ExitCode::SUCCESS)
+}

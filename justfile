@@ -1,0 +1,25 @@
+# Every recipe is one cargo command, so none of this needs just. `cargo xtask --help` tells more.
+
+# List the recipes.
+default:
+    @just --list
+
+# Install what the others need, into target/.
+setup *ARGS:
+    cargo xtask setup {{ARGS}}
+
+# Compile the Wasm modules and the native binaries.
+build *ARGS:
+    cargo xtask build {{ARGS}}
+
+# Run every check and test.
+test *ARGS:
+    cargo xtask test {{ARGS}}
+
+# Real Envoy, simulated replicas, the sidecar, one table.
+demo *ARGS:
+    cargo xtask demo {{ARGS}}
+
+# Measure: overhead, scan.
+bench NAME *ARGS:
+    cargo xtask bench {{NAME}} {{ARGS}}

