@@ -1,0 +1,297 @@
+//! A running Envoy.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::config::EnvoyConfig;
+use crate::error::HarnessError;
+use crate::http::{HttpClient, Reply, Request};
+use crate::listeners::DynamicListeners;
+use crate::ports::Ports;
+use crate::process::ChildProcess;
+use crate::stats::Stats;
+use crate::workspace;
+
+/// How long Envoy may take to be ready: V8 compiles the modules once for each worker.
+const READY: Duration = Duration::from_secs(60);
+
+/// How often Envoy is asked whether it is ready.
+const ASK: Duration = Duration::from_millis(20);
+
+/// Lines of the log that an error shows.
+const SHOWN_LINES: usize = 25;
+
+/// How Envoy is run.
+#[derive(Clone, Debug)]
+pub struct EnvoyOptions {
+    /// Worker threads.
+    pub concurrency: u32,
+    /// `trace`, `debug`, `info`, `warning`, `error`.
+    pub log_level: String,
+    /// Levels of single components, such as `wasm:debug`; may be empty.
+    pub component_log_level: String,
+    /// Environment variables of the process.
+    pub environment: Vec<(String, String)>,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// The binary; the one of [`workspace::envoy`] when absent.
+    pub binary: Option<PathBuf>,
+}
+
+impl Default for EnvoyOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 2,
+            log_level: "warning".to_owned(),
+            component_log_level: "wasm:info".to_owned(),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            binary: None,
+        }
+    }
+}
+
+impl EnvoyOptions {
+    /// The same with one environment variable more.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn command_line(&self, config: &Path) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--config-path".into(), config.into()];
+        // Hot restart shares memory between Envoys of one base id; tests run many side by side.
+        arguments.push("--disable-hot-restart".into());
+        arguments.extend(["--concurrency".into(), self.concurrency.to_string().into()]);
+        arguments.extend(["--log-level".into(), self.log_level.clone().into()]);
+        if !self.component_log_level.is_empty() {
+            let levels = self.component_log_level.clone();
+            arguments.extend(["--component-log-level".into(), levels.into()]);
+        }
+        arguments.extend(self.arguments.iter().map(OsString::from));
+        arguments
+    }
+}
+
+/// An Envoy that is ready. Dropping it ends the process and removes its files.
+#[derive(Debug)]
+pub struct Envoy {
+    process: ChildProcess,
+    ports: Ports,
+    client: HttpClient,
+    listeners: Option<DynamicListeners>,
+    _folder: TempDir,
+}
+
+impl Envoy {
+    /// Starts Envoy with two workers and waits until it is ready.
+    ///
+    /// # Errors
+    /// When Envoy or a module is missing, when Envoy refuses the configuration (the error has the
+    /// lines of its log that matter), or when it is not ready in a minute.
+    pub async fn start(config: EnvoyConfig) -> Result<Self, HarnessError> {
+        Self::start_with(config, EnvoyOptions::default()).await
+    }
+
+    /// Starts Envoy with `options` and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`].
+    pub async fn start_with(
+        config: EnvoyConfig,
+        options: EnvoyOptions,
+    ) -> Result<Self, HarnessError> {
+        let folder = temporary_folder()?;
+        let text = config.rendered()?;
+        Self::run(&config, text, folder, None, options).await
+    }
+
+    /// Starts Envoy with its listeners in a file of their own, so that
+    /// [`Envoy::update_listeners`] can change them while it runs.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`], and when the configuration has no static listeners.
+    pub async fn start_dynamic(
+        config: EnvoyConfig,
+        options: EnvoyOptions,
+    ) -> Result<Self, HarnessError> {
+        let folder = temporary_folder()?;
+        let split = DynamicListeners::split(config.name(), &config.rendered()?, folder.path())?;
+        let (listeners, text) = split;
+        Self::run(&config, text, folder, Some(listeners), options).await
+    }
+
+    async fn run(
+        config: &EnvoyConfig,
+        text: String,
+        folder: TempDir,
+        listeners: Option<DynamicListeners>,
+        options: EnvoyOptions,
+    ) -> Result<Self, HarnessError> {
+        let binary = options.binary.clone().map_or_else(workspace::envoy, Ok)?;
+        let file = folder.path().join("envoy.yaml");
+        std::fs::write(&file, text).map_err(HarnessError::file(&file))?;
+        let environment = options.environment.iter();
+        let environment: Vec<_> =
+            environment.map(|(name, value)| (name.into(), value.into())).collect();
+        let log = folder.path().join("envoy.log");
+        let arguments = options.command_line(&file);
+        let process = ChildProcess::start(&binary, arguments, &environment, &log)?;
+        let (ports, client) = (config.ports().clone(), HttpClient::http1());
+        let mut envoy = Self { process, ports, client, listeners, _folder: folder };
+        envoy.wait_until_ready().await?;
+        Ok(envoy)
+    }
+
+    /// Where the listener is whose port is `shipped` in the shipped file.
+    pub fn address(&self, shipped: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.actual(shipped)))
+    }
+
+    /// The clients' listener, 10000 as shipped.
+    pub fn clients(&self) -> SocketAddr {
+        self.address(10000)
+    }
+
+    /// The intake listener, 10001 as shipped.
+    pub fn intake(&self) -> SocketAddr {
+        self.address(10001)
+    }
+
+    /// The admin listener, 9901 as shipped.
+    pub fn admin(&self) -> SocketAddr {
+        self.address(9901)
+    }
+
+    /// Which port stands for which.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The process: its usage, its id, ways to stop it.
+    pub fn process(&mut self) -> &mut ChildProcess {
+        &mut self.process
+    }
+
+    /// Everything that Envoy has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// The counters and gauges whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// When the admin listener doesn't answer with them.
+    pub async fn stats(&self, prefix: &str) -> Result<Stats, HarnessError> {
+        let reply = self.ask("/stats?format=json").await?;
+        Ok(Stats::of_document(&reply.json()?).starting_with(prefix))
+    }
+
+    /// The document at `path` of the admin listener, such as `/config_dump`.
+    ///
+    /// # Errors
+    /// When the admin listener doesn't answer.
+    pub async fn ask(&self, path: &str) -> Result<Reply, HarnessError> {
+        self.client.send(self.admin(), Request::get(path)).await
+    }
+
+    /// Gives Envoy new listeners and waits until it has taken or refused them.
+    ///
+    /// `change` gets the listeners as JSON, in the order of the file. Returns whether they were taken; the
+    /// reason of a refusal is in [`Envoy::log`].
+    ///
+    /// # Errors
+    /// When Envoy was not started by [`Envoy::start_dynamic`], or does nothing within a minute.
+    pub async fn update_listeners(
+        &mut self,
+        change: impl FnOnce(&mut Vec<Value>),
+    ) -> Result<bool, HarnessError> {
+        let before = self.lds().await?;
+        let Some(listeners) = &mut self.listeners else {
+            let problem = "listeners are static: use start_dynamic".to_owned();
+            return Err(HarnessError::Config { name: "update_listeners".into(), problem });
+        };
+        listeners.change(change)?;
+        let deadline = Instant::now() + READY;
+        while Instant::now() < deadline {
+            let now = self.lds().await?;
+            if now.update_rejected > before.update_rejected {
+                return Ok(false);
+            }
+            if now.update_success > before.update_success {
+                return Ok(true);
+            }
+            tokio::time::sleep(ASK).await;
+        }
+        Err(self.too_long("a listener update"))
+    }
+
+    async fn lds(&self) -> Result<ListenerUpdates, HarnessError> {
+        let stats = self.stats("listener_manager.lds.").await?;
+        Ok(ListenerUpdates {
+            update_success: stats.value("listener_manager.lds.update_success"),
+            update_rejected: stats.value("listener_manager.lds.update_rejected"),
+        })
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), HarnessError> {
+        let deadline = Instant::now() + READY;
+        while Instant::now() < deadline {
+            if let Some(ended) = self.process.ended(relevant_lines) {
+                return Err(ended);
+            }
+            if self.ask("/ready").await.is_ok_and(|reply| reply.status == 200) {
+                return Ok(());
+            }
+            tokio::time::sleep(ASK).await;
+        }
+        Err(self.too_long("Envoy's start"))
+    }
+
+    fn too_long(&self, what: &str) -> HarnessError {
+        let log = relevant_lines(&self.log());
+        HarnessError::Timeout { what: what.to_owned(), limit: READY, log }
+    }
+}
+
+struct ListenerUpdates {
+    update_success: u64,
+    update_rejected: u64,
+}
+
+fn temporary_folder() -> Result<TempDir, HarnessError> {
+    TempDir::with_prefix("weir-envoy-").map_err(HarnessError::file(std::env::temp_dir()))
+}
+
+/// The last lines that report a problem, or the last lines at all if none does.
+fn relevant_lines(log: &str) -> String {
+    let grave = |line: &&str| {
+        ["[error]", "[critical]", "[warning]", "rror", "anic"]
+            .iter()
+            .any(|sign| line.contains(sign))
+    };
+    let mut lines: Vec<&str> = log.lines().filter(grave).collect();
+    if lines.is_empty() {
+        lines = log.lines().collect();
+    }
+    lines.split_off(lines.len().saturating_sub(SHOWN_LINES)).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_report_a_problem_come_first() {
+        let log = "[info] a\n[critical] refused\n[info] b\n";
+        assert_eq!(relevant_lines(log), "[critical] refused");
+        assert_eq!(relevant_lines("[info] a\n"), "[info] a");
+        assert_eq!(relevant_lines(&"[error] x\n".repeat(99)).lines().count(), SHOWN_LINES);
+    }
+}
