@@ -4,7 +4,7 @@
 //! compare-and-swap, again if another worker was faster. Counts are hints: whatever is lost heals by itself.
 //!
 //! # Layout
-//! `WVO` and format 1, epoch and sequence of the last snapshot seen (u64 each), then 40 bytes per endpoint with
+//! `WVO` and format 1, epoch and sequence of the last snapshot seen and mean prefill in µs (u64 each), then 40 bytes per endpoint with
 //! anything to say, by ascending key: key, busy-until (u64 each), in flight, in prefill, tokens in prefill,
 //! dispatched, dispatched before, quiet snapshots (u32 each). All little-endian.
 
@@ -12,7 +12,7 @@ use crate::load_view::LoadView;
 use crate::pick::Pick;
 
 const MAGIC: [u8; 4] = *b"WVO\x01";
-const HEADER_BYTES: usize = 20;
+const HEADER_BYTES: usize = 28;
 const ENTRY_BYTES: usize = 40;
 /// Most endpoints with a count: as many as a pool may have.
 const MAX_ENTRIES: usize = weir_snapshot::limits::MAX_ENDPOINTS;
@@ -91,6 +91,8 @@ impl OwnLoad {
 pub struct Outstanding {
     epoch: u64,
     sequence: u64,
+    /// Moving mean over the requests sent, in µs; 0 before the first.
+    mean_prefill_us: u64,
     /// By ascending key, none empty.
     entries: Vec<(u64, OwnLoad)>,
 }
@@ -105,13 +107,14 @@ impl Outstanding {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
         let words = header.strip_prefix(&MAGIC)?;
-        let [epoch, sequence] = read_u64s(words);
+        let [epoch, sequence, mean_prefill_us] = read_u64s(words);
         let (entries, tail) = rest.as_chunks::<ENTRY_BYTES>();
         let entries: Vec<_> = entries.iter().map(read_entry).collect();
         let sorted = entries.is_sorted_by(|(left, _), (right, _)| left < right);
         (tail.is_empty() && sorted && entries.len() <= MAX_ENTRIES).then_some(Self {
             epoch,
             sequence,
+            mean_prefill_us,
             entries,
         })
     }
@@ -121,8 +124,9 @@ impl Outstanding {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BYTES + self.entries.len() * ENTRY_BYTES);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&self.epoch.to_le_bytes());
-        out.extend_from_slice(&self.sequence.to_le_bytes());
+        for word in [self.epoch, self.sequence, self.mean_prefill_us] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
         for (key, load) in &self.entries {
             write_entry(&mut out, *key, load);
         }
@@ -131,6 +135,7 @@ impl Outstanding {
 
     /// Counts a request that goes to its replica now.
     pub fn dispatch(&mut self, dispatch: &Dispatch, now_ns: u64) {
+        self.count_prefill(u64::from(dispatch.prefill_us));
         let Some(load) = self.entry(dispatch.replica) else { return };
         load.in_flight = load.in_flight.saturating_add(1);
         load.in_prefill = load.in_prefill.saturating_add(1);
@@ -138,6 +143,21 @@ impl Outstanding {
         load.dispatched = load.dispatched.saturating_add(1);
         let prefill_ns = u64::from(dispatch.prefill_us) * 1000;
         load.busy_until_ns = load.busy_until_ns.max(now_ns).saturating_add(prefill_ns);
+    }
+
+    /// Moves the mean a step of 1/32 towards this prefill.
+    fn count_prefill(&mut self, prefill_us: u64) {
+        let prefill_us = prefill_us.max(1);
+        self.mean_prefill_us = match self.mean_prefill_us {
+            0 => prefill_us,
+            mean => (mean.min(u64::from(u32::MAX)) * 31 + prefill_us).div_ceil(32),
+        };
+    }
+
+    /// Mean time of a prefill in this pool, in µs, over about the last 32 requests sent; `None` before the first.
+    #[must_use]
+    pub fn mean_prefill_us(&self) -> Option<u64> {
+        (self.mean_prefill_us > 0).then_some(self.mean_prefill_us)
     }
 
     /// Counts the first byte of a response: its prefill is done.
@@ -275,8 +295,8 @@ fn write_entry(out: &mut Vec<u8>, key: u64, load: &OwnLoad) {
     counts.iter().for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
 }
 
-fn read_u64s(bytes: &[u8]) -> [u64; 2] {
-    let mut words = [0; 2];
+fn read_u64s<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let mut words = [0; N];
     for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
         *word = u64::from_le_bytes(*bytes);
     }

@@ -1,6 +1,6 @@
 //! What a policy may know of a request.
 
-use crate::fingerprint::boundaries;
+use crate::fingerprint::{BYTES_PER_TOKEN, MAX_COVERED_BYTES, boundaries};
 use crate::hash::mix;
 
 /// Without a conversation, rendezvous hashing goes by the deepest of this many fingerprints (2048 tokens): long
@@ -15,7 +15,8 @@ pub struct PickRequest<'a> {
     pub fingerprints: &'a [u64],
     /// Bytes of the prompt's preamble ([`Prefix::preamble_bytes`](crate::fingerprint::Prefix::preamble_bytes)).
     pub preamble_bytes: u64,
-    /// Bytes of the whole prompt ([`Prefix::bytes`](crate::fingerprint::Prefix::bytes)).
+    /// Bytes of the whole prompt ([`Prefix::bytes`](crate::fingerprint::Prefix::bytes)); 0 if unknown: then four bytes
+    /// count as a token.
     pub prompt_bytes: u64,
     /// Estimated tokens of the whole prompt.
     pub prompt_tokens: u32,
@@ -38,8 +39,12 @@ impl PickRequest<'_> {
 
     /// Tokens covered by each fingerprint, in order.
     pub(crate) fn covered_tokens(&self) -> impl Iterator<Item = u32> {
-        let (tokens, bytes) = (u64::from(self.prompt_tokens), self.prompt_bytes.max(1));
-        boundaries(self.preamble_bytes, self.prompt_bytes).map(move |boundary| {
+        // Where the length is unknown, every boundary is assumed to be there.
+        let (bytes, tokens) = match self.prompt_bytes {
+            0 => (MAX_COVERED_BYTES, MAX_COVERED_BYTES / BYTES_PER_TOKEN),
+            bytes => (bytes, u64::from(self.prompt_tokens)),
+        };
+        boundaries(self.preamble_bytes, bytes).map(move |boundary| {
             // A boundary lies within the prompt and the first 512 KiB, so neither step can overflow.
             u32::try_from(boundary.saturating_mul(tokens) / bytes).unwrap_or(u32::MAX)
         })

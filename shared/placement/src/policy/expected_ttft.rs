@@ -24,9 +24,9 @@ pub struct ExpectedTtft {
 impl Policy for ExpectedTtft {
     fn pick(&self, request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Pick, NoPick> {
         let candidates = Candidates::new(request, state)?;
-        let scoring = Scoring::new(self, request, state, &candidates);
         let matches = state.prefixes.matches(request, state.view);
         let own = state.outstanding.by_endpoint(state.view);
+        let scoring = Scoring::new(self, request, state, &candidates, &own);
         let mut best = Best::default();
         let mut first = None;
         let endpoints = state.view.replicas().zip(matches.as_slice()).zip(&own);
@@ -37,7 +37,7 @@ impl Policy for ExpectedTtft {
             }
             let weight = scoring.weight(&replica);
             let estimate = scoring.estimate(&replica, *matched, own);
-            let cost = estimate.ttft_us() - scoring.credit_us(weight, &estimate);
+            let cost = scoring.cost_us(weight, &estimate);
             if best.offer(Scored { state: endpoint_state, cost, weight, index }) {
                 first = Some(estimate);
             }

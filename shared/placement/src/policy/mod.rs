@@ -1,5 +1,6 @@
 //! How to choose among the endpoints of a pool.
 
+mod adapter;
 mod baseline;
 mod candidates;
 mod expected_ttft;

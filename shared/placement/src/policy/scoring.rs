@@ -1,9 +1,10 @@
 //! The estimate of one endpoint for one request.
 
-use weir_snapshot::{CompactView, EndpointRecord};
+use weir_snapshot::CompactView;
 
+use super::adapter::Adapter;
 use super::candidates::Candidates;
-use super::ttft_model::{AdapterState, TtftModel};
+use super::ttft_model::{Present, TtftModel};
 use super::{ExpectedTtft, PoolState};
 use crate::hash::mix;
 use crate::load_view::{Replica, is_fresh};
@@ -13,6 +14,9 @@ use crate::request::PickRequest;
 
 /// Rendezvous choices that get a credit.
 const HOMES: usize = 2;
+/// Most that the delay for later requests counts, in 1/256 of a prefill: beyond, the pool is overloaded and all
+/// that matters is already said.
+const MAX_CROWDING: u64 = 4 * 256;
 
 /// What one endpoint would need for the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +39,21 @@ impl Estimate {
 pub(super) struct Scoring<'a> {
     model: &'a TtftModel,
     view: &'a CompactView,
+    present: Present,
     prompt_tokens: u32,
     adapter: Adapter,
     /// Rendezvous hashing of the request starts from this.
     seed: u64,
     /// Greatest rendezvous weights among the candidates, greatest first.
     homes: [u64; HOMES],
-    now_ns: u64,
+    /// Credit of the first home, in 1/256 of its prefill.
+    home_credit: u64,
     /// Greatest age at the push that is still fresh.
     oldest_fresh: Option<u64>,
     /// Mean measured load, in µs, for endpoints that were not measured recently; `None` if none was.
     assumed_us: Option<u64>,
+    /// Requests ahead of a new one on average, in 1/256: how many later ones a prefill delays.
+    crowding: u64,
 }
 
 impl<'a> Scoring<'a> {
@@ -54,35 +62,34 @@ impl<'a> Scoring<'a> {
         request: &PickRequest<'_>,
         state: &PoolState<'a>,
         candidates: &Candidates,
+        own: &[OwnLoad],
     ) -> Self {
-        let view = state.view.compact();
+        let (model, view) = (&policy.model, state.view.compact());
+        let mean_prefill_us = state.outstanding.mean_prefill_us().unwrap_or(model.mean_prefill_us);
         let mut scoring = Self {
-            model: &policy.model,
+            model,
             view,
+            present: Present { now_ns: state.now_ns, mean_prefill_us: mean_prefill_us.max(1) },
             prompt_tokens: request.prompt_tokens,
             adapter: Adapter::new(request.adapter, view),
             seed: request.rendezvous_seed(),
             homes: [0; HOMES],
-            now_ns: state.now_ns,
+            home_credit: model.home_credit.min(256),
             oldest_fresh: state.view.oldest_fresh_age(state.now_ns, policy.limits),
             assumed_us: None,
+            crowding: 0,
         };
-        scoring.survey(state, candidates);
+        scoring.survey(state, candidates, own);
         scoring
     }
 
     /// Looks at all candidates once, for what each estimate needs to know of the others.
-    fn survey(&mut self, state: &PoolState<'_>, candidates: &Candidates) {
-        let (mut total_us, mut measured) = (0_u64, 0_u64);
-        for (index, replica) in state.view.replicas().enumerate() {
+    fn survey(&mut self, state: &PoolState<'_>, candidates: &Candidates, own: &[OwnLoad]) {
+        let (mut load, mut queue) = (Mean::default(), Mean::default());
+        for ((index, replica), own) in state.view.replicas().enumerate().zip(own) {
             let record = replica.record;
             if !candidates.admit(index, record.state) {
                 continue;
-            }
-            if is_fresh(record, self.oldest_fresh) {
-                let load = self.model.measured_us(record, &OwnLoad::default(), self.now_ns, 0);
-                total_us = total_us.saturating_add(load);
-                measured += 1;
             }
             let mut weight = self.weight(&replica);
             for home in &mut self.homes {
@@ -90,8 +97,16 @@ impl<'a> Scoring<'a> {
                     std::mem::swap(home, &mut weight);
                 }
             }
+            if is_fresh(record, self.oldest_fresh) {
+                load.add(self.model.measured_us(record, own, &self.present, 0));
+                queue.add(self.model.queue_us(record, own, &self.present));
+            } else {
+                queue.add(own.backlog_us(self.present.now_ns));
+            }
         }
-        self.assumed_us = total_us.checked_div(measured);
+        self.assumed_us = load.value();
+        let ahead = queue.value().unwrap_or(0).saturating_mul(256) / self.present.mean_prefill_us;
+        self.crowding = ahead.min(MAX_CROWDING);
     }
 
     /// Rendezvous weight of a replica for this conversation.
@@ -107,20 +122,27 @@ impl<'a> Scoring<'a> {
         let load_us = if is_fresh(record, self.oldest_fresh) {
             let adapter = self.adapter.state_at(self.view, record);
             self.model
-                .measured_us(record, own, self.now_ns, uncached_tokens)
+                .measured_us(record, own, &self.present, uncached_tokens)
                 .saturating_add(self.model.contention_us(record, prefill_us))
                 .saturating_add(self.model.adapter_us(adapter))
         } else {
             let assumed = self.assumed_us.unwrap_or(0);
-            self.model.own_us(own, self.now_ns).saturating_add(assumed)
+            self.model.own_us(own, &self.present).saturating_add(assumed)
         };
         Estimate { uncached_tokens, prefill_us, load_us }
     }
 
-    /// How much of the estimate is waived because the replica is a rendezvous home of the conversation.
-    pub(super) fn credit_us(&self, weight: u64, estimate: &Estimate) -> u64 {
-        let rank = (0..).zip(&self.homes).find(|(_, home)| **home == weight);
-        rank.map_or(0, |(rank, _)| self.model.credit_us(rank, estimate.prefill_us))
+    /// What the choice costs: the time to this first token, and the delay that the prefill means for those who come
+    /// after, less the credit of a rendezvous home.
+    pub(super) fn cost_us(&self, weight: u64, estimate: &Estimate) -> u64 {
+        let share_of_prefill = |share: u64| estimate.prefill_us.saturating_mul(share) / 256;
+        // The second choice gets half of the credit of the first.
+        let rank = (0_u32..).zip(&self.homes).find(|(_, home)| **home == weight);
+        let credit = rank.map_or(0, |(rank, _)| self.home_credit >> rank);
+        estimate
+            .ttft_us()
+            .saturating_add(share_of_prefill(self.crowding))
+            .saturating_sub(share_of_prefill(credit))
     }
 
     /// What the decision rests on.
@@ -129,40 +151,19 @@ impl<'a> Scoring<'a> {
     }
 }
 
-/// The adapter that a request needs, as the view knows it.
-enum Adapter {
-    /// The request needs none.
-    None,
-    /// No endpoint reports it.
-    Unseen,
-    /// Reported under this id.
-    Known(u16),
+#[derive(Default)]
+struct Mean {
+    total: u64,
+    count: u64,
 }
 
-impl Adapter {
-    fn new(name: Option<&[u8]>, view: &CompactView) -> Self {
-        let known = |name| view.adapter_id(name).map_or(Self::Unseen, Self::Known);
-        name.map_or(Self::None, known)
+impl Mean {
+    fn add(&mut self, value: u64) {
+        self.total = self.total.saturating_add(value);
+        self.count += 1;
     }
 
-    fn state_at(&self, view: &CompactView, record: &EndpointRecord) -> AdapterState {
-        let id = match self {
-            Self::None => return AdapterState::Active,
-            Self::Unseen => None,
-            Self::Known(id) => Some(id),
-        };
-        let (running, waiting) = (view.running_adapters(record), view.waiting_adapters(record));
-        let among = |ids: &[u16]| id.is_some_and(|id| ids.contains(id));
-        // A replica that reports no slots at all may hold any adapter: nothing tells it from the others.
-        let slots = record.max_lora.map_or(usize::MAX, |slots| usize::try_from(slots).unwrap_or(0));
-        if among(running) || slots == usize::MAX {
-            AdapterState::Active
-        } else if among(waiting) {
-            AdapterState::Waiting
-        } else if running.len() + waiting.len() < slots {
-            AdapterState::FreeSlot
-        } else {
-            AdapterState::Full
-        }
+    fn value(&self) -> Option<u64> {
+        self.total.checked_div(self.count)
     }
 }

@@ -2,6 +2,7 @@
 
 use weir_snapshot::EndpointRecord;
 
+use super::adapter::AdapterState;
 use crate::outstanding::OwnLoad;
 
 /// Constants of the time-to-first-token model of one pool.
@@ -13,8 +14,11 @@ pub struct TtftModel {
     /// Time to the first token of an empty prompt on an idle replica, in µs. Default 30,000 (8B on one H100: 25 to
     /// 40 ms). The same everywhere, so it only matters for what is reported.
     pub overhead_us: u64,
-    /// Wait per request in a replica's queue, in µs. Default 150,000: the prefill of some 750 tokens.
+    /// Least wait per request in a replica's queue, in µs. Default 50,000, about four decode steps: a queue of short
+    /// prompts waits for slots, not for prefills.
     pub waiting_us: u64,
+    /// Mean prefill of a request, in µs, until the pool's own requests tell. Default 150,000: some 750 tokens.
+    pub mean_prefill_us: u64,
     /// Cost per running request, in µs: decode steps share the GPU with prefill. Default 1,500, a tenth of one
     /// decode step (10 to 15 ms) each.
     pub running_us: u64,
@@ -24,8 +28,9 @@ pub struct TtftModel {
     /// Wait for a LoRA adapter for which there is no room, in µs. Default 1,000,000, about the time until a running
     /// request ends and frees a slot.
     pub adapter_us: u64,
-    /// Share of the uncached prefill, in 1/256, that the rendezvous home of a conversation is given as credit,
-    /// because other workers and gateways may have sent earlier turns there. Default 128 (one half).
+    /// Credit of a conversation's first rendezvous home, in 1/256 of the prefill there (the second gets half): other
+    /// workers and gateways may have sent earlier turns to it, unseen. Default 192. More makes gateways that share
+    /// nothing agree more often (better with many turns), less spreads cold prompts better (better with one turn).
     pub home_credit: u64,
 }
 
@@ -34,11 +39,12 @@ impl Default for TtftModel {
         Self {
             prefill_ns_per_token: 200_000,
             overhead_us: 30_000,
-            waiting_us: 150_000,
+            waiting_us: 50_000,
+            mean_prefill_us: 150_000,
             running_us: 1_500,
             pressure_us: 100_000,
             adapter_us: 1_000_000,
-            home_credit: 128,
+            home_credit: 192,
         }
     }
 }
@@ -46,17 +52,12 @@ impl Default for TtftModel {
 /// KV-cache use from which pressure counts: half-way between plenty and preemption, as in common autoscaling rules.
 const KNEE: f32 = 0.8;
 
-/// How an endpoint stands with the adapter that a request needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AdapterState {
-    /// Loaded, or none is needed.
-    Active,
-    /// Not loaded, and a slot is free.
-    FreeSlot,
-    /// Waiting for a slot already.
-    Waiting,
-    /// Not loaded, no slot free.
-    Full,
+/// What the model needs to know of the moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Present {
+    pub(super) now_ns: u64,
+    /// Mean prefill of this pool's requests, in µs; not 0.
+    pub(super) mean_prefill_us: u64,
 }
 
 impl TtftModel {
@@ -71,30 +72,38 @@ impl TtftModel {
         &self,
         record: &EndpointRecord,
         own: &OwnLoad,
-        now_ns: u64,
+        present: &Present,
         uncached_tokens: u32,
     ) -> u64 {
-        self.queue_us(record, own, now_ns)
+        self.queue_us(record, own, present)
             .saturating_add(self.sharing_us(record.running, own))
             .saturating_add(self.pressure_us(record, uncached_tokens))
     }
 
     /// Cost of the load that was sent to an endpoint from here, in µs.
-    pub(super) fn own_us(&self, own: &OwnLoad, now_ns: u64) -> u64 {
-        own.backlog_us(now_ns).saturating_add(self.sharing_us(None, own))
+    pub(super) fn own_us(&self, own: &OwnLoad, present: &Present) -> u64 {
+        own.backlog_us(present.now_ns).saturating_add(self.sharing_us(None, own))
     }
 
     /// Time before the prefill can start, in µs, from fresh measurements and own counts.
-    fn queue_us(&self, record: &EndpointRecord, own: &OwnLoad, now_ns: u64) -> u64 {
-        let backlog = own.backlog_us(now_ns);
-        match u64::from(record.waiting.unwrap_or(0)) {
-            0 => backlog,
-            // A queue that exists takes everything sent since, whoever measured it.
-            waiting => {
-                let queued = waiting + u64::from(own.dispatched);
-                backlog.max(queued.saturating_mul(self.waiting_us))
-            }
+    pub(super) fn queue_us(
+        &self,
+        record: &EndpointRecord,
+        own: &OwnLoad,
+        present: &Present,
+    ) -> u64 {
+        let waiting = record.waiting.unwrap_or(0);
+        // Those that wait and are not ours come from elsewhere, with a prefill that nobody told us.
+        let foreign = u64::from(waiting.saturating_sub(own.in_prefill));
+        let prefills = own
+            .backlog_us(present.now_ns)
+            .saturating_add(foreign.saturating_mul(present.mean_prefill_us));
+        if waiting == 0 {
+            return prefills;
         }
+        // A queue can also mean that no slot is free; what was sent since has joined it.
+        let queued = u64::from(waiting) + u64::from(own.dispatched);
+        prefills.max(queued.saturating_mul(self.waiting_us))
     }
 
     /// Cost of sharing the replica with running requests, in µs.
@@ -125,11 +134,6 @@ impl TtftModel {
             AdapterState::Waiting => self.adapter_us.saturating_mul(2) / 5,
             AdapterState::Full => self.adapter_us,
         }
-    }
-
-    /// Credit for the `rank`-th rendezvous choice, in µs: each choice gets half of the one before.
-    pub(super) fn credit_us(&self, rank: u32, prefill_us: u64) -> u64 {
-        prefill_us.saturating_mul(self.home_credit.min(256)).checked_shr(8 + rank).unwrap_or(0)
     }
 }
 

@@ -126,7 +126,7 @@ impl PrefixIndex {
         Expectation {
             replica,
             prompt_tokens: request.prompt_tokens,
-            matched_tokens: matched_tokens.unwrap_or(0),
+            matched_tokens: matched_tokens.unwrap_or(0).min(request.prompt_tokens),
             matched_tick,
             tick: self.tick,
             settled: self.replicas.is_confirmed(replica, matched_tick),

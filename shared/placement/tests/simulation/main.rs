@@ -1,0 +1,84 @@
+//! Policies against each other on simulated replicas, with a virtual clock.
+//!
+//! Conversations with shared system prompts arrive at gateways whose workers share no prefix state; replicas have
+//! a queue, a serial prefill, a bounded KV cache with least-recently-used eviction, and are polled every 100 ms.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may panic")]
+
+mod gateway;
+mod peers;
+mod random;
+mod replica;
+mod workload;
+mod world;
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use weir_placement::{ExpectedTtft, LeastLoad, Policy, RoundRobin};
+
+use world::{Outcome, Scenario, run};
+
+const SEEDS: [u64; 2] = [1, 2];
+
+/// The scenarios: a calm and a busy pool, a pool with little cache, and two Envoys in front of one pool.
+fn scenarios() -> [Scenario; 4] {
+    let calm = Scenario::default();
+    [
+        calm,
+        Scenario { name: "busy", conversations_per_s: 4.5, ..calm },
+        Scenario { name: "small cache", cache_tokens: 60_000, conversations_per_s: 2.0, ..calm },
+        Scenario { name: "two gateways", gateways: 2, conversations_per_s: 3.0, ..calm },
+    ]
+}
+
+/// The mean outcome over the seeds.
+fn outcome(scenario: &Scenario, policy: &dyn Fn() -> Box<dyn Policy>) -> Outcome {
+    let runs = SEEDS.map(|seed| run(scenario, policy, seed));
+    let mean = |part: fn(&Outcome) -> f64| runs.iter().map(part).sum::<f64>() / SEEDS.len() as f64;
+    Outcome {
+        requests: runs.iter().map(|run| run.requests).sum(),
+        hit_rate: mean(|run| run.hit_rate),
+        mean_ttft_ms: mean(|run| run.mean_ttft_ms),
+        p95_ttft_ms: mean(|run| run.p95_ttft_ms),
+    }
+}
+
+fn report(scenario: &Scenario, policy: &str, outcome: &Outcome) {
+    println!(
+        "{:12} {:16} {:6} requests  hit rate {:5.1} %  mean TTFT {:7.0} ms  p95 {:7.0} ms",
+        scenario.name,
+        policy,
+        outcome.requests,
+        outcome.hit_rate * 100.0,
+        outcome.mean_ttft_ms,
+        outcome.p95_ttft_ms
+    );
+}
+
+/// Runs every rule in every scenario against the policy that Weir ships.
+fn expected_ttft_beats(rules: &[peers::Rule]) {
+    for scenario in scenarios() {
+        let ours = outcome(&scenario, &|| Box::new(ExpectedTtft::default()));
+        report(&scenario, "expected TTFT", &ours);
+        assert!(ours.requests > 1000, "{}", scenario.name);
+        for (name, rule) in rules {
+            let theirs = outcome(&scenario, rule);
+            report(&scenario, name, &theirs);
+            assert!(ours.hit_rate > theirs.hit_rate, "{}: {name}", scenario.name);
+            assert!(ours.mean_ttft_ms < theirs.mean_ttft_ms, "{}: {name}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn expected_ttft_beats_rules_without_memory() {
+    expected_ttft_beats(&[
+        ("round robin", || Box::new(RoundRobin::default())),
+        ("least load", || Box::new(LeastLoad)),
+    ]);
+}
+
+#[test]
+fn expected_ttft_beats_the_rules_of_peers() {
+    expected_ttft_beats(&peers::ALL);
+}
