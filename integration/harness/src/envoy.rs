@@ -221,10 +221,10 @@ impl Envoy {
         let deadline = Instant::now() + READY;
         while Instant::now() < deadline {
             let now = self.lds().await?;
-            if now.update_rejected > before.update_rejected {
+            if now.refused > before.refused {
                 return Ok(false);
             }
-            if now.update_success > before.update_success {
+            if now.taken > before.taken {
                 return Ok(true);
             }
             tokio::time::sleep(ASK).await;
@@ -234,10 +234,9 @@ impl Envoy {
 
     async fn lds(&self) -> Result<ListenerUpdates, HarnessError> {
         let stats = self.stats("listener_manager.lds.").await?;
-        Ok(ListenerUpdates {
-            update_success: stats.value("listener_manager.lds.update_success"),
-            update_rejected: stats.value("listener_manager.lds.update_rejected"),
-        })
+        let value = |name: &str| stats.value(&format!("listener_manager.lds.{name}"));
+        let refused = value("update_rejected").saturating_add(value("update_failure"));
+        Ok(ListenerUpdates { taken: value("update_success"), refused })
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), HarnessError> {
@@ -260,9 +259,11 @@ impl Envoy {
     }
 }
 
+/// Updates of the listeners so far.
 struct ListenerUpdates {
-    update_success: u64,
-    update_rejected: u64,
+    taken: u64,
+    /// Not valid, or not readable.
+    refused: u64,
 }
 
 fn temporary_folder() -> Result<TempDir, HarnessError> {
