@@ -146,22 +146,21 @@ fn info_number(sample: &Sample<'_>, label: &str) -> Result<Option<u32>, Problem>
 
 fn fill_lora(metrics: &mut Metrics, series: &Series, sample: &Sample<'_>) -> Result<(), Problem> {
     let Meaning::Lora { max, running, waiting } = series.meaning else { return Ok(()) };
+    metrics.running_adapters = adapters(sample.label(running));
+    metrics.waiting_adapters = adapters(sample.label(waiting));
     metrics.max_lora = info_number(sample, max)?;
-    let running = adapters(sample.label(running), &mut metrics.running_adapters);
-    let waiting = adapters(sample.label(waiting), &mut metrics.waiting_adapters);
-    running.and(waiting)
+    Ok(())
 }
 
-/// Fills `names` from a comma list, as far as the limits of a snapshot allow.
-fn adapters(list: Option<&str>, names: &mut Vec<String>) -> Result<(), Problem> {
-    let written = list.unwrap_or_default().split(',').map(str::trim);
-    let mut result = Ok(());
-    for name in written.filter(|name| !name.is_empty()) {
-        if name.len() > MAX_NAME_BYTES || names.len() >= MAX_ADAPTERS_PER_ENDPOINT {
-            result = Err(Problem::Adapters);
-        } else if !names.iter().any(|known| known == name) {
+/// The names in a comma list, each once, as far as a snapshot takes them: what is over its limits
+/// is left out, for a replica with many adapters is as good as any.
+fn adapters(list: Option<&str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in list.unwrap_or_default().split(',').map(str::trim) {
+        let fits = (1..=MAX_NAME_BYTES).contains(&name.len());
+        if fits && names.len() < MAX_ADAPTERS_PER_ENDPOINT && !names.iter().any(|n| n == name) {
             names.push(name.to_owned());
         }
     }
-    result
+    names
 }

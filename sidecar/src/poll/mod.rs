@@ -19,6 +19,8 @@ use weir_settings::sidecar::{EndpointSettings, PoolSettings};
 
 pub(crate) use error::{Outcome, PollError, Severity};
 pub(crate) use model_server::ModelServer;
+#[cfg(test)]
+pub(crate) use page::{Flaw, Problem};
 pub(crate) use page::{Metrics, Page};
 pub(crate) use schedule::Schedule;
 

@@ -75,12 +75,14 @@ impl ModelServer {
         }
     }
 
-    /// The series that `line` is a sample of, and what follows the name.
-    pub(crate) fn find<'a>(&self, line: &'a str) -> Option<(&'static Series, &'a str)> {
-        if !line.starts_with(self.prefix) {
-            return None;
-        }
-        self.series.iter().find_map(|series| {
+    /// The series that have the name of `line`, and what follows the name: several where a label
+    /// decides.
+    pub(crate) fn named<'a>(
+        &self,
+        line: &'a str,
+    ) -> impl Iterator<Item = (&'static Series, &'a str)> {
+        let series = if line.starts_with(self.prefix) { self.series } else { &[] };
+        series.iter().filter_map(move |series| {
             let rest = line.strip_prefix(series.name)?;
             rest.starts_with(['{', ' ', '\t']).then_some((series, rest))
         })

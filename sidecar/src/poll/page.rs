@@ -60,8 +60,6 @@ pub(crate) enum Problem {
     Malformed,
     /// NaN, infinite, negative, or over what the metric can reach.
     OutOfRange,
-    /// More adapters, or longer names, than a snapshot takes.
-    Adapters,
 }
 
 impl fmt::Display for Flaw {
@@ -70,7 +68,6 @@ impl fmt::Display for Flaw {
         f.write_str(match self.problem {
             Problem::Malformed => " is malformed",
             Problem::OutOfRange => " is out of range",
-            Problem::Adapters => " has too many or too long adapter names",
         })
     }
 }
@@ -104,7 +101,7 @@ pub(crate) fn read(server: &'static ModelServer, page: &[u8]) -> Result<Page, Pa
         .map_err(|error| PageError::NotUtf8 { at: error.valid_up_to() })?;
     let mut gathered = Gathered::default();
     for line in lines(text) {
-        if let Some((series, rest)) = server.find(line) {
+        for (series, rest) in server.named(line) {
             gathered.add(series, rest);
         }
     }
@@ -126,4 +123,4 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn labels_and_value_are_read() {
-        let cases: [(&str, f64, &[(&str, &str)]); 8] = [
+        type Case<'a> = (&'a str, f64, &'a [(&'a str, &'a str)]);
+        let cases: [Case<'_>; 8] = [
             (" 3", 3.0, &[]),
             ("\t1e3 1700000000000", 1000.0, &[]),
             ("{} 0.5", 0.5, &[]),

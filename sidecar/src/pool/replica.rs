@@ -133,4 +133,4 @@ impl Replica {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -154,4 +154,4 @@ impl Status {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -1,0 +1,104 @@
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use weir_settings::sidecar::ModelServerKind;
+use weir_snapshot::EndpointState;
+
+use super::super::model_server::{Meaning, Series};
+use super::*;
+
+fn vllm() -> &'static ModelServer {
+    ModelServer::of(ModelServerKind::Vllm)
+}
+
+/// What was read, in the form of the expectation files.
+fn shown(result: Result<Page, PageError>) -> Value {
+    let page = match result {
+        Ok(page) => page,
+        Err(error) => return json!({ "error": error.to_string() }),
+    };
+    let mut report = EndpointReport::new("", EndpointState::Ready);
+    page.metrics.fill(&mut report);
+    let mut fields: Map<String, Value> =
+        serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    fields.retain(|name, _| name != "address" && name != "state");
+    if let Some(flaw) = page.flaw {
+        fields.insert("flaw".into(), flaw.to_string().into());
+    }
+    fields.into()
+}
+
+fn pages() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/sidecar");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "prom")).collect()
+}
+
+#[test]
+fn every_kept_page_is_read_as_its_expectation_says() {
+    let pages = pages();
+    assert!(pages.len() >= 20, "{} pages", pages.len());
+    for path in pages {
+        let page = std::fs::read(&path).unwrap();
+        let expected = std::fs::read_to_string(path.with_extension("json")).unwrap();
+        let expected: Value = serde_json::from_str(&expected).unwrap();
+        assert_eq!(shown(read(vllm(), &page)), expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_page_cut_anywhere_is_no_panic_and_never_exceeds_the_whole() {
+    let whole = std::fs::read(pages().iter().find(|path| path.ends_with("full.prom")).unwrap());
+    let whole = whole.unwrap();
+    for end in 0..whole.len() {
+        if let Ok(page) = read(vllm(), &whole[..end]) {
+            assert!(page.metrics.running.is_none_or(|running| running <= 12), "{end}");
+        }
+    }
+}
+
+#[test]
+fn one_series_name_can_have_several_meanings_by_label() {
+    const BY_LABEL: ModelServer = ModelServer {
+        name: "test",
+        prefix: "requests",
+        series: &[by_label("waiting", Meaning::Waiting), by_label("scheduled", Meaning::Running)],
+    };
+    const fn by_label(value: &'static str, meaning: Meaning) -> Series {
+        Series { name: "requests", label: Some(("type", value)), meaning }
+    }
+    let page = b"requests{type=\"waiting\"} 2\nrequests{type=\"scheduled\"} 5\nrequests 9\n";
+    assert_eq!(shown(read(&BY_LABEL, page)), json!({ "waiting": 2, "running": 5 }));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(page in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = read(vllm(), &page);
+    }
+
+    #[test]
+    fn no_page_of_known_names_panics_or_leaves_the_range(
+        lines in proptest::collection::vec((0..6_usize, "(\\{[a-z_]{1,18}=\"[0-9,a-z]{0,6}\"\\})? ?[-+0-9.eNaInf]{0,8}"), 0..12)
+    ) {
+        let page: String = lines
+            .iter()
+            .map(|(series, rest)| format!("{}{rest}\n", vllm().series[*series].name))
+            .collect();
+        if let Ok(page) = read(vllm(), page.as_bytes()) {
+            prop_assert!(page.metrics.kv_cache_use.is_none_or(|share| (0.0..=1.0).contains(&share)));
+        }
+    }
+
+    #[test]
+    fn engines_are_summed(waiting in proptest::collection::vec(0..1000_u32, 1..9)) {
+        let page: String = waiting
+            .iter()
+            .enumerate()
+            .map(|(engine, count)| format!("vllm:num_requests_waiting{{engine=\"{engine}\"}} {count}.0\n"))
+            .collect();
+        let page = read(vllm(), page.as_bytes()).unwrap();
+        prop_assert_eq!(page.metrics.waiting, Some(waiting.iter().sum()));
+    }
+}

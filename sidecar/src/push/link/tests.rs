@@ -1,0 +1,53 @@
+use std::io::ErrorKind;
+
+use super::*;
+use crate::client::ClientError;
+use weir_settings::sidecar::SidecarSettings;
+
+fn link() -> Link {
+    let yaml = b"{gateways: ['http://127.0.0.1:1'],
+                  pools: {p: {endpoints: [{address: '127.0.0.1:2'}]}}}";
+    let settings = SidecarSettings::from_yaml(yaml).unwrap();
+    Link::new(&settings.gateways[0], &settings.pools[0], Duration::from_millis(100))
+}
+
+fn taken(sequence: u64) -> Result<Accepted, PushError> {
+    let endpoint = EndpointFeedback { address: "127.0.0.1:2".into(), in_flight: 4, dispatched: 9 };
+    Ok(Accepted { accepted: true, pool: "p".into(), sequence, endpoints: vec![endpoint] })
+}
+
+fn refused() -> Result<Accepted, PushError> {
+    Err(ClientError::Connect(ErrorKind::ConnectionRefused).into())
+}
+
+#[test]
+fn a_gateway_is_behind_until_it_takes_a_snapshot_and_when_it_stops_to() {
+    let link = link();
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    assert_eq!(link.behind(at(0)).unwrap(), "no snapshot taken yet");
+    link.record(refused(), at(0), Duration::ZERO);
+    let reason = link.behind(at(0)).unwrap();
+    assert_eq!(reason, "no snapshot taken yet: cannot connect: connection refused");
+    link.record(taken(1), at(10), Duration::ZERO);
+    assert_eq!(link.behind(at(20)), None);
+    link.record(refused(), at(30), Duration::ZERO);
+    assert_eq!(link.behind(at(2010)), None);
+    let reason = link.behind(at(2011)).unwrap();
+    assert!(reason.starts_with("last snapshot taken 2001 ms ago, at most 2000: "), "{reason}");
+}
+
+#[test]
+fn the_last_reply_is_kept_through_failures() {
+    let link = link();
+    link.record(taken(7), Instant::now(), Duration::ZERO);
+    link.record(refused(), Instant::now(), Duration::ZERO);
+    link.inspect(|status| {
+        let taken = status.taken.as_ref().unwrap();
+        assert_eq!((taken.sequence, taken.feedback[0].in_flight), (7, 4));
+        assert!(status.error.is_some());
+        let counts: Vec<u64> = status.outcomes().map(|(_, count)| count).collect();
+        assert_eq!(counts[..2], [1, 1]);
+        assert_eq!(status.durations.count(), 2);
+    });
+}

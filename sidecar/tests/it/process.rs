@@ -1,0 +1,217 @@
+//! The real binary: command line, signals, log.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::support::{Intake, Replica, get, vllm, yaml};
+
+struct Binary {
+    folder: TempDir,
+}
+
+impl Binary {
+    fn with(yaml: &str) -> Self {
+        let binary = Self { folder: tempfile::tempdir().unwrap() };
+        binary.configure(yaml);
+        binary
+    }
+
+    fn configure(&self, yaml: &str) {
+        std::fs::write(self.config(), yaml).unwrap();
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("sidecar.yaml")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir-sidecar"));
+        command.arg("--config").arg(self.config()).kill_on_drop(true);
+        command
+    }
+
+    async fn check(&self) -> Output {
+        self.command().arg("--check").output().await.unwrap()
+    }
+
+    fn start(&self) -> Running {
+        let mut child = self.command().stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Running { child, log }
+    }
+}
+
+struct Running {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    /// The next log line with this message, as JSON.
+    async fn logged(&mut self, message: &str) -> Value {
+        let reading = async {
+            while let Some(line) = self.log.next_line().await.unwrap() {
+                let line: Value = serde_json::from_str(&line).expect(&line);
+                if line["message"] == message {
+                    return line;
+                }
+            }
+            panic!("the log ended before: {message}")
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), reading).await.expect(message)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+}
+
+const JSON_LOG: &str = "log: {format: json}";
+
+#[tokio::test]
+async fn check_says_what_a_good_configuration_would_do() {
+    let address = "127.0.0.1:9001".parse().unwrap();
+    let more = "signing_key_file: /dev/null";
+    let binary = Binary::with(&yaml(&[address], &["unix:/run/weir/intake.sock"], ""));
+    let output = binary.check().await;
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in
+        ["pool llama: 1 replicas", "127.0.0.1:9001", "/metrics", "unix:/run/weir/intake.sock"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    binary.configure(&yaml(&[address], &["http://127.0.0.1:1"], more));
+    let output = binary.check().await;
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "weir-sidecar: signing_key_file: the key has 0 bytes, at least 16\n"
+    );
+}
+
+#[tokio::test]
+async fn check_names_what_is_wrong_with_a_bad_configuration() {
+    let address: SocketAddr = "127.0.0.1:9001".parse().unwrap();
+    let good = yaml(&[address], &["unix:/x"], "");
+    let cases = [
+        (good.replace("10ms", "1ms"), "pools.llama.poll_interval: \"1ms\" must be 10ms to 60s"),
+        (good.replace("timeout", "time_out"), "time_out"),
+        (good.replace("unix:", "tcp:"), "gateways[0]"),
+        (good.replace("9001", "0"), "pools.llama.endpoints[0].address"),
+        (String::new(), "cannot read the configuration"),
+    ];
+    for (yaml, expected) in cases {
+        let output = Binary::with(&yaml).check().await;
+        assert_eq!(output.status.code(), Some(2), "{expected}");
+        assert_eq!(output.stdout, b"");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(expected) && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_field_of_the_configuration() {
+    let output = Command::new(env!("CARGO_BIN_EXE_weir-sidecar")).arg("--help").output().await;
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    for part in ["--config", "--check", "SIGTERM", "SIGHUP", "poll_interval", "signing_key_file"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let example = text.split_once("Example configuration:\n").unwrap().1;
+    let indented = example.lines().map(|line| line.strip_prefix("  ").unwrap_or(line));
+    let example: Vec<&str> = indented.collect();
+    let settings =
+        weir_settings::sidecar::SidecarSettings::from_yaml(example.join("\n").as_bytes());
+    assert_eq!(settings.unwrap().pools[0].endpoints.len(), 2);
+}
+
+#[tokio::test]
+async fn sigterm_and_sigint_end_it_cleanly() {
+    let replica = Replica::start(vllm(1, 2)).await;
+    let intake = Intake::tcp().await;
+    let binary = Binary::with(&yaml(&[replica.address], &[&intake.target], JSON_LOG));
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut running = binary.start();
+        let started = running.logged("started").await;
+        let address = started["address"].as_str().unwrap().parse().unwrap();
+        intake.next(2).await;
+        assert_eq!(get(address, "/healthz").await.0, 200);
+        running.signal(signal);
+        running.logged("ended").await;
+        assert_eq!(running.child.wait().await.unwrap().code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_sidecar_is_taken_at_once() {
+    let replica = Replica::start(vllm(1, 2)).await;
+    let intake = Intake::tcp().await;
+    let binary = Binary::with(&yaml(&[replica.address], &[&intake.target], JSON_LOG));
+    let mut running = binary.start();
+    let before = intake.next(2).await;
+    running.child.kill().await.unwrap();
+    let _running = binary.start();
+    let after = intake.next(2).await;
+    assert!(after.epoch > before.epoch);
+    assert_eq!(intake.refused(), []);
+}
+
+#[tokio::test]
+async fn state_changes_are_logged_once_and_with_the_reason() {
+    let replica = Replica::start(vllm(1, 2)).await;
+    let intake = Intake::tcp().await;
+    let binary = Binary::with(&yaml(&[replica.address], &[&intake.target], JSON_LOG));
+    let mut running = binary.start();
+    let change = running.logged("replica changed state").await;
+    assert_eq!((&change["level"], &change["to"]), (&"INFO".into(), &"ready".into()));
+    assert_eq!(running.logged("gateway takes snapshots").await["gateway"], intake.target.as_str());
+    intake.next(10).await;
+    drop(replica);
+    // The next change is this one: nothing was logged per poll.
+    let change = running.logged("replica changed state").await;
+    assert_eq!((&change["from"], &change["to"]), (&"ready".into(), &"unreachable".into()));
+    assert_eq!(change["reason"], "cannot connect: connection refused");
+    assert_eq!(change["level"], "WARN");
+}
+
+#[tokio::test]
+async fn sighup_takes_over_a_good_configuration_and_refuses_a_bad_one() {
+    let (first, second) = (Replica::start(vllm(1, 2)).await, Replica::start(vllm(3, 4)).await);
+    let intake = Intake::tcp().await;
+    let targets = [intake.target.as_str()];
+    let binary = Binary::with(&yaml(&[first.address], &targets, JSON_LOG));
+    let mut running = binary.start();
+    running.logged("started").await;
+    intake.next(2).await;
+    binary.configure("pools: 3");
+    running.signal(Signal::HUP);
+    let refused = running.logged("the new configuration is refused, the old one goes on").await;
+    assert!(refused["error"].as_str().unwrap().contains("cannot read the configuration"));
+    assert_eq!(intake.next(2).await.endpoints[0].waiting, Some(1));
+    binary.configure(&yaml(&[second.address], &targets, JSON_LOG));
+    running.signal(Signal::HUP);
+    running.logged("took over the new configuration").await;
+    assert_eq!(intake.next(2).await.endpoints[0].waiting, Some(3));
+    assert_eq!(intake.refused(), []);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = yaml(&[address], &["unix:/x"], JSON_LOG);
+    let binary =
+        Binary::with(&config.replace("listen: 127.0.0.1:0", &format!("listen: {address}")));
+    let mut running = binary.start();
+    let error = running.logged("cannot go on").await["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with(&format!("listen: cannot listen on {address}: ")), "{error}");
+    assert_eq!(running.child.wait().await.unwrap().code(), Some(1));
+}

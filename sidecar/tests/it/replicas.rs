@@ -1,0 +1,117 @@
+//! What the snapshots say of replicas that do well or badly.
+
+use std::time::Duration;
+
+use crate::support::{Behaviour, Intake, Replica, Sidecar, eventually, vllm, yaml};
+
+#[tokio::test]
+async fn a_replica_is_reported_as_its_page_says_and_follows_it() {
+    let replica = Replica::start(vllm(3, 7)).await;
+    let intake = Intake::tcp().await;
+    let sidecar = Sidecar::start(&yaml(&[replica.address], &[&intake.target], "")).await;
+    let message = intake.next(1).await;
+    assert_eq!((message.pool.as_str(), message.sequence), ("llama", 1));
+    let endpoint = &message.endpoints[0];
+    assert_eq!(endpoint.address, replica.address.to_string());
+    assert_eq!(endpoint.state.name(), "ready");
+    assert_eq!((endpoint.waiting, endpoint.running), (Some(3), Some(7)));
+    assert_eq!(endpoint.kv_cache_use, Some(0.25));
+    assert!(endpoint.age_ms.is_some());
+    replica.set(vllm(4, 8));
+    eventually("the new values", async || {
+        (intake.taken().last()?.endpoints[0].waiting == Some(4)).then_some(())
+    })
+    .await;
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn polls_keep_one_connection_and_never_overlap() {
+    let replica = Replica::start(Behaviour::Slow(Duration::from_millis(30))).await;
+    let intake = Intake::tcp().await;
+    let sidecar = Sidecar::start(&yaml(&[replica.address], &[&intake.target], "")).await;
+    eventually("twenty polls", async || (replica.polls() >= 20).then_some(())).await;
+    assert_eq!((replica.connections(), replica.most_in_flight()), (1, 1));
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_replica_is_marked_and_keeps_its_last_values_and_the_others_go_on() {
+    let cases = [
+        (Behaviour::Page(b"<html>oops</html>".to_vec()), "degraded", "neither waiting"),
+        (Behaviour::Page(b"\xff\xfe".to_vec()), "degraded", "not UTF-8 at byte 0"),
+        (Behaviour::Page(b"vllm:num_requests_waiting NaN\n".to_vec()), "degraded", "out of range"),
+        (Behaviour::Page(b"vllm:num_requests_waiting -5\n".to_vec()), "degraded", "out of range"),
+        (Behaviour::Page(Vec::new()), "degraded", "neither waiting"),
+        (Behaviour::Endless, "degraded", "more than 4194304 bytes"),
+        (Behaviour::Status(404), "degraded", "status 404"),
+        (Behaviour::Status(500), "unreachable", "status 500"),
+        (Behaviour::Cut, "unreachable", "connection broke"),
+        (Behaviour::Hang, "unreachable", "no answer within 100ms"),
+    ];
+    let bad = Replica::start(vllm(3, 7)).await;
+    let good = Replica::start(vllm(1, 1)).await;
+    let intake = Intake::tcp().await;
+    let addresses = [bad.address, good.address];
+    let sidecar = Sidecar::start(&yaml(&addresses, &[&intake.target], "")).await;
+    for (behaviour, state, reason) in cases {
+        bad.set(vllm(3, 7));
+        sidecar.endpoint_in(0, "ready").await;
+        bad.set(behaviour.clone());
+        let endpoint = sidecar.endpoint_in(0, state).await;
+        let found = endpoint["reason"].as_str().unwrap();
+        assert!(found.contains(reason), "{behaviour:?}: {found}");
+        assert_eq!((&endpoint["waiting"], &endpoint["running"]), (&3.into(), &7.into()));
+        let age = endpoint["age_ms"].as_u64().unwrap();
+        eventually("a greater age", async || {
+            let endpoint = sidecar.snapshot().await["pools"][0]["endpoints"][0].clone();
+            (endpoint["age_ms"].as_u64() > Some(age)).then_some(())
+        })
+        .await;
+        let polls = good.polls();
+        eventually("polls of the good one", async || (good.polls() > polls + 3).then_some(()))
+            .await;
+        assert_eq!(sidecar.snapshot().await["pools"][0]["endpoints"][1]["state"], "ready");
+    }
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_partly_nonsense_is_used_but_marked() {
+    let page = b"vllm:num_requests_waiting 3\nvllm:kv_cache_usage_perc NaN\n".to_vec();
+    let replica = Replica::start(Behaviour::Page(page)).await;
+    let intake = Intake::tcp().await;
+    let sidecar = Sidecar::start(&yaml(&[replica.address], &[&intake.target], "")).await;
+    let endpoint = intake.next(1).await.endpoints.remove(0);
+    assert_eq!((endpoint.waiting, endpoint.kv_cache_use), (Some(3), None));
+    assert_eq!(endpoint.state.name(), "degraded");
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_that_is_down_is_unreachable_until_it_is_back() {
+    let replica = Replica::start(vllm(3, 7)).await;
+    let address = replica.address;
+    let intake = Intake::tcp().await;
+    let sidecar = Sidecar::start(&yaml(&[address], &[&intake.target], "")).await;
+    sidecar.endpoint_in(0, "ready").await;
+    drop(replica);
+    let endpoint = sidecar.endpoint_in(0, "unreachable").await;
+    assert_eq!(endpoint["reason"], "cannot connect: connection refused");
+    assert_eq!(endpoint["waiting"], 3);
+    let _replica = Replica::start_at(address, vllm(0, 0)).await;
+    sidecar.endpoint_in(0, "ready").await;
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_that_never_answered_is_reported_without_values() {
+    let replica = Replica::start(Behaviour::Hang).await;
+    let intake = Intake::tcp().await;
+    let sidecar = Sidecar::start(&yaml(&[replica.address], &[&intake.target], "")).await;
+    let endpoint = intake.next(1).await.endpoints.remove(0);
+    assert_eq!((endpoint.state.name(), endpoint.age_ms), ("degraded", None));
+    assert_eq!((endpoint.waiting, endpoint.running, endpoint.blocks), (None, None, None));
+    sidecar.endpoint_in(0, "unreachable").await;
+    sidecar.daemon.stop().await;
+}

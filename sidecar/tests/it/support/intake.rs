@@ -1,0 +1,205 @@
+//! A gateway: checks pushes as the intake filter does, and remembers them.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+use weir_snapshot::{
+    Accepted, EndpointFeedback, Refusal, RefusalCode, SnapshotMessage, VersionStamp, signature,
+};
+
+use super::eventually;
+
+/// What it does with pushes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// As the filter does.
+    Take,
+    /// Never answers.
+    Hang,
+    /// Answers 200 with something else.
+    Babble,
+}
+
+/// A running gateway; dropping it closes all its connections.
+pub(crate) struct Intake {
+    /// As written in a configuration.
+    pub(crate) target: String,
+    shared: Arc<Mutex<Shared>>,
+    _server: JoinSet<()>,
+}
+
+struct Shared {
+    mode: Mode,
+    key: Option<Vec<u8>>,
+    stored: VersionStamp,
+    taken: Vec<SnapshotMessage>,
+    refused: Vec<RefusalCode>,
+    connections: usize,
+}
+
+impl Intake {
+    pub(crate) async fn tcp() -> Self {
+        Self::tcp_at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    pub(crate) async fn tcp_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let target = format!("http://{}", listener.local_addr().unwrap());
+        Self::serving(target, Listener::Tcp(listener))
+    }
+
+    pub(crate) fn unix(path: &Path) -> Self {
+        let target = format!("unix:{}", path.display());
+        Self::serving(target, Listener::Unix(UnixListener::bind(path).unwrap()))
+    }
+
+    fn serving(target: String, listener: Listener) -> Self {
+        let shared = Arc::new(Mutex::new(Shared {
+            mode: Mode::Take,
+            key: None,
+            stored: VersionStamp::default(),
+            taken: Vec::new(),
+            refused: Vec::new(),
+            connections: 0,
+        }));
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, shared.clone()));
+        Self { target, shared, _server: server }
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        self.shared.lock().unwrap().mode = mode;
+    }
+
+    /// Takes only what is signed with `key`.
+    pub(crate) fn require(&self, key: &[u8]) {
+        self.shared.lock().unwrap().key = Some(key.to_vec());
+    }
+
+    /// As if another sidecar had pushed.
+    pub(crate) fn store(&self, epoch: u64, sequence: u64) {
+        self.shared.lock().unwrap().stored = VersionStamp { epoch, sequence, received_at_ns: 0 };
+    }
+
+    pub(crate) fn taken(&self) -> Vec<SnapshotMessage> {
+        self.shared.lock().unwrap().taken.clone()
+    }
+
+    pub(crate) fn refused(&self) -> Vec<RefusalCode> {
+        self.shared.lock().unwrap().refused.clone()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.lock().unwrap().connections
+    }
+
+    /// Waits for `more` snapshots from now on, and returns the newest.
+    pub(crate) async fn next(&self, more: usize) -> SnapshotMessage {
+        let enough = self.taken().len() + more;
+        eventually("a snapshot", async || {
+            let taken = self.taken();
+            (taken.len() >= enough).then(|| taken.last().cloned()).flatten()
+        })
+        .await
+    }
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
+
+impl Listener {
+    async fn accept(&self) -> Pin<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => Box::pin(listener.accept().await.unwrap().0),
+            Self::Unix(listener) => Box::pin(listener.accept().await.unwrap().0),
+        }
+    }
+}
+
+async fn serve(listener: Listener, shared: Arc<Mutex<Shared>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = TokioIo::new(listener.accept().await);
+        shared.lock().unwrap().connections += 1;
+        let shared = shared.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request| answer(request, shared.clone()));
+            let builder = hyper::server::conn::http1::Builder::new();
+            let _ = builder.serve_connection(stream, service).await;
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Mutex<Shared>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/weir/v1/snapshot"));
+    assert_eq!(request.headers()["content-type"], "application/json");
+    let header = request.headers().get(signature::HEADER).map(|value| value.as_bytes().to_vec());
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let mode = shared.lock().unwrap().mode.clone();
+    match mode {
+        Mode::Hang => std::future::pending().await,
+        Mode::Babble => Ok(Response::new(Full::new("hello".into()))),
+        Mode::Take => Ok(reply(shared.lock().unwrap().take(&body, header.as_deref()))),
+    }
+}
+
+fn reply(result: Result<Accepted, Refusal>) -> Response<Full<Bytes>> {
+    let (status, body) = match result {
+        Ok(accepted) => (200, accepted.to_json()),
+        Err(refusal) => (refusal.status(), refusal.to_json()),
+    };
+    Response::builder().status(status).body(Full::new(body.into())).unwrap()
+}
+
+impl Shared {
+    fn take(&mut self, body: &[u8], header: Option<&[u8]>) -> Result<Accepted, Refusal> {
+        let result = self.check(body, header);
+        match &result {
+            Ok(message) => self.taken.push(message.clone()),
+            Err(refusal) => self.refused.push(refusal.code),
+        }
+        result.map(|message| {
+            let feedback = |endpoint: &weir_snapshot::EndpointReport| EndpointFeedback {
+                address: endpoint.address.clone(),
+                in_flight: 5,
+                dispatched: 8,
+            };
+            let endpoints = message.endpoints.iter().map(feedback).collect();
+            Accepted::new(&message, endpoints)
+        })
+    }
+
+    fn check(&mut self, body: &[u8], header: Option<&[u8]>) -> Result<SnapshotMessage, Refusal> {
+        if let Some(key) = &self.key {
+            signature::verify(key, body, header)?;
+        }
+        let message = SnapshotMessage::parse(body).map_err(|error| Refusal::from(&error))?;
+        let stamp = VersionStamp::of(&message, 0);
+        if !stamp.follows(&self.stored) {
+            return Err(Refusal::out_of_order(&message, &self.stored));
+        }
+        self.stored = stamp;
+        Ok(message)
+    }
+}
