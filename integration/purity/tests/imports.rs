@@ -1,6 +1,6 @@
 //! The module over the shared crates, compiled for a host that offers nothing.
 
-use std::path::PathBuf;
+use std::error::Error;
 use std::process::Command;
 
 use wasmparser::{Parser, Payload};
@@ -13,20 +13,19 @@ const LEAST_CODE_BYTES: u32 = 1_000_000;
 
 /// Compiles the module and returns it. Cargo is done in a moment when nothing has changed, and
 /// so no stale module can pass.
-fn module() -> Vec<u8> {
+fn module() -> Result<Vec<u8>, Box<dyn Error>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let build = ["build", "--package=weir-purity", "--target", TARGET, "--message-format=json"];
-    let output = Command::new(cargo).args(build).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages = String::from_utf8(output.stdout).unwrap();
-    let mut words = messages.split('"');
-    let path = words.rfind(|word| word.ends_with("weir_purity.wasm")).expect("a module");
-    std::fs::read(PathBuf::from(path)).unwrap()
+    let output = Command::new(cargo).args(build).output()?;
+    let messages = String::from_utf8(output.stdout)?;
+    let path = messages.split('"').rfind(|word| word.ends_with("weir_purity.wasm"));
+    let path = path.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    Ok(std::fs::read(path)?)
 }
 
 #[test]
 fn the_shared_crates_import_nothing() {
-    let module = module();
+    let module = module().unwrap();
     let (mut imports, mut code_bytes) = (Vec::new(), 0);
     for payload in Parser::new(0).parse_all(&module) {
         match payload.unwrap() {
