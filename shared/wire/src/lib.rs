@@ -1,1 +1,22 @@
 //! API dialects: request and response facts with byte spans, SSE, span edits, error bodies.
+//!
+//! # Overview
+//! - [`path`]: which API a request speaks, from its method and path.
+//! - [`request`]: facts of a JSON request body, read once in chunks, with byte spans.
+//! - [`facts`]: what the filters of one chain tell each other, as bytes.
+//! - [`edit`]: changes to a body by span, every other byte kept.
+//! - [`error`]: refusals in the form that the client's dialect expects.
+//! - [`sse`] and [`response`]: events and usage of a response.
+//!
+//! Nothing here panics, recurses, reads a clock, or keeps prompt text.
+
+pub mod edit;
+pub mod error;
+pub mod facts;
+mod json;
+pub mod path;
+pub mod request;
+pub mod response;
+mod wire_error;
+
+pub use wire_error::WireError;

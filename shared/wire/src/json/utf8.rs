@@ -1,0 +1,75 @@
+//! UTF-8 validation of text that arrives in pieces.
+
+use crate::WireError;
+
+/// Remembers the start of a sequence that the last piece cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Utf8Check {
+    pending: [u8; 4],
+    len: usize,
+    /// Offset of the sequence that is pending.
+    at: usize,
+}
+
+impl Utf8Check {
+    /// Validates the next piece, which starts at offset `at`. `ascii` says that the piece is known
+    /// to hold nothing else.
+    #[inline]
+    pub(super) fn check(&mut self, piece: &[u8], ascii: bool, at: usize) -> Result<(), WireError> {
+        if ascii && (self.len == 0 || piece.is_empty()) {
+            return Ok(());
+        }
+        self.check_slowly(piece, at)
+    }
+
+    /// Ends the text: no sequence may be open.
+    #[inline]
+    pub(super) fn complete(&self) -> Result<(), WireError> {
+        if self.len == 0 { Ok(()) } else { Err(WireError::InvalidUtf8 { at: self.at }) }
+    }
+
+    fn check_slowly(&mut self, piece: &[u8], at: usize) -> Result<(), WireError> {
+        let taken = self.complete_pending(piece)?;
+        let rest = piece.get(taken..).unwrap_or_default();
+        let Err(error) = simdutf8::compat::from_utf8(rest) else {
+            return Ok(());
+        };
+        let valid = error.valid_up_to();
+        let start = at.saturating_add(taken).saturating_add(valid);
+        if error.error_len().is_some() {
+            return Err(WireError::InvalidUtf8 { at: start });
+        }
+        for byte in rest.iter().skip(valid) {
+            self.push(*byte, start);
+        }
+        Ok(())
+    }
+
+    /// Feeds bytes to the open sequence until it is complete; returns how many it took.
+    fn complete_pending(&mut self, piece: &[u8]) -> Result<usize, WireError> {
+        let mut taken = 0;
+        for byte in piece {
+            if self.len == 0 {
+                break;
+            }
+            self.push(*byte, self.at);
+            taken += 1;
+            match core::str::from_utf8(self.pending.get(..self.len).unwrap_or_default()) {
+                Ok(_) => self.len = 0,
+                Err(error) if error.error_len().is_some() => {
+                    return Err(WireError::InvalidUtf8 { at: self.at });
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(taken)
+    }
+
+    fn push(&mut self, byte: u8, at: usize) {
+        if let Some(place) = self.pending.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+            self.at = at;
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! From the events of the JSON reader to facts.
+
+use super::capture::Capture;
+use super::collected::Collected;
+use super::frame::{Frame, Media, Member};
+use super::schema::{Slot, members};
+use super::sink::{PromptSink, Stream, mark};
+use super::value_type::{ValueType, count, require};
+use crate::WireError;
+use crate::json::{Container, Handler, Literal, StringRole};
+use crate::path::Operation;
+
+/// A key longer than this is none that we know.
+const MAX_KEY: usize = 64;
+
+/// What happens to the string being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    /// Nothing.
+    Skipped,
+    /// A key of a container that matters.
+    Key,
+    /// A short value that is kept.
+    Captured(Slot),
+    /// Text of the prompt.
+    Prompt(Stream),
+    /// Text of a string within JSON that is text as a whole.
+    Raw(Stream),
+    /// Data or address of a medium.
+    Medium(Stream),
+}
+
+/// A container below which nothing is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    /// It means nothing.
+    Ignored,
+    /// All of it is text.
+    Raw(Stream),
+}
+
+/// Collects the facts of one request.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    operation: Operation,
+    frames: Vec<Frame>,
+    below: Option<(Below, u32)>,
+    text: Text,
+    text_at: usize,
+    capture: Capture,
+    max_value: usize,
+    pub(super) sink: PromptSink,
+    pub(super) found: Collected,
+}
+
+impl Reader {
+    /// A reader for one operation; captured values may have `max_value` bytes.
+    pub(super) fn new(operation: Operation, max_value: usize) -> Self {
+        Self {
+            operation,
+            frames: Vec::with_capacity(8),
+            below: None,
+            text: Text::Skipped,
+            text_at: 0,
+            capture: Capture::default(),
+            max_value,
+            sink: PromptSink::default(),
+            found: Collected::default(),
+        }
+    }
+
+    fn next_value(&mut self) -> Member {
+        let Some(frame) = self.frames.last_mut() else {
+            return Member { slot: Slot::Top, name: "body" };
+        };
+        frame.has_members = true;
+        frame.next_value()
+    }
+
+    fn stream(&self) -> Stream {
+        self.frames.last().map_or(Stream::Turns, |frame| frame.stream)
+    }
+
+    /// Where text of a member goes that belongs to the container open now.
+    fn stream_of(&self, slot: Slot) -> Stream {
+        match slot {
+            Slot::Preamble => Stream::Preamble,
+            Slot::Tools => Stream::Tools,
+            _ => self.stream(),
+        }
+    }
+
+    fn open_raw(&mut self, stream: Stream, container: Container) {
+        self.below = Some((Below::Raw(stream), 1));
+        self.sink.push(stream, &[mark::TEXT, bracket(container, true)]);
+    }
+
+    fn open_frame(&mut self, member: Member, container: Container, at: usize) {
+        let stream = self.stream_of(member.slot);
+        match member.slot {
+            Slot::Top => self.found.object_open = at,
+            Slot::Message => {
+                self.found.begin_message();
+                self.sink.push(stream, &[mark::MESSAGE]);
+            }
+            Slot::StreamOptions => self.found.begin_stream_options(at),
+            _ => {}
+        }
+        let mut frame = Frame::new(member, container == Container::Array, stream);
+        frame.media.image = member.slot == Slot::Image;
+        frame.media.audio = member.slot == Slot::Audio;
+        self.frames.push(frame);
+    }
+
+    fn close_frame(&mut self, frame: Frame, end: usize) {
+        match frame.slot {
+            Slot::Top => self.found.has_members = frame.has_members,
+            Slot::StreamOptions => self.found.end_stream_options(end, frame.has_members),
+            Slot::Image | Slot::Audio | Slot::Media => self.note_media(frame.media),
+            Slot::Part => self.found.count_media(frame.media),
+            Slot::Message if !frame.array => {
+                self.found.count_media(frame.media);
+                self.end_message();
+            }
+            _ => {}
+        }
+    }
+
+    fn end_message(&mut self) {
+        if self.found.end_message(self.operation) {
+            self.sink.end_user_message();
+        }
+    }
+
+    fn note_media(&mut self, media: Media) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.media = frame.media.with(media);
+        }
+    }
+
+    /// What to do with a string value.
+    fn string_value(&mut self, member: Member, at: usize) -> Result<Text, WireError> {
+        require(member, ValueType::String, at)?;
+        let stream = self.stream_of(member.slot);
+        Ok(match member.slot {
+            Slot::Model | Slot::User | Slot::CacheSalt | Slot::Session | Slot::CacheKey => {
+                self.capture.start(self.max_value);
+                Text::Captured(member.slot)
+            }
+            Slot::Role | Slot::Kind => {
+                self.capture.start(self.max_value);
+                Text::Captured(member.slot)
+            }
+            Slot::Items => {
+                self.found.begin_message();
+                self.sink.push(stream, &[mark::MESSAGE, mark::ROLE]);
+                self.sink.push(stream, b"user");
+                self.begin_text(stream)
+            }
+            Slot::Preamble | Slot::Content | Slot::Part | Slot::Text | Slot::Prompt => {
+                self.begin_text(stream)
+            }
+            Slot::TensorData | Slot::Raw | Slot::Tools => self.begin_text(stream),
+            Slot::Image | Slot::Audio | Slot::Media | Slot::MediaData => {
+                let audio = member.slot == Slot::Audio;
+                self.note_media(Media { image: member.slot == Slot::Image, audio });
+                Text::Medium(stream)
+            }
+            _ => Text::Skipped,
+        })
+    }
+
+    fn begin_text(&mut self, stream: Stream) -> Text {
+        self.sink.push(stream, &[mark::TEXT]);
+        Text::Prompt(stream)
+    }
+
+    fn end_key(&mut self) -> Result<(), WireError> {
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(());
+        };
+        frame.has_members = true;
+        let rows = members(self.operation, frame.slot);
+        // A key that was cut off is longer than all that are known.
+        let key = self.capture.text().unwrap_or_default();
+        frame.key(rows, key, self.text_at)
+    }
+
+    fn end_captured(&mut self, slot: Slot, end: usize) -> Result<(), WireError> {
+        let span = self.text_at..end;
+        let name = self.frames.last().map_or("", |frame| frame.member.name);
+        let Some(text) = self.capture.text() else {
+            let limit = self.max_value;
+            return Err(WireError::TooLong { at: span.start, field: name, limit });
+        };
+        match slot {
+            Slot::Kind => {
+                let media = Media::of_kind(text);
+                self.note_media(media);
+            }
+            Slot::Role => {
+                self.found.role(text);
+                let stream = self.frames.last().map_or(Stream::Turns, |frame| frame.stream);
+                self.sink.push(stream, &[mark::ROLE]);
+                self.sink.push(stream, text);
+            }
+            _ => self.found.string(slot, text, span),
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, member: Member, kind: ValueType<'_>, at: usize) -> Result<(), WireError> {
+        require(member, kind, at)?;
+        match kind {
+            ValueType::Number(text) if member.slot == Slot::Prompt => {
+                self.found.token_ids = self.found.token_ids.saturating_add(1);
+                let stream = self.stream();
+                let id = count(text).and_then(|id| u32::try_from(id).ok());
+                self.sink.push_id(stream, id.unwrap_or(u32::MAX));
+            }
+            _ => self.found.scalar(member.slot, kind, at),
+        }
+        Ok(())
+    }
+}
+
+impl Handler for Reader {
+    fn open(&mut self, container: Container, at: usize) -> Result<(), WireError> {
+        if let Some((below, depth)) = &mut self.below {
+            *depth += 1;
+            if let Below::Raw(stream) = *below {
+                self.sink.push(stream, &[bracket(container, true)]);
+            }
+            return Ok(());
+        }
+        let member = self.next_value();
+        require(member, ValueType::Container(container), at)?;
+        match member.slot {
+            Slot::Ignored => self.below = Some((Below::Ignored, 1)),
+            Slot::Raw | Slot::Text | Slot::Tools => {
+                self.open_raw(self.stream_of(member.slot), container);
+            }
+            _ => self.open_frame(member, container, at),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, container: Container, end: usize) -> Result<(), WireError> {
+        if let Some((below, depth)) = &mut self.below {
+            *depth -= 1;
+            let (below, ended) = (*below, *depth == 0);
+            if let Below::Raw(stream) = below {
+                self.sink.push(stream, &[bracket(container, false)]);
+            }
+            if ended {
+                self.below = None;
+            }
+            return Ok(());
+        }
+        if let Some(frame) = self.frames.pop() {
+            self.close_frame(frame, end);
+        }
+        Ok(())
+    }
+
+    fn string_begin(&mut self, role: StringRole, at: usize) -> Result<(), WireError> {
+        self.text_at = at;
+        self.text = match (self.below, role) {
+            (Some((Below::Ignored, _)), _) => Text::Skipped,
+            (Some((Below::Raw(stream), _)), _) => {
+                self.sink.push(stream, b"\"");
+                Text::Raw(stream)
+            }
+            (None, StringRole::Key) => {
+                self.capture.start(MAX_KEY);
+                Text::Key
+            }
+            (None, StringRole::Value) => {
+                let member = self.next_value();
+                self.string_value(member, at)?
+            }
+        };
+        Ok(())
+    }
+
+    #[inline]
+    fn text(&mut self, piece: &[u8]) {
+        match self.text {
+            Text::Prompt(stream) | Text::Raw(stream) => self.sink.push(stream, piece),
+            Text::Key | Text::Captured(_) => self.capture.push(piece),
+            Text::Medium(_) => self.sink.push_medium(piece),
+            Text::Skipped => {}
+        }
+    }
+
+    fn string_end(&mut self, role: StringRole, end: usize) -> Result<(), WireError> {
+        match core::mem::replace(&mut self.text, Text::Skipped) {
+            Text::Key => return self.end_key(),
+            Text::Captured(slot) => return self.end_captured(slot, end),
+            Text::Raw(stream) => {
+                let after: &[u8] = if role == StringRole::Key { b"\":" } else { b"\"," };
+                self.sink.push(stream, after);
+            }
+            Text::Medium(stream) => self.sink.end_medium(stream),
+            Text::Prompt(stream) => self.end_text(stream),
+            Text::Skipped => {}
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, text: &[u8], at: usize) -> Result<(), WireError> {
+        self.any_scalar(text, ValueType::Number(text), at)
+    }
+
+    fn literal(&mut self, literal: Literal, at: usize) -> Result<(), WireError> {
+        self.any_scalar(literal.text(), ValueType::Literal(literal), at)
+    }
+}
+
+impl Reader {
+    fn any_scalar(&mut self, text: &[u8], kind: ValueType, at: usize) -> Result<(), WireError> {
+        match self.below {
+            Some((Below::Ignored, _)) => Ok(()),
+            Some((Below::Raw(stream), _)) => {
+                self.sink.push(stream, text);
+                self.sink.push(stream, b",");
+                Ok(())
+            }
+            None => {
+                let member = self.next_value();
+                self.scalar(member, kind, at)
+            }
+        }
+    }
+
+    fn end_text(&mut self, stream: Stream) {
+        // The only text that is a message of its own: a Responses input that is a string.
+        let alone = self.frames.last().is_some_and(|frame| frame.member.slot == Slot::Items);
+        if alone && stream == Stream::Turns {
+            self.found.role(b"user");
+            self.end_message();
+        }
+    }
+}
+
+fn bracket(container: Container, open: bool) -> u8 {
+    match (container, open) {
+        (Container::Object, true) => b'{',
+        (Container::Object, false) => b'}',
+        (Container::Array, true) => b'[',
+        (Container::Array, false) => b']',
+    }
+}

@@ -1,0 +1,341 @@
+//! Which fields of which dialect mean what, as tables.
+
+use crate::path::Operation;
+
+/// What a value means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Nothing to us.
+    Ignored,
+    /// The whole body.
+    Top,
+    /// The model's name.
+    Model,
+    /// Whether to stream.
+    Stream,
+    /// OpenAI's `stream_options`.
+    StreamOptions,
+    /// `stream_options.include_usage`
+    IncludeUsage,
+    /// The limit of output tokens that is preferred where several are given.
+    MaxOutput,
+    /// The older name of that limit.
+    MaxTokens,
+    /// How many choices.
+    Choices,
+    /// The end user.
+    User,
+    /// What separates KV caches.
+    CacheSalt,
+    /// The session, by a field of its own.
+    Session,
+    /// The session, by a field that was made for caching.
+    CacheKey,
+    /// An object that may name user and session.
+    Metadata,
+    /// An object with limits.
+    Generation,
+    /// The system prompt, where it is a field of its own.
+    Preamble,
+    /// Tool definitions and the like, which templates put before the turns.
+    Tools,
+    /// The list of messages.
+    Messages,
+    /// The list of messages, or one user message as a string.
+    Items,
+    /// One message.
+    Message,
+    /// Who speaks.
+    Role,
+    /// A string, or a list of parts.
+    Content,
+    /// One part of a content.
+    Part,
+    /// What kind of part or media this is.
+    Kind,
+    /// Text.
+    Text,
+    /// An image or its address, directly or in an object.
+    Image,
+    /// The same for sound.
+    Audio,
+    /// The same for something that its kind names.
+    Media,
+    /// The data or the address of a medium.
+    MediaData,
+    /// JSON that becomes text of the prompt as a whole.
+    Raw,
+    /// A prompt: text, token ids, or lists of them.
+    Prompt,
+    /// KServe's list of tensors.
+    Tensors,
+    /// One tensor.
+    Tensor,
+    /// Its elements, of which only strings are text.
+    TensorData,
+}
+
+/// The JSON type that a slot must have, where another one would be dangerous to let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    String,
+    Boolean,
+    Count,
+    Object,
+    Array,
+    ArrayOrString,
+    Any,
+}
+
+impl Expected {
+    /// How an error names it.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::String => "a string",
+            Self::Boolean => "true or false",
+            Self::Count => "a whole number that is not negative",
+            Self::Object => "an object",
+            Self::Array => "an array",
+            Self::ArrayOrString => "an array or a string",
+            Self::Any => "a value",
+        }
+    }
+}
+
+impl Slot {
+    /// The type that is required.
+    pub(super) const fn expected(self) -> Expected {
+        match self {
+            Self::Model | Self::User | Self::CacheSalt | Self::Session | Self::CacheKey => {
+                Expected::String
+            }
+            Self::Role | Self::Kind => Expected::String,
+            Self::Stream | Self::IncludeUsage => Expected::Boolean,
+            Self::MaxOutput | Self::MaxTokens | Self::Choices => Expected::Count,
+            Self::Top | Self::StreamOptions | Self::Generation | Self::Message => Expected::Object,
+            Self::Messages | Self::Tensors => Expected::Array,
+            Self::Items => Expected::ArrayOrString,
+            _ => Expected::Any,
+        }
+    }
+
+    /// What the elements of an array in this slot are.
+    pub(super) const fn element(self) -> Self {
+        match self {
+            Self::Messages | Self::Items => Self::Message,
+            Self::Preamble | Self::Content => Self::Part,
+            Self::Prompt => Self::Prompt,
+            Self::Tensors => Self::Tensor,
+            Self::TensorData => Self::TensorData,
+            _ => Self::Ignored,
+        }
+    }
+
+    /// What an object in this slot is: its members are those of [`members`].
+    pub(super) const fn object(self) -> Self {
+        match self {
+            Self::Content | Self::Prompt | Self::Preamble => Self::Part,
+            other => other,
+        }
+    }
+}
+
+/// The names of one member (the first is used in errors), and what its value means.
+pub(super) type Row = (&'static [&'static str], Slot);
+
+/// The members that mean something in an object of this kind.
+pub(super) const fn members(operation: Operation, object: Slot) -> &'static [Row] {
+    match object {
+        Slot::Top => top(operation),
+        Slot::StreamOptions => &[(&["include_usage"], Slot::IncludeUsage)],
+        Slot::Metadata => METADATA,
+        Slot::Generation => GENERATION,
+        Slot::Message | Slot::Part => ITEM,
+        Slot::Image | Slot::Audio | Slot::Media => MEDIA,
+        Slot::Tensor => &[(&["data"], Slot::TensorData)],
+        _ => &[],
+    }
+}
+
+const fn top(operation: Operation) -> &'static [Row] {
+    match operation {
+        Operation::ChatCompletions => CHAT,
+        Operation::Completions => COMPLETIONS,
+        Operation::Embeddings | Operation::Rerank | Operation::Score | Operation::Moderations => {
+            POOLING
+        }
+        Operation::Responses => RESPONSES,
+        Operation::Messages => MESSAGES,
+        Operation::CountTokens => COUNT_TOKENS,
+        Operation::GenerateContent | Operation::EmbedContent => GEMINI,
+        Operation::Infer | Operation::Generate => KSERVE,
+        Operation::ListModels | Operation::RetrieveModel => &[],
+    }
+}
+
+const CHAT: &[Row] = &[
+    (&["model"], Slot::Model),
+    (&["messages"], Slot::Messages),
+    (&["stream"], Slot::Stream),
+    (&["stream_options"], Slot::StreamOptions),
+    (&["max_completion_tokens"], Slot::MaxOutput),
+    (&["max_tokens"], Slot::MaxTokens),
+    (&["n"], Slot::Choices),
+    (&["user"], Slot::User),
+    (&["cache_salt"], Slot::CacheSalt),
+    (&["session_id"], Slot::Session),
+    (&["prompt_cache_key"], Slot::CacheKey),
+    (&["metadata"], Slot::Metadata),
+    (&["tools"], Slot::Tools),
+    (&["functions"], Slot::Tools),
+    (&["documents"], Slot::Tools),
+    (&["prompt"], Slot::Prompt),
+];
+
+const COMPLETIONS: &[Row] = &[
+    (&["model"], Slot::Model),
+    (&["prompt"], Slot::Prompt),
+    (&["stream"], Slot::Stream),
+    (&["stream_options"], Slot::StreamOptions),
+    (&["max_tokens"], Slot::MaxTokens),
+    (&["max_completion_tokens"], Slot::MaxOutput),
+    (&["n"], Slot::Choices),
+    (&["user"], Slot::User),
+    (&["cache_salt"], Slot::CacheSalt),
+    (&["session_id"], Slot::Session),
+    (&["prompt_cache_key"], Slot::CacheKey),
+    (&["metadata"], Slot::Metadata),
+    (&["suffix"], Slot::Text),
+];
+
+const POOLING: &[Row] = &[
+    (&["model"], Slot::Model),
+    (&["input"], Slot::Prompt),
+    (&["query"], Slot::Prompt),
+    (&["queries"], Slot::Prompt),
+    (&["documents"], Slot::Prompt),
+    (&["text_1"], Slot::Prompt),
+    (&["text_2"], Slot::Prompt),
+    (&["data_1"], Slot::Prompt),
+    (&["data_2"], Slot::Prompt),
+    (&["items"], Slot::Prompt),
+    (&["messages"], Slot::Messages),
+    (&["user"], Slot::User),
+    (&["cache_salt"], Slot::CacheSalt),
+    (&["session_id"], Slot::Session),
+];
+
+const RESPONSES: &[Row] = &[
+    (&["model"], Slot::Model),
+    (&["input"], Slot::Items),
+    (&["instructions"], Slot::Preamble),
+    (&["stream"], Slot::Stream),
+    (&["stream_options"], Slot::StreamOptions),
+    (&["max_output_tokens"], Slot::MaxOutput),
+    (&["user"], Slot::User),
+    (&["safety_identifier"], Slot::User),
+    (&["cache_salt"], Slot::CacheSalt),
+    (&["session_id"], Slot::Session),
+    (&["prompt_cache_key"], Slot::CacheKey),
+    (&["metadata"], Slot::Metadata),
+    (&["tools"], Slot::Tools),
+    (&["prompt"], Slot::Raw),
+];
+
+const MESSAGES: &[Row] = &[
+    (&["model"], Slot::Model),
+    (&["messages"], Slot::Messages),
+    (&["system"], Slot::Preamble),
+    (&["stream"], Slot::Stream),
+    (&["max_tokens"], Slot::MaxTokens),
+    (&["metadata"], Slot::Metadata),
+    (&["tools"], Slot::Tools),
+    (&["cache_salt"], Slot::CacheSalt),
+    (&["session_id"], Slot::Session),
+];
+
+/// Anthropic's and Gemini's token counting take the members of the request to count.
+const COUNT_TOKENS: &[Row] = &[
+    (&["model"], Slot::Model),
+    (&["messages"], Slot::Messages),
+    (&["system"], Slot::Preamble),
+    (&["tools"], Slot::Tools),
+    (&["contents"], Slot::Messages),
+    (&["systemInstruction", "system_instruction"], Slot::Preamble),
+];
+
+const GEMINI: &[Row] = &[
+    (&["contents"], Slot::Messages),
+    (&["content"], Slot::Prompt),
+    (&["systemInstruction", "system_instruction"], Slot::Preamble),
+    (&["tools"], Slot::Tools),
+    (&["generationConfig", "generation_config"], Slot::Generation),
+    (&["session_id"], Slot::Session),
+];
+
+const KSERVE: &[Row] = &[
+    (&["text_input"], Slot::Prompt),
+    (&["prompt"], Slot::Prompt),
+    (&["inputs"], Slot::Tensors),
+    (&["stream"], Slot::Stream),
+    (&["max_tokens"], Slot::MaxTokens),
+    (&["parameters"], Slot::Generation),
+    (&["session_id"], Slot::Session),
+];
+
+const GENERATION: &[Row] = &[
+    (&["maxOutputTokens", "max_output_tokens"], Slot::MaxOutput),
+    (&["max_tokens"], Slot::MaxTokens),
+    (&["candidateCount", "candidate_count"], Slot::Choices),
+    (&["stream"], Slot::Stream),
+];
+
+const METADATA: &[Row] = &[(&["session_id"], Slot::Session), (&["user_id"], Slot::User)];
+
+/// Messages, items and parts have so much in common that one table serves all.
+const ITEM: &[Row] = &[
+    (&["role"], Slot::Role),
+    (&["content"], Slot::Content),
+    (&["type"], Slot::Kind),
+    (&["text"], Slot::Text),
+    (&["parts"], Slot::Content),
+    (&["name"], Slot::Text),
+    (&["tool_calls"], Slot::Raw),
+    (&["function_call", "functionCall"], Slot::Raw),
+    (&["functionResponse", "function_response"], Slot::Raw),
+    (&["image_url", "imageUrl"], Slot::Image),
+    (&["image"], Slot::Image),
+    (&["input_audio", "inputAudio"], Slot::Audio),
+    (&["audio_url", "audioUrl"], Slot::Audio),
+    (&["audio"], Slot::Audio),
+    (&["video_url", "videoUrl"], Slot::Media),
+    (&["file"], Slot::Media),
+    (&["file_data", "fileData"], Slot::Media),
+    (&["inline_data", "inlineData"], Slot::Media),
+    (&["source"], Slot::Media),
+    (&["refusal"], Slot::Text),
+    (&["reasoning_content"], Slot::Text),
+    (&["reasoning"], Slot::Text),
+    (&["thinking"], Slot::Text),
+    (&["summary"], Slot::Content),
+    (&["input"], Slot::Raw),
+    (&["arguments"], Slot::Text),
+    (&["output"], Slot::Content),
+    (&["title"], Slot::Text),
+    (&["context"], Slot::Text),
+    (&["executableCode", "executable_code"], Slot::Raw),
+    (&["codeExecutionResult", "code_execution_result"], Slot::Raw),
+];
+
+const MEDIA: &[Row] = &[
+    (&["url"], Slot::MediaData),
+    (&["data"], Slot::MediaData),
+    (&["file_data"], Slot::MediaData),
+    (&["file_id"], Slot::MediaData),
+    (&["fileUri", "file_uri"], Slot::MediaData),
+    (&["content"], Slot::Content),
+    (&["type"], Slot::Kind),
+    (&["mimeType", "mime_type"], Slot::Kind),
+    (&["media_type"], Slot::Kind),
+    (&["filename"], Slot::Text),
+];
