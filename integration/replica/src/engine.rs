@@ -55,8 +55,9 @@ pub(crate) struct Sequence {
 impl Engine {
     /// An idle engine.
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        let places = settings.max_running.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
-            batch: Arc::new(Semaphore::new(settings.max_running.max(1))),
+            batch: Arc::new(Semaphore::new(places)),
             prefill: tokio::sync::Mutex::new(()),
             cache: Mutex::new(PrefixCache::new(settings.blocks)),
             adapters: AdapterSlots::new(settings.max_lora),
@@ -280,3 +281,6 @@ fn add(counter: &std::sync::atomic::AtomicU64, amount: usize) {
 fn gauge(value: &std::sync::atomic::AtomicI64) -> f64 {
     value.load(Ordering::Relaxed) as f64
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,8 @@ impl Replica {
         self.0.address
     }
 
-    /// Makes it fail, or work again; returns when the listener is closed or open accordingly.
+    /// Makes it fail, or work again; returns when its listener and connections are closed, or its
+    /// listener is open again.
     pub async fn set_failure(&self, mode: FailureMode) {
         self.0.set_failure(mode);
         let wanted = mode != FailureMode::Refuse;
@@ -200,9 +201,9 @@ async fn serve(shared: Arc<Shared>, state: Arc<State>, first: TcpListener) {
         let mut connections = JoinSet::new();
         accept(&shared, &state, &listener, &mut connections).await;
         drop(listener);
-        state.listening.send_replace(false);
         tokio::time::sleep(LAST_WORDS).await;
-        drop(connections);
+        connections.shutdown().await;
+        state.listening.send_replace(false);
         state.refusing(false).await;
         listener = rebind(state.address).await;
         state.listening.send_replace(true);

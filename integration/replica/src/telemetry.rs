@@ -112,8 +112,7 @@ impl Page {
     }
 
     fn head(&mut self, kind: &str, name: &str) {
-        let family = name.strip_suffix("_total").unwrap_or(name);
-        let _ = writeln!(self.text, "# HELP vllm:{family} Simulated.");
+        let _ = writeln!(self.text, "# HELP vllm:{name} Simulated.");
         let _ = writeln!(self.text, "# TYPE vllm:{name} {kind}");
     }
 }
