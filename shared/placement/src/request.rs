@@ -29,12 +29,22 @@ pub struct PickRequest<'a> {
     pub subset: Option<&'a [u8]>,
 }
 
+/// What rendezvous hashing of a request goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RendezvousSeed {
+    pub(crate) value: u64,
+    /// Whether later turns of the conversation have the same one.
+    pub(crate) stable: bool,
+}
+
 impl PickRequest<'_> {
-    /// What rendezvous hashing goes by: the conversation, else a prefix that is the same at every turn.
-    pub(crate) fn rendezvous_seed(&self) -> u64 {
-        let prefix = self.fingerprints.iter().take(TELLING_FINGERPRINTS).next_back();
+    /// The conversation, else the prefix that is most likely the same at every turn.
+    pub(crate) fn rendezvous_seed(&self) -> RendezvousSeed {
+        let mut start = self.fingerprints.iter().take(TELLING_FINGERPRINTS);
+        let complete = start.len() == TELLING_FINGERPRINTS;
         // A request too short for a fingerprint costs the same everywhere, so it may always go the same way.
-        self.conversation.or(prefix.copied()).map_or(0, |seed| mix(seed, 0))
+        let value = self.conversation.or(start.next_back().copied()).unwrap_or(0);
+        RendezvousSeed { value: mix(value, 0), stable: self.conversation.is_some() || complete }
     }
 
     /// Tokens covered by each fingerprint, in order.

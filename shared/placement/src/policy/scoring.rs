@@ -66,15 +66,17 @@ impl<'a> Scoring<'a> {
     ) -> Self {
         let (model, view) = (&policy.model, state.view.compact());
         let mean_prefill_us = state.outstanding.mean_prefill_us().unwrap_or(model.mean_prefill_us);
+        let seed = request.rendezvous_seed();
         let mut scoring = Self {
             model,
             view,
             present: Present { now_ns: state.now_ns, mean_prefill_us: mean_prefill_us.max(1) },
             prompt_tokens: request.prompt_tokens,
             adapter: Adapter::new(request.adapter, view),
-            seed: request.rendezvous_seed(),
+            seed: seed.value,
             homes: [0; HOMES],
-            home_credit: model.home_credit.min(256),
+            // Where the next turn would have another home, nobody else can have sent this one there.
+            home_credit: if seed.stable { model.home_credit.min(256) } else { 0 },
             oldest_fresh: state.view.oldest_fresh_age(state.now_ns, policy.limits),
             assumed_us: None,
             crowding: 0,
