@@ -22,7 +22,7 @@ pub(crate) use target::{Target, TlsRoots};
 pub(crate) enum ClientError {
     /// No connection: refused, unreachable, unknown name, TLS.
     #[error("cannot connect: {0}")]
-    Connect(std::io::ErrorKind),
+    Connect(std::io::Error),
     /// The connection broke, or the server does not speak HTTP.
     #[error("the connection broke")]
     Broken(#[from] hyper::Error),
@@ -100,8 +100,7 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Connection, ClientError> {
-        let stream =
-            self.target.open().await.map_err(|error| ClientError::Connect(error.kind()))?;
+        let stream = self.target.open().await.map_err(ClientError::Connect)?;
         let (sender, driver) = handshake(TokioIo::new(stream)).await?;
         // An error of the connection is also the error of the exchange that it carries.
         let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();

@@ -102,7 +102,7 @@ async fn a_gateway_that_comes_late_or_back_gets_the_newest_snapshot_only() {
     let address = target.trim_start_matches("http://").parse().unwrap();
     drop(intake);
     let sidecar = Sidecar::start(&yaml(&[replica.address], &[&target], "")).await;
-    error_of(&sidecar, &target, "connection refused").await;
+    error_of(&sidecar, &target, "Connection refused").await;
     eventually("ten snapshots", async || {
         (sidecar.snapshot().await["pools"][0]["sequence"].as_u64() > Some(10)).then_some(())
     })

@@ -9,7 +9,7 @@ fn good(waiting: u32) -> Result<Page, PollError> {
 }
 
 fn refused() -> Result<Page, PollError> {
-    Err(ClientError::Connect(ErrorKind::ConnectionRefused).into())
+    Err(ClientError::Connect(ErrorKind::ConnectionRefused.into()).into())
 }
 
 fn late() -> Result<Page, PollError> {

@@ -17,7 +17,7 @@ fn taken(sequence: u64) -> Result<Accepted, PushError> {
 }
 
 fn refused() -> Result<Accepted, PushError> {
-    Err(ClientError::Connect(ErrorKind::ConnectionRefused).into())
+    Err(ClientError::Connect(ErrorKind::ConnectionRefused.into()).into())
 }
 
 #[test]

@@ -14,8 +14,15 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+type Certified = rcgen::CertifiedKey<rcgen::KeyPair>;
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -32,6 +39,8 @@ pub(crate) enum Behaviour {
     Slow(Duration),
     /// A page that never ends.
     Endless,
+    /// A good page, then the connection is closed.
+    Close,
     /// Half a page, then the connection breaks.
     Cut,
 }
@@ -72,6 +81,23 @@ impl Replica {
     }
 
     pub(crate) async fn start_at(address: SocketAddr, behaviour: Behaviour) -> Self {
+        Self::serving(address, None, behaviour).await
+    }
+
+    /// With TLS and this certificate.
+    pub(crate) async fn start_tls(certified: &Certified, behaviour: Behaviour) -> Self {
+        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        Self::serving(address, Some(TlsAcceptor::from(Arc::new(config))), behaviour).await
+    }
+
+    async fn serving(address: SocketAddr, tls: Option<TlsAcceptor>, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -82,7 +108,7 @@ impl Replica {
             most_in_flight: AtomicUsize::new(0),
         });
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, shared.clone()));
+        server.spawn(serve(listener, tls, shared.clone()));
         Self { address, shared, _server: server }
     }
 
@@ -106,18 +132,29 @@ impl Replica {
     }
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         shared.connections.fetch_add(1, Ordering::SeqCst);
-        let shared = shared.clone();
-        connections.spawn(async move {
-            let service = service_fn(move |request| answer(request, shared.clone()));
-            let builder = hyper::server::conn::http1::Builder::new();
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-        });
+        match tls.clone() {
+            None => connections.spawn(connection(stream, shared.clone())),
+            Some(tls) => {
+                let shared = shared.clone();
+                connections.spawn(async move {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(stream, shared).await;
+                    }
+                })
+            }
+        };
     }
+}
+
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: Arc<Shared>) {
+    let service = service_fn(move |request| answer(request, shared.clone()));
+    let builder = hyper::server::conn::http1::Builder::new();
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(
@@ -156,6 +193,9 @@ async fn behave(behaviour: Behaviour) -> Response<Body> {
     match behaviour {
         Behaviour::Page(page) => Response::new(full(page)),
         Behaviour::Status(status) => Response::builder().status(status).body(full(good)).unwrap(),
+        Behaviour::Close => {
+            Response::builder().header("connection", "close").body(full(good)).unwrap()
+        }
         Behaviour::Hang => std::future::pending().await,
         Behaviour::Slow(pause) => {
             tokio::time::sleep(pause).await;
