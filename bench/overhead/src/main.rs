@@ -1,2 +1,71 @@
 //! CPU time per request of Weir's chain beside a minimal ext_proc.
-fn main() {}
+//!
+//! Three Envoys with one worker each stand before the same upstream: alone ("bare"), with Weir's
+//! router and picker as shipped ("chain"), with an ext_proc server that only finds the model
+//! ("ext_proc"). A closed loop of clients sends the same requests to each in turn, many short
+//! rounds, so that whatever else the machine does falls on all three alike.
+
+mod body;
+mod cpu;
+mod failure;
+mod figures;
+mod load;
+mod measurement;
+mod path;
+mod setup;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::failure::Failure;
+use crate::figures::Figure;
+
+/// Measures what Weir's chain and a minimal ext_proc add to a request's CPU time and latency.
+#[derive(Debug, Parser)]
+#[command(name = "weir-bench-overhead")]
+struct Options {
+    /// Also write the figures to this file, as a JSON list.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Requests to each setup, for each size of body and kind of response.
+    #[arg(long, default_value_t = 4000)]
+    requests: usize,
+    /// Rounds that the requests are spread over.
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// Clients, each with one request at a time on a connection of its own.
+    #[arg(long, default_value_t = 4)]
+    clients: usize,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("weir-bench-overhead: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    // The client needs no second thread, and Envoy shall have a core.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().map_err(Failure::Runtime)?;
+    let figures = runtime.block_on(measurement::run(options))?;
+    print!("{}", table::of(&figures));
+    match &options.json {
+        Some(path) => write_json(path, &figures),
+        None => Ok(()),
+    }
+}
+
+fn write_json(path: &std::path::Path, figures: &[Figure]) -> Result<(), Failure> {
+    let unwritable = |source| Failure::File { path: path.to_owned(), source };
+    let text = serde_json::to_string_pretty(figures).map_err(std::io::Error::other);
+    let text = text.map_err(unwritable)?;
+    std::fs::write(path, text + "\n").map_err(unwritable)
+}

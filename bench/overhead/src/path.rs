@@ -1,0 +1,129 @@
+//! The three ways to the same upstream, each with its processes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use weir_harness::{
+    ChildProcess, Envoy, EnvoyConfig, EnvoyOptions, HarnessError, Ports, Sidecar, free_port,
+    workspace,
+};
+
+use crate::setup::Setup;
+
+/// The ports of the replicas in shipped configurations.
+const REPLICAS: [u16; 6] = [9001, 9002, 9003, 9004, 9005, 9006];
+
+/// The port of the ext_proc server in `config/ext_proc.yaml`.
+const EXT_PROC: u16 = 9100;
+
+/// Signs the sidecar's snapshots; the name is that of the shipped configurations.
+const KEY: (&str, &str) = ("WEIR_INTAKE_KEY", "a key for the length of one measurement");
+
+/// Everything that runs, upstream included; dropping it ends all of it.
+pub(crate) struct Paths {
+    paths: Vec<Path>,
+    _upstream: ChildProcess,
+    _folder: TempDir,
+}
+
+/// One setup that is ready for requests.
+pub(crate) struct Path {
+    /// Which one it is.
+    pub(crate) setup: Setup,
+    envoy: Envoy,
+    /// Works on each request.
+    ext_proc: Option<ChildProcess>,
+    /// Stands beside the path; what its pushes cost Envoy is in Envoy's own time.
+    _sidecar: Option<Sidecar>,
+}
+
+impl Paths {
+    /// Starts the upstream and all setups.
+    ///
+    /// # Errors
+    /// When anything is not built, or does not start.
+    pub(crate) async fn start() -> Result<Paths, HarnessError> {
+        let folder = tempfile::tempdir()
+            .map_err(|source| HarnessError::File { path: std::env::temp_dir(), source })?;
+        let shared = Ports::allocate()?;
+        let upstream = upstream(&shared, &folder)?;
+        let mut paths = Vec::new();
+        for setup in Setup::ALL {
+            paths.push(Path::start(setup, &shared, &folder).await?);
+        }
+        Ok(Paths { paths, _upstream: upstream, _folder: folder })
+    }
+
+    /// The setups, in the order of [`Setup::ALL`].
+    pub(crate) fn all(&mut self) -> &mut [Path] {
+        &mut self.paths
+    }
+}
+
+/// Replicas that answer at once, in a process of their own.
+fn upstream(ports: &Ports, folder: &TempDir) -> Result<ChildProcess, HarnessError> {
+    let listen = REPLICAS.map(|port| ports.actual(port).to_string()).join(",");
+    let arguments = ["--fast", "--ports", &listen];
+    let log = folder.path().join("replica.log");
+    ChildProcess::start(&workspace::binary("weir-replica")?, arguments, &[], &log)
+}
+
+impl Path {
+    async fn start(setup: Setup, shared: &Ports, folder: &TempDir) -> Result<Path, HarnessError> {
+        let mut config = EnvoyConfig::from_file(setup.envoy_config())?;
+        for port in REPLICAS {
+            config.ports_mut().set(port, shared.actual(port));
+        }
+        let ext_proc = free_port()?;
+        config.ports_mut().set(EXT_PROC, ext_proc);
+        let ports = config.ports().clone();
+        let options = EnvoyOptions { concurrency: 1, ..EnvoyOptions::default() };
+        let envoy = Envoy::start_with(config, options.env(KEY.0, KEY.1)).await?;
+        let (mut server, mut pusher) = (None, None);
+        match setup {
+            Setup::Bare => {}
+            Setup::Chain => pusher = Some(sidecar(&ports).await?),
+            Setup::ExtProc => server = Some(ext_proc_server(ext_proc, folder)?),
+        }
+        Ok(Path { setup, envoy, ext_proc: server, _sidecar: pusher })
+    }
+
+    /// Where clients send their requests.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.envoy.clients()
+    }
+
+    /// The processes that a request passes through, client and upstream left out.
+    pub(crate) fn processes(&mut self) -> Vec<u32> {
+        let envoy = self.envoy.process().id();
+        std::iter::once(envoy).chain(self.ext_proc.as_ref().map(ChildProcess::id)).collect()
+    }
+
+    /// How many of the picker's choices rested on measured load.
+    ///
+    /// # Errors
+    /// When Envoy does not answer.
+    pub(crate) async fn picks_by_load(&self) -> Result<u64, HarnessError> {
+        let stats = self.envoy.stats("wasmcustom.weir_picks_total").await?;
+        Ok(stats.value("wasmcustom.weir_picks_total.basis.load"))
+    }
+}
+
+async fn sidecar(ports: &Ports) -> Result<Sidecar, HarnessError> {
+    let file = workspace::file("envoy-config/sidecar.yaml");
+    let yaml = std::fs::read_to_string(&file)
+        .map_err(|source| HarnessError::File { path: file, source })?;
+    let mut sidecar = Sidecar::start(&yaml, ports, &[KEY]).await?;
+    sidecar.wait_until_ready().await?;
+    // Ready means that it has polled; its first push follows within one interval of 100 ms.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Ok(sidecar)
+}
+
+fn ext_proc_server(port: u16, folder: &TempDir) -> Result<ChildProcess, HarnessError> {
+    let port = port.to_string();
+    let log = folder.path().join("ext-proc.log");
+    let program = workspace::binary("weir-bench-ext-proc")?;
+    ChildProcess::start(&program, ["--port", &port], &[], &log)
+}

@@ -1,0 +1,61 @@
+//! The names of what is compared.
+
+use serde::Serialize;
+
+/// What stands between client and upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Setup {
+    /// Envoy alone.
+    Bare,
+    /// Envoy with Weir's router and picker, as shipped.
+    Chain,
+    /// Envoy with the ext_proc server that only finds the model.
+    ExtProc,
+}
+
+impl Setup {
+    /// All of them.
+    pub(crate) const ALL: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::ExtProc];
+
+    /// The name in tables and messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Setup::Bare => "bare",
+            Setup::Chain => "chain",
+            Setup::ExtProc => "ext_proc",
+        }
+    }
+
+    /// The Envoy configuration, as a path in the repository.
+    pub(crate) fn envoy_config(self) -> &'static str {
+        match self {
+            Setup::Bare => "bench/overhead/config/bare.yaml",
+            Setup::Chain => "envoy-config/quickstart.yaml",
+            Setup::ExtProc => "bench/overhead/config/ext_proc.yaml",
+        }
+    }
+}
+
+/// The kind of response that a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResponseKind {
+    /// One document.
+    Json,
+    /// A stream of twenty events.
+    Sse,
+}
+
+impl ResponseKind {
+    /// Both of them.
+    pub(crate) const ALL: [ResponseKind; 2] = [ResponseKind::Json, ResponseKind::Sse];
+
+    /// The name in tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ResponseKind::Json => "json",
+            ResponseKind::Sse => "sse",
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The figures as a table for people.
+
+use std::fmt::Write;
+
+use crate::figures::Figure;
+use crate::setup::Setup;
+
+const HEAD: &str = "
+CPU time per request, µs: Envoy, and the ext_proc server where there is one
+    body  response    bare    chain   added   ext_proc   added   chain's share
+";
+
+const LATENCY_HEAD: &str = "
+latency, µs: p50 / p99
+    body  response        bare             chain            ext_proc
+";
+
+/// Two tables: CPU time with what each setup adds, and latencies.
+pub(crate) fn of(figures: &[Figure]) -> String {
+    let mut text = String::from(HEAD);
+    for [bare, chain, ext_proc] in rows(figures) {
+        let (chain_adds, ext_proc_adds) =
+            (chain.cpu_us - bare.cpu_us, ext_proc.cpu_us - bare.cpu_us);
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            text,
+            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}   {:>11.0} %",
+            label(bare),
+            bare.cpu_us,
+            chain.cpu_us,
+            chain_adds,
+            ext_proc.cpu_us,
+            ext_proc_adds,
+            100.0 * chain_adds / ext_proc_adds,
+        );
+    }
+    text.push_str(LATENCY_HEAD);
+    for row in rows(figures) {
+        let latencies =
+            row.map(|figure| format!("{:>6.0} / {:<6.0}", figure.p50_us, figure.p99_us));
+        let [first, ..] = row;
+        let _ = writeln!(text, "{}  {}", label(first), latencies.join("  "));
+    }
+    text
+}
+
+/// The figures of the three setups that belong together.
+fn rows(figures: &[Figure]) -> impl Iterator<Item = [&Figure; 3]> {
+    let (rows, _) = figures.as_chunks::<{ Setup::ALL.len() }>();
+    rows.iter().map(<[Figure; 3]>::each_ref)
+}
+
+fn label(figure: &Figure) -> String {
+    format!("{:>5} KB  {:<8}", figure.body_bytes >> 10, figure.response.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::ResponseKind;
+
+    fn figure(setup: Setup, cpu_us: f64) -> Figure {
+        let (body_bytes, response, requests) = (1024, ResponseKind::Json, 9);
+        Figure { setup, body_bytes, response, requests, cpu_us, p50_us: 100.0, p99_us: 200.0 }
+    }
+
+    #[test]
+    fn what_is_added_and_its_share_are_shown() {
+        let cpu = [30.0, 40.0, 80.0];
+        let figures: Vec<_> =
+            Setup::ALL.into_iter().zip(cpu).map(|(setup, cpu)| figure(setup, cpu)).collect();
+        let text = of(&figures);
+        let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
+        let words: Vec<_> = row.split_whitespace().collect();
+        assert_eq!(words, ["1", "KB", "json", "30.0", "40.0", "10.0", "80.0", "50.0", "20", "%"]);
+    }
+}
