@@ -83,6 +83,13 @@ impl Daemon {
         Ok(())
     }
 
+    /// Waits until a loop ends by itself, which only a defect can bring about: better to be
+    /// restarted than to go on in part.
+    pub async fn broken(&mut self) {
+        // The set is never empty: a configuration has at least one pool.
+        self.loops.join_next().await;
+    }
+
     /// Where its own HTTP listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

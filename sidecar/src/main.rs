@@ -1,8 +1,10 @@
 //! The daemon's process: command line, log, signals.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 use weir_sidecar::args::Args;
@@ -23,9 +25,11 @@ async fn main() -> ExitCode {
         }
     };
     if args.check {
-        print!("{}", check(&config));
+        // A reader that has seen enough and closes the pipe is no error.
+        let _ = std::io::stdout().write_all(check(&config).as_bytes());
         return ExitCode::SUCCESS;
     }
+    raise_file_limit();
     match run(&args, config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -35,12 +39,26 @@ async fn main() -> ExitCode {
     }
 }
 
+/// A connection is an open file, and the usual soft limit of 1,024 is below what one pool can need.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, replicas over the limit show as unreachable, with the reason.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 async fn run(args: &Args, config: Config) -> Result<(), Box<dyn std::error::Error>> {
     logging::start(config.settings.log)?;
     // Taken before anything starts, so that no early signal is lost.
     let mut signals = Signals::new()?;
     let mut daemon = Daemon::start(config).await?;
-    while signals.next().await == Request::Reload {
+    loop {
+        let request = tokio::select! {
+            request = signals.next() => request,
+            () = daemon.broken() => return Err("a loop has ended, which is a defect".into()),
+        };
+        if request == Request::End {
+            break;
+        }
         let taken = Config::load(&args.config)
             .map_err(|error| error.to_string())
             .and_then(|config| daemon.reload(&config).map_err(|error| error.to_string()));
