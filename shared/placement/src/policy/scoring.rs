@@ -14,9 +14,6 @@ use crate::request::PickRequest;
 
 /// Rendezvous choices that get a credit.
 const HOMES: usize = 2;
-/// Most that the delay for later requests counts, in 1/256 of a prefill: beyond, the pool is overloaded and all
-/// that matters is already said.
-const MAX_CROWDING: u64 = 4 * 256;
 
 /// What one endpoint would need for the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +49,8 @@ pub(super) struct Scoring<'a> {
     oldest_fresh: Option<u64>,
     /// Mean measured load, in µs, for endpoints that were not measured recently; `None` if none was.
     assumed_us: Option<u64>,
-    /// Requests ahead of a new one on average, in 1/256: how many later ones a prefill delays.
+    /// Share of the endpoints, in 1/256, at which a request would have to wait for another's prefill. So likely is
+    /// it that this prefill makes a later request wait as long as it takes.
     crowding: u64,
 }
 
@@ -87,7 +85,7 @@ impl<'a> Scoring<'a> {
 
     /// Looks at all candidates once, for what each estimate needs to know of the others.
     fn survey(&mut self, state: &PoolState<'_>, candidates: &Candidates, own: &[OwnLoad]) {
-        let (mut load, mut queue) = (Mean::default(), Mean::default());
+        let (mut load, mut busy) = (Mean::default(), Mean::default());
         for ((index, replica), own) in state.view.replicas().enumerate().zip(own) {
             let record = replica.record;
             if !candidates.admit(index, record.state) {
@@ -99,16 +97,17 @@ impl<'a> Scoring<'a> {
                     std::mem::swap(home, &mut weight);
                 }
             }
-            if is_fresh(record, self.oldest_fresh) {
+            let queue_us = if is_fresh(record, self.oldest_fresh) {
                 load.add(self.model.measured_us(record, own, &self.present, 0));
-                queue.add(self.model.queue_us(record, own, &self.present));
+                self.model.queue_us(record, own, &self.present)
             } else {
-                queue.add(own.backlog_us(self.present.now_ns));
-            }
+                self.model.backlog_us(own, &self.present)
+            };
+            busy.add(queue_us.min(self.present.mean_prefill_us));
         }
         self.assumed_us = load.value();
-        let ahead = queue.value().unwrap_or(0).saturating_mul(256) / self.present.mean_prefill_us;
-        self.crowding = ahead.min(MAX_CROWDING);
+        let busy_us = busy.value().unwrap_or(0).saturating_mul(256);
+        self.crowding = busy_us / self.present.mean_prefill_us;
     }
 
     /// Rendezvous weight of a replica for this conversation.

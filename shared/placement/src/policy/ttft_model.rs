@@ -82,7 +82,13 @@ impl TtftModel {
 
     /// Cost of the load that was sent to an endpoint from here, in µs.
     pub(super) fn own_us(&self, own: &OwnLoad, present: &Present) -> u64 {
-        own.backlog_us(present.now_ns).saturating_add(self.sharing_us(None, own))
+        self.backlog_us(own, present).saturating_add(self.sharing_us(None, own))
+    }
+
+    /// Time until the prefills sent from here are done, in µs. Never more than their tokens take, whatever the
+    /// clock did.
+    pub(super) fn backlog_us(&self, own: &OwnLoad, present: &Present) -> u64 {
+        own.backlog_us(present.now_ns).min(self.prefill_us(own.prefill_tokens))
     }
 
     /// Time before the prefill can start, in µs, from fresh measurements and own counts.
@@ -95,8 +101,8 @@ impl TtftModel {
         let waiting = record.waiting.unwrap_or(0);
         // Those that wait and are not ours come from elsewhere, with a prefill that nobody told us.
         let foreign = u64::from(waiting.saturating_sub(own.in_prefill));
-        let prefills = own
-            .backlog_us(present.now_ns)
+        let prefills = self
+            .backlog_us(own, present)
             .saturating_add(foreign.saturating_mul(present.mean_prefill_us));
         if waiting == 0 {
             return prefills;

@@ -2,18 +2,12 @@
 //!
 //! One value per pool lies in shared data; a worker decodes it, applies one change, encodes it and stores it with
 //! compare-and-swap, again if another worker was faster. Counts are hints: whatever is lost heals by itself.
-//!
-//! # Layout
-//! `WVO` and format 1, epoch and sequence of the last snapshot seen and mean prefill in µs (u64 each), then 40 bytes per endpoint with
-//! anything to say, by ascending key: key, busy-until (u64 each), in flight, in prefill, tokens in prefill,
-//! dispatched, dispatched before, quiet snapshots (u32 each). All little-endian.
+
+mod codec;
 
 use crate::load_view::LoadView;
 use crate::pick::Pick;
 
-const MAGIC: [u8; 4] = *b"WVO\x01";
-const HEADER_BYTES: usize = 28;
-const ENTRY_BYTES: usize = 40;
 /// Most endpoints with a count: as many as a pool may have.
 const MAX_ENTRIES: usize = weir_snapshot::limits::MAX_ENDPOINTS;
 /// Snapshots in a row with an idle replica and nothing dispatched, after which in-flight counts must be leaks.
@@ -101,36 +95,13 @@ impl Outstanding {
     /// Reads a stored value. Bytes of another format count as no counts at all: they heal within seconds.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
-        Self::read(bytes).unwrap_or_default()
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-        let words = header.strip_prefix(&MAGIC)?;
-        let [epoch, sequence, mean_prefill_us] = read_u64s(words);
-        let (entries, tail) = rest.as_chunks::<ENTRY_BYTES>();
-        let entries: Vec<_> = entries.iter().map(read_entry).collect();
-        let sorted = entries.is_sorted_by(|(left, _), (right, _)| left < right);
-        (tail.is_empty() && sorted && entries.len() <= MAX_ENTRIES).then_some(Self {
-            epoch,
-            sequence,
-            mean_prefill_us,
-            entries,
-        })
+        codec::read(bytes).unwrap_or_default()
     }
 
     /// The value to store.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER_BYTES + self.entries.len() * ENTRY_BYTES);
-        out.extend_from_slice(&MAGIC);
-        for word in [self.epoch, self.sequence, self.mean_prefill_us] {
-            out.extend_from_slice(&word.to_le_bytes());
-        }
-        for (key, load) in &self.entries {
-            write_entry(&mut out, *key, load);
-        }
-        out
+        codec::write(self)
     }
 
     /// Counts a request that goes to its replica now.
@@ -259,46 +230,4 @@ fn next_snapshot(load: &mut OwnLoad, idle: bool) {
         // A VM that died took its streams' ends with it.
         *load = OwnLoad::default();
     }
-}
-
-fn read_entry(entry: &[u8; ENTRY_BYTES]) -> (u64, OwnLoad) {
-    let (wide, narrow) = entry.split_at(16);
-    let [key, busy_until_ns] = read_u64s(wide);
-    let mut counts = [0; 6];
-    for (count, bytes) in counts.iter_mut().zip(narrow.as_chunks().0) {
-        *count = u32::from_le_bytes(*bytes);
-    }
-    let [in_flight, in_prefill, prefill_tokens, dispatched, dispatched_before, quiet] = counts;
-    let load = OwnLoad {
-        in_flight,
-        in_prefill,
-        prefill_tokens,
-        dispatched,
-        dispatched_before,
-        busy_until_ns,
-        quiet,
-    };
-    (key, load)
-}
-
-fn write_entry(out: &mut Vec<u8>, key: u64, load: &OwnLoad) {
-    out.extend_from_slice(&key.to_le_bytes());
-    out.extend_from_slice(&load.busy_until_ns.to_le_bytes());
-    let counts = [
-        load.in_flight,
-        load.in_prefill,
-        load.prefill_tokens,
-        load.dispatched,
-        load.dispatched_before,
-        load.quiet,
-    ];
-    counts.iter().for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
-}
-
-fn read_u64s<const N: usize>(bytes: &[u8]) -> [u64; N] {
-    let mut words = [0; N];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    words
 }

@@ -1,0 +1,8 @@
+//! How the parts of the crate behave, each on its own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may panic")]
+
+mod freshness;
+mod outstanding;
+mod policies;
+mod prefix_index;
+mod support;

@@ -1,0 +1,224 @@
+//! Own counts: what workers share, and how lost counts heal.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::support::{RECEIVED_NS, idle, view};
+use weir_placement::{Dispatch, Outstanding, OwnLoad, Phase, PrefixIndex, replica_key};
+
+const NOW: u64 = RECEIVED_NS;
+
+fn dispatch(host: u8, uncached_tokens: u32) -> Dispatch {
+    let replica = replica_key(format!("10.0.0.{host}:80").as_bytes());
+    Dispatch { replica, uncached_tokens, prefill_us: uncached_tokens * 200 }
+}
+
+/// In flight, in prefill, tokens in prefill, dispatched.
+fn counts(load: OwnLoad) -> (u32, u32, u32, u32) {
+    (load.in_flight, load.in_prefill, load.prefill_tokens, load.dispatched)
+}
+
+#[test]
+fn requests_are_counted_from_dispatch_to_end() {
+    let (first, second) = (dispatch(1, 1000), dispatch(1, 500));
+    let mut sent = Outstanding::default();
+    let load = |sent: &Outstanding| counts(sent.load(first.replica));
+    sent.dispatch(&first, NOW);
+    sent.dispatch(&second, NOW);
+    assert_eq!(load(&sent), (2, 2, 1500, 2));
+    sent.first_token(&first);
+    assert_eq!(load(&sent), (2, 1, 500, 2));
+    sent.finish(&first, Phase::Decode);
+    assert_eq!(load(&sent), (1, 1, 500, 2));
+    sent.finish(&second, Phase::Prefill);
+    assert_eq!(load(&sent), (0, 0, 0, 2), "dispatches count until the next snapshot");
+    assert_eq!(counts(sent.load(dispatch(2, 0).replica)), (0, 0, 0, 0));
+}
+
+#[test]
+fn ends_that_nobody_began_change_nothing() {
+    let mut sent = Outstanding::default();
+    sent.first_token(&dispatch(1, 9));
+    sent.finish(&dispatch(1, 9), Phase::Prefill);
+    assert_eq!(sent, Outstanding::default());
+    sent.dispatch(&dispatch(1, 9), NOW);
+    sent.finish(&dispatch(1, 9), Phase::Prefill);
+    sent.finish(&dispatch(1, 9), Phase::Prefill);
+    assert_eq!(counts(sent.load(dispatch(1, 9).replica)), (0, 0, 0, 1));
+}
+
+#[test]
+fn backlog_runs_down_with_the_clock_and_ends_with_the_prefill() {
+    let sent_to = dispatch(1, 1000);
+    let mut sent = Outstanding::default();
+    sent.dispatch(&sent_to, NOW);
+    sent.dispatch(&sent_to, NOW + 100_000_000);
+    let backlog = |sent: &Outstanding, after_ms: u64| {
+        sent.load(sent_to.replica).backlog_us(NOW + after_ms * 1_000_000)
+    };
+    assert_eq!(backlog(&sent, 100), 300_000, "200 ms each, 100 ms of them past");
+    assert_eq!(backlog(&sent, 400), 0);
+    sent.first_token(&sent_to);
+    assert_eq!(backlog(&sent, 100), 300_000, "one is still in prefill");
+    sent.first_token(&sent_to);
+    assert_eq!(backlog(&sent, 100), 0);
+}
+
+#[test]
+fn mean_prefill_follows_what_is_sent() {
+    let mut sent = Outstanding::default();
+    assert_eq!(sent.mean_prefill_us(), None);
+    sent.dispatch(&dispatch(1, 500), NOW);
+    assert_eq!(sent.mean_prefill_us(), Some(100_000));
+    for _ in 0..200 {
+        sent.dispatch(&dispatch(1, 1000), NOW);
+    }
+    let mean = sent.mean_prefill_us().unwrap();
+    assert!((195_000..=200_000).contains(&mean), "{mean}");
+}
+
+#[test]
+fn dispatches_start_anew_with_each_snapshot() {
+    let mut prefixes = PrefixIndex::with_capacity(64);
+    let mut sent = Outstanding::default();
+    sent.dispatch(&dispatch(1, 10), NOW);
+    let load = |sent: &Outstanding| sent.load(dispatch(1, 10).replica);
+    assert!(sent.observe(&view(vec![idle(1)], 1, &mut prefixes)));
+    assert_eq!((load(&sent).dispatched, load(&sent).dispatched_before), (0, 1));
+    sent.dispatch(&dispatch(1, 10), NOW);
+    assert!(!sent.observe(&view(vec![idle(1)], 1, &mut prefixes)), "the same snapshot again");
+    assert_eq!((load(&sent).dispatched, load(&sent).dispatched_before), (1, 1));
+    assert!(sent.observe(&view(vec![idle(1)], 2, &mut prefixes)));
+    assert_eq!((load(&sent).dispatched, load(&sent).dispatched_before), (0, 1));
+    assert_eq!(load(&sent).in_flight, 2);
+}
+
+#[test]
+fn endpoints_that_left_the_pool_are_dropped() {
+    let mut prefixes = PrefixIndex::with_capacity(64);
+    let mut sent = Outstanding::default();
+    sent.dispatch(&dispatch(1, 10), NOW);
+    sent.dispatch(&dispatch(2, 10), NOW);
+    sent.observe(&view(vec![idle(2), idle(3)], 1, &mut prefixes));
+    assert_eq!(sent.load(dispatch(1, 10).replica).in_flight, 0);
+    assert_eq!(sent.load(dispatch(2, 10).replica).in_flight, 1);
+}
+
+#[test]
+fn leaked_counts_heal_when_the_replica_stays_idle() {
+    let mut prefixes = PrefixIndex::with_capacity(64);
+    let mut busy = idle(2);
+    busy.running = Some(1);
+    let mut unknown = idle(3);
+    unknown.running = None;
+    let mut sent = Outstanding::default();
+    for host in 1..=3 {
+        sent.dispatch(&dispatch(host, 10), NOW);
+    }
+    let in_flight =
+        |sent: &Outstanding| [1, 2, 3].map(|host| sent.load(dispatch(host, 0).replica).in_flight);
+    for sequence in 1..=6 {
+        sent.observe(&view(vec![idle(1), busy.clone(), unknown.clone()], sequence, &mut prefixes));
+        assert_eq!(in_flight(&sent), [1, 1, 1], "a replica may be idle for a moment");
+    }
+    sent.observe(&view(vec![idle(1), busy, unknown], 7, &mut prefixes));
+    assert_eq!(in_flight(&sent), [0, 1, 1], "only a replica that is known to be idle");
+}
+
+#[test]
+fn loads_come_in_the_order_of_the_view() {
+    let mut prefixes = PrefixIndex::with_capacity(64);
+    let mut sent = Outstanding::default();
+    for host in [3, 9, 1, 3] {
+        sent.dispatch(&dispatch(host, 10), NOW);
+    }
+    let view = view((1..=5).rev().map(idle).collect(), 1, &mut prefixes);
+    let in_flight: Vec<u32> = sent.by_endpoint(&view).iter().map(|load| load.in_flight).collect();
+    assert_eq!(in_flight, [0, 0, 2, 0, 1]);
+}
+
+#[test]
+fn stored_counts_come_back() {
+    let mut prefixes = PrefixIndex::with_capacity(64);
+    let mut sent = Outstanding::default();
+    for host in 1..=4 {
+        sent.dispatch(&dispatch(host, u32::from(host) * 100), NOW);
+    }
+    sent.observe(&view((1..=4).map(idle).collect(), 3, &mut prefixes));
+    sent.first_token(&dispatch(2, 200));
+    let stored = sent.encode();
+    assert_eq!(stored.len(), 28 + 4 * 40);
+    assert_eq!(Outstanding::decode(&stored), sent);
+}
+
+#[test]
+fn unreadable_values_count_as_no_counts() {
+    let mut sent = Outstanding::default();
+    sent.dispatch(&dispatch(1, 10), NOW);
+    sent.dispatch(&dispatch(2, 10), NOW);
+    let stored = sent.encode();
+    let mut other_format = stored.clone();
+    other_format[3] = 9;
+    let mut unsorted = stored[..28].to_vec();
+    unsorted.extend_from_slice(&stored[68..]);
+    unsorted.extend_from_slice(&stored[28..68]);
+    let cases = [&stored[..stored.len() - 1], &stored[..10], b"", &other_format, &unsorted];
+    for bytes in cases {
+        assert_eq!(Outstanding::decode(bytes), Outstanding::default());
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(
+            entries in proptest::collection::vec(any::<u8>(), 0..5)
+                .prop_flat_map(|keys| keys.into_iter().map(|_| proptest::collection::vec(any::<u8>(), 40)).collect::<Vec<_>>()),
+            header in proptest::collection::vec(any::<u8>(), 24),
+        ) {
+            let bytes = [b"WVO\x01".to_vec(), header, entries.concat()].concat();
+            let mut sent = Outstanding::decode(&bytes);
+            let mut prefixes = PrefixIndex::with_capacity(64);
+            sent.dispatch(&dispatch(1, u32::MAX / 200), u64::MAX);
+            sent.observe(&view(vec![idle(1)], u64::MAX, &mut prefixes));
+            sent.finish(&dispatch(1, u32::MAX / 200), Phase::Prefill);
+            prop_assert_eq!(Outstanding::decode(&sent.encode()), sent);
+        }
+
+        #[test]
+        fn every_sequence_of_events_balances(events in proptest::collection::vec((1..4_u8, 0..3_u8), 0..60)) {
+            let mut sent = Outstanding::default();
+            let mut under_way: Vec<(Dispatch, Phase)> = Vec::new();
+            for (host, event) in events {
+                let index = under_way.iter().position(|(known, _)| *known == dispatch(host, 64));
+                match (event, index) {
+                    (0, _) => {
+                        sent.dispatch(&dispatch(host, 64), NOW);
+                        under_way.push((dispatch(host, 64), Phase::Prefill));
+                    }
+                    (1, Some(index)) if under_way[index].1 == Phase::Prefill => {
+                        sent.first_token(&under_way[index].0);
+                        under_way[index].1 = Phase::Decode;
+                    }
+                    (2, Some(index)) => {
+                        let (known, phase) = under_way.remove(index);
+                        sent.finish(&known, phase);
+                    }
+                    _ => {}
+                }
+                for host in 1..4 {
+                    let load = sent.load(dispatch(host, 64).replica);
+                    let here = || under_way.iter().filter(|(known, _)| *known == dispatch(host, 64));
+                    let in_prefill = here().filter(|(_, phase)| *phase == Phase::Prefill).count();
+                    prop_assert_eq!(load.in_flight as usize, here().count());
+                    prop_assert_eq!(load.in_prefill as usize, in_prefill);
+                    prop_assert_eq!(load.prefill_tokens as usize, 64 * in_prefill);
+                }
+            }
+        }
+    }
+}

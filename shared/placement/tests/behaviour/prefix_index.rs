@@ -1,0 +1,242 @@
+//! What the prefix index remembers, forgets, and corrects.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::support::{idle, prompt, view};
+use weir_placement::{CachedTokens, LoadView, PickRequest, PrefixIndex};
+
+fn request(fingerprints: &[u64]) -> PickRequest<'_> {
+    let prompt_tokens = u32::try_from(fingerprints.len() * 64).unwrap();
+    let prompt_bytes = u64::from(prompt_tokens) * 4;
+    PickRequest { fingerprints, prompt_tokens, prompt_bytes, ..PickRequest::default() }
+}
+
+fn pool(replicas: u8) -> (PrefixIndex, LoadView) {
+    let mut prefixes = PrefixIndex::with_capacity(1 << 12);
+    let view = view((1..=replicas).map(idle).collect(), 1, &mut prefixes);
+    (prefixes, view)
+}
+
+/// Sends a prompt to an endpoint and lets it answer with this many tokens cached.
+fn serve(prefixes: &mut PrefixIndex, view: &LoadView, index: usize, text: &[u64], cached: u32) {
+    let request = request(text);
+    let expectation = prefixes.learn(&request, view.id(index).unwrap());
+    prefixes.correct(&expectation, CachedTokens { cached, prompt: request.prompt_tokens });
+}
+
+fn matches(prefixes: &PrefixIndex, view: &LoadView, text: &[u64]) -> Vec<u32> {
+    prefixes.matches(&request(text), view).as_slice().to_vec()
+}
+
+#[test]
+fn longest_match_of_every_replica_is_found() {
+    let (mut prefixes, view) = pool(5);
+    let long = prompt(1, 50);
+    for (index, blocks) in [(0, 50), (1, 10), (2, 49), (3, 1)] {
+        serve(&mut prefixes, &view, index, &long[..blocks], 0);
+    }
+    assert_eq!(matches(&prefixes, &view, &long), [50 * 64, 10 * 64, 49 * 64, 64, 0]);
+    assert_eq!(matches(&prefixes, &view, &long[..20]), [20 * 64, 10 * 64, 20 * 64, 64, 0]);
+    assert_eq!(matches(&prefixes, &view, &prompt(2, 50)), [0; 5]);
+    assert_eq!(matches(&prefixes, &view, &[]), [0; 5]);
+}
+
+#[test]
+fn conversations_share_their_system_prompt_only() {
+    let (mut prefixes, view) = pool(2);
+    let system = prompt(1, 8);
+    let first = [system.clone(), prompt(2, 4)].concat();
+    let second = [system, prompt(3, 4)].concat();
+    serve(&mut prefixes, &view, 0, &first, 0);
+    assert_eq!(matches(&prefixes, &view, &second), [8 * 64, 0]);
+    serve(&mut prefixes, &view, 1, &second, 0);
+    assert_eq!(matches(&prefixes, &view, &second), [8 * 64, 12 * 64]);
+}
+
+#[test]
+fn matches_survive_snapshots_in_another_order() {
+    let (mut prefixes, first) = pool(3);
+    serve(&mut prefixes, &first, 2, &prompt(1, 4), 0);
+    let next = view([3, 7, 1].map(idle).to_vec(), 2, &mut prefixes);
+    assert_eq!(matches(&prefixes, &next, &prompt(1, 4)), [4 * 64, 0, 0]);
+}
+
+#[test]
+fn pools_of_many_groups_keep_their_replicas_apart() {
+    let (mut prefixes, view) = pool(200);
+    let text = prompt(1, 6);
+    for index in [0, 63, 64, 130, 199] {
+        serve(&mut prefixes, &view, index, &text, 0);
+    }
+    let matched = matches(&prefixes, &view, &text);
+    let holders: Vec<usize> = (0..200).filter(|index| matched[*index] == 6 * 64).collect();
+    assert_eq!(holders, [0, 63, 64, 130, 199]);
+    assert_eq!(matched.iter().filter(|tokens| **tokens > 0).count(), 5);
+}
+
+#[test]
+fn a_shortfall_forgets_what_was_used_before() {
+    let (mut prefixes, view) = pool(2);
+    let (old, middle, new) = (prompt(1, 10), prompt(2, 10), prompt(3, 10));
+    for text in [&old, &middle, &new] {
+        serve(&mut prefixes, &view, 0, text, 0);
+        serve(&mut prefixes, &view, 1, text, 0);
+    }
+    serve(&mut prefixes, &view, 0, &middle, 0);
+    assert_eq!(matches(&prefixes, &view, &old), [0, 640], "older than what was evicted");
+    assert_eq!(matches(&prefixes, &view, &middle), [640, 640], "computed again just now");
+    assert_eq!(matches(&prefixes, &view, &new), [640, 640], "used after it");
+    serve(&mut prefixes, &view, 1, &old, 640);
+    assert_eq!(matches(&prefixes, &view, &old), [0, 640], "others do not bring it back");
+}
+
+#[test]
+fn small_shortfalls_are_put_down_to_the_token_estimate() {
+    let (mut prefixes, view) = pool(1);
+    let (old, text) = (prompt(1, 10), prompt(2, 40));
+    serve(&mut prefixes, &view, 0, &old, 0);
+    serve(&mut prefixes, &view, 0, &text, 0);
+    serve(&mut prefixes, &view, 0, &text, 40 * 64 * 4 / 5);
+    assert_eq!(matches(&prefixes, &view, &old), [640]);
+    // The replica counts half as many tokens as estimated, and has all of them.
+    let expectation = prefixes.learn(&request(&text), view.id(0).unwrap());
+    prefixes.correct(&expectation, CachedTokens { cached: 1280, prompt: 1280 });
+    assert_eq!(matches(&prefixes, &view, &old), [640]);
+    serve(&mut prefixes, &view, 0, &text, 40 * 64 / 2);
+    assert_eq!(matches(&prefixes, &view, &old), [0]);
+}
+
+#[test]
+fn a_miss_during_the_first_prefill_is_no_evidence() {
+    let (mut prefixes, view) = pool(1);
+    let text = prompt(2, 10);
+    serve(&mut prefixes, &view, 0, &prompt(1, 10), 0);
+    let replica = view.id(0).unwrap();
+    let first = prefixes.learn(&request(&text), replica);
+    let second = prefixes.learn(&request(&text), replica);
+    assert_eq!((first.matched_tokens(), second.matched_tokens()), (0, 640));
+    prefixes.correct(&second, CachedTokens { cached: 0, prompt: 640 });
+    assert_eq!(matches(&prefixes, &view, &prompt(1, 10)), [640]);
+}
+
+#[test]
+fn a_forgotten_replica_starts_anew() {
+    let (mut prefixes, view) = pool(2);
+    let text = prompt(1, 10);
+    serve(&mut prefixes, &view, 0, &text, 0);
+    serve(&mut prefixes, &view, 1, &text, 0);
+    prefixes.forget(view.id(0).unwrap());
+    assert_eq!(matches(&prefixes, &view, &text), [0, 640]);
+    serve(&mut prefixes, &view, 0, &text[..5], 0);
+    assert_eq!(matches(&prefixes, &view, &text), [320, 640]);
+}
+
+#[test]
+fn memory_is_bounded_and_the_recent_stays() {
+    let mut prefixes = PrefixIndex::with_capacity(1 << 10);
+    assert_eq!(prefixes.bytes(), 24 << 10);
+    let view = view(vec![idle(1)], 1, &mut prefixes);
+    for text in 0..1000 {
+        serve(&mut prefixes, &view, 0, &prompt(text, 16), 0);
+    }
+    assert_eq!(prefixes.bytes(), 24 << 10);
+    let found = |texts: std::ops::Range<u64>| {
+        texts.map(|text| matches(&prefixes, &view, &prompt(text, 16))[0]).sum::<u32>()
+    };
+    assert!(found(980..1000) > 20 * 1024 * 9 / 10, "{}", found(980..1000));
+    assert_eq!(found(0..500), 0);
+}
+
+#[test]
+fn default_memory_is_as_documented() {
+    assert_eq!(PrefixIndex::default().bytes(), 1536 * 1024);
+}
+
+#[test]
+fn replicas_beyond_the_places_take_those_of_the_longest_gone() {
+    let mut prefixes = PrefixIndex::with_capacity(1 << 12);
+    let page = |page: u8| -> Vec<_> {
+        let address = |host: u16| format!("10.{page}.{}.{}:80", host / 250, host % 250);
+        (0..4096)
+            .map(|host| {
+                let mut report = idle(1);
+                report.address = address(host);
+                report
+            })
+            .collect()
+    };
+    let old = view(page(1), 1, &mut prefixes);
+    serve(&mut prefixes, &old, 7, &prompt(1, 4), 0);
+    let new = view(page(2), 2, &mut prefixes);
+    serve(&mut prefixes, &new, 9, &prompt(2, 4), 0);
+    let holders = |view: &LoadView, text: u64| -> Vec<usize> {
+        let matched = matches(&prefixes, view, &prompt(text, 4));
+        (0..matched.len()).filter(|index| matched[*index] > 0).collect()
+    };
+    assert_eq!(holders(&new, 1), [0_usize; 0], "no replica inherits what another one had");
+    assert_eq!(holders(&new, 2), [9]);
+    assert_eq!(holders(&old, 1), [0_usize; 0], "an old view does not see its successors' matches");
+    assert_eq!(holders(&old, 2), [0_usize; 0]);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Without eviction, the index is the obvious model: the longest common prefix with anything served.
+        #[test]
+        fn matches_are_the_longest_common_prefixes(
+            served in proptest::collection::vec((0..70_usize, 0..3_u64, 1..20_u64, 0..20_u64), 0..40),
+            (text, blocks) in (0..3_u64, 1..20_u64),
+        ) {
+            let (mut prefixes, view) = pool(70);
+            let chain = |text: u64, blocks: u64, fork: u64| -> Vec<u64> {
+                let mut chain = prompt(text, blocks);
+                chain.iter_mut().skip(usize::try_from(fork).unwrap()).for_each(|mark| *mark |= 1 << 60);
+                chain
+            };
+            let mut model: Vec<(usize, Vec<u64>)> = Vec::new();
+            for (index, text, blocks, fork) in served {
+                let chain = chain(text, blocks, fork);
+                serve(&mut prefixes, &view, index, &chain, u32::MAX);
+                model.push((index, chain));
+            }
+            let asked = prompt(text, blocks);
+            let common = |chain: &[u64]| chain.iter().zip(&asked).take_while(|(left, right)| left == right).count();
+            let matched = matches(&prefixes, &view, &asked);
+            for (index, tokens) in matched.iter().enumerate() {
+                let longest = model.iter().filter(|(at, _)| *at == index).map(|(_, chain)| common(chain)).max();
+                prop_assert!(*tokens as usize <= longest.unwrap_or(0) * 64);
+                let depths: std::collections::BTreeSet<usize> = model.iter().map(|(_, chain)| common(chain)).collect();
+                if depths.len() <= 8 {
+                    prop_assert_eq!(*tokens as usize, longest.unwrap_or(0) * 64);
+                }
+            }
+        }
+
+        #[test]
+        fn arbitrary_operations_never_panic(
+            operations in proptest::collection::vec((0..4_u8, 0..3_usize, proptest::collection::vec(0..9_u64, 0..6), any::<u32>(), any::<u32>()), 0..60)
+        ) {
+            let mut prefixes = PrefixIndex::with_capacity(0);
+            let view = view((1..=3).map(idle).collect(), 1, &mut prefixes);
+            for (operation, index, fingerprints, cached, tokens) in operations {
+                let request = PickRequest { fingerprints: &fingerprints, prompt_tokens: tokens, prompt_bytes: u64::from(cached), preamble_bytes: u64::from(tokens), ..PickRequest::default() };
+                let replica = view.id(index).unwrap();
+                match operation {
+                    0 => drop(prefixes.matches(&request, &view)),
+                    1 => prefixes.forget(replica),
+                    _ => {
+                        let expectation = prefixes.learn(&request, replica);
+                        prop_assert!(expectation.matched_tokens() <= tokens);
+                        prefixes.correct(&expectation, CachedTokens { cached, prompt: tokens / 2 });
+                    }
+                }
+                prop_assert_eq!(prefixes.bytes(), 8 * 24);
+            }
+        }
+    }
+}
