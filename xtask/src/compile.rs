@@ -54,9 +54,13 @@ impl Profile {
 pub(crate) fn modules(layout: &Layout) -> Result<(), Failure> {
     println!("== Wasm modules");
     let modules = module_names(layout);
-    let run = Run::cargo(layout).args(["build", "--profile", "wasm", "--target", FILTER_TARGET]);
-    run.args(filter_packages(layout)).shown()?;
     for name in &modules {
+        // One build each: a filter exports its callbacks only as a module of its own, and cargo
+        // would switch that on for the suite too if both were built together.
+        let run = Run::cargo(layout).args(["build", "--profile", "wasm", "--target", FILTER_TARGET]);
+        let run = run.arg(format!("--package=weir-{name}"));
+        let run = if *name == "suite" { run } else { run.args(["--features", "module"]) };
+        run.shown()?;
         let bytes = copy_module(layout, name)?;
         println!("  target/weir/{name}.wasm  {bytes} bytes");
     }

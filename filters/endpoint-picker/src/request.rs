@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use weir_host::{HeaderMap, Host, HostError};
+use weir_placement::fingerprint::text_hash;
 use weir_placement::{Dispatch, Expectation, LoadView, Pick, PickRequest, Policy, PoolState};
 use weir_settings::endpoint_picker::PickerPolicy;
-use weir_wire::facts::Facts;
-use xxhash_rust::xxh64::xxh64;
+use weir_wire::facts::{Destination, Facts};
+use weir_wire::path::Endpoint;
+use weir_wire::request::RequestFacts;
 
 use crate::outstanding;
 use crate::root::{Shared, rule};
@@ -20,7 +22,6 @@ const SESSION: &str = "x-session-id";
 
 /// A request that was placed; kept until its response has ended.
 pub(crate) struct Placed {
-    pub(crate) pool: String,
     pub(crate) outstanding_key: Rc<str>,
     pub(crate) view: Rc<LoadView>,
     pub(crate) dispatch: Dispatch,
@@ -44,14 +45,8 @@ pub(crate) fn place<H: Host>(
     policy: &PickerPolicy,
     facts: Facts,
 ) -> Result<Option<Placed>, HostError> {
-    let placed = match policy.pool.as_deref().or(facts.pool.as_deref()) {
-        Some(pool) => {
-            let pool = pool.to_owned();
-            choose(host, shared, policy, facts, pool)
-        }
-        None => None,
-    };
-    match placed {
+    let pool = policy.pool.clone().unwrap_or_else(|| facts.pool.clone());
+    match choose(host, shared, policy, facts, pool) {
         Some((placed, header)) => {
             host.set_header(HeaderMap::Request, DESTINATION, &header)?;
             Ok(Some(placed))
@@ -80,8 +75,9 @@ fn choose<H: Host>(
     let now_ns = host.now_ns();
     let header = |name| host.header(HeaderMap::Request, name).ok().flatten();
     let subset = if policy.accept_subset { header(SUBSET) } else { None };
+    let session = facts.session.or(Some(facts.conversation));
     let request = PickRequest {
-        conversation: header(SESSION).map(|id| xxh64(&id, 0)).or(facts.conversation()),
+        conversation: header(SESSION).map(|id| text_hash(&id)).or(session),
         subset: subset.as_deref(),
         ..pick_request(&facts)
     };
@@ -95,15 +91,30 @@ fn choose<H: Host>(
     });
     note(host, shared, &pick);
     let header = endpoints(&pick, &view, policy.alternates);
-    let placed =
-        Placed { pool: pool_name, outstanding_key, view, dispatch, expectation, facts, at_ns: now_ns };
+    let placed = Placed { outstanding_key, view, dispatch, expectation, facts, at_ns: now_ns };
     Some((placed, header))
+}
+
+/// The facts of a request that no filter before this one has named a destination for.
+pub(crate) fn facts_of(
+    endpoint: &Endpoint,
+    path: &[u8],
+    request: &RequestFacts,
+    policy: &PickerPolicy,
+) -> Facts {
+    let in_path = endpoint.model(path).ok().flatten();
+    let in_body = request.model.as_ref().map(|field| field.name.as_str());
+    let model = in_path.as_deref().or(in_body).unwrap_or_default();
+    let pool = policy.pool.as_deref().unwrap_or_default();
+    Facts::new(endpoint, request, Destination { model, upstream_model: model, pool, adapter: None })
 }
 
 /// What a policy may know of the request.
 pub(crate) fn pick_request(facts: &Facts) -> PickRequest<'_> {
     PickRequest {
         fingerprints: &facts.fingerprints,
+        preamble_bytes: facts.preamble_bytes,
+        prompt_bytes: facts.prompt_bytes,
         prompt_tokens: facts.prompt_tokens,
         adapter: facts.adapter.as_deref().map(str::as_bytes),
         ..PickRequest::default()

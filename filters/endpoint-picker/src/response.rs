@@ -23,11 +23,7 @@ impl Response {
         let kind = header("content-type").unwrap_or_default();
         let encoded = header("content-encoding").is_some();
         let streamed = kind.starts_with(b"text/event-stream");
-        let reader = match (ok && !encoded, streamed) {
-            (false, _) => None,
-            (true, true) => Some(ResponseReader::sse()),
-            (true, false) => Some(ResponseReader::json()),
-        };
+        let reader = (ok && !encoded).then(ResponseReader::new);
         follow_retry(host, shared, placed);
         Self { reader, streamed, begun: false }
     }
@@ -104,7 +100,7 @@ pub(crate) fn close<H: Host>(
     outstanding::change(host, &placed.outstanding_key, None, |counts| {
         counts.finish(&placed.dispatch, phase);
     });
-    if let Some(usage) = response.and_then(|response| response.reader?.finish()) {
+    if let Some(usage) = response.and_then(|response| response.reader?.usage()) {
         learn(host, shared, placed, &usage);
     }
 }

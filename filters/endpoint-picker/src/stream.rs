@@ -7,7 +7,7 @@ use weir_request::{BodyReader, FACTS, Opening, open, policy_for, respond};
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
-use weir_wire::path::{Dialect, Endpoint, Operation};
+use weir_wire::path::{Dialect, Endpoint};
 
 use crate::request::{self, Placed};
 use crate::response::{self, Response};
@@ -42,7 +42,8 @@ impl<H: Host> Stream<H> {
 
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
         let Ok(policy) = policy_for(&self.host, &shared.policies) else {
-            return self.refuse(Dialect::OpenAi, &misconfigured("the route names an unknown policy"));
+            self.host.log(LogLevel::Error, UNKNOWN_POLICY);
+            return self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured());
         };
         match self.host.state(FACTS) {
             Ok(Some(bytes)) => match Facts::decode(&bytes) {
@@ -61,11 +62,11 @@ impl<H: Host> Stream<H> {
         end_of_stream: bool,
     ) -> Action {
         let Opening::Known { endpoint, path } = open(&self.host) else { return self.pass() };
-        if end_of_stream || policy.pool.is_none() || endpoint.operation == Operation::ListModels {
+        if end_of_stream || policy.pool.is_none() || !endpoint.operation.has_body() {
             return self.pass();
         }
         if shared.probe.is_missing() {
-            return self.refuse(endpoint.dialect, &weir_request::misconfigured());
+            return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
         }
         match BodyReader::new(&self.host, &endpoint, policy.max_body_bytes) {
             Err(error) => self.refuse(endpoint.dialect, &error),
@@ -90,7 +91,7 @@ impl<H: Host> Stream<H> {
                 match reader.finish() {
                     Err(error) => self.refuse(endpoint.dialect, &error),
                     Ok(facts) => {
-                        let facts = Facts::of_request(&endpoint, &path, &facts);
+                        let facts = request::facts_of(&endpoint, &path, &facts, &policy);
                         self.place(shared, &policy, facts)
                     }
                 }
@@ -127,7 +128,7 @@ impl<H: Host> Stream<H> {
 
     fn host_failed(&mut self, dialect: Dialect, error: HostError) -> Action {
         self.host.log(LogLevel::Error, &format!("weir.endpoint-picker: {error}"));
-        self.refuse(dialect, &misconfigured("endpoint-picker could not set its header"))
+        self.refuse(dialect, &ErrorReply::misconfigured())
     }
 
     fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
@@ -137,9 +138,8 @@ impl<H: Host> Stream<H> {
     }
 }
 
-fn misconfigured(problem: &str) -> ErrorReply {
-    ErrorReply::misconfigured(&format!("the gateway is misconfigured: {problem}"))
-}
+const UNKNOWN_POLICY: &str =
+    "weir.endpoint-picker: the route's metadata names a policy that is not configured";
 
 impl<H: Host> Context for Stream<H> {}
 
@@ -147,9 +147,7 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         match self.shared.clone() {
             Some(shared) => self.start(&shared, end_of_stream),
-            None => {
-                self.refuse(Dialect::OpenAi, &misconfigured("endpoint-picker has no configuration"))
-            }
+            None => self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured()),
         }
     }
 

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use weir_settings::model_router::{RouterPolicy, Target};
 use weir_wire::edit::{self, Edit};
-use weir_wire::error::ErrorReply;
-use weir_wire::facts::Facts;
-use weir_wire::path::{self, Endpoint};
+use weir_wire::error::{ErrorKind, ErrorReply};
+use weir_wire::facts::{Destination, Facts};
+use weir_wire::path::{Endpoint, PathModelError};
 use weir_wire::request::RequestFacts;
 
 /// What is to be done with a request that has a home.
@@ -34,30 +34,59 @@ pub(crate) fn decide(
     request: RequestFacts,
 ) -> Result<Decision, ErrorReply> {
     let in_path = endpoint.path_model.clone();
-    let named = match &in_path {
-        Some(range) => Some(path::model_in(sent_path, range)?),
+    let named = match endpoint.model(sent_path).map_err(bad_path)? {
+        Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
-    let model =
-        named.clone().or_else(|| policy.default_model.clone()).ok_or_else(ErrorReply::missing_model)?;
+    let model = named
+        .clone()
+        .or_else(|| policy.default_model.clone())
+        .ok_or_else(ErrorReply::missing_model)?;
     let target = policy.resolve(&model).ok_or_else(|| ErrorReply::model_not_found(&model))?;
     let renamed = named.as_deref() != Some(target.upstream.as_str());
     let mut edits = Vec::new();
     if renamed && in_path.is_none() {
-        edits.push(edit::set_model(&request, &target.upstream));
+        let replaced = edit::replace_model(&request, &target.upstream);
+        edits.push(replaced.unwrap_or_else(|| edit::insert_model(&request, &target.upstream)));
     }
     if policy.request_usage {
         edits.extend(edit::request_usage(&request));
     }
-    edits.sort_by_key(|edit| edit.span.start);
     let path = in_path
         .filter(|_| renamed)
         .and_then(|range| rewritten_path(sent_path, range, &target.upstream));
-    let facts = Facts::new(endpoint, &request, &model, &target.upstream, &target.pool, target.adapter.as_deref());
+    let to = Destination {
+        model: &model,
+        upstream_model: &target.upstream,
+        pool: &target.pool,
+        adapter: target.adapter.as_deref(),
+    };
+    let facts = Facts::new(endpoint, &request, to);
     Ok(Decision { model, target, edits, path, facts })
 }
 
+/// The refusal of a model name in the path that cannot be read.
+pub(crate) fn bad_path(error: PathModelError) -> ErrorReply {
+    let message = format!("The path cannot be read: {error}.");
+    ErrorReply::new(400, ErrorKind::InvalidRequest, "malformed_path", message).with_param("model")
+}
+
 fn rewritten_path(sent: &[u8], model: Range<usize>, upstream: &str) -> Option<Vec<u8>> {
-    let encoded = path::encode_segment(upstream);
+    let encoded = percent_encoded(upstream);
     Some([sent.get(..model.start)?, encoded.as_bytes(), sent.get(model.end..)?].concat())
+}
+
+/// `name` as one path segment: unreserved characters (RFC 3986) as they are, the rest as `%XX`.
+fn percent_encoded(name: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing into a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }

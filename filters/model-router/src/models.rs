@@ -1,17 +1,23 @@
 //! `GET /v1/models` from the configuration.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_settings::model_router::RouterPolicy;
 
 /// The list in OpenAI's form, which Anthropic's clients do not ask for.
 ///
 /// `created` is 0: the gateway does not know when a model was made.
 pub(crate) fn list(policy: &RouterPolicy) -> Vec<u8> {
-    let data: Vec<_> = policy
-        .listed()
-        .map(|id| json!({"id": id, "object": "model", "created": 0, "owned_by": "weir"}))
-        .collect();
+    let data: Vec<_> = policy.listed().map(model).collect();
     json!({"object": "list", "data": data}).to_string().into_bytes()
+}
+
+/// One model; `None` for a name that is not listed.
+pub(crate) fn one(policy: &RouterPolicy, id: &str) -> Option<Vec<u8>> {
+    policy.listed().find(|listed| *listed == id).map(|id| model(id).to_string().into_bytes())
+}
+
+fn model(id: &str) -> Value {
+    json!({"id": id, "object": "model", "created": 0, "owned_by": "weir"})
 }
 
 #[cfg(test)]

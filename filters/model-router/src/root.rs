@@ -5,8 +5,8 @@ use std::rc::Rc;
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
-use weir_settings::model_router::{RouterPolicy, policies};
 use weir_settings::Policies;
+use weir_settings::model_router::{RouterPolicy, policies};
 use weir_wire::path::Dialect;
 
 use crate::stream::Stream;

@@ -6,7 +6,7 @@ use weir_host::{Action, Context, Host, HttpContext, LogLevel};
 use weir_request::{BodyReader, Opening, open, policy_for, respond};
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
-use weir_wire::path::{Dialect, Endpoint, Operation};
+use weir_wire::path::{Dialect, Endpoint};
 
 use crate::root::Shared;
 use crate::{decision, effects, models};
@@ -43,17 +43,18 @@ impl<H: Host> Stream<H> {
 
     fn start(&mut self, end_of_stream: bool) -> Action {
         let Some(shared) = self.shared.clone() else {
-            return self.refuse(Dialect::OpenAi, &not_configured());
+            return self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured());
         };
         let opening = open(&self.host);
         let dialect = opening.dialect();
         let Ok(policy) = policy_for(&self.host, &shared.policies) else {
-            return self.refuse(dialect, &unknown_policy());
+            self.host.log(LogLevel::Error, UNKNOWN_POLICY);
+            return self.refuse(dialect, &ErrorReply::misconfigured());
         };
         match opening {
             Opening::Foreign => self.pass(&policy),
-            Opening::Known { endpoint, .. } if endpoint.operation == Operation::ListModels => {
-                self.list_models(&policy)
+            Opening::Known { endpoint, path } if !endpoint.operation.has_body() => {
+                self.show_models(&policy, &endpoint, &path)
             }
             Opening::Known { endpoint, path } => {
                 let request = Request { endpoint, path, policy };
@@ -68,14 +69,22 @@ impl<H: Host> Stream<H> {
         }
         match effects::remove_owned_headers(&self.host) {
             Ok(()) => Action::Continue,
-            Err(_) => self.refuse(Dialect::OpenAi, &host_failed()),
+            Err(_) => self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured()),
         }
     }
 
-    fn list_models(&mut self, policy: &RouterPolicy) -> Action {
+    /// `GET /v1/models`, or one of them.
+    fn show_models(&mut self, policy: &RouterPolicy, endpoint: &Endpoint, path: &[u8]) -> Action {
+        let shown = match endpoint.model(path) {
+            Ok(None) => models::list(policy),
+            Ok(Some(name)) => match models::one(policy, &name) {
+                Some(model) => model,
+                None => return self.refuse(endpoint.dialect, &ErrorReply::model_not_found(&name)),
+            },
+            Err(error) => return self.refuse(endpoint.dialect, &decision::bad_path(error)),
+        };
         let json: &[u8] = b"application/json";
-        let list = models::list(policy);
-        let _ = self.host.reply(200, &[("content-type", json)], &list, "weir_models");
+        let _ = self.host.reply(200, &[("content-type", json)], &shown, "weir_models");
         self.phase = Phase::Refused;
         Action::Pause
     }
@@ -83,7 +92,7 @@ impl<H: Host> Stream<H> {
     fn read(&mut self, shared: &Shared, request: Request, end_of_stream: bool) -> Action {
         let dialect = request.endpoint.dialect;
         if shared.probe.is_missing() {
-            return self.refuse(dialect, &weir_request::misconfigured());
+            return self.refuse(dialect, &ErrorReply::misconfigured());
         }
         match BodyReader::new(&self.host, &request.endpoint, request.policy.max_body_bytes) {
             Err(error) => self.refuse(dialect, &error),
@@ -118,16 +127,15 @@ impl<H: Host> Stream<H> {
 
     fn route(&mut self, reader: BodyReader, request: Request, size: usize) -> Action {
         let Request { endpoint, path, policy } = request;
-        let decision = reader
-            .finish()
-            .and_then(|facts| decision::decide(&policy, &endpoint, &path, facts));
+        let decision =
+            reader.finish().and_then(|facts| decision::decide(&policy, &endpoint, &path, facts));
         match decision {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(decision) => match effects::apply(&self.host, &decision, size) {
                 Err(error) => {
                     let message = format!("weir.model-router: applying a decision: {error}");
                     self.host.log(LogLevel::Error, &message);
-                    self.refuse(endpoint.dialect, &host_failed())
+                    self.refuse(endpoint.dialect, &ErrorReply::misconfigured())
                 }
                 Ok(()) => {
                     if let Some(shared) = &self.shared {
@@ -149,17 +157,8 @@ impl<H: Host> Stream<H> {
     }
 }
 
-fn not_configured() -> ErrorReply {
-    ErrorReply::misconfigured("the gateway is misconfigured: model-router has no configuration")
-}
-
-fn unknown_policy() -> ErrorReply {
-    ErrorReply::misconfigured("the gateway is misconfigured: the route names an unknown policy")
-}
-
-fn host_failed() -> ErrorReply {
-    ErrorReply::misconfigured("the gateway could not prepare the request")
-}
+const UNKNOWN_POLICY: &str =
+    "weir.model-router: the route's metadata names a policy that is not configured";
 
 impl<H: Host> Context for Stream<H> {}
 

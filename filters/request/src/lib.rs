@@ -3,14 +3,14 @@
 //! - [`open`] and [`BodyReader`] look at the headers and take each chunk of a held body from the host once and feeds the scanner.
 //! - [`policy_for`] asks which policy the route wants.
 //! - [`respond`] turns an error into the reply of the request's own dialect.
-//! - [`misconfigured`] is the reply when Envoy would never show the body.
+//! - [`answer_stuck`] answers requests whose body Envoy would never show.
 
 mod reader;
 mod respond;
 mod route;
 
 pub use reader::{BodyReader, Opening, open};
-pub use respond::{answer_stuck, misconfigured, respond};
+pub use respond::{answer_stuck, respond};
 pub use route::policy_for;
 
 /// Filter state with the compact facts of the request, for later Weir filters.

@@ -40,7 +40,8 @@ pub fn open<H: Host>(host: &H) -> Opening {
 
 /// Feeds the scanner with what each body callback adds.
 pub struct BodyReader {
-    scanner: RequestScanner,
+    /// Boxed, because it is kilobytes large and moves with every change of a stream's phase.
+    scanner: Box<RequestScanner>,
     seen: usize,
     limit: u64,
 }
@@ -55,12 +56,14 @@ impl BodyReader {
         let announced = header("content-length")
             .and_then(|value| std::str::from_utf8(&value).ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > limit) {
-            return Err(ErrorReply::too_large(limit));
+            return Err(ErrorReply::too_large(limit_shown(limit)));
         }
-        if header("content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity")) {
-            return Err(ErrorReply::unsupported_encoding());
+        if header("content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"))
+        {
+            return Err(ErrorReply::unsupported_content("it is compressed"));
         }
         let scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
+        let scanner = Box::new(scanner);
         Ok(Self { scanner, seen: 0, limit })
     }
 
@@ -70,12 +73,11 @@ impl BodyReader {
     /// The body is malformed or too long.
     pub fn advance<H: Host>(&mut self, host: &H, size: usize) -> Result<(), ErrorReply> {
         if u64::try_from(size).unwrap_or(u64::MAX) > self.limit {
-            return Err(ErrorReply::too_large(self.limit));
+            return Err(ErrorReply::too_large(limit_shown(self.limit)));
         }
         let Some(new) = size.checked_sub(self.seen).filter(|&new| new > 0) else { return Ok(()) };
-        let chunk = host
-            .body(Body::Request, self.seen, new)
-            .map_err(|_| ErrorReply::misconfigured("the gateway could not read the body"))?;
+        let chunk =
+            host.body(Body::Request, self.seen, new).map_err(|_| ErrorReply::misconfigured())?;
         self.seen = self.seen.saturating_add(chunk.len());
         self.scanner.feed(&chunk).map_err(|error| ErrorReply::from(&error))
     }
@@ -92,4 +94,8 @@ impl BodyReader {
     pub fn finish(self) -> Result<RequestFacts, ErrorReply> {
         self.scanner.finish().map_err(|error| ErrorReply::from(&error))
     }
+}
+
+fn limit_shown(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }

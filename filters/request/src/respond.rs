@@ -12,13 +12,6 @@ pub fn respond<H: Host>(host: &H, dialect: Dialect, error: &ErrorReply, details:
     let _ = host.reply(error.status, &[("content-type", json)], &error.body(dialect), details);
 }
 
-/// The reply when `allow_on_headers_stop_iteration` is missing and the body will never be shown.
-pub fn misconfigured() -> ErrorReply {
-    ErrorReply::misconfigured(
-        "the gateway is misconfigured: this filter needs allow_on_headers_stop_iteration: true",
-    )
-}
-
 /// Answers the streams that will never get a body callback, from `on_tick`; returns how many.
 ///
 /// Which API they spoke is known to the streams only, so the dialect is the caller's guess.
@@ -29,7 +22,7 @@ pub fn answer_stuck<H: Host>(host: &H, probe: &HoldProbe, dialect: Dialect) -> u
     }
     for context_id in &stuck {
         if host.act_on_stream(*context_id).is_ok() {
-            respond(host, dialect, &misconfigured(), "weir_misconfigured");
+            respond(host, dialect, &ErrorReply::misconfigured(), "weir_misconfigured");
         }
     }
     stuck.len()

@@ -1,2 +1,110 @@
-//! The demo: real Envoy, simulated replicas, one table.
-fn main() {}
+//! The demo: real Envoy, simulated replicas, the sidecar, and a table of who went where.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "fixed tables and JSON values; nothing here runs in a filter"
+)]
+
+mod conversation;
+mod load;
+mod report;
+mod stack;
+mod truth;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::load::Served;
+use crate::stack::{Placement, Stack};
+
+/// Shows Weir at work: a scripted conversation load through a real Envoy to six simulated replicas,
+/// then the same load with Envoy's round robin beside it.
+#[derive(Debug, Parser)]
+#[command(name = "weir-demo", version)]
+struct Arguments {
+    /// Leave everything running afterwards, print curl lines to try, and write
+    /// target/demo/addresses.json. Ctrl-C ends it.
+    #[arg(long)]
+    keep: bool,
+    /// Exit with an error if what is shown is not true: every request served by its pool, a higher
+    /// prefix hit rate and a shorter time to the first token than round robin.
+    #[arg(long)]
+    check: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let demo = run(&arguments);
+    let ended = tokio::select! {
+        result = demo => result,
+        _ = tokio::signal::ctrl_c() => {
+            println!("\nstopped: every process that the demo started has been ended");
+            return ExitCode::from(130);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the demo failed.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    /// Something did not start or did not answer.
+    #[error(transparent)]
+    Harness(#[from] weir_harness::HarnessError),
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    File {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// With `--check`: something shown is not true.
+    #[error("what the demo shows is not true:\n  {}", .0.join("\n  "))]
+    Untrue(Vec<String>),
+}
+
+async fn run(arguments: &Arguments) -> Result<(), DemoError> {
+    println!("1/3  Weir: Envoy with suite.wasm, 2 pools of 3 replicas, the sidecar");
+    let stack = Stack::start(Placement::Weir).await?;
+    stack.describe();
+    if arguments.keep {
+        stack.write_addresses()?;
+    }
+    let weir = load::play(&stack, "Weir").await?;
+    report::requests(&weir);
+    let refusals = load::refusals(&stack).await?;
+    report::refusals(&refusals);
+    let kept = arguments.keep.then_some(stack);
+    println!("\n2/3  The same load on fresh replicas, Envoy's round robin instead of the picker");
+    let round_robin = compare().await?;
+    println!("\n3/3  Side by side");
+    report::comparison(&weir, &round_robin);
+    let untrue = truth::untrue(&weir, &round_robin, &refusals);
+    if arguments.check && !untrue.is_empty() {
+        return Err(DemoError::Untrue(untrue));
+    }
+    match kept {
+        Some(stack) => keep(&stack).await,
+        None => Ok(()),
+    }
+}
+
+async fn compare() -> Result<Vec<Served>, DemoError> {
+    let stack = Stack::start(Placement::RoundRobin).await?;
+    load::play(&stack, "round robin").await
+}
+
+async fn keep(stack: &Stack) -> Result<(), DemoError> {
+    stack.print_curl_lines();
+    std::future::pending::<()>().await;
+    Ok(())
+}

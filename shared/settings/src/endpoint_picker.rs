@@ -77,7 +77,14 @@ pub fn policies(json: &[u8]) -> Result<Policies<PickerPolicy>, SettingsError> {
 }
 
 fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
-    let RawPolicy { pool, alternates, accept_subset, fresh_ms, prefill_tokens_per_second, max_body_bytes } = raw;
+    let RawPolicy {
+        pool,
+        alternates,
+        accept_subset,
+        fresh_ms,
+        prefill_tokens_per_second,
+        max_body_bytes,
+    } = raw;
     if alternates > MAX_ALTERNATES {
         let problem = format!("is more than {MAX_ALTERNATES}");
         return Err(SettingsError::invalid(format!("{field}.alternates"), alternates, problem));
@@ -89,7 +96,14 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
             return Err(SettingsError::invalid(format!("{field}.{name}"), 0, "must be at least 1"));
         }
     }
-    Ok(PickerPolicy { pool, alternates, accept_subset, fresh_ms, prefill_tokens_per_second, max_body_bytes })
+    Ok(PickerPolicy {
+        pool,
+        alternates,
+        accept_subset,
+        fresh_ms,
+        prefill_tokens_per_second,
+        max_body_bytes,
+    })
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub struct IntakeSettings {
 }
 
 impl IntakeSettings {
-    /// Reads the plugin's JSON; `variable` looks up an environment variable.
+    /// Reads the plugin's configuration; `variable` looks up an environment variable.
     ///
     /// # Errors
     /// Unreadable JSON; neither or both of `signing_key_env` and `allow_unsigned`; a variable
@@ -68,7 +68,7 @@ impl IntakeSettings {
         json: &[u8],
         variable: impl Fn(&str) -> Option<Vec<u8>>,
     ) -> Result<Self, SettingsError> {
-        let raw: RawIntake = serde_json::from_slice(json)?;
+        let raw: RawIntake = crate::plugin::read(json)?;
         let trust = match (raw.signing_key_env, raw.allow_unsigned) {
             (Some(name), false) => Trust::Signed(key(&name, variable(&name))?),
             (None, true) => Trust::Anyone,

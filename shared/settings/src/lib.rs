@@ -1,7 +1,7 @@
 //! Configuration of every filter and the sidecar, in two layers: as written, then compiled.
 //!
-//! A filter's configuration is the `google.protobuf.Struct` of Envoy's plugin config, which a
-//! filter receives as JSON. The raw layer is what serde reads (unknown fields are refused); the
+//! A filter's configuration is the `google.protobuf.Struct` of Envoy's plugin config; how it
+//! arrives is a matter of [`plugin`]. The raw layer is what serde reads (unknown fields are refused); the
 //! compiled layer is what a filter asks questions of. Errors name the field, the value and the
 //! limit, and are shown by Envoy when it refuses the configuration.
 //!
@@ -11,6 +11,7 @@ pub mod endpoint_picker;
 pub mod error;
 pub mod intake;
 pub mod model_router;
+pub mod plugin;
 pub mod policies;
 pub mod sidecar;
 

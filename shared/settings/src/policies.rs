@@ -38,16 +38,16 @@ pub struct Policies<P> {
 pub struct UnknownPolicy;
 
 impl<P> Policies<P> {
-    /// Reads policies from the plugin's JSON, compiling each with `compile(field path, raw)`.
+    /// Reads policies from the plugin's configuration, compiling each with `compile(field path, raw)`.
     ///
     /// # Errors
-    /// Unreadable JSON, no policy at all, a `routes` entry that names no policy, or what
+    /// An unreadable configuration, no policy at all, a `routes` entry that names no policy, or what
     /// `compile` refuses.
     pub fn from_json<R: serde::de::DeserializeOwned>(
         json: &[u8],
         compile: impl Fn(&str, R) -> Result<P, SettingsError>,
     ) -> Result<Self, SettingsError> {
-        let raw: RawPolicies<R> = serde_json::from_slice(json)?;
+        let raw: RawPolicies<R> = crate::plugin::read(json)?;
         if raw.policies.is_empty() {
             return Err(SettingsError::invalid("policies", "{}", "needs at least one policy"));
         }
