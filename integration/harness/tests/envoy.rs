@@ -90,6 +90,13 @@ async fn listeners_can_be_changed_while_envoy_runs() {
     assert!(envoy.log().contains("PortValue"), "{}", envoy.log());
 }
 
+#[tokio::test]
+async fn refused_listeners_are_no_start() {
+    let broken = config().replace("prefix: /}", "prefix: /, path: /}").unwrap();
+    let started = Envoy::start_dynamic(broken, EnvoyOptions::default()).await;
+    assert!(matches!(started, Err(HarnessError::Config { .. })), "{started:?}");
+}
+
 fn json_at<'a>(listeners: &'a mut [serde_json::Value], pointer: &str) -> &'a mut serde_json::Value {
     let (index, rest) = pointer.trim_start_matches('/').split_once('/').unwrap();
     let listener = &mut listeners[index.parse::<usize>().unwrap()];

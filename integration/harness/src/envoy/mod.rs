@@ -1,8 +1,10 @@
 //! A running Envoy.
 
-use std::ffi::OsString;
+mod options;
+
+pub use options::EnvoyOptions;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -25,59 +27,6 @@ const ASK: Duration = Duration::from_millis(20);
 
 /// Lines of the log that an error shows.
 const SHOWN_LINES: usize = 25;
-
-/// How Envoy is run.
-#[derive(Clone, Debug)]
-pub struct EnvoyOptions {
-    /// Worker threads.
-    pub concurrency: u32,
-    /// `trace`, `debug`, `info`, `warning`, `error`.
-    pub log_level: String,
-    /// Levels of single components, such as `wasm:debug`; may be empty.
-    pub component_log_level: String,
-    /// Environment variables of the process.
-    pub environment: Vec<(String, String)>,
-    /// Further arguments.
-    pub arguments: Vec<String>,
-    /// The binary; the one of [`workspace::envoy`] when absent.
-    pub binary: Option<PathBuf>,
-}
-
-impl Default for EnvoyOptions {
-    fn default() -> Self {
-        Self {
-            concurrency: 2,
-            log_level: "warning".to_owned(),
-            component_log_level: "wasm:info".to_owned(),
-            environment: Vec::new(),
-            arguments: Vec::new(),
-            binary: None,
-        }
-    }
-}
-
-impl EnvoyOptions {
-    /// The same with one environment variable more.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn command_line(&self, config: &Path) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["--config-path".into(), config.into()];
-        // Hot restart shares memory between Envoys of one base id; tests run many side by side.
-        arguments.push("--disable-hot-restart".into());
-        arguments.extend(["--concurrency".into(), self.concurrency.to_string().into()]);
-        arguments.extend(["--log-level".into(), self.log_level.clone().into()]);
-        if !self.component_log_level.is_empty() {
-            let levels = self.component_log_level.clone();
-            arguments.extend(["--component-log-level".into(), levels.into()]);
-        }
-        arguments.extend(self.arguments.iter().map(OsString::from));
-        arguments
-    }
-}
 
 /// An Envoy that is ready. Dropping it ends the process and removes its files.
 #[derive(Debug)]
@@ -124,7 +73,13 @@ impl Envoy {
         let folder = temporary_folder()?;
         let split = DynamicListeners::split(config.name(), &config.rendered()?, folder.path())?;
         let (listeners, text) = split;
-        Self::run(&config, text, folder, Some(listeners), options).await
+        let envoy = Self::run(&config, text, folder, Some(listeners), options).await?;
+        // Envoy is ready without listeners, too.
+        if envoy.lds().await?.refused > 0 {
+            let problem = relevant_lines(&envoy.log());
+            return Err(HarnessError::Config { name: config.name().to_owned(), problem });
+        }
+        Ok(envoy)
     }
 
     async fn run(
