@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::support::{Intake, Replica, get, vllm, yaml};
+use crate::support::{Intake, Replica, eventually, get, vllm, yaml};
 
 struct Binary {
     folder: TempDir,
@@ -237,7 +237,10 @@ async fn metrics_are_read_over_https_from_servers_with_a_trusted_certificate_onl
     let trusted = binary.folder.path().join("trusted.pem");
     std::fs::write(&trusted, theirs.cert.pem()).unwrap();
     let running = binary.start_with("SSL_CERT_FILE", trusted.to_str().unwrap());
-    assert_eq!(intake.next(1).await.endpoints[0].waiting, Some(6));
+    eventually("metrics over https", async || {
+        (intake.taken().last()?.endpoints[0].waiting == Some(6)).then_some(())
+    })
+    .await;
     drop(running);
     std::fs::write(&trusted, other.cert.pem()).unwrap();
     let mut running = binary.start_with("SSL_CERT_FILE", trusted.to_str().unwrap());

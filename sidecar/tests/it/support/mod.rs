@@ -36,7 +36,7 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
 pub(crate) fn yaml(replicas: &[SocketAddr], gateways: &[&str], more: &str) -> String {
     let mut text = format!("listen: 127.0.0.1:0\ngateways: {gateways:?}\n{more}\n");
     text.push_str(
-        "pools:\n  llama:\n    poll_interval: 10ms\n    timeout: 100ms\n    endpoints:\n",
+        "pools:\n  llama:\n    poll_interval: 10ms\n    timeout: 500ms\n    endpoints:\n",
     );
     for address in replicas {
         writeln!(text, "      - address: '{address}'").unwrap();
@@ -69,9 +69,19 @@ impl Sidecar {
 
     /// Waits until `/snapshot` shows endpoint `index` in `state`, and returns what it shows of it.
     pub(crate) async fn endpoint_in(&self, index: usize, state: &str) -> Value {
-        eventually(state, async || {
+        self.endpoint_where(index, state, |endpoint| endpoint["state"] == state).await
+    }
+
+    /// Waits until `/snapshot` shows endpoint `index` as `expected`, and returns what it shows.
+    pub(crate) async fn endpoint_where(
+        &self,
+        index: usize,
+        what: &str,
+        expected: impl Fn(&Value) -> bool,
+    ) -> Value {
+        eventually(what, async || {
             let endpoint = self.snapshot().await["pools"][0]["endpoints"][index].clone();
-            (endpoint["state"] == state).then_some(endpoint)
+            expected(&endpoint).then_some(endpoint)
         })
         .await
     }
