@@ -1,5 +1,7 @@
 //! An incremental JSON reader: validates, keeps no tree, reports values to a [`Handler`].
 
+mod block;
+mod decoded;
 mod lexer;
 mod number;
 mod run;

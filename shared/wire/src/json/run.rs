@@ -1,6 +1,6 @@
 //! The fast path of strings: how far the text goes on without anything to decide.
 
-use wide::u8x16;
+use super::block::{self, LANES, Masks, SPAN, WIDE_SPAN};
 
 /// Why a run of plain text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,125 +40,106 @@ impl Run {
         let mut ascii = true;
         loop {
             let rest = window.get(clean..).unwrap_or_default();
-            let (len, rest_ascii) = undecided(rest);
-            ascii &= rest_ascii;
-            let ended = |at: usize, stop| Self { len: clean + at, stop, ascii };
-            let before = len.checked_sub(1).and_then(|at| rest.get(at));
-            match (before, rest.get(len)) {
-                (Some(b'\\'), None) => return ended(len - 1, Stop::OpenEscape),
-                (Some(b'\\'), Some(byte)) => match byte {
-                    b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                    b'u' => return ended(len - 1, Stop::UnicodeEscape),
-                    b'/' => return ended(len - 1, Stop::EscapedSlash),
-                    _ => return ended(len - 1, Stop::InvalidEscape),
-                },
-                (_, None) => return ended(len, Stop::WindowEnd),
-                (_, Some(b'"')) => return ended(len, Stop::Quote),
-                (_, Some(..0x20)) => return ended(len, Stop::Control),
-                (_, Some(_)) => {}
-            }
-            clean += len + 1;
+            let found = undecided(rest);
+            ascii &= found.ascii;
+            let byte = rest.get(found.at).copied();
+            let (before, stop) = match (found.escaped, byte) {
+                (true, None) => (1, Stop::OpenEscape),
+                (true, Some(b'u')) => (1, Stop::UnicodeEscape),
+                (true, Some(b'/')) => (1, Stop::EscapedSlash),
+                (true, Some(b'b' | b'f')) => {
+                    clean += found.at + 1;
+                    continue;
+                }
+                (true, Some(_)) => (1, Stop::InvalidEscape),
+                (false, None) => (0, Stop::WindowEnd),
+                (false, Some(b'"')) => (0, Stop::Quote),
+                (false, Some(_)) => (0, Stop::Control),
+            };
+            let len = (clean + found.at).saturating_sub(before);
+            return Self { len, stop, ascii };
         }
     }
 }
 
-/// Index of the first byte that needs a decision: a quote, a control character, or one after a
-/// backslash (other than `n`: line breaks are too frequent to stop for). The window's length if
-/// there is none. Also whether all bytes up to there are ASCII for certain.
-///
-/// No byte before that index is the second half of an escape other than `\n`, so a backslash just
-/// before it always starts an escape.
+/// The first byte of a window that needs a decision.
+#[derive(Clone, Copy, Debug)]
+struct Undecided {
+    /// Its index; the window's length if there is none.
+    at: usize,
+    /// Whether it is the second byte of an escape, one that is not frequent.
+    escaped: bool,
+    /// Whether all bytes up to there are ASCII for certain.
+    ascii: bool,
+}
+
+/// Finds the first quote, control character or infrequent escape.
 #[inline]
-fn undecided(window: &[u8]) -> (usize, bool) {
-    let Some(&first) = window.first() else {
-        return (0, true);
-    };
-    if first == b'"' || first < 0x20 {
-        return (0, true);
+fn undecided(window: &[u8]) -> Undecided {
+    match window.first() {
+        Some(&first) if window.len() > LANES && first != b'"' && first >= 0x20 => {
+            vectors(window, first)
+        }
+        _ => scalar(window),
     }
-    if window.len() <= LANES {
-        return (scalar(window), window.is_ascii());
-    }
-    let mut high = u8x16::splat(first);
+}
+
+/// For windows longer than a vector whose first byte needs no decision.
+#[inline]
+fn vectors(window: &[u8], first: u8) -> Undecided {
+    let mut high = block::splat(first);
     let mut at = 1;
+    let mut escaped = first == b'\\';
+    let stop = |at: usize, masks: Masks, escaped, high| {
+        let found = masks.stops(escaped);
+        let bit = found.stops.trailing_zeros();
+        let escaped = found.escaped >> bit & 1 == 1;
+        Undecided { at: at + bit as usize, escaped, ascii: block::is_ascii(high) }
+    };
     while let Some(span) = window.get(at - 1..).and_then(<[u8]>::first_chunk::<WIDE_SPAN>) {
-        if let Some(found) = wide_step(span, &mut high) {
-            return (at + found, is_ascii(high));
+        if block::is_plain(span, &mut high) {
+            escaped = span.last() == Some(&b'\\');
+        } else {
+            let masks = Masks::wide(span);
+            let found = masks.stops(escaped);
+            if found.stops != 0 {
+                return stop(at, masks, escaped, high);
+            }
+            escaped = found.escapes_next(WIDE_SPAN - 1);
         }
         at += WIDE_SPAN - 1;
     }
     while let Some(span) = window.get(at - 1..).and_then(<[u8]>::first_chunk::<SPAN>) {
-        let mask = step(span, &mut high);
-        if mask != 0 {
-            return (at + mask.trailing_zeros() as usize, is_ascii(high));
+        let masks = Masks::of(span, &mut high);
+        let found = masks.stops(escaped);
+        if found.stops != 0 {
+            return stop(at, masks, escaped, high);
         }
+        escaped = found.escapes_next(LANES);
         at += LANES;
     }
-    // The rest, once more with the bytes before it that are already known to be plain.
-    let last = window.last_chunk::<SPAN>().map_or(0, |span| step(span, &mut high));
-    let from = window.len() - LANES;
-    let len = if last == 0 { window.len() } else { from + last.trailing_zeros() as usize };
-    (len, is_ascii(high))
-}
-
-/// Bytes of one vector.
-const LANES: usize = 16;
-/// One vector and the byte before it.
-const SPAN: usize = LANES + 1;
-/// Four vectors and the byte before them.
-const WIDE_SPAN: usize = 4 * LANES + 1;
-
-/// The bytes that need a decision among the last 16 of `span`, as bits.
-#[inline(always)]
-fn step(span: &[u8; SPAN], high: &mut u8x16) -> u32 {
-    let (Some(before), Some(block)) = (span.first_chunk(), span.last_chunk()) else {
-        return 0;
-    };
-    deciding(before, block, high).to_bitmask()
-}
-
-/// The index of the first byte that needs a decision among the last 64 of `span`.
-#[inline(always)]
-fn wide_step(span: &[u8; WIDE_SPAN], high: &mut u8x16) -> Option<usize> {
-    let before: &[u8; 4 * LANES] = span.first_chunk()?;
-    let block: &[u8; 4 * LANES] = span.last_chunk()?;
-    let ([b0, b1, b2, b3], []) = before.as_chunks::<LANES>() else { return None };
-    let ([c0, c1, c2, c3], []) = block.as_chunks::<LANES>() else { return None };
-    let d0 = deciding(b0, c0, high);
-    let d1 = deciding(b1, c1, high);
-    let d2 = deciding(b2, c2, high);
-    let d3 = deciding(b3, c3, high);
-    if !(d0 | d1 | d2 | d3).any() {
-        return None;
+    // The last vector again, without the bytes of it that were looked at before.
+    let left = window.len() - at;
+    let masks = window.last_chunk::<SPAN>().map(|span| Masks::of(span, &mut high));
+    let masks = masks.unwrap_or_default().skip(LANES - left);
+    let found = masks.stops(escaped);
+    if found.stops != 0 {
+        return stop(at, masks, escaped, high);
     }
-    let low = u64::from(d0.to_bitmask() | d1.to_bitmask() << 16);
-    let mask = low | u64::from(d2.to_bitmask() | d3.to_bitmask() << 16) << 32;
-    Some(mask.trailing_zeros() as usize)
-}
-
-/// All bits set in every lane of `block` that needs a decision; `before` is the same text one byte
-/// earlier.
-#[inline(always)]
-fn deciding(before: &[u8; LANES], block: &[u8; LANES], high: &mut u8x16) -> u8x16 {
-    let (before, block) = (u8x16::new(*before), u8x16::new(*block));
-    *high |= block;
-    let ends = block.simd_eq(u8x16::splat(b'"')) | block.simd_le(u8x16::splat(0x1F));
-    let line_break = block.simd_eq(u8x16::splat(b'n'));
-    ends | (before.simd_eq(u8x16::splat(b'\\')) & !line_break)
-}
-
-fn is_ascii(high: u8x16) -> bool {
-    !high.any()
+    let escaped = if left == 0 { escaped } else { found.escapes_next(left) };
+    Undecided { at: window.len(), escaped, ascii: block::is_ascii(high) }
 }
 
 /// The same, byte by byte, for short windows.
-fn scalar(window: &[u8]) -> usize {
-    let mut before = 0;
+fn scalar(window: &[u8]) -> Undecided {
+    let ascii = window.is_ascii();
+    let mut escaped = false;
     for (at, &byte) in window.iter().enumerate() {
-        if byte == b'"' || byte < 0x20 || (before == b'\\' && byte != b'n') {
-            return at;
+        let frequent = matches!(byte, b'n' | b'r' | b't' | b'"' | b'\\');
+        if (escaped && !frequent) || (!escaped && (byte == b'"' || byte < 0x20)) {
+            return Undecided { at, escaped, ascii };
         }
-        before = byte;
+        escaped = byte == b'\\' && !escaped;
     }
-    window.len()
+    Undecided { at: window.len(), escaped, ascii }
 }

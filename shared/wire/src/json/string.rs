@@ -1,5 +1,6 @@
 //! Strings: validation, and their text in canonical escaped form.
 
+use super::decoded::{Decoded, unicode_run};
 use super::run::{Run, Stop};
 use super::utf8::Utf8Check;
 use super::{Handler, StringRole};
@@ -79,9 +80,16 @@ impl StringReader {
             if run.stop == Stop::WindowEnd {
                 continue;
             }
+            self.utf8.complete()?;
             if run.stop == Stop::Quote {
-                self.utf8.complete()?;
                 return Ok((at + 1, true));
+            }
+            if run.stop == Stop::UnicodeEscape {
+                let taken = unicode_run(chunk.get(at..).unwrap_or_default(), |text| h.text(text));
+                at += taken;
+                if taken > 0 {
+                    continue;
+                }
             }
             at += self.stopped(run.stop, base + at)?;
         }
@@ -90,7 +98,6 @@ impl StringReader {
 
     /// Deals with what ended a run at offset `at`; returns how many bytes of it to pass over.
     fn stopped(&mut self, stop: Stop, at: usize) -> Result<usize, WireError> {
-        self.utf8.complete()?;
         match stop {
             Stop::WindowEnd | Stop::Quote => Ok(0),
             Stop::Control => Err(WireError::ControlCharacter { at }),
@@ -173,7 +180,7 @@ fn unit_ended<H: Handler>(at: usize, value: u16, h: &mut H) -> Result<Escape, Wi
         0xD800..=0xDBFF => Ok(Escape::LowBackslash { at, high: value }),
         0xDC00..=0xDFFF => Err(WireError::LoneSurrogate { at }),
         _ => {
-            emit(u32::from(value), h);
+            h.text(Decoded::default().with(u32::from(value)).text());
             Ok(Escape::None)
         }
     }
@@ -190,30 +197,6 @@ fn pair_ended<H: Handler>(
     let Some(Ok(scalar)) = decoded else {
         return Err(WireError::LoneSurrogate { at });
     };
-    emit(u32::from(scalar), h);
+    h.text(Decoded::default().with(u32::from(scalar)).text());
     Ok(Escape::None)
-}
-
-/// Tells one decoded scalar value, in canonical escaped form.
-fn emit<H: Handler>(scalar: u32, h: &mut H) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let short = match scalar {
-        0x08 => b'b',
-        0x09 => b't',
-        0x0A => b'n',
-        0x0C => b'f',
-        0x0D => b'r',
-        0x22 => b'"',
-        0x5C => b'\\',
-        0x00..0x20 => {
-            let high = if scalar < 0x10 { b'0' } else { b'1' };
-            let low = HEX.get(scalar as usize & 0xF).copied().unwrap_or(b'0');
-            return h.text(&[b'\\', b'u', b'0', b'0', high, low]);
-        }
-        _ => {
-            let text = char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER);
-            return h.text(text.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-    };
-    h.text(&[b'\\', short]);
 }

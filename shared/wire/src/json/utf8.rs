@@ -31,6 +31,13 @@ impl Utf8Check {
     fn check_slowly(&mut self, piece: &[u8], at: usize) -> Result<(), WireError> {
         let taken = self.complete_pending(piece)?;
         let rest = piece.get(taken..).unwrap_or_default();
+        let (whole, open) = rest.split_at_checked(whole_len(rest)).unwrap_or((rest, &[]));
+        // Twice as fast as the check that says where the error is.
+        if simdutf8::basic::from_utf8(whole).is_ok() {
+            let start = at.saturating_add(taken).saturating_add(whole.len());
+            open.iter().for_each(|byte| self.push(*byte, start));
+            return if open.is_empty() { Ok(()) } else { self.check_open() };
+        }
         let Err(error) = simdutf8::compat::from_utf8(rest) else {
             return Ok(());
         };
@@ -54,15 +61,21 @@ impl Utf8Check {
             }
             self.push(*byte, self.at);
             taken += 1;
-            match core::str::from_utf8(self.pending.get(..self.len).unwrap_or_default()) {
-                Ok(_) => self.len = 0,
-                Err(error) if error.error_len().is_some() => {
-                    return Err(WireError::InvalidUtf8 { at: self.at });
-                }
-                Err(_) => {}
-            }
+            self.check_open()?;
         }
         Ok(taken)
+    }
+
+    /// Whether the open sequence is complete, or can still become so.
+    fn check_open(&mut self) -> Result<(), WireError> {
+        match core::str::from_utf8(self.pending.get(..self.len).unwrap_or_default()) {
+            Ok(_) => self.len = 0,
+            Err(error) if error.error_len().is_some() => {
+                return Err(WireError::InvalidUtf8 { at: self.at });
+            }
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     fn push(&mut self, byte: u8, at: usize) {
@@ -72,4 +85,19 @@ impl Utf8Check {
             self.at = at;
         }
     }
+}
+
+/// Length of `text` without a sequence that its end cuts.
+fn whole_len(text: &[u8]) -> usize {
+    let from_end = text.iter().rev().take(3).position(|byte| *byte >= 0xC0);
+    let Some(lead) = from_end else {
+        return text.len();
+    };
+    let at = text.len() - 1 - lead;
+    let needed = match text.get(at) {
+        Some(0xF0..) => 4,
+        Some(0xE0..) => 3,
+        _ => 2,
+    };
+    if lead + 1 < needed { at } else { text.len() }
 }
