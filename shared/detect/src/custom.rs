@@ -1,0 +1,136 @@
+//! The operator's own regexes and dictionaries.
+//!
+//! Both may span words, so they keep a frontier of their own in a stream: text is held back only
+//! from a place where a term has begun or a regex could still match.
+
+mod dictionary;
+mod pattern;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use dictionary::Dictionary;
+use pattern::{Liveness, Pattern};
+
+pub(crate) use pattern::regex;
+
+use crate::policy::{PolicyError, RawDictionary, RawRegex};
+use crate::rule::{BuiltIn, Group, Rule, RuleIndex};
+use crate::scan::Candidate;
+use crate::scanner::Selection;
+
+/// Compiled custom rules.
+#[derive(Debug, Default)]
+pub(crate) struct Custom {
+    rules: Vec<Arc<Rule>>,
+    regexes: Vec<Pattern>,
+    dictionary: Option<Dictionary>,
+}
+
+impl Custom {
+    /// Compiles everything.
+    pub(crate) fn compile(
+        regexes: &[RawRegex],
+        dictionaries: &[RawDictionary],
+    ) -> Result<Self, PolicyError> {
+        let mut custom = Self::default();
+        for raw in regexes {
+            let rule = custom.add("regexes.confidence", &raw.id, &raw.entity, raw.confidence)?;
+            let fail =
+                |reason| PolicyError::Pattern { field: "regexes", id: raw.id.clone(), reason };
+            custom.regexes.push(Pattern::compile(rule, &raw.pattern).map_err(fail)?);
+        }
+        let mut terms = Vec::new();
+        for raw in dictionaries {
+            let rule =
+                custom.add("dictionaries.confidence", &raw.id, &raw.entity, raw.confidence)?;
+            terms.extend(raw.terms.iter().map(|term| (term.as_str(), rule, raw.id.as_str())));
+        }
+        custom.dictionary = Dictionary::compile(&terms)?;
+        Ok(custom)
+    }
+
+    fn add(
+        &mut self,
+        field: &'static str,
+        id: &str,
+        entity: &str,
+        confidence: f32,
+    ) -> Result<RuleIndex, PolicyError> {
+        if !(0.0..=1.0).contains(&confidence) {
+            return Err(PolicyError::Confidence { field, value: confidence.to_string() });
+        }
+        let index = BuiltIn::COUNT + self.rules.len();
+        self.rules.push(Arc::new(Rule {
+            id: Cow::Owned(format!("custom.{id}")),
+            entity: Cow::Owned(entity.to_owned()),
+            group: Group::Custom,
+            confidence,
+        }));
+        Ok(RuleIndex(u16::try_from(index).unwrap_or(u16::MAX)))
+    }
+
+    /// Their entries of the rule table, in order.
+    pub(crate) fn rules(&self) -> Vec<Arc<Rule>> {
+        self.rules.clone()
+    }
+
+    fn candidate(&self, span: std::ops::Range<usize>, rule: RuleIndex) -> Option<Candidate> {
+        let known = self.rules.get(rule.position().checked_sub(BuiltIn::COUNT)?)?;
+        Some(Candidate { span, rule, confidence: known.confidence })
+    }
+}
+
+/// Up to where custom rules are settled in a text.
+#[derive(Debug, Default)]
+pub(crate) struct Frontier {
+    length: usize,
+    dictionary: usize,
+    regexes: Vec<(usize, Liveness)>,
+}
+
+impl Frontier {
+    pub(crate) fn at(&self) -> usize {
+        let regexes = self.regexes.iter().map(|(at, _)| *at).min();
+        self.length.min(self.dictionary).min(regexes.unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn shift(&mut self, by: usize) {
+        self.length = self.length.saturating_sub(by);
+        self.dictionary = self.dictionary.saturating_sub(by);
+        for (at, _) in &mut self.regexes {
+            *at = at.saturating_sub(by);
+        }
+    }
+
+    /// Adds what is settled in `text`, which the earlier calls saw the beginning of.
+    pub(crate) fn advance(
+        &mut self,
+        custom: &Custom,
+        selection: &Selection,
+        text: &[u8],
+        complete: bool,
+        out: &mut Vec<Candidate>,
+    ) {
+        self.length = text.len();
+        self.dictionary = self.dictionary.max(match &custom.dictionary {
+            Some(dictionary) => {
+                dictionary.advance(text, self.dictionary, complete, |span, rule| {
+                    out.extend(
+                        custom
+                            .candidate(span, rule)
+                            .filter(|c| selection.accepts(c.rule, c.confidence)),
+                    );
+                })
+            }
+            None => text.len(),
+        });
+        self.regexes.resize_with(custom.regexes.len(), Default::default);
+        for (pattern, (at, liveness)) in custom.regexes.iter().zip(&mut self.regexes) {
+            *at = pattern.advance(text, *at, complete, liveness, |span| {
+                let found = custom.candidate(span, pattern.rule);
+                out.extend(found.filter(|c| selection.accepts(c.rule, c.confidence)));
+            });
+        }
+    }
+}

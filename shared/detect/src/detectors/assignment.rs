@@ -1,0 +1,194 @@
+//! Secrets that only their name gives away: `password = "…"`, `Authorization: Bearer …`.
+
+use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::segment::Segment;
+use crate::validate::token::{classes, entropy};
+
+/// What a name promises about its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Password,
+    Key,
+    AwsSecret,
+    Authorization,
+}
+
+/// Most characters between an operator and its value: quotes, spaces, `Bearer `.
+const GAP: usize = 16;
+/// Longest name that is read.
+const NAME: usize = 48;
+
+/// Where the value begins that the operator at `operator` assigns to a secret's name.
+pub(crate) fn value_start(text: &[u8], operator: usize) -> Option<usize> {
+    kind(text, operator)?;
+    let gap = |b: &u8| b" \t\"'`=:>".contains(b);
+    let mut at = operator + 1;
+    let rest = text.get(at..)?;
+    at += rest.iter().take(8).take_while(|b| gap(b)).count();
+    for scheme in [b"Bearer ".as_slice(), b"bearer ", b"Basic ", b"Token "] {
+        if text.get(at..)?.starts_with(scheme) {
+            at += scheme.len();
+        }
+    }
+    (at - operator <= GAP).then_some(at)
+}
+
+/// The kind of the name before the operator at `operator`, if it is one.
+fn kind(text: &[u8], operator: usize) -> Option<Kind> {
+    if !matches!(text.get(operator), Some(b'=' | b':')) {
+        return None;
+    }
+    let from = operator.saturating_sub(NAME);
+    let left = text.get(from..operator)?;
+    let quiet = |b: &&u8| b" \t\"'`]:)".contains(*b);
+    let trimmed = left.len() - left.iter().rev().take(3).take_while(quiet).count();
+    let left = left.get(..trimmed)?;
+    // Most words before an operator end in something else: settle those at once.
+    if !matches!(
+        left.last()?.to_ascii_lowercase(),
+        b'd' | b't' | b'n' | b'y' | b's' | b'e' | b'l' | b'h'
+    ) {
+        return None;
+    }
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_' || **b == b'-' || **b == b'.';
+    let length = left.iter().rev().take_while(part).count();
+    name(left.get(left.len() - length..)?)
+}
+
+fn name(text: &[u8]) -> Option<Kind> {
+    let mut buffer = [0_u8; NAME];
+    let mut length = 0;
+    for byte in text.iter().filter(|b| b.is_ascii_alphanumeric()) {
+        if let Some(slot) = buffer.get_mut(length) {
+            *slot = byte.to_ascii_lowercase();
+            length += 1;
+        }
+    }
+    let name = buffer.get(..length)?;
+    let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word.as_bytes()));
+    if ends(&["secretaccesskey", "awssecretkey"]) {
+        return Some(Kind::AwsSecret);
+    }
+    if ends(&["authorization", "xapikey", "proxyauthorization"]) {
+        return Some(Kind::Authorization);
+    }
+    if ends(&["password", "passwd", "passphrase", "pwd", "passcode", "userpass", "dbpass"]) {
+        return Some(Kind::Password);
+    }
+    let keys = [
+        "secret",
+        "secretkey",
+        "apikey",
+        "accesskey",
+        "privatekey",
+        "authtoken",
+        "accesstoken",
+        "refreshtoken",
+        "token",
+        "clientsecret",
+        "encryptionkey",
+        "signingkey",
+        "authkey",
+        "credential",
+        "credentials",
+        "sharedkey",
+        "accountkey",
+        "masterkey",
+        "servicekey",
+        "apisecret",
+        "bearer",
+    ];
+    ends(&keys).then_some(Kind::Key)
+}
+
+/// Values in the segment that an operator inside it or before it names.
+pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    let from = segment.start().saturating_sub(GAP);
+    let text = segment.text();
+    for place in memchr::memchr2_iter(b'=', b':', segment.slice(from..segment.end())) {
+        let operator = from + place;
+        let Some(value) = value_start(text, operator) else { continue };
+        if value < segment.start() || value >= segment.end() {
+            continue;
+        }
+        if let (Some(kind), Some(end)) = (kind(text, operator), value_end(segment, value)) {
+            judge(kind, segment, value..end, out);
+        }
+    }
+}
+
+fn value_end(segment: &Segment<'_>, value: usize) -> Option<usize> {
+    let rest = segment.slice(value..segment.end());
+    let ends = |b: &u8| b"'\";,)]}&\\".contains(b) || b.is_ascii_whitespace();
+    let length = rest.iter().position(ends).unwrap_or(rest.len());
+    let text = rest.get(..length)?;
+    let trailing = text.iter().rev().take_while(|b| b".!?".contains(b)).count();
+    Some(value + length - trailing)
+}
+
+fn judge(
+    kind: Kind,
+    segment: &Segment<'_>,
+    span: std::ops::Range<usize>,
+    out: &mut Vec<Candidate>,
+) {
+    let value = segment.slice(span.clone());
+    if is_placeholder(value) {
+        return;
+    }
+    let bits = entropy(value);
+    let digits = value.iter().any(u8::is_ascii_digit);
+    let believable = match kind {
+        Kind::AwsSecret => value.len() == 40 && bits > 3.0,
+        Kind::Authorization => value.len() >= 12 && bits > 2.8,
+        Kind::Password => value.len() >= 6 && bits > 1.9 && (classes(value) >= 2 || symbols(value)),
+        Kind::Key => value.len() >= 16 && digits && bits > 3.0 && classes(value) >= 2,
+    };
+    if believable {
+        let rule = if kind == Kind::Authorization {
+            BuiltIn::Authorization
+        } else {
+            BuiltIn::GenericSecret
+        };
+        out.push(Candidate::plain(span, rule));
+    }
+}
+
+fn symbols(value: &[u8]) -> bool {
+    value.iter().any(|b| b"!@#$%^&*+~".contains(b))
+}
+
+/// Templates, code and the words that stand in for a secret in examples.
+fn is_placeholder(value: &[u8]) -> bool {
+    const STAND_INS: [&str; 18] = [
+        "your",
+        "example",
+        "changeme",
+        "placeholder",
+        "redacted",
+        "dummy",
+        "process.env",
+        "os.environ",
+        "getenv",
+        "null",
+        "none",
+        "undefined",
+        "xxxx",
+        "****",
+        "....",
+        "secrets.",
+        "config.",
+        "insert",
+    ];
+    let lower = value.to_ascii_lowercase();
+    let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
+    value.iter().any(|b| b"{}<>$([".contains(b)) && !symbols_only_inside(value)
+        || STAND_INS.iter().any(|word| has(word))
+        || has("://")
+}
+
+/// A `$` inside a password is a character; at its start it is a variable.
+fn symbols_only_inside(value: &[u8]) -> bool {
+    !value.starts_with(b"$") && !value.iter().any(|b| b"{}<>([".contains(b))
+}

@@ -1,0 +1,136 @@
+//! Data hidden in Base64, hexadecimal or percent escapes: decoded, and the inside scanned.
+
+use std::ops::Range;
+
+use super::address::runs;
+use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::segment::Segment;
+use crate::scan::window::Pass;
+
+/// Shortest run that is decoded, in characters.
+const MIN_RUN: usize = 20;
+/// Least confidence of something inside that makes the outside suspect.
+const MIN_INSIDE: f32 = 0.5;
+
+/// Decodes every run in the segment that could hold text.
+pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
+    for run in runs(segment, |b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)) {
+        if run.len() < MIN_RUN {
+            continue;
+        }
+        let text = segment.slice(run.clone());
+        if let Some(bytes) = hex(text) {
+            inside(pass, segment, run, &bytes, BuiltIn::EncodedHex);
+        } else if mixed(text)
+            && let Some(bytes) = base64(text)
+        {
+            inside(pass, segment, run, &bytes, BuiltIn::EncodedBase64);
+        }
+    }
+    for run in runs(segment, |b| b > b' ' && b < 0x80) {
+        let text = segment.slice(run.clone());
+        if text.iter().filter(|b| **b == b'%').count() >= 2
+            && let Some(bytes) = percent(text)
+        {
+            inside(pass, segment, run, &bytes, BuiltIn::EncodedPercent);
+        }
+    }
+}
+
+/// Base64 of text has letters of both cases, or digits among letters.
+fn mixed(text: &[u8]) -> bool {
+    crate::validate::token::classes(text) >= 2
+}
+
+/// Scans decoded text; one finding for the whole run when something is inside.
+fn inside(
+    pass: &mut Pass<'_>,
+    segment: &Segment<'_>,
+    run: Range<usize>,
+    bytes: &[u8],
+    rule: BuiltIn,
+) {
+    if !is_text(bytes) {
+        return;
+    }
+    let first = pass.out.len();
+    super::inner(pass, bytes, 0, segment.depth + 1);
+    let selection = pass.selection;
+    let found = pass.out.drain(first..).filter(|c| selection.accepts(c.rule, c.confidence));
+    let best = found.map(|c| c.confidence).fold(0.0_f32, f32::max);
+    if best >= MIN_INSIDE {
+        pass.out.push(Candidate::new(run, rule, best.min(rule.confidence())));
+    }
+}
+
+/// Mostly printable: what a person or a program could read.
+fn is_text(bytes: &[u8]) -> bool {
+    let printable = |b: &&u8| {
+        (b' '..0x7F).contains(*b) || b"\r\n\t".contains(*b) || **b >= 0xC2 || **b & 0xC0 == 0x80
+    };
+    let ascii = bytes.iter().filter(|b| b.is_ascii()).count();
+    bytes.len() >= 6
+        && bytes.iter().filter(printable).count() == bytes.len()
+        && ascii * 2 > bytes.len()
+}
+
+/// Decodes standard or URL-safe Base64, padded or not; `None` when it is neither.
+pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let padding = text.iter().rev().take_while(|b| **b == b'=').count();
+    let body = text.get(..text.len().checked_sub(padding)?)?;
+    if padding > 2 || body.len() % 4 == 1 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(body.len() / 4 * 3 + 3);
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for byte in body {
+        bits = bits << 6 | u32::from(sextet(*byte)?);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xFF) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+fn sextet(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+fn hex(text: &[u8]) -> Option<Vec<u8>> {
+    let body = text.strip_prefix(b"0x").unwrap_or(text);
+    if body.len() % 2 == 1 {
+        return None;
+    }
+    body.chunks_exact(2).map(|pair| pair_value(pair.first()?, pair.last()?)).collect()
+}
+
+fn pair_value(high: &u8, low: &u8) -> Option<u8> {
+    let digit = |b: &u8| char::from(*b).to_digit(16);
+    Some((digit(high)? * 16 + digit(low)?) as u8)
+}
+
+/// Replaces `%XX` by its byte; other characters stay.
+pub(crate) fn percent(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        let decoded = match tail {
+            [high, low, after @ ..] if *first == b'%' => pair_value(high, low).map(|b| (b, after)),
+            _ => None,
+        };
+        let (byte, after) = decoded.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = after;
+    }
+    (bytes.len() < text.len()).then_some(bytes)
+}

@@ -1,0 +1,111 @@
+//! Links and images in Markdown or HTML that would send data to a foreign host.
+
+use super::url;
+use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::segment::Segment;
+use crate::validate::token::classes;
+
+/// How far before a URL the Markdown or HTML that loads it is looked for.
+const REACH: usize = 128;
+/// Query or path parts from this length on look like carried data.
+const DATA: usize = 24;
+
+/// Hosts that links and images may point to, with their subdomains.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// Host names, lower-cased here.
+    pub(crate) fn new(hosts: impl IntoIterator<Item = String>) -> Self {
+        Self(
+            hosts
+                .into_iter()
+                .map(|host| host.trim_start_matches("*.").to_ascii_lowercase())
+                .collect(),
+        )
+    }
+
+    fn contains(&self, host: &[u8]) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.0.iter().any(|allowed| {
+            host.strip_suffix(allowed.as_bytes())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with(b"."))
+        })
+    }
+}
+
+/// How a URL is embedded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Embedding {
+    Image,
+    Link,
+}
+
+/// Every embedded URL to a host outside the list; the span covers the URL alone.
+pub(crate) fn find(segment: &Segment<'_>, hosts: &Hosts, out: &mut Vec<Candidate>) {
+    for place in memchr::memmem::find_iter(segment.bytes(), b"//") {
+        let at = segment.start() + place;
+        let start = scheme_start(segment, at);
+        let Some(embedding) = embedding(segment, start) else { continue };
+        let span = start..url::end(segment, at + 2);
+        let rest = segment.slice(at + 2..span.end);
+        let host = host(rest);
+        if host.is_empty() || hosts.contains(host) {
+            continue;
+        }
+        let carries = carries_data(rest.get(host.len()..).unwrap_or_default());
+        let (rule, plain) = match embedding {
+            Embedding::Image => (BuiltIn::ExfilImage, 0.7),
+            Embedding::Link => (BuiltIn::ExfilLink, 0.4),
+        };
+        out.push(Candidate::new(span, rule, if carries { plain + 0.25 } else { plain }));
+    }
+}
+
+fn scheme_start(segment: &Segment<'_>, at: usize) -> usize {
+    let left = segment.slice(segment.start()..at);
+    for scheme in [b"https:".as_slice(), b"http:", b"HTTPS:", b"HTTP:", b"ftp:"] {
+        if left.ends_with(scheme) {
+            return at - scheme.len();
+        }
+    }
+    at
+}
+
+/// What stands before the URL: `](`, `<`, `]: `, `src="`, `url(`.
+fn embedding(segment: &Segment<'_>, start: usize) -> Option<Embedding> {
+    let left = segment.left_of(start, REACH);
+    let quiet = |b: &&u8| b" \t\r\n\"'<".contains(*b);
+    let gap = left.iter().rev().take(4).take_while(quiet).count();
+    let head = left.get(..left.len() - gap)?;
+    if head.ends_with(b"](") {
+        let opened = memchr::memrchr(b'[', head)?;
+        let image = opened.checked_sub(1).and_then(|i| head.get(i)) == Some(&b'!');
+        return Some(if image { Embedding::Image } else { Embedding::Link });
+    }
+    let lower = head.to_ascii_lowercase();
+    let ends = |words: &[&str]| words.iter().any(|word| lower.ends_with(word.as_bytes()));
+    if ends(&["src=", "srcset=", "poster=", "background=", "url(", "data="]) {
+        return Some(Embedding::Image);
+    }
+    let reference = head.ends_with(b"]:") && head.contains(&b'[');
+    let autolink = left.ends_with(b"<");
+    (reference || autolink || ends(&["href=", "action=", "cite=", "ping="]))
+        .then_some(Embedding::Link)
+}
+
+fn host(rest: &[u8]) -> &[u8] {
+    let authority = rest.split(|b| b"/?#\\".contains(b)).next().unwrap_or_default();
+    let host = authority.split(|b| *b == b'@').next_back().unwrap_or_default();
+    host.split(|b| *b == b':').next().unwrap_or_default()
+}
+
+/// A query with a value, or a path part long and mixed enough to be an encoding.
+fn carries_data(tail: &[u8]) -> bool {
+    let query = memchr::memchr2(b'?', b'#', tail);
+    let valued = query.is_some_and(|place| {
+        tail.len() - place > 3 && tail.get(place..).is_some_and(|q| q.contains(&b'='))
+    });
+    valued || tail.split(|b| *b == b'/').any(|part| part.len() >= DATA && classes(part) >= 2)
+}

@@ -1,0 +1,119 @@
+//! What to look for inside a segment, by the anchors it has.
+
+pub(crate) mod address;
+pub(crate) mod assignment;
+pub(crate) mod coin;
+pub(crate) mod email;
+pub(crate) mod encoded;
+pub(crate) mod exfil;
+pub(crate) mod identity;
+pub(crate) mod injection;
+pub(crate) mod invisible;
+pub(crate) mod number;
+pub(crate) mod number_rules;
+pub(crate) mod pem;
+pub(crate) mod phone;
+pub(crate) mod phrases;
+pub(crate) mod signatures;
+pub(crate) mod token;
+pub(crate) mod url;
+
+use crate::normalise;
+use crate::rule::Group;
+use crate::scan::Candidate;
+use crate::scan::anchor::{
+    ASSIGN, AT, Anchors, COLON, DIGITS, ESCAPE, LINK, LONG, PHRASE, SPECIAL,
+};
+use crate::scan::segment::Segment;
+use crate::scan::window::Pass;
+
+/// Layers of encoding that are taken off at most.
+pub(crate) const MAX_DEPTH: u8 = 2;
+
+/// Runs the detectors that the segment's anchors ask for, and normalises where it is needed.
+pub(crate) fn scan_segment(pass: &mut Pass<'_>, segment: &Segment<'_>) {
+    let first = pass.out.len();
+    plain(pass, segment);
+    if segment.has(SPECIAL | ESCAPE) {
+        if pass.selection.has(Group::Invisible) {
+            invisible::find(segment, pass.out);
+        }
+        disguised(pass, segment);
+    }
+    retain(pass, segment, first);
+}
+
+/// The detectors that read the text as it stands.
+fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
+    let on = |group: Group| pass.selection.has(group);
+    let personal = on(Group::Pii) || on(Group::PiiNational);
+    if segment.has(DIGITS) && personal {
+        address::find_v4(segment, pass.out);
+        number::find(segment, pass.out);
+        identity::find(segment, pass.out);
+    }
+    if segment.has(COLON) && on(Group::Pii) {
+        address::find_v6(segment, pass.out);
+        address::find_mac(segment, pass.out);
+    }
+    if segment.has(AT) && on(Group::Pii) {
+        email::find(segment, pass.out);
+    }
+    if segment.has(LINK) && on(Group::Secrets) {
+        url::find(segment, pass.out);
+    }
+    if segment.has(LINK) && on(Group::Exfil) {
+        exfil::find(segment, &pass.scanner.hosts, pass.out);
+    }
+    if segment.has(LONG) {
+        if on(Group::Secrets) {
+            token::find(segment, pass.out);
+        }
+        if on(Group::Pii) {
+            coin::find(segment, pass.out);
+        }
+    }
+    if segment.has(ASSIGN) && on(Group::Secrets) {
+        assignment::find(segment, pass.out);
+    }
+    if segment.has(LONG | ESCAPE) && on(Group::Encoded) && segment.depth < MAX_DEPTH {
+        encoded::find(pass, segment);
+    }
+    if segment.has(PHRASE) && on(Group::Injection) {
+        injection::find(pass, segment);
+    }
+}
+
+/// Scans the segment as a reader would see it and maps what is found back.
+fn disguised(pass: &mut Pass<'_>, segment: &Segment<'_>) {
+    let Some(view) = normalise::view(segment) else { return };
+    let first = pass.out.len();
+    inner(pass, view.text(), view.start(), segment.depth);
+    for candidate in pass.out.iter_mut().skip(first) {
+        candidate.span = view.original(&candidate.span);
+    }
+}
+
+/// Scans `text` from `start` on as one segment of its own; candidates have its own offsets.
+pub(crate) fn inner(pass: &mut Pass<'_>, text: &[u8], start: usize, depth: u8) {
+    let own = text.get(start..).unwrap_or_default();
+    let kinds = anchors(pass, own) | ASSIGN;
+    plain(pass, &Segment::new(text, start..text.len(), kinds, depth));
+}
+
+fn anchors(pass: &Pass<'_>, text: &[u8]) -> u16 {
+    Anchors::new(pass.scanner.fingerprints(), text, 0, 0)
+        .fold(0, |kinds, anchor| kinds | anchor.kinds)
+}
+
+/// Keeps what policy and allow lists let count.
+fn retain(pass: &mut Pass<'_>, segment: &Segment<'_>, first: usize) {
+    let (selection, scanner) = (pass.selection, pass.scanner);
+    let mut place = 0;
+    pass.out.retain(|candidate: &Candidate| {
+        place += 1;
+        place <= first
+            || (selection.accepts(candidate.rule, candidate.confidence)
+                && !scanner.allowed.contains(segment.slice(candidate.span.clone())))
+    });
+}

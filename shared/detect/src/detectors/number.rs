@@ -1,0 +1,171 @@
+//! Numbers printed in groups: finds the groups, lets [`super::number_rules`] judge them.
+
+use std::ops::Range;
+
+use super::number_rules;
+use crate::scan::Candidate;
+use crate::scan::segment::Segment;
+
+/// Fewest digits of any number that is looked for.
+const MIN_DIGITS: usize = 6;
+/// Most digits of any number that is looked for (a payment card).
+const MAX_DIGITS: usize = 19;
+
+/// What separates a group of digits from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Separator {
+    Space,
+    Dash,
+    Dot,
+    Slash,
+    /// A parenthesis, with or without a space.
+    Paren,
+    /// A dash between spaces.
+    Spaced,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    start: usize,
+    end: usize,
+    /// Before the group; meaningless for the first of a run.
+    separator: Separator,
+}
+
+/// A few neighbouring groups, read as one number.
+pub(crate) struct Number<'r> {
+    /// The digit characters.
+    pub(crate) digits: &'r [u8],
+    /// Lengths of the groups.
+    pub(crate) lengths: &'r [usize],
+    /// The separator, where all are the same.
+    pub(crate) separator: Option<Separator>,
+    pub(crate) has_paren: bool,
+    pub(crate) has_slash: bool,
+    pub(crate) has_dot: bool,
+    /// Bytes of the text, from the first digit to the last.
+    pub(crate) span: Range<usize>,
+    /// The number is all of its run: no digits continue it on either side.
+    pub(crate) whole: bool,
+}
+
+impl Number<'_> {
+    /// Whether the digits stand together without separators.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.lengths.len() == 1
+    }
+
+    /// Whether the groups have exactly these lengths.
+    pub(crate) fn grouped(&self, lengths: &[usize]) -> bool {
+        self.lengths == lengths
+    }
+
+    /// Whether one kind of separator, out of `allowed`, is used throughout.
+    pub(crate) fn separated_by(&self, allowed: &[Separator]) -> bool {
+        self.separator.is_some_and(|separator| allowed.contains(&separator))
+    }
+}
+
+/// Looks at every run of digit groups in the segment.
+pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    let mut groups = Vec::new();
+    let mut at = segment.start();
+    while let Some(skip) = segment.slice(at..segment.end()).iter().position(u8::is_ascii_digit) {
+        let start = at + skip;
+        groups.clear();
+        at = read_run(segment, start, &mut groups);
+        let digits: usize = groups.iter().map(|g| g.end - g.start).sum();
+        let glued = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0xC0;
+        if digits >= MIN_DIGITS && !glued(segment.before(start)) && !glued(segment.byte(at)) {
+            windows(segment, &groups, out);
+        }
+    }
+}
+
+/// Reads groups from `at`; answers where the last one ends.
+fn read_run(segment: &Segment<'_>, at: usize, groups: &mut Vec<Group>) -> usize {
+    let mut separator = Separator::Space;
+    let mut start = at;
+    loop {
+        let rest = segment.slice(start..segment.end());
+        let end = start + rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        groups.push(Group { start, end, separator });
+        match read_separator(segment.slice(end..segment.end())) {
+            Some((next, length)) => (separator, start) = (next, end + length),
+            None => return end,
+        }
+    }
+}
+
+/// The separator that `rest` starts with, when a digit follows it.
+fn read_separator(rest: &[u8]) -> Option<(Separator, usize)> {
+    let length = rest.iter().take(4).position(u8::is_ascii_digit)?;
+    let separator = match rest.get(..length)? {
+        b" " => Separator::Space,
+        b"-" => Separator::Dash,
+        b"." => Separator::Dot,
+        b"/" => Separator::Slash,
+        b" - " => Separator::Spaced,
+        b")" | b") " | b")-" | b" (" | b"(" | b") (" | b"-(" | b")(" => Separator::Paren,
+        _ => return None,
+    };
+    Some((separator, length))
+}
+
+/// Every stretch of groups that could be one number.
+fn windows(segment: &Segment<'_>, groups: &[Group], out: &mut Vec<Candidate>) {
+    let mut done = 0;
+    for first in 0..groups.len() {
+        if groups.get(first).is_none_or(|g| g.start < done || (first > 0 && !is_edge(g.separator)))
+        {
+            continue;
+        }
+        let before = out.len();
+        stretch(segment, groups, first, out);
+        if let Some(found) = out.get(before..) {
+            let sure = found.iter().filter(|c| c.confidence >= 0.5).map(|c| c.span.end);
+            done = sure.max().unwrap_or(done);
+        }
+    }
+}
+
+fn is_edge(separator: Separator) -> bool {
+    matches!(separator, Separator::Space | Separator::Spaced)
+}
+
+/// The numbers that begin with group `first`.
+fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<Candidate>) {
+    let (mut digits, mut count) = ([0_u8; MAX_DIGITS], 0);
+    let mut lengths = [0_usize; MAX_DIGITS];
+    let tail = groups.get(first..).unwrap_or_default();
+    for (place, group) in tail.iter().enumerate() {
+        let text = segment.slice(group.start..group.end);
+        let Some(slot) = digits.get_mut(count..count + text.len()) else { return };
+        slot.copy_from_slice(text);
+        count += text.len();
+        if let Some(length) = lengths.get_mut(place) {
+            *length = text.len();
+        }
+        let last = place + 1 == tail.len();
+        let ends = last || tail.get(place + 1).is_some_and(|next| is_edge(next.separator));
+        if ends && count >= MIN_DIGITS {
+            let inner = tail.get(1..=place).unwrap_or_default();
+            let number = Number {
+                digits: digits.get(..count).unwrap_or_default(),
+                lengths: lengths.get(..=place).unwrap_or_default(),
+                separator: uniform(inner),
+                has_paren: inner.iter().any(|g| g.separator == Separator::Paren),
+                has_slash: inner.iter().any(|g| g.separator == Separator::Slash),
+                has_dot: inner.iter().any(|g| g.separator == Separator::Dot),
+                span: tail.first().map_or(group.start, |g| g.start)..group.end,
+                whole: last && first == 0,
+            };
+            number_rules::judge(segment, &number, out);
+        }
+    }
+}
+
+fn uniform(groups: &[Group]) -> Option<Separator> {
+    let (first, rest) = groups.split_first()?;
+    rest.iter().all(|g| g.separator == first.separator).then_some(first.separator)
+}

@@ -1,0 +1,120 @@
+//! Telephone numbers: international, national with separators, bare ones beside a word.
+
+use std::ops::Range;
+
+use super::number::{Number, Separator};
+use crate::scan::context::Topics;
+use crate::scan::segment::Segment;
+
+/// Where the telephone number stands (with `+` and parenthesis) and how sure it is.
+pub(crate) fn judge(segment: &Segment<'_>, number: &Number<'_>) -> Option<(Range<usize>, f32)> {
+    let digits = number.digits.len();
+    if !(6..=15).contains(&digits) || number.lengths.len() > 7 || impossible(segment, number) {
+        return None;
+    }
+    let span = with_prefix(segment, number);
+    let plus = segment.byte(span.start) == b'+';
+    let plain = plain(number, plus, span.start < number.span.start);
+    if plain >= 0.7 {
+        return Some((span, plain));
+    }
+    let topics = segment.topics(number.span.start);
+    let named = topics.any(Topics::PHONE);
+    let confidence = match (named, topics.any(Topics::NUMBER)) {
+        (true, false) => plain.max(0.45) + 0.2,
+        (true, true) => plain.max(0.4) + 0.15,
+        (false, true) => plain - 0.2,
+        (false, false) => plain,
+    };
+    (confidence > 0.2).then_some((span, confidence.min(1.0)))
+}
+
+/// Confidence by the look alone.
+fn plain(number: &Number<'_>, plus: bool, prefixed: bool) -> f32 {
+    let digits = number.digits.len();
+    let first = number.digits.first().copied().unwrap_or(0);
+    let grouped = !number.is_bare();
+    if plus {
+        return if digits >= 8 && first != b'0' { 0.85 } else { 0.3 };
+    }
+    if grouped && nanp(number) {
+        return 0.75;
+    }
+    let paren = number.has_paren || prefixed;
+    match (first, digits) {
+        (_, 7..=12) if paren && grouped => 0.55,
+        (b'0', 9..=11) if grouped => 0.5,
+        (b'0', 10..=14) if number.digits.starts_with(b"00") => 0.4,
+        (b'0', 9..=11) => 0.35,
+        (b'1', 11) if number.is_bare() => 0.4,
+        (_, 7..=12) if grouped => 0.35,
+        (_, 10) => 0.3,
+        _ => 0.25,
+    }
+}
+
+/// North American numbering plan: area and exchange codes begin with 2 to 9.
+fn nanp(number: &Number<'_>) -> bool {
+    let local = match number.lengths {
+        [3, 3, 4] => number.digits,
+        [1, 3, 3, 4] if number.digits.first() == Some(&b'1') => {
+            number.digits.get(1..).unwrap_or_default()
+        }
+        _ => return false,
+    };
+    let starts = |at: usize| local.get(at).is_some_and(|b| (b'2'..=b'9').contains(b));
+    starts(0) && starts(3)
+}
+
+/// Looks like something else: a date, a time span, an address of a machine, an amount.
+fn impossible(segment: &Segment<'_>, number: &Number<'_>) -> bool {
+    let before = segment.before(number.span.start);
+    let after = segment.byte(number.span.end);
+    let followed = |test: fn(&u8) -> bool| test(&segment.byte(number.span.end + 1));
+    b"$#%=/:.".contains(&before)
+        || before >= 0x80
+            && segment.slice(number.span.start.saturating_sub(3)..number.span.start)
+                == "€".as_bytes()
+        || after == b'%'
+        || (b":./".contains(&after) && followed(u8::is_ascii_digit))
+        || date(number)
+        || number.has_slash
+        || number.grouped(&[3, 2, 4])
+        || number.lengths.iter().filter(|length| **length == 1).count() > 2
+        || (number.has_dot && number.lengths.len() == 2)
+        || uniform_thousands(number)
+        || number.digits.windows(2).all(|pair| pair.first() == pair.last())
+}
+
+/// `1.234.567` and `1 234 567` are amounts unless the first group is as long as the others.
+fn uniform_thousands(number: &Number<'_>) -> bool {
+    let Some((first, rest)) = number.lengths.split_first() else { return false };
+    number.separated_by(&[Separator::Dot]) && *first <= 3 && rest.iter().all(|length| *length == 3)
+}
+
+fn date(number: &Number<'_>) -> bool {
+    let value = |from: usize, to: usize| {
+        let digits = number.digits.get(from..to).unwrap_or_default();
+        digits.iter().fold(0_u32, |n, b| n * 10 + u32::from(b.wrapping_sub(b'0')))
+    };
+    let year = |y: u32| (1800..2200).contains(&y);
+    match *number.lengths {
+        [4, 2, 2] | [4, 2, 2, ..] => year(value(0, 4)) && value(4, 6) <= 12 && value(6, 8) <= 31,
+        [a @ 1..=2, b @ 1..=2, 4] => year(value(a + b, a + b + 4)) && value(0, a) <= 31,
+        [4, 4] => year(value(0, 4)) && year(value(4, 8)),
+        [8] => year(value(0, 4)) && value(4, 6) <= 12 && value(6, 8) <= 31,
+        _ => false,
+    }
+}
+
+/// Takes in a `+`, `(` or `+(` right before the number.
+fn with_prefix(segment: &Segment<'_>, number: &Number<'_>) -> Range<usize> {
+    let mut start = number.span.start;
+    if segment.before(start) == b'(' && number.has_paren && start > segment.start() {
+        start -= 1;
+    }
+    if segment.before(start) == b'+' && start > segment.start() {
+        start -= 1;
+    }
+    start..number.span.end
+}

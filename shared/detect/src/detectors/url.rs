@@ -1,0 +1,97 @@
+//! URLs that carry credentials, connection strings, webhooks.
+
+use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::segment::Segment;
+
+/// Every `scheme://user:password@host` and known webhook in the segment.
+pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    for place in memchr::memmem::find_iter(segment.bytes(), b"://") {
+        let at = segment.start() + place;
+        let Some(start) = scheme_start(segment, at) else { continue };
+        let end = end(segment, at + 3);
+        if let Some((rule, confidence)) = credentials(segment, start, at, end) {
+            out.push(Candidate::new(start..end, rule, confidence));
+        } else if is_webhook(segment.slice(at + 3..end)) {
+            out.push(Candidate::plain(start..end, BuiltIn::Webhook));
+        }
+    }
+}
+
+fn scheme_start(segment: &Segment<'_>, at: usize) -> Option<usize> {
+    let left = segment.slice(segment.start()..at);
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || b"+-.:".contains(*b);
+    let length = left.iter().rev().take(24).take_while(part).count();
+    (1..24).contains(&length).then_some(at - length)
+}
+
+/// The end of the URL that goes on at `from`: closing punctuation does not belong to it.
+pub(crate) fn end(segment: &Segment<'_>, from: usize) -> usize {
+    let rest = segment.slice(from..segment.end());
+    let stops = |b: &u8| b"'\"<>`)]}\\^|".contains(b) || b.is_ascii_whitespace() || *b >= 0xE0;
+    let length = rest.iter().position(stops).unwrap_or(rest.len());
+    let text = rest.get(..length).unwrap_or_default();
+    let trailing = text.iter().rev().take_while(|b| b".,;:!?".contains(b)).count();
+    from + length - trailing
+}
+
+fn credentials(
+    segment: &Segment<'_>,
+    start: usize,
+    scheme_end: usize,
+    end: usize,
+) -> Option<(BuiltIn, f32)> {
+    let rest = segment.slice(scheme_end + 3..end);
+    let authority = rest.split(|b| b"/?#".contains(b)).next()?;
+    // A password may hold a raw slash or `@`: the last `@` before the path's query decides.
+    let at = memchr::memrchr(b'@', authority)?;
+    let (user, host) = (authority.get(..at)?, authority.get(at + 1..)?);
+    let colon = memchr::memchr(b':', user)?;
+    let password = user.get(colon + 1..)?;
+    if password.is_empty() || host.is_empty() || template(user) || template(host) {
+        return None;
+    }
+    let confidence = if is_stand_in(password) { 0.3 } else { 0.9 };
+    let web = matches!(
+        segment.slice(start..scheme_end),
+        b"http" | b"https" | b"ftp" | b"ftps" | b"ssh" | b"git"
+    );
+    Some((if web { BuiltIn::UrlCredentials } else { BuiltIn::ConnectionString }, confidence))
+}
+
+fn template(text: &[u8]) -> bool {
+    text.iter().any(|b| b"{}$<>[]()*".contains(b))
+        && (text.contains(&b'{')
+            || text.starts_with(b"$")
+            || text.contains(&b'<')
+            || text.contains(&b'*'))
+}
+
+/// Words that documentation puts where a password goes.
+fn is_stand_in(password: &[u8]) -> bool {
+    let lower = password.to_ascii_lowercase();
+    let uniform = lower.windows(2).all(|pair| pair.first() == pair.last());
+    let words: [&[u8]; 9] = [
+        b"xxx",
+        b"placeholder",
+        b"changeme",
+        b"your_password",
+        b"yourpassword",
+        b"...",
+        b"redacted",
+        b"dummy",
+        b"example",
+    ];
+    uniform || words.contains(&lower.as_slice())
+}
+
+/// Incoming webhooks whose URL is the secret.
+fn is_webhook(rest: &[u8]) -> bool {
+    let prefixes: [&[u8]; 4] = [
+        b"hooks.slack.com/services/T",
+        b"discord.com/api/webhooks/",
+        b"discordapp.com/api/webhooks/",
+        b"hooks.zapier.com/hooks/catch/",
+    ];
+    prefixes.iter().any(|prefix| rest.starts_with(prefix) && rest.len() >= prefix.len() + 20)
+}

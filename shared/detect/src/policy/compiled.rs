@@ -1,0 +1,279 @@
+//! A policy as filters use it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use regex_automata::meta::Regex;
+
+use super::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule};
+use crate::allow::Allowed;
+use crate::custom::{self, Custom};
+use crate::detectors::exfil::Hosts;
+use crate::rule::{Finding, Group, Rule, RuleIndex};
+use crate::scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner, Selection};
+
+/// Largest hold-back limit, in bytes.
+const MAX_HOLD_BACK: usize = 65_536;
+
+/// Why a policy can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// An entry names nothing that exists.
+    #[error("rules: {0:?} is no group, rule id or entity type")]
+    UnknownRule(String),
+    /// A confidence is outside 0 to 1.
+    #[error("{field}: confidence {value} is outside 0 to 1")]
+    Confidence {
+        /// The field.
+        field: &'static str,
+        /// What was written.
+        value: String,
+    },
+    /// A pattern does not compile or compiles to too much.
+    #[error("{field}: pattern of {id:?} is not usable: {reason}")]
+    Pattern {
+        /// The field.
+        field: &'static str,
+        /// The rule's id, or the position in an allow list.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A dictionary is empty, too large or has an unusable term.
+    #[error("dictionaries: {id:?} {reason}")]
+    Dictionary {
+        /// The rule's id.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The hold-back limit is out of range.
+    #[error("hold_back_bytes: {0} is outside {MIN_HOLD_BACK} to {MAX_HOLD_BACK}")]
+    HoldBack(usize),
+}
+
+/// What a policy does about one rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Treatment {
+    /// What happens to a finding.
+    pub action: Action,
+    /// Directions inspected.
+    pub direction: Directions,
+    /// Least confidence that counts.
+    pub min_confidence: f32,
+    /// Found and counted, but nothing is done.
+    pub shadow: bool,
+    /// May be skipped while the pool is saturated.
+    pub optional: bool,
+    /// Message roles inspected in requests; empty means all.
+    pub roles: Arc<[String]>,
+}
+
+/// A compiled policy: its scanner, and what to do about each rule.
+pub struct Policy {
+    scanner: Arc<Scanner>,
+    treatments: Vec<Option<Treatment>>,
+    /// Selections for request and response, with and without the optional rules.
+    selections: [[Arc<Selection>; 2]; 2],
+    hash_key: Option<Vec<u8>>,
+    /// When inspecting fails.
+    pub on_error: OnTrouble,
+    /// When a body can't be read.
+    pub on_unscannable: OnTrouble,
+    /// Most bytes of text in a response.
+    pub max_response_bytes: Option<usize>,
+    /// Message roles inspected in requests; empty means all.
+    pub roles: Vec<String>,
+    /// Environment variable with the key of `hash`.
+    pub hash_key_env: Option<String>,
+}
+
+impl Policy {
+    /// The scanner of this policy.
+    pub fn scanner(&self) -> &Arc<Scanner> {
+        &self.scanner
+    }
+
+    /// Which rules count in `direction`; `saturated` leaves out the optional ones.
+    pub fn selection(&self, direction: Direction, saturated: bool) -> &Arc<Selection> {
+        let [normal, reduced] = &self.selections;
+        let [request, response] = if saturated { reduced } else { normal };
+        if direction == Direction::Request { request } else { response }
+    }
+
+    /// What happens to a finding.
+    pub fn treatment(&self, finding: &Finding) -> Option<&Treatment> {
+        self.treatment_of(finding.index)
+    }
+
+    pub(crate) fn treatment_of(&self, rule: RuleIndex) -> Option<&Treatment> {
+        self.treatments.get(rule.position())?.as_ref()
+    }
+
+    /// Gives `hash` its key; without one it redacts.
+    pub fn with_hash_key(mut self, key: &[u8]) -> Self {
+        self.hash_key = Some(key.to_vec());
+        self
+    }
+
+    pub(crate) fn hash_key(&self) -> Option<&[u8]> {
+        self.hash_key.as_deref()
+    }
+
+    /// Whether texts of this message role are inspected at all.
+    pub fn inspects(&self, role: &str) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|inspected| inspected == role)
+    }
+
+    /// Whether any rule ever looks in `direction`.
+    pub fn is_active(&self, direction: Direction) -> bool {
+        self.treatments.iter().flatten().any(|t| t.direction.include(direction))
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let scanner = Arc::new(Scanner::new());
+        let treatments = treatments(&scanner, &default_rules()).unwrap_or_default();
+        Self::assemble(scanner, treatments, &RawPolicy::default())
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy").field("treatments", &self.treatments).finish_non_exhaustive()
+    }
+}
+
+impl TryFrom<RawPolicy> for Policy {
+    type Error = PolicyError;
+
+    fn try_from(raw: RawPolicy) -> Result<Self, PolicyError> {
+        let hold_back = raw.hold_back_bytes.unwrap_or(DEFAULT_HOLD_BACK);
+        if !(MIN_HOLD_BACK..=MAX_HOLD_BACK).contains(&hold_back) {
+            return Err(PolicyError::HoldBack(hold_back));
+        }
+        let custom = Custom::compile(&raw.regexes, &raw.dictionaries)?;
+        let hosts = Hosts::new(raw.link_hosts.iter().cloned());
+        let scanner = Arc::new(Scanner::with(custom, allowed(&raw)?, hosts, hold_back));
+        let written = if raw.rules.is_empty() { default_rules() } else { raw.rules.clone() };
+        let treatments = treatments(&scanner, &written)?;
+        Ok(Self::assemble(scanner, treatments, &raw))
+    }
+}
+
+impl Policy {
+    fn assemble(
+        scanner: Arc<Scanner>,
+        treatments: Vec<Option<Treatment>>,
+        raw: &RawPolicy,
+    ) -> Self {
+        let select = |direction, saturated| {
+            let chosen = treatments.iter().map(|t| {
+                t.as_ref()
+                    .filter(|t| t.direction.include(direction) && !(saturated && t.optional))
+                    .map(|t| t.min_confidence)
+            });
+            Arc::new(Selection::in_order(&scanner, chosen))
+        };
+        let selections = [false, true].map(|saturated| {
+            [Direction::Request, Direction::Response].map(|d| select(d, saturated))
+        });
+        Self {
+            selections,
+            scanner,
+            treatments,
+            hash_key: None,
+            on_error: raw.on_error,
+            on_unscannable: raw.on_unscannable,
+            max_response_bytes: raw.max_response_bytes,
+            roles: raw.roles.clone(),
+            hash_key_env: raw.hash_key_env.clone(),
+        }
+    }
+}
+
+fn allowed(raw: &RawPolicy) -> Result<Allowed, PolicyError> {
+    let compile = |(place, pattern): (usize, &String)| -> Result<Regex, PolicyError> {
+        custom::regex(pattern).map_err(|reason| PolicyError::Pattern {
+            field: "allow.regex",
+            id: place.to_string(),
+            reason,
+        })
+    };
+    let patterns = raw.allow.regex.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
+    Ok(Allowed::new(&raw.allow.exact, patterns, &raw.allow.domains))
+}
+
+/// For each rule of the scanner the last entry that names it.
+fn treatments(
+    scanner: &Scanner,
+    written: &[RawRule],
+) -> Result<Vec<Option<Treatment>>, PolicyError> {
+    for entry in written {
+        validate(scanner, entry)?;
+    }
+    let entry_for = |rule: &Rule| written.iter().rev().find(|entry| names(entry, rule));
+    Ok(scanner.rules().iter().map(|rule| entry_for(rule).map(treatment)).collect())
+}
+
+fn treatment(entry: &RawRule) -> Treatment {
+    Treatment {
+        action: entry.action,
+        direction: entry.direction,
+        min_confidence: entry.min_confidence,
+        shadow: entry.shadow,
+        optional: entry.optional,
+        roles: entry.roles.clone().into(),
+    }
+}
+
+fn names(entry: &RawRule, rule: &Rule) -> bool {
+    let is = |name: &String| *name == rule.id || *name == rule.entity;
+    let matches = |name: &String| name == rule.group.name() || is(name);
+    entry.rules.iter().any(matches) && !entry.except.iter().any(is)
+}
+
+fn validate(scanner: &Scanner, entry: &RawRule) -> Result<(), PolicyError> {
+    if !(0.0..=1.0).contains(&entry.min_confidence) {
+        let value = entry.min_confidence.to_string();
+        return Err(PolicyError::Confidence { field: "rules.min_confidence", value });
+    }
+    let known = |name: &&String| {
+        Group::ALL.iter().any(|group| group.name() == *name)
+            || scanner.rules().iter().any(|rule| rule.id == **name || rule.entity == **name)
+    };
+    match entry.rules.iter().chain(&entry.except).find(|name| !known(name)) {
+        Some(name) => Err(PolicyError::UnknownRule(name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Personal data, secrets and encoded forms of them are redacted both ways, what could carry data
+/// away is removed from responses, the rest is counted.
+fn default_rules() -> Vec<RawRule> {
+    let rule = |groups: &[Group], direction, action, min_confidence| RawRule {
+        rules: groups.iter().map(|group| group.name().to_owned()).collect(),
+        direction,
+        action,
+        min_confidence,
+        except: Vec::new(),
+        shadow: false,
+        roles: Vec::new(),
+        optional: false,
+    };
+    vec![
+        rule(&[Group::Pii, Group::PiiNational], Directions::Both, Action::Redact, 0.5),
+        rule(
+            &[Group::Secrets, Group::Encoded, Group::Custom],
+            Directions::Both,
+            Action::Redact,
+            0.5,
+        ),
+        rule(&[Group::Injection, Group::Invisible], Directions::Request, Action::Flag, 0.5),
+        rule(&[Group::Leak], Directions::Response, Action::Flag, 0.5),
+        rule(&[Group::Exfil], Directions::Response, Action::Redact, 0.6),
+        rule(&[Group::Size], Directions::Both, Action::Block, 0.5),
+    ]
+}

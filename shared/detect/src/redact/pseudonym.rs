@@ -1,0 +1,138 @@
+//! Numbered names for values, and putting the values back.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Most pseudonyms of one request: further values are redacted.
+const MAX: usize = 4096;
+
+/// One value and its name.
+#[derive(Clone)]
+struct Pseudonym {
+    entity: String,
+    value: String,
+    placeholder: String,
+}
+
+/// The values of one request that were replaced by names, kept until its response has passed.
+#[derive(Clone, Default)]
+pub struct Pseudonyms {
+    known: Vec<Pseudonym>,
+}
+
+impl Pseudonyms {
+    /// The name of a value: `[EMAIL_1]`; the same value gets the same name. `None` when there are
+    /// too many.
+    pub fn name(&mut self, entity: &str, value: &str) -> Option<&str> {
+        let place = self.known.iter().position(|p| p.entity == entity && p.value == value);
+        let place = match place {
+            Some(place) => place,
+            None if self.known.len() >= MAX => return None,
+            None => {
+                let number = self.known.iter().filter(|p| p.entity == entity).count() + 1;
+                self.known.push(Pseudonym {
+                    entity: entity.to_owned(),
+                    value: value.to_owned(),
+                    placeholder: format!("[{entity}_{number}]"),
+                });
+                self.known.len() - 1
+            }
+        };
+        self.known.get(place).map(|p| p.placeholder.as_str())
+    }
+
+    /// Whether nothing was replaced.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Puts the values back into a whole text.
+    pub fn restore(&self, text: &str) -> String {
+        let mut restorer = Restorer::new(Arc::new(self.clone()));
+        let mut restored = restorer.push(text);
+        restored.push_str(&restorer.finish());
+        restored
+    }
+}
+
+impl fmt::Debug for Pseudonyms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pseudonyms").field("known", &self.known.len()).finish_non_exhaustive()
+    }
+}
+
+/// Puts values back into a text that arrives in pieces, also where a name is split over them.
+pub struct Restorer {
+    names: Arc<Pseudonyms>,
+    held: String,
+}
+
+impl Restorer {
+    /// A restorer at the start of a text.
+    pub fn new(names: Arc<Pseudonyms>) -> Self {
+        Self { names, held: String::new() }
+    }
+
+    /// Takes the next piece; holds back only what could be the beginning of a name.
+    pub fn push(&mut self, piece: &str) -> String {
+        if self.names.is_empty() {
+            return piece.to_owned();
+        }
+        self.held.push_str(piece);
+        let text = std::mem::take(&mut self.held);
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some((before, bracket)) =
+            rest.split_once('[').map(|(b, _)| rest.split_at(b.len()))
+        {
+            out.push_str(before);
+            match self.at(bracket) {
+                Found::Name(value, length) => {
+                    out.push_str(value);
+                    rest = bracket.get(length..).unwrap_or_default();
+                }
+                Found::Beginning => {
+                    self.held = bracket.to_owned();
+                    return out;
+                }
+                Found::Nothing => {
+                    out.push('[');
+                    rest = bracket.get(1..).unwrap_or_default();
+                }
+            }
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Ends the text; answers with what was held back.
+    pub fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+
+    fn at(&self, text: &str) -> Found<'_> {
+        let known = &self.names.known;
+        if let Some(name) = known.iter().find(|p| text.starts_with(&p.placeholder)) {
+            return Found::Name(&name.value, name.placeholder.len());
+        }
+        if known.iter().any(|p| p.placeholder.starts_with(text)) {
+            return Found::Beginning;
+        }
+        Found::Nothing
+    }
+}
+
+impl fmt::Debug for Restorer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Restorer").field("held", &self.held.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a text that begins with `[` begins with.
+enum Found<'p> {
+    /// A name, its value and its length.
+    Name(&'p str, usize),
+    /// The beginning of a name.
+    Beginning,
+    Nothing,
+}

@@ -1,0 +1,141 @@
+//! Where text may be cut: the local rule behind the chunk-invariance law.
+//!
+//! A *segment* is the text between two neighbouring boundaries. Whether a position is a boundary
+//! depends only on a few bytes around it, never on how the text arrived, and no detector looks
+//! past the end of its segment. So every way to cut a text gives the same segments, and a
+//! finished segment can be released at once.
+
+/// How far the rule looks back (a PEM header is the longest).
+pub(crate) const LOOK_BACK: usize = 48;
+
+/// Whether a segment ends at `at`; `None` while bytes that decide are still to come.
+pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
+    let Some(left) = at.checked_sub(1).and_then(|i| text.get(i)).copied() else {
+        return Some(true);
+    };
+    let right = text.get(at).copied();
+    if right.is_none() && complete {
+        return Some(true);
+    }
+    match left {
+        b' ' => joined(text, at - 1, complete).map(|joined| !joined),
+        b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' => Some(true),
+        b'<' | b'>' => angle(text, at - 1, complete).map(|inside| !inside),
+        _ => match right? {
+            b' ' => joined(text, at, complete).map(|joined| !joined),
+            b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' => Some(true),
+            b'<' | b'>' => angle(text, at, complete).map(|inside| !inside),
+            first => Some(is_caseless_lead(first) || ends_caseless(text, at)),
+        },
+    }
+}
+
+/// Scripts written without spaces (kana, Han, Hangul) break between characters.
+fn is_caseless_lead(byte: u8) -> bool {
+    matches!(byte, 0xE3..=0xED)
+}
+
+fn ends_caseless(text: &[u8], at: usize) -> bool {
+    let last_is_tail = at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|b| *b >= 0x80);
+    last_is_tail
+        && at.checked_sub(3).and_then(|i| text.get(i)).copied().is_some_and(is_caseless_lead)
+}
+
+/// A `<` between capitals, digits or more `<` is the filler of a machine-readable passport line.
+fn angle(text: &[u8], at: usize, complete: bool) -> Option<bool> {
+    if text.get(at) != Some(&b'<') {
+        return Some(false);
+    }
+    let filler = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'<';
+    if !at.checked_sub(1).and_then(|i| text.get(i)).copied().is_some_and(filler) {
+        return Some(false);
+    }
+    match text.get(at + 1) {
+        Some(next) => Some(filler(*next)),
+        None if complete => Some(false),
+        None => None,
+    }
+}
+
+/// Whether the space at `at` stands inside something that detectors read as one.
+fn joined(text: &[u8], at: usize, complete: bool) -> Option<bool> {
+    let before = text.get(..at)?;
+    let Some(left) = before.last().copied() else { return Some(false) };
+    if !may_continue(before, left) {
+        return Some(false);
+    }
+    match text.get(at + 1).copied() {
+        Some(right) => Some(continues(before, left, right)),
+        None if complete => Some(false),
+        None => None,
+    }
+}
+
+/// The part of the rule that needs only the left side: prose fails it, so that a finished word
+/// is released without waiting for the next.
+fn may_continue(before: &[u8], left: u8) -> bool {
+    match left {
+        b'0'..=b'9' => true,
+        b')' | b'-' | b'+' => near_digit(before),
+        b'A'..=b'Z' => group_of_four(before) || two_capitals(before) || in_pem_header(before),
+        b'a'..=b'z' => group_of_four(before),
+        _ => false,
+    }
+}
+
+fn continues(before: &[u8], left: u8, right: u8) -> bool {
+    match (left, right) {
+        (b'0'..=b'9', b'0'..=b'9' | b'(' | b'+' | b'-' | b'A'..=b'Z') => true,
+        (b'0'..=b'9', b'a'..=b'z') => group_of_four(before),
+        (b')' | b'-' | b'+', b'0'..=b'9' | b'(' | b'-') => true,
+        (b'A'..=b'Z', b'0'..=b'9') => true,
+        (b'A'..=b'Z', b'A'..=b'Z') => group_of_four(before) || in_pem_header(before),
+        (b'a'..=b'z', b'0'..=b'9' | b'a'..=b'z') => true,
+        _ => false,
+    }
+}
+
+/// `)`, `-` and `+` join numbers only beside a digit: `(88) 684`, `555 - 1234`.
+fn near_digit(before: &[u8]) -> bool {
+    let mut rest = before.iter().rev().skip(1);
+    match rest.next() {
+        Some(b' ') => rest.next().is_some_and(u8::is_ascii_digit),
+        Some(byte) => byte.is_ascii_digit(),
+        None => false,
+    }
+}
+
+/// Ends in a group of exactly four characters of a printed IBAN: upper case and digits, or one
+/// with a digit in it, or lower case right after such a group.
+fn group_of_four(before: &[u8]) -> bool {
+    let Some((rest, group)) = before.split_last_chunk::<4>() else { return false };
+    if !group.iter().all(u8::is_ascii_alphanumeric)
+        || rest.last().is_some_and(u8::is_ascii_alphanumeric)
+    {
+        return false;
+    }
+    if group.iter().any(u8::is_ascii_digit) || !group.iter().any(u8::is_ascii_lowercase) {
+        return true;
+    }
+    let Some((_, [previous @ .., space])) = rest.split_last_chunk::<5>() else { return false };
+    *space == b' ' && previous.iter().all(u8::is_ascii_alphanumeric) && has_digit(previous)
+}
+
+fn has_digit(bytes: &[u8]) -> bool {
+    bytes.iter().any(u8::is_ascii_digit)
+}
+
+/// Ends in a word of exactly two capitals, as a spaced NINO begins.
+fn two_capitals(before: &[u8]) -> bool {
+    let Some((rest, pair)) = before.split_last_chunk::<2>() else { return false };
+    pair.iter().all(u8::is_ascii_uppercase) && !rest.last().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Inside `-----BEGIN … KEY-----`, whose words belong together.
+fn in_pem_header(before: &[u8]) -> bool {
+    let window = before.get(before.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
+    let label = window.iter().rev().take_while(|b| b.is_ascii_uppercase() || **b == b' ');
+    let start = window.len().saturating_sub(label.count());
+    window.get(..start).is_some_and(|head| head.ends_with(b"-----"))
+        && window.get(start..).is_some_and(|l| l.starts_with(b"BEGIN") || l.starts_with(b"END"))
+}

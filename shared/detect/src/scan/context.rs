@@ -1,0 +1,135 @@
+//! Words near a candidate that make it more believable.
+
+use std::ops::Range;
+
+/// How many bytes before a segment are read for context words.
+pub(crate) const REACH: usize = 96;
+
+/// Topics that context words belong to, as a bit set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Topics(pub(crate) u32);
+
+macro_rules! topics {
+    ($($name:ident = $bit:literal: [$($word:literal),* $(,)?],)*) => {
+        impl Topics {
+            $(pub(crate) const $name: Self = Self(1 << $bit);)*
+
+            /// The topics of one lower-case ASCII word.
+            fn of(word: &[u8]) -> Self {
+                let mut bits = 0;
+                $(if matches!(word, $($word)|*) { bits |= 1 << $bit; })*
+                Self(bits)
+            }
+        }
+    };
+}
+
+topics! {
+    PHONE = 0: [
+        b"phone", b"phones", b"telephone", b"tel", b"mobile", b"cell", b"cellphone", b"call", b"calls",
+        b"called", b"calling", b"fax", b"sms", b"text", b"dial", b"whatsapp", b"contact", b"reach", b"ring",
+        b"answering", b"hotline", b"helpline", b"landline", b"voicemail", b"extension", b"telefon",
+        b"telefono", b"telefone", b"handy", b"celular", b"movil", b"mobil", b"portable", b"rufnummer",
+        b"telefonnummer", b"numero", b"cellulare", b"callback", b"texted", b"signal", b"telegram",
+        b"handset", b"pager", b"ph", b"phoned", b"dialed", b"dialled", b"rang",
+    ],
+    CARD = 1: [
+        b"card", b"cards", b"credit", b"debit", b"visa", b"mastercard", b"amex", b"maestro", b"discover",
+        b"diners", b"jcb", b"unionpay", b"cc", b"pan", b"payment", b"pay", b"kreditkarte", b"carte",
+        b"tarjeta", b"cvv", b"charge", b"charged", b"billing", b"cartao", b"carta",
+    ],
+    SSN = 2: [b"ssn", b"ssns", b"social", b"security", b"socsec", b"itin", b"taxpayer"],
+    NHS = 3: [b"nhs", b"patient", b"health", b"hospital", b"gp"],
+    TAX = 4: [
+        b"tax", b"tin", b"tfn", b"abn", b"cpf", b"cnpj", b"steuer", b"idnr", b"identifikationsnummer",
+        b"taxpayer", b"fiscal", b"business", b"steuernummer", b"steueridentifikationsnummer", b"vat",
+        b"contribuinte", b"cadastro", b"tributaria",
+    ],
+    IDENTITY = 5: [
+        b"id", b"ids", b"identity", b"identification", b"identifier", b"national", b"pesel", b"aadhaar",
+        b"aadhar", b"uidai", b"uid", b"citizen", b"resident", b"rrn", b"dni", b"nif", b"nie", b"nric", b"fin",
+        b"passport", b"nino", b"insurance", b"medicare", b"rg", b"documento", b"ausweis", b"registration",
+        b"sfz", b"pan", b"permanent",
+    ],
+    NETWORK = 6: [
+        b"ip", b"ipv4", b"ipv6", b"address", b"server", b"host", b"from", b"subnet", b"gateway", b"dns",
+        b"ping", b"client", b"addr", b"router", b"network",
+    ],
+    VERSION = 7: [b"version", b"versions", b"v", b"ver", b"release", b"build", b"section", b"chapter", b"oid", b"firmware"],
+    AWS_ACCOUNT = 8: [b"aws", b"account"],
+    NUMBER = 9: [
+        b"order", b"invoice", b"tracking", b"isbn", b"serial", b"sku", b"part", b"ticket", b"case", b"ref",
+        b"reference", b"transaction", b"product", b"item", b"model", b"license", b"licence", b"date",
+        b"timestamp", b"population", b"price", b"total", b"amount", b"zip", b"postal", b"score", b"po", b"box",
+        b"coordinates", b"latitude", b"longitude", b"pages", b"page", b"issn", b"doi",
+    ],
+    KEY = 10: [
+        b"key", b"secret", b"token", b"private", b"wallet", b"seed", b"privatekey", b"privkey",
+    ],
+    WALLET = 11: [b"eth", b"ethereum", b"wallet", b"address", b"erc20", b"metamask", b"contract"],
+}
+
+impl Topics {
+    /// Whether any topic of `other` is present.
+    pub(crate) fn any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Both sets.
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Reads the words of `text` that end within [`REACH`] bytes before `segment` or inside it
+    /// before `upto`.
+    pub(crate) fn before(text: &[u8], segment: &Range<usize>, upto: usize) -> Self {
+        let start = segment.start.saturating_sub(REACH);
+        let window = text.get(start..upto.max(segment.start)).unwrap_or_default();
+        let mut topics = scripted(window);
+        for word in window.split(|b| !b.is_ascii_alphanumeric()) {
+            topics = topics.or(Self::of_word(word));
+        }
+        topics
+    }
+
+    fn of_word(word: &[u8]) -> Self {
+        let mut lower = [0_u8; 32];
+        let Some(slot) = lower.get_mut(..word.len()) else { return Self::default() };
+        if word.first().is_none_or(u8::is_ascii_digit) {
+            return Self::default();
+        }
+        slot.copy_from_slice(word);
+        slot.make_ascii_lowercase();
+        Self::of(slot)
+    }
+}
+
+/// Context words of scripts without spaces, found as substrings.
+fn scripted(window: &[u8]) -> Topics {
+    if window.is_ascii() {
+        return Topics::default();
+    }
+    const WORDS: [(&str, Topics); 18] = [
+        ("电话", Topics::PHONE),
+        ("手机", Topics::PHONE),
+        ("電話", Topics::PHONE),
+        ("手機", Topics::PHONE),
+        ("携帯", Topics::PHONE),
+        ("전화", Topics::PHONE),
+        ("휴대폰", Topics::PHONE),
+        ("連絡", Topics::PHONE),
+        ("联系", Topics::PHONE),
+        ("телефон", Topics::PHONE),
+        ("téléphone", Topics::PHONE),
+        ("teléfono", Topics::PHONE),
+        ("银行卡", Topics::CARD),
+        ("信用卡", Topics::CARD),
+        ("カード", Topics::CARD),
+        ("카드", Topics::CARD),
+        ("身份证", Topics::IDENTITY),
+        ("주민", Topics::IDENTITY),
+    ];
+    let found =
+        WORDS.iter().filter(|(word, _)| memchr::memmem::find(window, word.as_bytes()).is_some());
+    found.fold(Topics::default(), |topics, (_, topic)| topics.or(*topic))
+}

@@ -1,0 +1,243 @@
+//! Walks the anchors of a window of text, segment by segment.
+
+use std::ops::Range;
+
+use super::Candidate;
+use super::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
+use super::boundary::boundary;
+use super::segment::Segment;
+use super::special;
+use crate::detectors::{self, assignment, pem};
+use crate::rule::BuiltIn;
+use crate::scanner::{Scanner, Selection};
+
+/// How far before a window an assignment may stand whose value begins the window.
+const LOOK_BEHIND: usize = 24;
+
+/// Bytes that two pieces of an overlong segment share: longer than any number, address or
+/// prefixed token.
+const OVERLAP: usize = 512;
+
+/// What one pass over part of a text needs to know.
+pub(crate) struct Pass<'s> {
+    pub(crate) scanner: &'s Scanner,
+    pub(crate) selection: &'s Selection,
+    pub(crate) memory: &'s mut Memory,
+    pub(crate) out: &'s mut Vec<Candidate>,
+}
+
+/// What a scan remembers from segment to segment of the same text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) injection: detectors::injection::Score,
+    /// Absolute offset of the window's first byte.
+    pub(crate) base: usize,
+    /// A match reached the hold-back limit while it could still grow.
+    pub(crate) overflowed: bool,
+}
+
+/// A stretch of text to scan.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'t> {
+    /// All bytes at hand; those after `to` only decide where segments end.
+    pub(crate) text: &'t [u8],
+    /// A segment begins here.
+    pub(crate) from: usize,
+    /// A boundary, or the hold-back limit.
+    pub(crate) to: usize,
+    /// Whether `text` is the end of the text.
+    pub(crate) complete: bool,
+    /// `to` is no boundary: the hold-back limit was reached without one.
+    pub(crate) forced: bool,
+}
+
+impl<'t> Window<'t> {
+    fn visible(&self) -> &'t [u8] {
+        self.text.get(..self.to).unwrap_or(self.text)
+    }
+}
+
+impl Pass<'_> {
+    /// Scans the window; answers up to where everything is known.
+    pub(crate) fn run(&mut self, window: Window<'_>) -> usize {
+        let text = window.visible();
+        let mut cursor = window.from;
+        let mut anchors = self.anchors(text, cursor);
+        let mut ahead = anchors.next();
+        while let Some(anchor) = ahead {
+            let Some((at, kinds)) = self.target(text, cursor, anchor) else {
+                ahead = anchors.next();
+                continue;
+            };
+            let (range, forced) = self.locate(window, at, cursor);
+            let inside = self.collect(text, &range, &mut anchors, &mut ahead);
+            let segment =
+                Segment::new(text, range.clone(), within(kinds, anchor, &range) | inside, 0);
+            match pem::extent(&segment, window, self.scanner.hold_back()) {
+                pem::Extent::None => cursor = self.scan(&segment, forced),
+                pem::Extent::Open => return range.start,
+                pem::Extent::Key { span, overflow } => {
+                    cursor = span.end;
+                    if overflow {
+                        self.overflow(span.clone());
+                    }
+                    self.offer(Candidate::plain(span, BuiltIn::PrivateKey));
+                }
+            }
+            if cursor != range.end {
+                anchors = self.anchors(text, cursor);
+                ahead = anchors.next();
+            }
+        }
+        if window.forced && cursor == window.from {
+            return overlap_start(text, window.to).max(cursor + 1);
+        }
+        if window.forced { cursor } else { cursor.max(window.to) }
+    }
+
+    fn anchors<'t>(&self, text: &'t [u8], cursor: usize) -> Anchors<'t>
+    where
+        Self: 't,
+    {
+        Anchors::new(self.scanner.fingerprints(), text, cursor.saturating_sub(LOOK_BEHIND), cursor)
+    }
+
+    /// Takes the anchors that lie inside `range`, up to one whose value lies behind it.
+    fn collect(
+        &self,
+        text: &[u8],
+        range: &Range<usize>,
+        anchors: &mut Anchors<'_>,
+        ahead: &mut Option<Anchor>,
+    ) -> u16 {
+        let mut kinds = 0;
+        while let Some(next) = ahead.filter(|next| next.at < range.end) {
+            let value = assigned(text, next);
+            if value.is_some_and(|value| value >= range.end) {
+                break;
+            }
+            if next.at >= range.start && (value.is_some() || self.relevant(text, next)) {
+                kinds |= within(next.kinds, next, range);
+            }
+            *ahead = anchors.next();
+        }
+        kinds
+    }
+
+    /// The place an anchor asks to look at and why; `None` when it means nothing.
+    fn target(&self, text: &[u8], cursor: usize, anchor: Anchor) -> Option<(usize, u16)> {
+        if let Some(value) = assigned(text, anchor).filter(|value| *value >= cursor) {
+            return Some((value, if value > anchor.at + 2 { ASSIGN } else { anchor.kinds }));
+        }
+        (anchor.at >= cursor && self.relevant(text, anchor)).then_some((anchor.at, anchor.kinds))
+    }
+
+    /// The exact test behind the fingerprints that need more than three bytes.
+    fn relevant(&self, text: &[u8], anchor: Anchor) -> bool {
+        const CHECKED: u16 = ASSIGN | SPECIAL | ESCAPE | PHRASE;
+        let is = |kind: u16| anchor.kinds & kind != 0;
+        is(!CHECKED)
+            || (is(PHRASE) && self.scanner.phrases().starts_at(text, anchor.at))
+            || (is(SPECIAL) && special::rewritten(text, anchor.at))
+            || (is(ESCAPE) && special::escaped(text, anchor.at))
+            || (is(ASSIGN) && pem::dashes(text, anchor.at))
+    }
+
+    /// The segment around `at`, and whether its end was forced by the hold-back limit.
+    fn locate(&self, window: Window<'_>, at: usize, cursor: usize) -> (Range<usize>, bool) {
+        let ends = |at: usize| boundary(window.text, at, window.complete) == Some(true);
+        let mut start = at;
+        while start > cursor && !ends(start) {
+            start -= 1;
+        }
+        let mut cut = self.cut(window.text, start);
+        while at >= cut {
+            start = overlap_start(window.text, cut).max(start + 1);
+            cut = self.cut(window.text, start);
+        }
+        let mut end = at + 1;
+        while end < window.to && !ends(end) {
+            end += 1;
+        }
+        if end > cut { (start..cut, true) } else { (start..end, window.forced && end == window.to) }
+    }
+
+    /// Where the hold-back limit ends a segment that has no boundary before.
+    fn cut(&self, text: &[u8], start: usize) -> usize {
+        floor_char(text, start.saturating_add(self.scanner.hold_back()))
+    }
+
+    /// Runs the detectors; answers where the next segment begins.
+    fn scan(&mut self, segment: &Segment<'_>, forced: bool) -> usize {
+        let first = self.out.len();
+        detectors::scan_segment(self, segment);
+        if !forced {
+            return segment.end();
+        }
+        let cut = segment.end();
+        let next = overlap_start(segment.text(), cut);
+        let found = self.out.get(first..).unwrap_or_default();
+        let live = found.iter().filter(|c| c.span.end == cut).map(|c| c.span.start).min();
+        match live {
+            Some(start) if start <= segment.start() => {
+                self.overflow(start..cut);
+                return cut;
+            }
+            Some(start) if start < next => return self.keep(first, start),
+            _ => {}
+        }
+        let found = self.out.get(first..).unwrap_or_default();
+        let crossing = found.iter().filter(|c| c.span.start < next && c.span.end > next);
+        let next = crossing.map(|c| c.span.end).max().unwrap_or(next);
+        self.keep(first, next)
+    }
+
+    /// A match reached the hold-back limit while it could still grow.
+    fn overflow(&mut self, span: Range<usize>) {
+        self.memory.overflowed = true;
+        self.offer(Candidate::plain(span, BuiltIn::HoldBack));
+    }
+
+    fn offer(&mut self, candidate: Candidate) {
+        if self.selection.accepts(candidate.rule, candidate.confidence) {
+            self.out.push(candidate);
+        }
+    }
+
+    /// Drops candidates from `first` on that the next piece will find again.
+    fn keep(&mut self, first: usize, next: usize) -> usize {
+        let mut place = 0;
+        self.out.retain(|candidate| {
+            place += 1;
+            place <= first || candidate.span.start < next
+        });
+        next
+    }
+}
+
+/// Where the value stands that the assignment at an anchor names.
+fn assigned(text: &[u8], anchor: Anchor) -> Option<usize> {
+    if anchor.kinds & ASSIGN == 0 {
+        return None;
+    }
+    assignment::value_start(text, anchor.at + 1).filter(|value| *value < text.len())
+}
+
+/// The kinds of an anchor that lies wholly inside `range`; what sticks out depends on bytes that
+/// a stream may not have.
+fn within(kinds: u16, anchor: Anchor, range: &Range<usize>) -> u16 {
+    if anchor.at < range.start || anchor.at + 3 <= range.end { kinds } else { kinds & LONG }
+}
+
+fn overlap_start(text: &[u8], cut: usize) -> usize {
+    floor_char(text, cut.saturating_sub(OVERLAP))
+}
+
+/// The last character boundary of UTF-8 at or before `at`.
+pub(crate) fn floor_char(text: &[u8], at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while at > 0 && text.get(at).is_some_and(|byte| (0x80..0xC0).contains(byte)) {
+        at -= 1;
+    }
+    at
+}

@@ -1,0 +1,227 @@
+//! Scanning text that arrives in pieces.
+//!
+//! The law: for every way to cut a text into pieces, the findings and the concatenated released
+//! text are the same, and equal to those of the whole text at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::custom::Frontier;
+use crate::leak::{LeakWatch, SystemPrompt};
+use crate::resolve::resolve;
+use crate::rule::{Finding, Group};
+use crate::scan::Candidate;
+use crate::scan::boundary::boundary;
+use crate::scan::window::{Memory, Pass, Window, floor_char};
+use crate::scanner::{Scanner, Selection};
+
+/// Bytes kept before the held-back text, for context.
+const LEFT: usize = 512;
+
+/// Bytes after a position that decide whether it is a boundary, at most.
+const LOOK_AHEAD: usize = 8;
+
+/// What a piece of text made known.
+#[derive(Clone, Default, PartialEq)]
+pub struct Step {
+    /// Text that is final, exactly as it came in.
+    pub text: String,
+    /// Offset of `text` in the whole, in bytes.
+    pub offset: usize,
+    /// What was found in `text`, in order; offsets count from the start of the whole.
+    pub findings: Vec<Finding>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.offset + self.text.len();
+        write!(f, "Step({}..{end}, {:?})", self.offset, self.findings)
+    }
+}
+
+/// Scans one text piece by piece.
+///
+/// Holds back only the word it is in, or what a match that could still grow needs, and at most
+/// [`Scanner::hold_back`] bytes.
+pub struct StreamScanner {
+    scanner: Arc<Scanner>,
+    selection: Arc<Selection>,
+    memory: Memory,
+    /// Context, then held-back text.
+    buffer: Vec<u8>,
+    /// First byte of `buffer` that was not released.
+    released: usize,
+    /// First byte whose segment is not finished.
+    frontier: usize,
+    custom: Frontier,
+    leak: Option<LeakWatch>,
+    pending: Vec<Candidate>,
+}
+
+impl StreamScanner {
+    /// A scanner at the start of a text.
+    pub fn new(scanner: Arc<Scanner>, selection: Arc<Selection>) -> Self {
+        Self {
+            scanner,
+            selection,
+            memory: Memory::default(),
+            buffer: Vec::new(),
+            released: 0,
+            frontier: 0,
+            custom: Frontier::default(),
+            leak: None,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Also looks for the word sequences of a system prompt.
+    pub fn watch(mut self, prompt: Option<Arc<SystemPrompt>>) -> Self {
+        self.leak = prompt.filter(|_| self.selection.has(Group::Leak)).map(LeakWatch::new);
+        self
+    }
+
+    /// Takes the next piece; answers with what has become final.
+    pub fn push(&mut self, piece: &str) -> Step {
+        self.buffer.extend_from_slice(piece.as_bytes());
+        self.advance(false);
+        self.settle(false)
+    }
+
+    /// Ends the text; answers with all that was held back.
+    pub fn finish(&mut self) -> Step {
+        self.advance(true);
+        self.settle(true)
+    }
+
+    /// Bytes held back at the moment.
+    pub fn held_back(&self) -> usize {
+        self.buffer.len() - self.released
+    }
+
+    /// Whether a match reached the hold-back limit while it could still grow: what follows it may
+    /// belong to it and was not recognised.
+    pub fn overflowed(&self) -> bool {
+        self.memory.overflowed
+    }
+
+    /// Scans `text` at once, without copying it.
+    pub(crate) fn scan_whole(&mut self, text: &str) -> Vec<Finding> {
+        let bytes = text.as_bytes();
+        let window =
+            Window { text: bytes, from: 0, to: bytes.len(), complete: true, forced: false };
+        self.pass().run(window);
+        let Self { scanner, selection, custom, pending, .. } = self;
+        custom.advance(&scanner.custom, selection, bytes, true, pending);
+        if let Some(leak) = &mut self.leak {
+            leak.advance(bytes, true, &mut self.pending);
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.report(resolve(pending))
+    }
+
+    fn pass(&mut self) -> Pass<'_> {
+        Pass {
+            scanner: &self.scanner,
+            selection: &self.selection,
+            memory: &mut self.memory,
+            out: &mut self.pending,
+        }
+    }
+
+    /// Scans every segment that is finished.
+    fn advance(&mut self, complete: bool) {
+        while let Some((to, forced)) = self.next_cut(complete) {
+            let buffer = std::mem::take(&mut self.buffer);
+            let whole = complete && to == buffer.len();
+            let window = Window { text: &buffer, from: self.frontier, to, complete: whole, forced };
+            self.frontier = self.pass().run(window);
+            self.buffer = buffer;
+            if self.frontier < to && !forced {
+                break;
+            }
+        }
+        let Self { scanner, selection, custom, buffer, pending, .. } = self;
+        custom.advance(&scanner.custom, selection, buffer, complete, pending);
+        if let Some(leak) = &mut self.leak {
+            let known = self.buffer.get(..self.frontier).unwrap_or_default();
+            leak.advance(known, complete, &mut self.pending);
+        }
+    }
+
+    /// The last boundary at hand, or the hold-back limit when there is none before it.
+    fn next_cut(&self, complete: bool) -> Option<(usize, bool)> {
+        let (from, length) = (self.frontier, self.buffer.len());
+        if from >= length {
+            return None;
+        }
+        let ends = |at: &usize| boundary(&self.buffer, *at, complete) == Some(true);
+        let limit = floor_char(&self.buffer, from.saturating_add(self.scanner.hold_back()));
+        let overlong = length > limit.saturating_add(LOOK_AHEAD);
+        if overlong && !(from + 1..=limit).any(|at| ends(&at)) {
+            return Some((limit, true));
+        }
+        (from + 1..=length).rev().find(ends).map(|to| (to, false))
+    }
+
+    /// Releases what no producer can change any more.
+    fn settle(&mut self, complete: bool) -> Step {
+        let mut end =
+            if complete { self.buffer.len() } else { self.frontier.min(self.custom.at()) };
+        while let Some(crossed) =
+            self.pending.iter().find(|c| c.span.start < end && c.span.end > end)
+        {
+            end = crossed.span.start;
+        }
+        let end = end.max(self.released);
+        let (ready, later) =
+            std::mem::take(&mut self.pending).into_iter().partition(|c| c.span.start < end);
+        self.pending = later;
+        let findings = self.report(resolve(ready));
+        let text = self.buffer.get(self.released..end).unwrap_or_default();
+        // Cut at boundaries of characters only, so nothing is ever replaced.
+        let text = String::from_utf8_lossy(text).into_owned();
+        let offset = self.memory.base + self.released;
+        self.released = end;
+        self.trim();
+        Step { text, offset, findings }
+    }
+
+    fn report(&self, candidates: Vec<Candidate>) -> Vec<Finding> {
+        let base = self.memory.base;
+        let finding = |c: Candidate| {
+            let rule = self.scanner.rules().get(c.rule.position())?.clone();
+            let span = base + c.span.start..base + c.span.end;
+            Some(Finding { span, rule, index: c.rule, confidence: c.confidence })
+        };
+        candidates.into_iter().filter_map(finding).collect()
+    }
+
+    /// Forgets context that no detector reaches.
+    fn trim(&mut self) {
+        let drop = floor_char(&self.buffer, self.released.saturating_sub(LEFT));
+        if drop < LEFT {
+            return;
+        }
+        self.buffer.drain(..drop);
+        self.memory.base += drop;
+        self.released -= drop;
+        self.frontier = self.frontier.saturating_sub(drop);
+        self.custom.shift(drop);
+        if let Some(leak) = &mut self.leak {
+            leak.shift(drop);
+        }
+        for candidate in &mut self.pending {
+            candidate.span.start = candidate.span.start.saturating_sub(drop);
+            candidate.span.end = candidate.span.end.saturating_sub(drop);
+        }
+    }
+}
+
+impl fmt::Debug for StreamScanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamScanner")
+            .field("held_back", &self.held_back())
+            .field("overflowed", &self.overflowed())
+            .finish_non_exhaustive()
+    }
+}
