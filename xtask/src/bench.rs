@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use crate::command::Run;
 use crate::compile::{self, Profile};
 use crate::failure::Failure;
 use crate::layout::Layout;
@@ -25,6 +24,6 @@ pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<
     compile::modules(layout)?;
     compile::packages(layout, Profile::Release, packages)?;
     println!("== bench");
-    let binary = layout.binary(Profile::Release.folder(), binary);
-    Run::program(layout, binary).args(arguments).handed_over()
+    let bench = compile::compiled(layout, Profile::Release, binary);
+    bench.args(arguments).handed_over()
 }

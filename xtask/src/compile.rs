@@ -20,6 +20,10 @@ const MODULES: [&str; 5] = ["suite", "model-router", "endpoint-picker", "intake"
 /// The packages of the native binaries that a user starts, or that the demo and the tests start.
 const BINARIES: [&str; 4] = ["weir-sidecar", "weir-replica", "weir-cli", "weir-demo"];
 
+/// The variable that tells the harness where the native binaries are, so that it never takes those
+/// of another profile.
+pub(crate) const BINARIES_FOLDER: &str = "WEIR_BIN";
+
 /// How native binaries are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -57,7 +61,8 @@ pub(crate) fn modules(layout: &Layout) -> Result<(), Failure> {
     for name in &modules {
         // One build each: a filter exports its callbacks only as a module of its own, and cargo
         // would switch that on for the suite too if both were built together.
-        let run = Run::cargo(layout).args(["build", "--profile", "wasm", "--target", FILTER_TARGET]);
+        let run =
+            Run::cargo(layout).args(["build", "--profile", "wasm", "--target", FILTER_TARGET]);
         let run = run.arg(format!("--package=weir-{name}"));
         let run = if *name == "suite" { run } else { run.args(["--features", "module"]) };
         run.shown()?;
@@ -129,6 +134,12 @@ pub(crate) fn packages(layout: &Layout, profile: Profile, names: &[&str]) -> Res
     let run = Run::cargo(layout).arg("build").args(profile.flags());
     let packages = names.iter().map(|name| format!("--package={name}"));
     run.args(packages).arg("--bins").shown()
+}
+
+/// A run of a binary that [`packages`] has compiled.
+pub(crate) fn compiled(layout: &Layout, profile: Profile, name: &str) -> Run {
+    let folder = layout.binaries(profile.folder());
+    Run::program(layout, folder.join(name)).env(BINARIES_FOLDER, folder)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use crate::command::Run;
 use crate::compile::{self, Profile};
 use crate::failure::Failure;
 use crate::layout::Layout;
@@ -17,6 +16,6 @@ pub(crate) fn run(layout: &Layout, arguments: &[String]) -> Result<ExitCode, Fai
     compile::modules(layout)?;
     compile::binaries(layout, Profile::Dev)?;
     println!("== demo");
-    let demo = layout.binary(Profile::Dev.folder(), "weir-demo");
-    Run::program(layout, demo).args(arguments).handed_over()
+    let demo = compile::compiled(layout, Profile::Dev, "weir-demo");
+    demo.args(arguments).handed_over()
 }

@@ -38,9 +38,9 @@ impl Layout {
         &self.cargo_output
     }
 
-    /// A native binary of the given profile's folder (`debug`, `release`).
-    pub(crate) fn binary(&self, profile_folder: &str, name: &str) -> PathBuf {
-        self.cargo_output.join(profile_folder).join(name)
+    /// Where the native binaries of a profile are, which names its folder (`debug`, `release`).
+    pub(crate) fn binaries(&self, profile_folder: &str) -> PathBuf {
+        self.cargo_output.join(profile_folder)
     }
 
     /// The virtual environment with the reference Envoy and the Python clients.
