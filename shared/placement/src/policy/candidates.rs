@@ -67,6 +67,11 @@ pub(super) struct Best {
 impl Best {
     /// Keeps `scored` if it is among the best; returns whether it is the best of all.
     pub(super) fn offer(&mut self, scored: Scored) -> bool {
+        // Most are not even among the best: one comparison has to do for them.
+        let last = self.places.last().and_then(Option::as_ref);
+        if last.is_some_and(|last| !scored.precedes(last)) {
+            return false;
+        }
         let mut moving = scored;
         for place in &mut self.places {
             match place {

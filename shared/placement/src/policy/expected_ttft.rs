@@ -29,16 +29,17 @@ impl Policy for ExpectedTtft {
         let scoring = Scoring::new(self, request, state, &candidates, &own);
         let mut best = Best::default();
         let mut first = None;
-        let endpoints = state.view.replicas().zip(matches.as_slice()).zip(&own);
-        for (index, ((replica, matched), own)) in (0..).zip(endpoints) {
-            let endpoint_state = replica.record.state;
-            if !candidates.admit(usize::from(index), endpoint_state) {
-                continue;
-            }
-            let weight = scoring.weight(&replica);
-            let estimate = scoring.estimate(&replica, *matched, own);
-            let cost = scoring.cost_us(weight, &estimate);
-            if best.offer(Scored { state: endpoint_state, cost, weight, index }) {
+        for endpoint in scoring.surveyed() {
+            let index = usize::from(endpoint.index);
+            let matched = matches.tokens(index);
+            let Some(estimate) = scoring.estimate(endpoint, matched, &own) else { continue };
+            let scored = Scored {
+                state: endpoint.state,
+                cost: scoring.cost_us(endpoint, &estimate),
+                weight: endpoint.weight,
+                index: endpoint.index,
+            };
+            if best.offer(scored) {
                 first = Some(estimate);
             }
         }

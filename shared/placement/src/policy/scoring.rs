@@ -1,6 +1,6 @@
 //! The estimate of one endpoint for one request.
 
-use weir_snapshot::CompactView;
+use weir_snapshot::{CompactView, EndpointRecord, EndpointState};
 
 use super::adapter::Adapter;
 use super::candidates::Candidates;
@@ -28,30 +28,39 @@ pub(super) struct Estimate {
 
 impl Estimate {
     pub(super) fn ttft_us(&self) -> u64 {
-        self.load_us.saturating_add(self.prefill_us)
+        self.load_us + self.prefill_us
     }
+}
+
+/// An endpoint that may be chosen, as the survey saw it.
+pub(super) struct Surveyed {
+    /// Position in the view.
+    pub(super) index: u16,
+    pub(super) state: EndpointState,
+    /// Rendezvous weight for this conversation.
+    pub(super) weight: u64,
+    /// Whether it was measured recently.
+    fresh: bool,
+    /// Time before a prefill can start there, in µs.
+    queue_us: u64,
 }
 
 /// One request against one state of the pool.
 pub(super) struct Scoring<'a> {
-    model: &'a TtftModel,
+    model: TtftModel,
     view: &'a CompactView,
-    present: Present,
     prompt_tokens: u32,
     adapter: Adapter,
-    /// Rendezvous hashing of the request starts from this.
-    seed: u64,
     /// Greatest rendezvous weights among the candidates, greatest first.
     homes: [u64; HOMES],
     /// Credit of the first home, in 1/256 of its prefill.
     home_credit: u64,
-    /// Greatest age at the push that is still fresh.
-    oldest_fresh: Option<u64>,
     /// Mean measured load, in µs, for endpoints that were not measured recently; `None` if none was.
     assumed_us: Option<u64>,
     /// Share of the endpoints, in 1/256, at which a request would have to wait for another's prefill. So likely is
     /// it that this prefill makes a later request wait as long as it takes.
     crowding: u64,
+    surveyed: Vec<Surveyed>,
 }
 
 impl<'a> Scoring<'a> {
@@ -62,88 +71,104 @@ impl<'a> Scoring<'a> {
         candidates: &Candidates,
         own: &[OwnLoad],
     ) -> Self {
-        let (model, view) = (&policy.model, state.view.compact());
-        let mean_prefill_us = state.outstanding.mean_prefill_us().unwrap_or(model.mean_prefill_us);
+        let (model, view) = (policy.model.bounded(), state.view.compact());
+        let present = Present::new(&model, state);
         let seed = request.rendezvous_seed();
+        // Where the next turn would have another home, nobody else can have sent this one there.
+        let home_credit = if seed.stable { model.home_credit } else { 0 };
+        let oldest_fresh = state.view.oldest_fresh_age(state.now_ns, policy.limits);
+        let survey = |((index, replica), own): ((u16, Replica<'_>), &OwnLoad)| {
+            let record = replica.record;
+            let fresh = is_fresh(record, oldest_fresh);
+            let measured = fresh.then_some(record);
+            candidates.admit(usize::from(index), record.state).then(|| Surveyed {
+                index,
+                state: record.state,
+                weight: mix(seed.value, replica.id.key()),
+                fresh,
+                queue_us: model.queue_us(measured, own, &present),
+            })
+        };
+        let replicas = (0..).zip(state.view.replicas()).zip(own);
+        let surveyed: Vec<Surveyed> = replicas.filter_map(survey).collect();
         let mut scoring = Self {
             model,
             view,
-            present: Present { now_ns: state.now_ns, mean_prefill_us: mean_prefill_us.max(1) },
             prompt_tokens: request.prompt_tokens,
             adapter: Adapter::new(request.adapter, view),
-            seed: seed.value,
-            homes: [0; HOMES],
-            // Where the next turn would have another home, nobody else can have sent this one there.
-            home_credit: if seed.stable { model.home_credit.min(256) } else { 0 },
-            oldest_fresh: state.view.oldest_fresh_age(state.now_ns, policy.limits),
+            homes: greatest(&surveyed),
+            home_credit,
             assumed_us: None,
-            crowding: 0,
+            crowding: crowding(&surveyed, present.mean_prefill_us),
+            surveyed,
         };
-        scoring.survey(state, candidates, own);
+        scoring.assumed_us = scoring.mean_load_us(own);
         scoring
     }
 
-    /// Looks at all candidates once, for what each estimate needs to know of the others.
-    fn survey(&mut self, state: &PoolState<'_>, candidates: &Candidates, own: &[OwnLoad]) {
-        let (mut load, mut busy) = (Mean::default(), Mean::default());
-        for ((index, replica), own) in state.view.replicas().enumerate().zip(own) {
-            let record = replica.record;
-            if !candidates.admit(index, record.state) {
-                continue;
-            }
-            let mut weight = self.weight(&replica);
-            for home in &mut self.homes {
-                if weight > *home {
-                    std::mem::swap(home, &mut weight);
-                }
-            }
-            let queue_us = if is_fresh(record, self.oldest_fresh) {
-                load.add(self.model.measured_us(record, own, &self.present, 0));
-                self.model.queue_us(record, own, &self.present)
-            } else {
-                self.model.backlog_us(own, &self.present)
-            };
-            busy.add(queue_us.min(self.present.mean_prefill_us));
+    /// Mean load of the endpoints that were measured recently.
+    fn mean_load_us(&self, own: &[OwnLoad]) -> Option<u64> {
+        let fresh = self.surveyed.iter().filter(|endpoint| endpoint.fresh);
+        if self.surveyed.iter().all(|endpoint| endpoint.fresh) {
+            // Nobody needs it: spare the pass.
+            return Some(0);
         }
-        self.assumed_us = load.value();
-        let busy_us = busy.value().unwrap_or(0).saturating_mul(256);
-        self.crowding = busy_us / self.present.mean_prefill_us;
+        let load = |endpoint: &Surveyed| {
+            let (record, own) = self.known(endpoint, own)?;
+            Some(endpoint.queue_us + self.model.beside_queue_us(record, own, 0))
+        };
+        let (total, count) = fresh
+            .filter_map(load)
+            .fold((0_u64, 0), |(total, count), load| (total.saturating_add(load), count + 1));
+        total.checked_div(count)
     }
 
-    /// Rendezvous weight of a replica for this conversation.
-    pub(super) fn weight(&self, replica: &Replica<'_>) -> u64 {
-        mix(self.seed, replica.id.key())
+    /// The endpoints that may be chosen.
+    pub(super) fn surveyed(&self) -> &[Surveyed] {
+        &self.surveyed
     }
 
-    /// What the replica would need, with `matched` tokens cached.
-    pub(super) fn estimate(&self, replica: &Replica<'_>, matched: u32, own: &OwnLoad) -> Estimate {
+    /// What was measured at an endpoint, and sent to it.
+    fn known<'b>(
+        &self,
+        endpoint: &Surveyed,
+        own: &'b [OwnLoad],
+    ) -> Option<(&'a EndpointRecord, &'b OwnLoad)> {
+        let index = usize::from(endpoint.index);
+        self.view.endpoints().get(index).zip(own.get(index))
+    }
+
+    /// What the endpoint would need, with `matched` tokens cached and `own` requests by endpoint; `None` if it is not
+    /// of this view.
+    pub(super) fn estimate(
+        &self,
+        endpoint: &Surveyed,
+        matched: u32,
+        own: &[OwnLoad],
+    ) -> Option<Estimate> {
+        let (record, own) = self.known(endpoint, own)?;
         let uncached_tokens = self.prompt_tokens.saturating_sub(matched);
         let prefill_us = self.model.prefill_us(uncached_tokens);
-        let record = replica.record;
-        let load_us = if is_fresh(record, self.oldest_fresh) {
+        let beside_us = if endpoint.fresh {
             let adapter = self.adapter.state_at(self.view, record);
-            self.model
-                .measured_us(record, own, &self.present, uncached_tokens)
-                .saturating_add(self.model.contention_us(record, prefill_us))
-                .saturating_add(self.model.adapter_us(adapter))
+            self.model.beside_queue_us(record, own, uncached_tokens)
+                + self.model.contention_us(record, prefill_us)
+                + self.model.adapter_us(adapter)
         } else {
-            let assumed = self.assumed_us.unwrap_or(0);
-            self.model.own_us(own, &self.present).saturating_add(assumed)
+            self.model.sharing_us(None, own) + self.assumed_us.unwrap_or(0)
         };
-        Estimate { uncached_tokens, prefill_us, load_us }
+        Some(Estimate { uncached_tokens, prefill_us, load_us: endpoint.queue_us + beside_us })
     }
 
     /// What the choice costs: the time to this first token, and the delay that the prefill means for those who come
     /// after, less the credit of a rendezvous home.
-    pub(super) fn cost_us(&self, weight: u64, estimate: &Estimate) -> u64 {
-        let share_of_prefill = |share: u64| estimate.prefill_us.saturating_mul(share) / 256;
+    pub(super) fn cost_us(&self, endpoint: &Surveyed, estimate: &Estimate) -> u64 {
+        let share_of_prefill = |share: u64| estimate.prefill_us * share / 256;
         // The second choice gets half of the credit of the first.
-        let rank = (0_u32..).zip(&self.homes).find(|(_, home)| **home == weight);
+        let rank = (0_u32..).zip(&self.homes).find(|(_, home)| **home == endpoint.weight);
         let credit = rank.map_or(0, |(rank, _)| self.home_credit >> rank);
-        estimate
-            .ttft_us()
-            .saturating_add(share_of_prefill(self.crowding))
-            .saturating_sub(share_of_prefill(credit))
+        // No credit exceeds the prefill.
+        estimate.ttft_us() + share_of_prefill(self.crowding) - share_of_prefill(credit)
     }
 
     /// What the decision rests on.
@@ -152,19 +177,23 @@ impl<'a> Scoring<'a> {
     }
 }
 
-#[derive(Default)]
-struct Mean {
-    total: u64,
-    count: u64,
+/// The greatest rendezvous weights, greatest first.
+fn greatest(surveyed: &[Surveyed]) -> [u64; HOMES] {
+    let mut homes = [0; HOMES];
+    for endpoint in surveyed {
+        let mut weight = endpoint.weight;
+        for home in &mut homes {
+            if weight > *home {
+                std::mem::swap(home, &mut weight);
+            }
+        }
+    }
+    homes
 }
 
-impl Mean {
-    fn add(&mut self, value: u64) {
-        self.total = self.total.saturating_add(value);
-        self.count += 1;
-    }
-
-    fn value(&self) -> Option<u64> {
-        self.total.checked_div(self.count)
-    }
+fn crowding(surveyed: &[Surveyed], mean_prefill_us: u64) -> u64 {
+    let busy = |endpoint: &Surveyed| endpoint.queue_us.min(mean_prefill_us);
+    let busy_us: u64 = surveyed.iter().map(busy).sum();
+    let endpoints = u64::try_from(surveyed.len()).unwrap_or(1).max(1);
+    busy_us / endpoints * 256 / mean_prefill_us
 }

@@ -2,6 +2,7 @@
 
 use weir_snapshot::EndpointRecord;
 
+use super::PoolState;
 use super::adapter::AdapterState;
 use crate::outstanding::OwnLoad;
 
@@ -52,12 +53,23 @@ impl Default for TtftModel {
 /// KV-cache use from which pressure counts: half-way between plenty and preemption, as in common autoscaling rules.
 const KNEE: f32 = 0.8;
 
+/// Greatest constant that is calculated with, in µs (four minutes) or in ns per token: so bounded, no sum of
+/// products with 32-bit counts can overflow, and the hot path needs no checks.
+const MAX_CONSTANT: u64 = 1 << 28;
+
 /// What the model needs to know of the moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Present {
     pub(super) now_ns: u64,
-    /// Mean prefill of this pool's requests, in µs; not 0.
+    /// Mean prefill of this pool's requests, in µs; from 1 to [`MAX_CONSTANT`].
     pub(super) mean_prefill_us: u64,
+}
+
+impl Present {
+    pub(super) fn new(model: &TtftModel, state: &PoolState<'_>) -> Self {
+        let mean = state.outstanding.mean_prefill_us().unwrap_or(model.mean_prefill_us);
+        Self { now_ns: state.now_ns, mean_prefill_us: mean.clamp(1, MAX_CONSTANT) }
+    }
 }
 
 impl TtftModel {
@@ -67,62 +79,71 @@ impl TtftModel {
         u64::from(tokens).saturating_mul(self.prefill_ns_per_token) / 1000
     }
 
-    /// Cost of the load that was measured at an endpoint and sent to it since, in µs.
-    pub(super) fn measured_us(
-        &self,
-        record: &EndpointRecord,
-        own: &OwnLoad,
-        present: &Present,
-        uncached_tokens: u32,
-    ) -> u64 {
-        self.queue_us(record, own, present)
-            .saturating_add(self.sharing_us(record.running, own))
-            .saturating_add(self.pressure_us(record, uncached_tokens))
-    }
-
-    /// Cost of the load that was sent to an endpoint from here, in µs.
-    pub(super) fn own_us(&self, own: &OwnLoad, present: &Present) -> u64 {
-        self.backlog_us(own, present).saturating_add(self.sharing_us(None, own))
+    /// The same with every constant bounded, which the functions below expect.
+    pub(super) fn bounded(&self) -> Self {
+        let bounded = |value: u64| value.min(MAX_CONSTANT);
+        Self {
+            prefill_ns_per_token: bounded(self.prefill_ns_per_token),
+            overhead_us: bounded(self.overhead_us),
+            waiting_us: bounded(self.waiting_us),
+            mean_prefill_us: bounded(self.mean_prefill_us),
+            running_us: bounded(self.running_us),
+            pressure_us: bounded(self.pressure_us),
+            adapter_us: bounded(self.adapter_us),
+            home_credit: self.home_credit.min(256),
+        }
     }
 
     /// Time until the prefills sent from here are done, in µs. Never more than their tokens take, whatever the
     /// clock did.
-    pub(super) fn backlog_us(&self, own: &OwnLoad, present: &Present) -> u64 {
+    fn backlog_us(&self, own: &OwnLoad, present: &Present) -> u64 {
         own.backlog_us(present.now_ns).min(self.prefill_us(own.prefill_tokens))
     }
 
-    /// Time before the prefill can start, in µs, from fresh measurements and own counts.
+    /// Time before the prefill can start, in µs, from own counts and fresh measurements, if there are any.
     pub(super) fn queue_us(
         &self,
-        record: &EndpointRecord,
+        measured: Option<&EndpointRecord>,
         own: &OwnLoad,
         present: &Present,
     ) -> u64 {
-        let waiting = record.waiting.unwrap_or(0);
+        let backlog_us = self.backlog_us(own, present);
+        let waiting = measured.and_then(|record| record.waiting).unwrap_or(0);
+        if waiting == 0 {
+            return backlog_us;
+        }
         // Those that wait and are not ours come from elsewhere, with a prefill that nobody told us.
         let foreign = u64::from(waiting.saturating_sub(own.in_prefill));
-        let prefills = self
-            .backlog_us(own, present)
-            .saturating_add(foreign.saturating_mul(present.mean_prefill_us));
-        if waiting == 0 {
-            return prefills;
-        }
         // A queue can also mean that no slot is free; what was sent since has joined it.
         let queued = u64::from(waiting) + u64::from(own.dispatched);
-        prefills.max(queued.saturating_mul(self.waiting_us))
+        (backlog_us + foreign * present.mean_prefill_us).max(queued * self.waiting_us)
+    }
+
+    /// Cost of what is measured beside the queue, in µs: running requests and KV-cache pressure.
+    pub(super) fn beside_queue_us(
+        &self,
+        record: &EndpointRecord,
+        own: &OwnLoad,
+        uncached_tokens: u32,
+    ) -> u64 {
+        self.sharing_us(record.running, own) + self.pressure_us(record, uncached_tokens)
     }
 
     /// Cost of sharing the replica with running requests, in µs.
-    fn sharing_us(&self, running: Option<u32>, own: &OwnLoad) -> u64 {
+    pub(super) fn sharing_us(&self, running: Option<u32>, own: &OwnLoad) -> u64 {
         let running = u64::from(running.unwrap_or(0)) + u64::from(own.dispatched);
-        running.max(u64::from(own.in_flight)).saturating_mul(self.running_us)
+        running.max(u64::from(own.in_flight)) * self.running_us
     }
 
     /// Cost of KV-cache pressure with this request added, in µs.
     fn pressure_us(&self, record: &EndpointRecord, uncached_tokens: u32) -> u64 {
         let Some(used) = record.kv_cache_use else { return 0 };
-        let used = (used + share_of_cache(record, uncached_tokens)).min(1.0);
-        scale(self.pressure_us, (used - KNEE).max(0.0) / (1.02 - used))
+        let used = used + share_of_cache(record, uncached_tokens);
+        if used <= KNEE {
+            return 0;
+        }
+        let used = used.min(1.0);
+        scale(self.pressure_us, (used - KNEE) / (1.02 - used))
     }
 
     /// Prefill time on a GPU that somebody else uses too, in µs on top of `prefill_us`. On a replica that serves
@@ -137,7 +158,7 @@ impl TtftModel {
         match state {
             AdapterState::Active => 0,
             AdapterState::FreeSlot => self.adapter_us / 5,
-            AdapterState::Waiting => self.adapter_us.saturating_mul(2) / 5,
+            AdapterState::Waiting => self.adapter_us * 2 / 5,
             AdapterState::Full => self.adapter_us,
         }
     }

@@ -2,14 +2,18 @@
 
 use std::cell::RefCell;
 
-use weir_placement::{NoPick, OwnLoad, Pick, PickRequest, Policy, PoolState, RoundRobin};
+use weir_placement::{
+    LeastLoad, NoPick, OwnLoad, Pick, PickRequest, Policy, PoolState, RoundRobin,
+};
 use weir_snapshot::EndpointRecord;
 
 /// A rule by name.
 pub(crate) type Rule = (&'static str, fn() -> Box<dyn Policy>);
 
 /// Every rule.
-pub(crate) const ALL: [Rule; 5] = [
+pub(crate) const ALL: [Rule; 7] = [
+    ("round robin", || Box::new(RoundRobin::default())),
+    ("least load", || Box::new(LeastLoad)),
     ("sglang", || Box::new(Greatest(RefCell::new(Box::new(sglang))))),
     ("llm-d blend", || Box::new(Greatest(RefCell::new(llm_d_blend())))),
     ("llm-d affinity", || Box::new(Greatest(RefCell::new(Box::new(llm_d_affinity))))),

@@ -37,7 +37,7 @@ impl Default for Scenario {
             conversations_per_s: 1.5,
             think_s: 6.0,
             cache_tokens: 200_000,
-            duration_s: 150,
+            duration_s: 100,
         }
     }
 }
