@@ -84,7 +84,8 @@ fn view(replicas: u16) -> Vec<u8> {
     encode(&message, NOW_NS).unwrap()
 }
 
-/// Prints the best of 401 rounds, each the mean of 10 calls: what it costs when nobody else has the core.
+/// Prints the best of 401 rounds, each the mean of 10 calls: what it costs when nobody else has the
+/// core.
 fn report<T>(name: &str, mut call: impl FnMut() -> T) {
     let mut rounds: Vec<u128> = (0..401)
         .map(|_| {

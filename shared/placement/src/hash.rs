@@ -17,7 +17,8 @@ pub fn replica_key(address: &[u8]) -> u64 {
     mix(hash, tail)
 }
 
-/// One well-spread value from two: the finaliser of SplitMix64 (Steele, Lea, Flood 2014) over their sum.
+/// One well-spread value from two: the finaliser of SplitMix64 (Steele, Lea, Flood 2014) over their
+/// sum.
 pub(crate) fn mix(left: u64, right: u64) -> u64 {
     let mut z = left.wrapping_mul(GOLDEN).wrapping_add(right).wrapping_add(GOLDEN);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,20 +1,23 @@
 //! Prefix fingerprints, the prefix index, the load view, and picking a replica.
 //!
 //! # Overview
-//! A [`Policy`] turns a [`PickRequest`] and what is known of the pool ([`PoolState`]) into a [`Pick`]: up to three
-//! endpoints, best first. What is known comes from three places:
+//! A [`Policy`] turns a [`PickRequest`] and what is known of the pool ([`PoolState`]) into a
+//! [`Pick`]: up to three endpoints, best first. What is known comes from three places:
 //! - [`LoadView`]: what the sidecar measured, decoded once per snapshot;
 //! - [`PrefixIndex`]: which replica served which prefix, learned by this VM, bounded in memory;
 //! - [`Outstanding`]: what this Envoy has sent and not yet got back, shared by its workers.
 //!
-//! [`ExpectedTtft`] is the policy that Weir ships; [`RoundRobin`] and [`LeastLoad`] are there to compare with.
+//! [`ExpectedTtft`] is the policy that Weir ships; [`RoundRobin`] and [`LeastLoad`] are there to
+//! compare with.
 //!
 //! # The way of a request
 //! 1. `policy.pick(&request, &state)` gives the order for the header.
-//! 2. `prefixes.learn(&request, replica)` and `outstanding.dispatch(&dispatch, now)` note that it goes there.
-//! 3. At the first response byte: `outstanding.first_token(&dispatch)` and `prefixes.confirm(&expectation)`.
-//! 4. At the end: `outstanding.finish(&dispatch, phase)`, and `prefixes.correct(&expectation, usage)` where the
-//!    replica reports how many prompt tokens it had cached.
+//! 2. `prefixes.learn(&request, replica)` and `outstanding.dispatch(&dispatch, now)` note that it
+//!    goes there.
+//! 3. At the first response byte: `outstanding.first_token(&dispatch)` and
+//!    `prefixes.confirm(&expectation)`.
+//! 4. At the end: `outstanding.finish(&dispatch, phase)`, and where the replica reports how many
+//!    prompt tokens it had cached, `prefixes.correct(&expectation, usage)`.
 //!
 //! Nothing here reads a clock, allocates without bound, or panics.
 

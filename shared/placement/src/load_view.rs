@@ -128,7 +128,8 @@ impl LoadView {
         self.compact.endpoints().get(index).map(|record| self.compact.address(record))
     }
 
-    /// Position of the endpoint with `address` (`ip:port`), for instance the one that really answered.
+    /// Position of the endpoint with `address` (`ip:port`), for instance the one that really
+    /// answered.
     #[must_use]
     pub fn position(&self, address: &[u8]) -> Option<usize> {
         self.position_of(replica_key(address))
@@ -158,7 +159,8 @@ impl LoadView {
         if self.compact.endpoints().iter().any(fresh) { Freshness::Fresh } else { Freshness::Stale }
     }
 
-    /// Age at the push, in ms, up to which an endpoint's measurements are fresh at `now_ns`; `None` if none is.
+    /// Age at the push, in ms, up to which an endpoint's measurements are fresh at `now_ns`; `None`
+    /// if none is.
     pub(crate) fn oldest_fresh_age(&self, now_ns: u64, limits: FreshnessLimits) -> Option<u64> {
         limits.fresh_ms.checked_sub(self.stamp().age_ns(now_ns) / NS_PER_MS)
     }

@@ -3,8 +3,9 @@
 use crate::fingerprint::{BYTES_PER_TOKEN, MAX_COVERED_BYTES, boundaries};
 use crate::hash::mix;
 
-/// Without a conversation, rendezvous hashing goes by the deepest of this many fingerprints (2048 tokens): long
-/// enough to tell conversations with one system prompt apart, short enough to be complete at the first turn.
+/// Without a conversation, rendezvous hashing goes by the deepest of this many fingerprints (2048
+/// tokens): long enough to tell conversations with one system prompt apart, short enough to be
+/// complete at the first turn.
 const TELLING_FINGERPRINTS: usize = 32;
 
 /// The facts of one request that matter for placing it. Holds no text of the prompt.
@@ -13,10 +14,11 @@ pub struct PickRequest<'a> {
     /// Fingerprints of the prompt's prefixes, shortest first, as
     /// [`Prefix::fingerprints`](crate::fingerprint::Prefix::fingerprints) gives them.
     pub fingerprints: &'a [u64],
-    /// Bytes of the prompt's preamble ([`Prefix::preamble_bytes`](crate::fingerprint::Prefix::preamble_bytes)).
+    /// Bytes of the prompt's preamble
+    /// ([`Prefix::preamble_bytes`](crate::fingerprint::Prefix::preamble_bytes)).
     pub preamble_bytes: u64,
-    /// Bytes of the whole prompt ([`Prefix::bytes`](crate::fingerprint::Prefix::bytes)); 0 if unknown: then four bytes
-    /// count as a token.
+    /// Bytes of the whole prompt ([`Prefix::bytes`](crate::fingerprint::Prefix::bytes)); 0 if
+    /// unknown: then four bytes count as a token.
     pub prompt_bytes: u64,
     /// Estimated tokens of the whole prompt.
     pub prompt_tokens: u32,
@@ -25,7 +27,8 @@ pub struct PickRequest<'a> {
     pub conversation: Option<u64>,
     /// LoRA adapter that the request needs.
     pub adapter: Option<&'a [u8]>,
-    /// Value of `x-gateway-destination-endpoint-subset`: the only addresses allowed, comma-separated.
+    /// Value of `x-gateway-destination-endpoint-subset`: the only addresses allowed,
+    /// comma-separated.
     pub subset: Option<&'a [u8]>,
 }
 
@@ -42,7 +45,8 @@ impl PickRequest<'_> {
     pub(crate) fn rendezvous_seed(&self) -> RendezvousSeed {
         let mut start = self.fingerprints.iter().take(TELLING_FINGERPRINTS);
         let complete = start.len() == TELLING_FINGERPRINTS;
-        // A request too short for a fingerprint costs the same everywhere, so it may always go the same way.
+        // A request too short for a fingerprint costs the same everywhere, so it may always go the
+        // same way.
         let value = self.conversation.or(start.next_back().copied()).unwrap_or(0);
         RendezvousSeed { value: mix(value, 0), stable: self.conversation.is_some() || complete }
     }
@@ -55,7 +59,8 @@ impl PickRequest<'_> {
             bytes => (bytes, u64::from(self.prompt_tokens)),
         };
         boundaries(self.preamble_bytes, bytes).map(move |boundary| {
-            // A boundary lies within the prompt and the first 512 KiB, so neither step can overflow.
+            // A boundary lies within the prompt and the first 512 KiB, so neither step can
+            // overflow.
             u32::try_from(boundary.saturating_mul(tokens) / bytes).unwrap_or(u32::MAX)
         })
     }

@@ -22,7 +22,8 @@ pub enum EncodeError {
 
 /// The compact form of `message`, received at `received_at_ns` of the host's clock.
 ///
-/// Addresses are written in canonical spelling (`[::1]:80`, not `[0:0:0:0:0:0:0:1]:80`), as Envoy writes them.
+/// Addresses are written in canonical spelling (`[::1]:80`, not `[0:0:0:0:0:0:0:1]:80`), as Envoy
+/// writes them.
 ///
 /// # Errors
 /// [`EncodeError`] when the message does not pass [`SnapshotMessage::validate`].

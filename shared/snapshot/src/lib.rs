@@ -1,10 +1,11 @@
 //! What the sidecar and the filters say to each other.
 //!
 //! # Overview
-//! The sidecar polls the replicas of a pool and pushes one [`SnapshotMessage`] (JSON) per pool to the intake
-//! filter. [`SnapshotMessage::parse`] checks it completely; [`encode`] turns it into the compact binary form that
-//! lies in Envoy's shared data; [`CompactView::decode`] reads that form in every worker. A small [`VersionStamp`]
-//! beside each view tells a worker whether it has to decode again. [`signature`] signs and verifies the body.
+//! The sidecar polls the replicas of a pool and pushes one [`SnapshotMessage`] (JSON) per pool to
+//! the intake filter. [`SnapshotMessage::parse`] checks it completely; [`encode`] turns it into the
+//! compact binary form that lies in Envoy's shared data; [`CompactView::decode`] reads that form in
+//! every worker. A small [`VersionStamp`] beside each view tells a worker whether it has to decode
+//! again. [`signature`] signs and verifies the body.
 //!
 //! # Example
 //! ```
@@ -20,7 +21,8 @@
 //! ```
 //!
 //! # Limits
-//! Every bound is a constant of [`limits`]. No function here can panic on any input, and none reads a clock.
+//! Every bound is a constant of [`limits`]. No function here can panic on any input, and none reads
+//! a clock.
 
 mod compact;
 mod encode;

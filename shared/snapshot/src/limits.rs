@@ -1,4 +1,5 @@
-//! Bounds on what a push may contain, chosen so that one view fits in a few hundred kilobytes of shared data.
+//! Bounds on what a push may contain, chosen so that one view fits in a few hundred kilobytes of
+//! shared data.
 
 /// The only message version that this crate reads and writes.
 pub const MESSAGE_VERSION: u32 = 1;

@@ -9,7 +9,8 @@ use crate::message::SnapshotMessage;
 use crate::signature::SignatureError;
 use crate::version::VersionStamp;
 
-/// Reply (200) to a push that was taken over. Unknown fields are ignored, so that an older sidecar can read it.
+/// Reply (200) to a push that was taken over. Unknown fields are ignored, so that an older sidecar
+/// can read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Always true.

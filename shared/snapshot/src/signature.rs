@@ -36,7 +36,8 @@ pub fn sign(key: &[u8], body: &[u8]) -> String {
     value
 }
 
-/// Checks the header value of a push; the comparison takes the same time wherever the first difference is.
+/// Checks the header value of a push; the comparison takes the same time wherever the first
+/// difference is.
 ///
 /// # Errors
 /// [`SignatureError`] says whether the header is missing, malformed, or of another body or key.

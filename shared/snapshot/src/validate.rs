@@ -17,7 +17,8 @@ const QUOTED_CHARS: usize = 64;
 /// Longest parser message that an error repeats.
 const PROBLEM_BYTES: usize = 200;
 
-/// Reads the version alone, so that a newer format is refused as such and not for its unknown fields.
+/// Reads the version alone, so that a newer format is refused as such and not for its unknown
+/// fields.
 #[derive(Deserialize)]
 struct VersionOnly {
     version: u64,
@@ -82,13 +83,15 @@ impl SnapshotMessage {
     }
 }
 
-/// Whether `name` may name a pool: it becomes part of a shared-data key, a log line and a metric label.
+/// Whether `name` may name a pool: it becomes part of a shared-data key, a log line and a metric
+/// label.
 pub(crate) fn is_pool_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/".contains(&byte);
     !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.bytes().all(allowed)
 }
 
-/// The one spelling of an endpoint address that views, headers and replies use; `None` if it is no address.
+/// The one spelling of an endpoint address that views, headers and replies use; `None` if it is no
+/// address.
 ///
 /// It is the spelling that Envoy compares with: `[::1]:80` for `[0:0:0:0:0:0:0:1]:80`.
 #[must_use]

@@ -1,8 +1,9 @@
 //! How the counts of a pool lie in shared data.
 //!
-//! `WVO` and format 1, epoch and sequence of the last snapshot seen and mean prefill in µs (u64 each), then 40 bytes per endpoint with
-//! anything to say, by ascending key: key, busy-until (u64 each), in flight, in prefill, tokens in prefill,
-//! dispatched, dispatched before, quiet snapshots (u32 each). All little-endian.
+//! `WVO` and format 1, epoch and sequence of the last snapshot seen and mean prefill in µs (u64
+//! each), then 40 bytes per endpoint with anything to say, by ascending key: key, busy-until (u64
+//! each), in flight, in prefill, tokens in prefill, dispatched, dispatched before, quiet snapshots
+//! (u32 each). All little-endian.
 
 use super::{MAX_ENTRIES, Outstanding, OwnLoad};
 

@@ -1,7 +1,8 @@
 //! What this Envoy has sent and not yet got back, shared by its workers.
 //!
-//! One value per pool lies in shared data; a worker decodes it, applies one change, encodes it and stores it with
-//! compare-and-swap, again if another worker was faster. Counts are hints: whatever is lost heals by itself.
+//! One value per pool lies in shared data; a worker decodes it, applies one change, encodes it and
+//! stores it with compare-and-swap, again if another worker was faster. Counts are hints: whatever
+//! is lost heals by itself.
 
 mod codec;
 
@@ -10,7 +11,8 @@ use crate::pick::Pick;
 
 /// Most endpoints with a count: as many as a pool may have.
 const MAX_ENTRIES: usize = weir_snapshot::limits::MAX_ENDPOINTS;
-/// Snapshots in a row with an idle replica and nothing dispatched, after which in-flight counts must be leaks.
+/// Snapshots in a row with an idle replica and nothing dispatched, after which in-flight counts
+/// must be leaks.
 const QUIET_SNAPSHOTS: u32 = 5;
 
 /// One request on its way, as the counts see it. Make it from the pick, keep it with the stream.
@@ -25,7 +27,8 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// The dispatch of a request to the best endpoint of its pick; `None` if the pick is of another view.
+    /// The dispatch of a request to the best endpoint of its pick; `None` if the pick is of another
+    /// view.
     #[must_use]
     pub fn of(pick: &Pick, view: &LoadView) -> Option<Self> {
         let replica = view.id(pick.best())?.key();
@@ -75,7 +78,8 @@ impl OwnLoad {
     /// Time until the prefills under way should be done, in µs.
     #[must_use]
     pub fn backlog_us(&self, now_ns: u64) -> u64 {
-        // Streams tell when their prefill ends; other responses only come whole, so the clock must do.
+        // Streams tell when their prefill ends; other responses only come whole, so the clock must
+        // do.
         if self.in_prefill == 0 { 0 } else { self.busy_until_ns.saturating_sub(now_ns) / 1000 }
     }
 }
@@ -92,7 +96,8 @@ pub struct Outstanding {
 }
 
 impl Outstanding {
-    /// Reads a stored value. Bytes of another format count as no counts at all: they heal within seconds.
+    /// Reads a stored value. Bytes of another format count as no counts at all: they heal within
+    /// seconds.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
         codec::read(bytes).unwrap_or_default()
@@ -125,7 +130,8 @@ impl Outstanding {
         };
     }
 
-    /// Mean time of a prefill in this pool, in µs, over about the last 32 requests sent; `None` before the first.
+    /// Mean time of a prefill in this pool, in µs, over about the last 32 requests sent; `None`
+    /// before the first.
     #[must_use]
     pub fn mean_prefill_us(&self) -> Option<u64> {
         (self.mean_prefill_us > 0).then_some(self.mean_prefill_us)
@@ -146,8 +152,8 @@ impl Outstanding {
         });
     }
 
-    /// Takes notice of a newer view: starts the next count of dispatches, drops endpoints that are gone, and
-    /// resets counts that the view shows to be leaks. Returns whether anything changed.
+    /// Takes notice of a newer view: starts the next count of dispatches, drops endpoints that are
+    /// gone, and resets counts that the view shows to be leaks. Returns whether anything changed.
     pub fn observe(&mut self, view: &LoadView) -> bool {
         let stamp = view.stamp();
         if (stamp.epoch, stamp.sequence) <= (self.epoch, self.sequence) {

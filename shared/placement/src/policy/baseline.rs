@@ -50,11 +50,11 @@ fn pick_by(
 ) -> Result<Pick, NoPick> {
     let candidates = Candidates::new(request, state)?;
     let mut best = Best::default();
-    for ((index, replica), short) in state.view.replicas().enumerate().zip(0..) {
+    for (index, replica) in (0..).zip(state.view.replicas()) {
         let record = replica.record;
         if candidates.admit(index, record.state) {
-            let cost = cost(index, replica);
-            best.offer(Scored { state: record.state, cost, weight: 0, index: short });
+            let cost = cost(usize::from(index), replica);
+            best.offer(Scored { state: record.state, cost, weight: 0, index });
         }
     }
     let order = best.order();

@@ -15,7 +15,8 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Applies the subset, then leaves out unreachable and draining endpoints unless there are no others.
+    /// Applies the subset, then leaves out unreachable and draining endpoints unless there are no
+    /// others.
     pub(super) fn new(request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Self, NoPick> {
         if state.view.is_empty() {
             return Err(NoPick::Absent);
@@ -31,8 +32,8 @@ impl Candidates {
     }
 
     /// Whether the endpoint at `index` with this state may be chosen.
-    pub(super) fn admit(&self, index: usize, state: EndpointState) -> bool {
-        (self.last_resort || takes_requests(state)) && self.subset.allows(index)
+    pub(super) fn admit(&self, index: u16, state: EndpointState) -> bool {
+        (self.last_resort || takes_requests(state)) && self.subset.allows(usize::from(index))
     }
 }
 

@@ -10,9 +10,9 @@ use crate::request::PickRequest;
 
 /// Minimises waiting work + uncached prefill, with KV-cache pressure, adapters and GPU use.
 ///
-/// Measurements that are too old are left out: then prefix affinity and own counts decide. Nearly equal endpoints
-/// are told apart by rendezvous hashing of the conversation, so that workers and gateways that share no state send
-/// a conversation to the same replica.
+/// Measurements that are too old are left out: then prefix affinity and own counts decide. Nearly
+/// equal endpoints are told apart by rendezvous hashing of the conversation, so that workers and
+/// gateways that share no state send a conversation to the same replica.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedTtft {
     /// Constants of the time model.

@@ -31,11 +31,13 @@ pub struct PoolState<'a> {
     pub now_ns: u64,
 }
 
-/// A rule that chooses endpoints. Policies hold settings; what changes from request to request is in the state.
+/// A rule that chooses endpoints. Policies hold settings; what changes from request to request is
+/// in the state.
 pub trait Policy {
     /// The endpoints for `request`, best first.
     ///
     /// # Errors
-    /// [`NoPick`] when no endpoint is known or allowed; the request then goes by Envoy's own balancing.
+    /// [`NoPick`] when no endpoint is known or allowed; the request then goes by Envoy's own
+    /// balancing.
     fn pick(&self, request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Pick, NoPick>;
 }

@@ -36,6 +36,7 @@ impl Estimate {
 pub(super) struct Surveyed {
     /// Position in the view.
     pub(super) index: u16,
+    /// Whether requests should go there.
     pub(super) state: EndpointState,
     /// Rendezvous weight for this conversation.
     pub(super) weight: u64,
@@ -43,6 +44,35 @@ pub(super) struct Surveyed {
     fresh: bool,
     /// Time before a prefill can start there, in µs.
     queue_us: u64,
+}
+
+/// What the survey needs to know.
+struct Survey {
+    present: Present,
+    /// Rendezvous hashing of the request starts from this.
+    seed: u64,
+    /// Greatest age at the push that is still fresh.
+    oldest_fresh: Option<u64>,
+}
+
+impl Survey {
+    fn look_at(
+        &self,
+        model: &TtftModel,
+        index: u16,
+        replica: &Replica<'_>,
+        own: &OwnLoad,
+    ) -> Surveyed {
+        let record = replica.record;
+        let fresh = is_fresh(record, self.oldest_fresh);
+        Surveyed {
+            index,
+            state: record.state,
+            weight: mix(self.seed, replica.id.key()),
+            fresh,
+            queue_us: model.queue_us(fresh.then_some(record), own, &self.present),
+        }
+    }
 }
 
 /// One request against one state of the pool.
@@ -55,10 +85,11 @@ pub(super) struct Scoring<'a> {
     homes: [u64; HOMES],
     /// Credit of the first home, in 1/256 of its prefill.
     home_credit: u64,
-    /// Mean measured load, in µs, for endpoints that were not measured recently; `None` if none was.
+    /// Mean measured load, in µs, for endpoints that were not measured recently; `None` if none
+    /// was.
     assumed_us: Option<u64>,
-    /// Share of the endpoints, in 1/256, at which a request would have to wait for another's prefill. So likely is
-    /// it that this prefill makes a later request wait as long as it takes.
+    /// Share of the endpoints, in 1/256, at which a request would have to wait for another's
+    /// prefill. So likely is it that this prefill makes a later request wait as long as it takes.
     crowding: u64,
     surveyed: Vec<Surveyed>,
 }
@@ -74,23 +105,18 @@ impl<'a> Scoring<'a> {
         let (model, view) = (policy.model.bounded(), state.view.compact());
         let present = Present::new(&model, state);
         let seed = request.rendezvous_seed();
-        // Where the next turn would have another home, nobody else can have sent this one there.
-        let home_credit = if seed.stable { model.home_credit } else { 0 };
-        let oldest_fresh = state.view.oldest_fresh_age(state.now_ns, policy.limits);
-        let survey = |((index, replica), own): ((u16, Replica<'_>), &OwnLoad)| {
-            let record = replica.record;
-            let fresh = is_fresh(record, oldest_fresh);
-            let measured = fresh.then_some(record);
-            candidates.admit(usize::from(index), record.state).then(|| Surveyed {
-                index,
-                state: record.state,
-                weight: mix(seed.value, replica.id.key()),
-                fresh,
-                queue_us: model.queue_us(measured, own, &present),
-            })
+        let survey = Survey {
+            present,
+            seed: seed.value,
+            oldest_fresh: state.view.oldest_fresh_age(state.now_ns, policy.limits),
         };
         let replicas = (0..).zip(state.view.replicas()).zip(own);
-        let surveyed: Vec<Surveyed> = replicas.filter_map(survey).collect();
+        let surveyed: Vec<Surveyed> = replicas
+            .filter(|((index, replica), _)| candidates.admit(*index, replica.record.state))
+            .map(|((index, replica), own)| survey.look_at(&model, index, &replica, own))
+            .collect();
+        // Where the next turn would have another home, nobody else can have sent this one there.
+        let home_credit = if seed.stable { model.home_credit } else { 0 };
         let mut scoring = Self {
             model,
             view,
@@ -138,8 +164,8 @@ impl<'a> Scoring<'a> {
         self.view.endpoints().get(index).zip(own.get(index))
     }
 
-    /// What the endpoint would need, with `matched` tokens cached and `own` requests by endpoint; `None` if it is not
-    /// of this view.
+    /// What the endpoint would need, with `matched` tokens cached and `own` requests by endpoint;
+    /// `None` if it is not of this view.
     pub(super) fn estimate(
         &self,
         endpoint: &Surveyed,
@@ -160,8 +186,8 @@ impl<'a> Scoring<'a> {
         Some(Estimate { uncached_tokens, prefill_us, load_us: endpoint.queue_us + beside_us })
     }
 
-    /// What the choice costs: the time to this first token, and the delay that the prefill means for those who come
-    /// after, less the credit of a rendezvous home.
+    /// What the choice costs: the time to this first token, and the delay that the prefill means
+    /// for those who come after, less the credit of a rendezvous home.
     pub(super) fn cost_us(&self, endpoint: &Surveyed, estimate: &Estimate) -> u64 {
         let share_of_prefill = |share: u64| estimate.prefill_us * share / 256;
         // The second choice gets half of the credit of the first.

@@ -13,8 +13,8 @@ pub(super) enum Subset {
 }
 
 impl Subset {
-    /// Reads the header `x-gateway-destination-endpoint-subset`: `ip:port` or `ip` (every port), comma-separated.
-    /// Entries that are neither, or no endpoint of the view, allow nothing.
+    /// Reads the header `x-gateway-destination-endpoint-subset`: `ip:port` or `ip` (every port),
+    /// comma-separated. Entries that are neither, or no endpoint of the view, allow nothing.
     pub(super) fn new(header: Option<&[u8]>, view: &LoadView) -> Self {
         let Some(header) = header else { return Self::All };
         let mut allowed = vec![false; view.len()];

@@ -9,29 +9,32 @@ use crate::outstanding::OwnLoad;
 /// Constants of the time-to-first-token model of one pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TtftModel {
-    /// Prefill time per uncached prompt token, in ns. Default 200,000: an 8B model on one H100 takes 0.15 to
-    /// 0.30 ms per token (a 70B model on eight takes 0.40 to 0.60).
+    /// Prefill time per uncached prompt token, in ns. Default 200,000: an 8B model on one H100
+    /// takes 0.15 to 0.30 ms per token (a 70B model on eight takes 0.40 to 0.60).
     pub prefill_ns_per_token: u64,
-    /// Time to the first token of an empty prompt on an idle replica, in µs. Default 30,000 (8B on one H100: 25 to
-    /// 40 ms). The same everywhere, so it only matters for what is reported.
+    /// Time to the first token of an empty prompt on an idle replica, in µs. Default 30,000 (8B on
+    /// one H100: 25 to 40 ms). The same everywhere, so it only matters for what is reported.
     pub overhead_us: u64,
-    /// Least wait per request in a replica's queue, in µs. Default 50,000, about four decode steps: a queue of short
-    /// prompts waits for slots, not for prefills.
+    /// Least wait per request in a replica's queue, in µs. Default 50,000, about four decode steps:
+    /// a queue of short prompts waits for slots, not for prefills.
     pub waiting_us: u64,
-    /// Mean prefill of a request, in µs, until the pool's own requests tell. Default 150,000: some 750 tokens.
+    /// Mean prefill of a request, in µs, until the pool's own requests tell. Default 150,000: some
+    /// 750 tokens.
     pub mean_prefill_us: u64,
-    /// Cost per running request, in µs: decode steps share the GPU with prefill. Default 1,500, a tenth of one
-    /// decode step (10 to 15 ms) each.
+    /// Cost per running request, in µs: decode steps share the GPU with prefill. Default 1,500, a
+    /// tenth of one decode step (10 to 15 ms) each.
     pub running_us: u64,
-    /// Cost of a KV cache that fills up, in µs: nothing below 80 % use, this much at 91 %, ten times as much when the
-    /// request fills the cache, because then others are preempted. Default 100,000.
+    /// Cost of a KV cache that fills up, in µs: nothing below 80 % use, this much at 91 %, ten
+    /// times as much when the request fills the cache, because then others are preempted. Default
+    /// 100,000.
     pub pressure_us: u64,
-    /// Wait for a LoRA adapter for which there is no room, in µs. Default 1,000,000, about the time until a running
-    /// request ends and frees a slot.
+    /// Wait for a LoRA adapter for which there is no room, in µs. Default 1,000,000, about the time
+    /// until a running request ends and frees a slot.
     pub adapter_us: u64,
-    /// Credit of a conversation's first rendezvous home, in 1/256 of the prefill there (the second gets half): other
-    /// workers and gateways may have sent earlier turns to it, unseen. Default 192. More makes gateways that share
-    /// nothing agree more often (better with many turns), less spreads cold prompts better (better with one turn).
+    /// Credit of a conversation's first rendezvous home, in 1/256 of the prefill there (the second
+    /// gets half): other workers and gateways may have sent earlier turns to it, unseen. Default
+    /// 192. More makes gateways that share nothing agree more often (better with many turns), less
+    /// spreads cold prompts better (better with one turn).
     pub home_credit: u64,
 }
 
@@ -50,11 +53,12 @@ impl Default for TtftModel {
     }
 }
 
-/// KV-cache use from which pressure counts: half-way between plenty and preemption, as in common autoscaling rules.
+/// KV-cache use from which pressure counts: half-way between plenty and preemption, as in common
+/// autoscaling rules.
 const KNEE: f32 = 0.8;
 
-/// Greatest constant that is calculated with, in µs (four minutes) or in ns per token: so bounded, no sum of
-/// products with 32-bit counts can overflow, and the hot path needs no checks.
+/// Greatest constant that is calculated with, in µs (four minutes) or in ns per token: so bounded,
+/// no sum of products with 32-bit counts can overflow, and the hot path needs no checks.
 const MAX_CONSTANT: u64 = 1 << 28;
 
 /// What the model needs to know of the moment.
@@ -94,13 +98,14 @@ impl TtftModel {
         }
     }
 
-    /// Time until the prefills sent from here are done, in µs. Never more than their tokens take, whatever the
-    /// clock did.
+    /// Time until the prefills sent from here are done, in µs. Never more than their tokens take,
+    /// whatever the clock did.
     fn backlog_us(&self, own: &OwnLoad, present: &Present) -> u64 {
         own.backlog_us(present.now_ns).min(self.prefill_us(own.prefill_tokens))
     }
 
-    /// Time before the prefill can start, in µs, from own counts and fresh measurements, if there are any.
+    /// Time before the prefill can start, in µs, from own counts and fresh measurements, if there
+    /// are any.
     pub(super) fn queue_us(
         &self,
         measured: Option<&EndpointRecord>,
@@ -146,14 +151,16 @@ impl TtftModel {
         scale(self.pressure_us, (used - KNEE) / (1.02 - used))
     }
 
-    /// Prefill time on a GPU that somebody else uses too, in µs on top of `prefill_us`. On a replica that serves
-    /// requests a busy GPU says nothing new; on an idle one it belongs to another tenant.
+    /// Prefill time on a GPU that somebody else uses too, in µs on top of `prefill_us`. On a
+    /// replica that serves requests a busy GPU says nothing new; on an idle one it belongs to
+    /// another tenant.
     pub(super) fn contention_us(&self, record: &EndpointRecord, prefill_us: u64) -> u64 {
         let idle = record.waiting.unwrap_or(0) == 0 && record.running == Some(0);
         record.gpu_use.filter(|_| idle).map_or(0, |used| scale(prefill_us, used))
     }
 
-    /// Wait for the adapter, in µs: the shares 0, 0.2, 0.4 and 1 of [`adapter_us`](Self::adapter_us).
+    /// Wait for the adapter, in µs: the shares 0, 0.2, 0.4 and 1 of
+    /// [`adapter_us`](Self::adapter_us).
     pub(super) fn adapter_us(&self, state: AdapterState) -> u64 {
         match state {
             AdapterState::Active => 0,

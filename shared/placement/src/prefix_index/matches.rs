@@ -5,8 +5,9 @@ use super::replicas::{GROUP_SIZE, ReplicaId};
 use crate::load_view::LoadView;
 use crate::request::PickRequest;
 
-/// Different match lengths that are told apart within one group. Conversations share few prefixes (system prompt,
-/// tools, the turns so far); replicas beyond get no match, which costs an estimate, never correctness.
+/// Different match lengths that are told apart within one group. Conversations share few prefixes
+/// (system prompt, tools, the turns so far); replicas beyond get no match, which costs an estimate,
+/// never correctness.
 const MAX_DEPTHS: usize = 8;
 
 /// Matched tokens by endpoint of one view.

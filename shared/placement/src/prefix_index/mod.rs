@@ -1,17 +1,19 @@
 //! Which replica served which prefix, as far as this VM has seen.
 //!
 //! # Structure
-//! One entry stands for one fingerprint and one group of 64 replicas: a bit per replica and the tick of its last
-//! use. A lookup finds the deepest prefix that any replica of the group has by binary search over the chain (who
-//! has a prefix has the shorter ones too), then continues above it with the replicas that are still without a match.
+//! One entry stands for one fingerprint and one group of 64 replicas: a bit per replica and the
+//! tick of its last use. A lookup finds the deepest prefix that any replica of the group has by
+//! binary search over the chain (who has a prefix has the shorter ones too), then continues above
+//! it with the replicas that are still without a match.
 //!
 //! # Memory
-//! [`PrefixIndex::bytes`] after construction, for ever: 24 bytes per entry (1.5 MiB by default), plus at most
-//! 0.5 MiB for 4096 replicas.
+//! [`PrefixIndex::bytes`] after construction, for ever: 24 bytes per entry (1.5 MiB by default),
+//! plus at most 0.5 MiB for 4096 replicas.
 //!
 //! # Self-correction
-//! A replica evicts by last use. When it reports fewer cached tokens than expected for a prefix used last at tick
-//! *t*, everything that it used last before *t* is gone as well: one number per replica forgets it all at once.
+//! A replica evicts by last use. When it reports fewer cached tokens than expected for a prefix
+//! used last at tick *t*, everything that it used last before *t* is gone as well: one number per
+//! replica forgets it all at once.
 
 mod matches;
 mod replicas;
@@ -34,7 +36,8 @@ pub struct CachedTokens {
     pub prompt: u32,
 }
 
-/// What was expected of a replica when a request was sent to it; goes back to [`PrefixIndex::correct`].
+/// What was expected of a replica when a request was sent to it; goes back to
+/// [`PrefixIndex::correct`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expectation {
     replica: ReplicaId,
@@ -44,7 +47,8 @@ pub struct Expectation {
     matched_tick: u64,
     /// Tick of this request.
     tick: u64,
-    /// Whether the replica had begun to answer the request that left the match, so that it must be in its cache.
+    /// Whether the replica had begun to answer the request that left the match, so that it must be
+    /// in its cache.
     settled: bool,
 }
 
@@ -138,10 +142,11 @@ impl PrefixIndex {
         self.replicas.confirm(expectation.replica, expectation.tick);
     }
 
-    /// Compares what a replica had cached with what was expected, and forgets what it must have evicted.
+    /// Compares what a replica had cached with what was expected, and forgets what it must have
+    /// evicted.
     ///
-    /// A shortfall of less than a quarter (at least 64 tokens) is put down to the token estimate. A match that was
-    /// still being computed when the request left is no evidence, and is ignored.
+    /// A shortfall of less than a quarter (at least 64 tokens) is put down to the token estimate. A
+    /// match that was still being computed when the request left is no evidence, and is ignored.
     pub fn correct(&mut self, expectation: &Expectation, reported: CachedTokens) {
         self.confirm(expectation);
         let expected = expectation.matched_tokens;
@@ -180,7 +185,8 @@ impl PrefixIndex {
 }
 
 impl CachedTokens {
-    /// The cached share of the prompt, in tokens of a prompt that was estimated at `estimate` tokens.
+    /// The cached share of the prompt, in tokens of a prompt that was estimated at `estimate`
+    /// tokens.
     fn in_tokens_of(self, estimate: u32) -> u32 {
         let scaled = u64::from(self.cached) * u64::from(estimate) / u64::from(self.prompt.max(1));
         u32::try_from(scaled).unwrap_or(u32::MAX)

@@ -21,7 +21,8 @@ impl ReplicaId {
         self.key
     }
 
-    /// The part of the index where this replica has its bit; `None` if the index had no room for it.
+    /// The part of the index where this replica has its bit; `None` if the index had no room for
+    /// it.
     pub(crate) fn group(&self) -> Option<u16> {
         self.slot.map(|slot| slot / GROUP_SIZE)
     }

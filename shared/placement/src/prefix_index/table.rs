@@ -11,7 +11,8 @@ pub(super) struct Entry {
     fingerprint: u64,
     /// Bits of the group's replicas; 0 marks a free entry.
     pub(super) replicas: u64,
-    /// Tick of the last use in the upper 48 bits (enough for 800 years at 10,000 a second), group in the lower 16.
+    /// Tick of the last use in the upper 48 bits (enough for 800 years at 10,000 a second), group
+    /// in the lower 16.
     tick_and_group: u64,
 }
 
@@ -26,8 +27,8 @@ impl Entry {
     }
 }
 
-/// A set-associative table: constant memory, no allocation after construction, least-recently-used eviction
-/// within a bucket.
+/// A set-associative table: constant memory, no allocation after construction, least-recently-used
+/// eviction within a bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     buckets: Box<[[Entry; WAYS]]>,
@@ -49,8 +50,8 @@ impl Table {
         bucket.iter().find(|entry| entry.is(fingerprint, group))
     }
 
-    /// Sets the replicas that have a prefix, used at `tick`; takes the place of the least recently used entry of
-    /// the bucket if the prefix is new.
+    /// Sets the replicas that have a prefix, used at `tick`; takes the place of the least recently
+    /// used entry of the bucket if the prefix is new.
     pub(super) fn put(&mut self, fingerprint: u64, group: u16, replicas: u64, tick: u64) {
         let place = self.bucket(fingerprint, group);
         let Some(bucket) = self.buckets.get_mut(place) else { return };

@@ -173,50 +173,62 @@ mod properties {
     use super::*;
     use proptest::prelude::*;
 
+    fn bytes(len: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(any::<u8>(), len)
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(
-            entries in proptest::collection::vec(any::<u8>(), 0..5)
-                .prop_flat_map(|keys| keys.into_iter().map(|_| proptest::collection::vec(any::<u8>(), 40)).collect::<Vec<_>>()),
-            header in proptest::collection::vec(any::<u8>(), 24),
+            header in bytes(24),
+            mut entries in proptest::collection::vec(bytes(40), 0..5),
         ) {
-            let bytes = [b"WVO\x01".to_vec(), header, entries.concat()].concat();
-            let mut sent = Outstanding::decode(&bytes);
+            // Ascending by key, else they are refused at once.
+            entries.sort_by_key(|entry| u64::from_le_bytes(entry[..8].try_into().unwrap()));
+            let stored = [b"WVO\x01".to_vec(), header, entries.concat()].concat();
+            let mut sent = Outstanding::decode(&stored);
             let mut prefixes = PrefixIndex::with_capacity(64);
-            sent.dispatch(&dispatch(1, u32::MAX / 200), u64::MAX);
+            let large = dispatch(1, u32::MAX / 200);
+            sent.dispatch(&large, u64::MAX);
             sent.observe(&view(vec![idle(1)], u64::MAX, &mut prefixes));
-            sent.finish(&dispatch(1, u32::MAX / 200), Phase::Prefill);
+            sent.finish(&large, Phase::Prefill);
             prop_assert_eq!(Outstanding::decode(&sent.encode()), sent);
         }
 
         #[test]
-        fn every_sequence_of_events_balances(events in proptest::collection::vec((1..4_u8, 0..3_u8), 0..60)) {
+        fn every_sequence_of_events_balances(
+            events in proptest::collection::vec((1..4_u8, 0..3_u8), 0..60)
+        ) {
             let mut sent = Outstanding::default();
-            let mut under_way: Vec<(Dispatch, Phase)> = Vec::new();
+            // Per host: requests in prefill, and in decode.
+            let mut model = [[0_u32; 2]; 4];
             for (host, event) in events {
-                let index = under_way.iter().position(|(known, _)| *known == dispatch(host, 64));
-                match (event, index) {
-                    (0, _) => {
-                        sent.dispatch(&dispatch(host, 64), NOW);
-                        under_way.push((dispatch(host, 64), Phase::Prefill));
+                let request = dispatch(host, 64);
+                let [prefill, decode] = &mut model[usize::from(host)];
+                match event {
+                    0 => {
+                        sent.dispatch(&request, NOW);
+                        *prefill += 1;
                     }
-                    (1, Some(index)) if under_way[index].1 == Phase::Prefill => {
-                        sent.first_token(&under_way[index].0);
-                        under_way[index].1 = Phase::Decode;
+                    1 if *prefill > 0 => {
+                        sent.first_token(&request);
+                        (*prefill, *decode) = (*prefill - 1, *decode + 1);
                     }
-                    (2, Some(index)) => {
-                        let (known, phase) = under_way.remove(index);
-                        sent.finish(&known, phase);
+                    2 if *decode > 0 => {
+                        sent.finish(&request, Phase::Decode);
+                        *decode -= 1;
+                    }
+                    2 if *prefill > 0 => {
+                        sent.finish(&request, Phase::Prefill);
+                        *prefill -= 1;
                     }
                     _ => {}
                 }
-                for host in 1..4 {
+                for (host, [prefill, decode]) in (0..).zip(model) {
                     let load = sent.load(dispatch(host, 64).replica);
-                    let here = || under_way.iter().filter(|(known, _)| *known == dispatch(host, 64));
-                    let in_prefill = here().filter(|(_, phase)| *phase == Phase::Prefill).count();
-                    prop_assert_eq!(load.in_flight as usize, here().count());
-                    prop_assert_eq!(load.in_prefill as usize, in_prefill);
-                    prop_assert_eq!(load.prefill_tokens as usize, 64 * in_prefill);
+                    prop_assert_eq!(load.in_flight, prefill + decode);
+                    prop_assert_eq!(load.in_prefill, prefill);
+                    prop_assert_eq!(load.prefill_tokens, 64 * prefill);
                 }
             }
         }

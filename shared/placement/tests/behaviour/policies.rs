@@ -52,7 +52,8 @@ struct Request {
     subset: Option<String>,
 }
 
-/// A policy that lets no rendezvous home interfere, so that the table can say what follows from load alone.
+/// A policy that lets no rendezvous home interfere, so that the table can say what follows from
+/// load alone.
 fn without_homes() -> ExpectedTtft {
     ExpectedTtft {
         model: TtftModel { home_credit: 0, ..TtftModel::default() },

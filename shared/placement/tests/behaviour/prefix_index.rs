@@ -4,6 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::support::{idle, prompt, view};
+use weir_placement::fingerprint::{Prefix, PrefixChain, Seed};
 use weir_placement::{CachedTokens, LoadView, PickRequest, PrefixIndex};
 
 fn request(fingerprints: &[u64]) -> PickRequest<'_> {
@@ -180,51 +181,107 @@ fn replicas_beyond_the_places_take_those_of_the_longest_gone() {
     assert_eq!(holders(&old, 2), [0_usize; 0]);
 }
 
+#[test]
+fn real_prompts_match_by_the_tokens_that_they_share() {
+    let chain = |turns: &[&str]| {
+        let mut chain = PrefixChain::new();
+        chain.push_preamble(&[b's'; 3000]);
+        turns.iter().for_each(|turn| chain.push_turns(turn.as_bytes()));
+        chain.finish()
+    };
+    let (hello, more) = ("hello ".repeat(500), "more ".repeat(400));
+    let (first, second) = (chain(&[&hello]), chain(&[&hello, &more]));
+    let seed = Seed::new("llama", None, None, 0);
+    let (mut prefixes, view) = pool(2);
+    let marks = first.fingerprints(seed);
+    // Three bytes to a token: the match has to come out in tokens of the prompt at hand.
+    let request = |prefix: &Prefix| PickRequest {
+        preamble_bytes: prefix.preamble_bytes(),
+        prompt_bytes: prefix.bytes(),
+        prompt_tokens: u32::try_from(prefix.bytes() / 3).unwrap(),
+        ..PickRequest::default()
+    };
+    let served = PickRequest { fingerprints: &marks, ..request(&first) };
+    prefixes.learn(&served, view.id(1).unwrap());
+    let marks = second.fingerprints(seed);
+    let asked = PickRequest { fingerprints: &marks, ..request(&second) };
+    let matched = prefixes.matches(&asked, &view);
+    assert_eq!(matched.tokens(0), 0);
+    let shared = 6000 / 3;
+    assert!((shared - 256 / 3..=shared).contains(&matched.tokens(1)), "{matched:?}");
+    let unknown_length = PickRequest { prompt_bytes: 0, preamble_bytes: 0, ..asked };
+    let tokens = prefixes.matches(&unknown_length, &view).tokens(1);
+    assert!((1350..=1550).contains(&tokens), "about 6000 / 4: {tokens}");
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use super::*;
     use proptest::prelude::*;
 
+    /// The prompt `text`, which leaves its common path after `fork` blocks.
+    fn forked(text: u64, blocks: u64, fork: u64) -> Vec<u64> {
+        let mut chain = prompt(text, blocks);
+        let leaves = chain.iter_mut().skip(usize::try_from(fork).unwrap());
+        leaves.for_each(|mark| *mark |= 1 << 60);
+        chain
+    }
+
+    fn common(left: &[u64], right: &[u64]) -> usize {
+        left.iter().zip(right).take_while(|(left, right)| left == right).count()
+    }
+
+    /// Endpoint, text, blocks, and where the prompt forks.
+    fn served() -> impl Strategy<Value = (usize, u64, u64, u64)> {
+        (0..70_usize, 0..3_u64, 1..20_u64, 0..20_u64)
+    }
+
+    /// Kind, endpoint, fingerprints, and two numbers.
+    fn operation() -> impl Strategy<Value = (u8, usize, Vec<u64>, u32, u32)> {
+        let fingerprints = proptest::collection::vec(0..9_u64, 0..6);
+        (0..4_u8, 0..3_usize, fingerprints, any::<u32>(), any::<u32>())
+    }
+
     proptest! {
-        /// Without eviction, the index is the obvious model: the longest common prefix with anything served.
+        /// Without eviction, a match is the longest prefix in common with anything served; only
+        /// where prompts fork at more than eight depths may it be less.
         #[test]
         fn matches_are_the_longest_common_prefixes(
-            served in proptest::collection::vec((0..70_usize, 0..3_u64, 1..20_u64, 0..20_u64), 0..40),
+            served in proptest::collection::vec(served(), 0..40),
             (text, blocks) in (0..3_u64, 1..20_u64),
         ) {
             let (mut prefixes, view) = pool(70);
-            let chain = |text: u64, blocks: u64, fork: u64| -> Vec<u64> {
-                let mut chain = prompt(text, blocks);
-                chain.iter_mut().skip(usize::try_from(fork).unwrap()).for_each(|mark| *mark |= 1 << 60);
-                chain
-            };
-            let mut model: Vec<(usize, Vec<u64>)> = Vec::new();
-            for (index, text, blocks, fork) in served {
-                let chain = chain(text, blocks, fork);
-                serve(&mut prefixes, &view, index, &chain, u32::MAX);
-                model.push((index, chain));
-            }
             let asked = prompt(text, blocks);
-            let common = |chain: &[u64]| chain.iter().zip(&asked).take_while(|(left, right)| left == right).count();
-            let matched = matches(&prefixes, &view, &asked);
-            for (index, tokens) in matched.iter().enumerate() {
-                let longest = model.iter().filter(|(at, _)| *at == index).map(|(_, chain)| common(chain)).max();
-                prop_assert!(*tokens as usize <= longest.unwrap_or(0) * 64);
-                let depths: std::collections::BTreeSet<usize> = model.iter().map(|(_, chain)| common(chain)).collect();
-                if depths.len() <= 8 {
-                    prop_assert_eq!(*tokens as usize, longest.unwrap_or(0) * 64);
-                }
+            let mut model = [0; 70];
+            let mut depths = std::collections::BTreeSet::new();
+            for (index, text, blocks, fork) in served {
+                let chain = forked(text, blocks, fork);
+                serve(&mut prefixes, &view, index, &chain, u32::MAX);
+                let shared = common(&chain, &asked);
+                model[index] = shared.max(model[index]);
+                depths.insert(shared);
+            }
+            for (matched, longest) in matches(&prefixes, &view, &asked).into_iter().zip(model) {
+                let matched = usize::try_from(matched).unwrap();
+                prop_assert!(matched <= longest * 64);
+                prop_assert!(matched == longest * 64 || depths.len() > 8);
             }
         }
 
         #[test]
         fn arbitrary_operations_never_panic(
-            operations in proptest::collection::vec((0..4_u8, 0..3_usize, proptest::collection::vec(0..9_u64, 0..6), any::<u32>(), any::<u32>()), 0..60)
+            operations in proptest::collection::vec(operation(), 0..60)
         ) {
             let mut prefixes = PrefixIndex::with_capacity(0);
             let view = view((1..=3).map(idle).collect(), 1, &mut prefixes);
             for (operation, index, fingerprints, cached, tokens) in operations {
-                let request = PickRequest { fingerprints: &fingerprints, prompt_tokens: tokens, prompt_bytes: u64::from(cached), preamble_bytes: u64::from(tokens), ..PickRequest::default() };
+                let request = PickRequest {
+                    fingerprints: &fingerprints,
+                    prompt_tokens: tokens,
+                    prompt_bytes: u64::from(cached),
+                    preamble_bytes: u64::from(tokens),
+                    ..PickRequest::default()
+                };
                 let replica = view.id(index).unwrap();
                 match operation {
                     0 => drop(prefixes.matches(&request, &view)),
@@ -232,7 +289,8 @@ mod properties {
                     _ => {
                         let expectation = prefixes.learn(&request, replica);
                         prop_assert!(expectation.matched_tokens() <= tokens);
-                        prefixes.correct(&expectation, CachedTokens { cached, prompt: tokens / 2 });
+                        let reported = CachedTokens { cached, prompt: tokens / 2 };
+                        prefixes.correct(&expectation, reported);
                     }
                 }
                 prop_assert_eq!(prefixes.bytes(), 8 * 24);

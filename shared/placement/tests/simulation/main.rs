@@ -1,7 +1,8 @@
 //! Policies against each other on simulated replicas, with a virtual clock.
 //!
-//! Conversations with shared system prompts arrive at gateways whose workers share no prefix state; replicas have
-//! a queue, a serial prefill, a bounded KV cache with least-recently-used eviction, and are polled every 100 ms.
+//! Conversations with shared system prompts arrive at gateways whose workers share no prefix state;
+//! replicas have a queue, a serial prefill, a bounded KV cache with least-recently-used eviction,
+//! and are polled every 100 ms.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may panic")]
 
 mod gateway;
@@ -20,7 +21,8 @@ use world::{Outcome, Scenario, run};
 
 const SEEDS: [u64; 2] = [1, 2];
 
-/// The scenarios: a calm and a busy pool, a pool with little cache, and two Envoys in front of one pool.
+/// The scenarios: a calm and a busy pool, a pool with little cache, and two Envoys in front of one
+/// pool.
 fn scenarios() -> [Scenario; 4] {
     let calm = Scenario::default();
     [

@@ -77,7 +77,8 @@ impl Policy for Greatest {
     }
 }
 
-/// Shortest queue when the imbalance is large; else the best match, if it is any good; else the most room.
+/// Shortest queue when the imbalance is large; else the best match, if it is any good; else the
+/// most room.
 fn sglang(endpoints: &[Endpoint<'_>]) -> Vec<f64> {
     let loads = || endpoints.iter().map(Endpoint::in_flight);
     let (least, most) = (loads().fold(f64::MAX, f64::min), loads().fold(0.0, f64::max));
@@ -120,7 +121,8 @@ fn llm_d_blend() -> Scores {
     })
 }
 
-/// Endpoints with 80 % of the prompt cached, then the least tokens in flight; cold ones when they are 18 s faster.
+/// Endpoints with 80 % of the prompt cached, then the least tokens in flight; cold ones when they
+/// are 18 s faster.
 fn llm_d_affinity(endpoints: &[Endpoint<'_>]) -> Vec<f64> {
     const TOKENS_PER_S: f64 = 15_928.0;
     let load = |endpoint: &Endpoint<'_>| f64::from(endpoint.own.prefill_tokens);

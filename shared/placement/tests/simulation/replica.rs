@@ -104,8 +104,8 @@ struct Cache {
 }
 
 impl Cache {
-    /// Tokens of the longest prefix that is cached; then the whole prefix is. The end of a prefix counts as used
-    /// before its start, so that it is evicted first.
+    /// Tokens of the longest prefix that is cached; then the whole prefix is. The end of a prefix
+    /// counts as used before its start, so that it is evicted first.
     fn use_prefix(&mut self, blocks: &[u64]) -> u64 {
         let cached = blocks.iter().take_while(|block| self.last_use.contains_key(block)).count();
         for block in blocks.iter().rev() {

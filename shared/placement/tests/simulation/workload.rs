@@ -9,7 +9,8 @@ pub(crate) const BLOCK_TOKENS: u64 = 64;
 const BYTES_PER_TOKEN: u64 = 4;
 const SYSTEM_PROMPTS: u64 = 12;
 
-/// A conversation under way. It draws from its own source, so that every policy meets the same turns.
+/// A conversation under way. It draws from its own source, so that every policy meets the same
+/// turns.
 pub(crate) struct Conversation {
     random: Random,
     id: u64,
@@ -24,7 +25,8 @@ pub(crate) struct Turn {
     pub(crate) conversation: u64,
     pub(crate) prompt_tokens: u64,
     pub(crate) output_tokens: u64,
-    /// Hash of the prompt up to the end of each block, output included, as the replica will cache it.
+    /// Hash of the prompt up to the end of each block, output included, as the replica will cache
+    /// it.
     pub(crate) blocks: Vec<u64>,
 }
 

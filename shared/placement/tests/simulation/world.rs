@@ -219,7 +219,8 @@ impl World<'_> {
         self.after_s(think, Event::NextTurn(conversation));
     }
 
-    /// A request that has not started yet counts with its wait so far, so that overload is not hidden.
+    /// A request that has not started yet counts with its wait so far, so that overload is not
+    /// hidden.
     fn outcome(&self) -> Outcome {
         let wait = |request: &Request| request.ttft_us.unwrap_or(self.now_us - request.arrived_us);
         let mut waits: Vec<u64> = self.requests.iter().map(wait).collect();

@@ -1,16 +1,28 @@
 //! The compact form of a view, as it lies in shared data.
 //!
-//! All numbers are little-endian. A header (48 bytes) is followed by fixed-width records (48 bytes each), the
-//! table of adapter names, the adapter ids of all endpoints, and the text that everything points into:
+//! All numbers are little-endian. A header (48 bytes) is followed by fixed-width records (48 bytes
+//! each), the table of adapter names, the adapter ids of all endpoints, and the text that
+//! everything points into:
 //!
 //! | part | bytes |
 //! |---|---|
 //! | magic `WVS`, format 1 | 3 + 1 |
 //! | stamp: epoch, sequence, received at (ns) | 3 × 8 |
-//! | numbers of endpoints, adapters, adapter ids; bytes of text, of the pool name (which opens the text) | 5 × 4 |
-//! | per endpoint: address (offset u32, bytes u16), state u8, presence bits u8, age in ms, waiting, running, KV-cache use (f32), GPU use (f32), block size, blocks, adapter slots, first adapter id (u32 each), running and waiting adapters (u16 each) | 48 |
-//! | per adapter: offset u32, bytes u16 | 6 |
-//! | per adapter id: u16 | 2 |
+//! | numbers of endpoints, adapters, adapter ids | 3 × 4 |
+//! | bytes of the text, and of the pool name that opens it | 2 × 4 |
+//! | endpoints, one after the other (below) | 48 each |
+//! | adapters: offset u32, bytes u16 | 6 each |
+//! | adapter ids: u16 | 2 each |
+//! | text | |
+//!
+//! | of an endpoint | bytes |
+//! |---|---|
+//! | address: offset u32, bytes u16 | 6 |
+//! | state, presence bits (u8 each) | 2 |
+//! | age in ms, waiting, running | 3 × 4 |
+//! | KV-cache use, GPU use (f32 each) | 2 × 4 |
+//! | block size, blocks, adapter slots, first adapter id | 4 × 4 |
+//! | running and waiting adapters (u16 each) | 2 × 2 |
 
 mod read;
 
