@@ -10,6 +10,12 @@ use weir_snapshot::{VersionStamp, keys};
 /// Pools that are remembered; the names come from the configuration and signed snapshots.
 const MAX_POOLS: usize = weir_snapshot::limits::MAX_POOLS;
 
+/// How often a pool's version is looked at, in ns: 1 ms.
+///
+/// A snapshot comes every 100 ms, so it is noticed in time; under load, a look for each request
+/// would be a fair part of what the filter costs.
+const CHECK_EVERY_NS: u64 = 1_000_000;
+
 /// One pool.
 pub(crate) struct Pool {
     version_key: String,
@@ -17,6 +23,7 @@ pub(crate) struct Pool {
     /// Key of the shared in-flight counts.
     pub(crate) outstanding_key: Rc<str>,
     version: Vec<u8>,
+    checked_at_ns: u64,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
 }
@@ -28,12 +35,18 @@ impl Pool {
             view_key: keys::view(name),
             outstanding_key: keys::outstanding(name).into(),
             version: Vec::new(),
+            checked_at_ns: 0,
             view: None,
         }
     }
 
     /// Looks whether there is a newer view, and decodes it.
-    fn refresh<H: Host>(&mut self, host: &H, prefixes: &mut PrefixIndex) {
+    fn refresh<H: Host>(&mut self, host: &H, prefixes: &mut PrefixIndex, now_ns: u64) {
+        let since = now_ns.checked_sub(self.checked_at_ns);
+        if self.view.is_some() && since.is_some_and(|since| since < CHECK_EVERY_NS) {
+            return;
+        }
+        self.checked_at_ns = now_ns;
         let Ok(Some((version, _))) = host.shared(&self.version_key) else { return };
         if version == self.version {
             return;
@@ -61,6 +74,7 @@ impl Pools {
         &mut self,
         host: &H,
         name: &str,
+        now_ns: u64,
     ) -> Option<(&Pool, &mut PrefixIndex)> {
         if !self.by_name.contains_key(name) {
             if self.by_name.len() >= MAX_POOLS {
@@ -69,7 +83,7 @@ impl Pools {
             self.by_name.insert(name.to_owned(), Pool::new(name));
         }
         let pool = self.by_name.get_mut(name)?;
-        pool.refresh(host, &mut self.prefixes);
+        pool.refresh(host, &mut self.prefixes, now_ns);
         Some((pool, &mut self.prefixes))
     }
 }

@@ -67,12 +67,12 @@ fn choose<H: Host>(
     pool_name: String,
 ) -> Option<(Placed, Vec<u8>)> {
     let mut pools = shared.pools.borrow_mut();
-    let (pool, prefixes) = pools.current(host, &pool_name)?;
+    let now_ns = host.now_ns();
+    let (pool, prefixes) = pools.current(host, &pool_name, now_ns)?;
     let view = Rc::clone(pool.view.as_ref()?);
     let outstanding_key = Rc::clone(&pool.outstanding_key);
     let (mut counts, cas) = outstanding::read(host, &outstanding_key);
     counts.observe(&view);
-    let now_ns = host.now_ns();
     let header = |name| host.header(HeaderMap::Request, name).ok().flatten();
     let subset = if policy.accept_subset { header(SUBSET) } else { None };
     let session = facts.session.or(Some(facts.conversation));

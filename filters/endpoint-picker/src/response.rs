@@ -1,6 +1,6 @@
 //! The response's way: what it teaches about the replica that sent it.
 
-use weir_host::{Body, HeaderMap, Host};
+use weir_host::{Body, Host};
 use weir_placement::{CachedTokens, Phase, replica_key};
 use weir_wire::response::{ResponseReader, Usage};
 
@@ -10,22 +10,18 @@ use crate::root::Shared;
 
 /// A response on its way.
 pub(crate) struct Response {
-    reader: Option<ResponseReader>,
+    reader: ResponseReader,
+    /// Whether the client asked for a stream; the answer's own headers are not read, because a
+    /// host call that returns data costs more than everything it could tell.
     streamed: bool,
     begun: bool,
 }
 
 impl Response {
-    /// Looks at the response headers; notices when a retry went to another replica than planned.
+    /// Call when the response headers have come. Notices when a retry went to another replica than planned.
     pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) -> Self {
-        let header = |name| host.header(HeaderMap::Response, name).ok().flatten();
-        let ok = header(":status").is_some_and(|status| status.starts_with(b"2"));
-        let kind = header("content-type").unwrap_or_default();
-        let encoded = header("content-encoding").is_some();
-        let streamed = kind.starts_with(b"text/event-stream");
-        let reader = (ok && !encoded).then(ResponseReader::new);
         follow_retry(host, shared, placed);
-        Self { reader, streamed, begun: false }
+        Self { reader: ResponseReader::new(), streamed: placed.facts.stream, begun: false }
     }
 
     /// Takes a chunk of the body, of which `size` bytes are there.
@@ -43,9 +39,8 @@ impl Response {
             self.begun = true;
             self.first_byte(host, shared, placed);
         }
-        let Some(reader) = &mut self.reader else { return };
         if let Ok(chunk) = host.body(Body::Response, 0, size) {
-            reader.feed(&chunk);
+            self.reader.feed(&chunk);
         }
     }
 
@@ -100,7 +95,7 @@ pub(crate) fn close<H: Host>(
     outstanding::change(host, &placed.outstanding_key, None, |counts| {
         counts.finish(&placed.dispatch, phase);
     });
-    if let Some(usage) = response.and_then(|response| response.reader?.usage()) {
+    if let Some(usage) = response.and_then(|response| response.reader.usage()) {
         learn(host, shared, placed, &usage);
     }
 }

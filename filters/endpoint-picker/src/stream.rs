@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
-use weir_request::{BodyReader, FACTS, Opening, open, policy_for, respond};
+use weir_request::{BodyReader, FACTS, Opening, policy_for, respond};
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
@@ -13,12 +13,20 @@ use crate::request::{self, Placed};
 use crate::response::{self, Response};
 use crate::root::Shared;
 
+/// A request whose body is being read.
+struct Reading {
+    reader: BodyReader,
+    endpoint: Endpoint,
+    opening: Opening,
+    policy: Rc<PickerPolicy>,
+}
+
 /// How far a request has come.
 enum Phase {
     /// Not placed by this filter.
     Passing,
     /// No filter before this one has read the body, so it is read here.
-    Reading { reader: BodyReader, endpoint: Endpoint, path: Vec<u8>, policy: Rc<PickerPolicy> },
+    Reading(Box<Reading>),
     /// On its way to a replica.
     Placed(Box<Placed>),
     /// The replica answers.
@@ -61,18 +69,20 @@ impl<H: Host> Stream<H> {
         policy: Rc<PickerPolicy>,
         end_of_stream: bool,
     ) -> Action {
-        let Opening::Known { endpoint, path } = open(&self.host) else { return self.pass() };
+        let opening = Opening::read(&self.host);
+        let Some(endpoint) = opening.endpoint().cloned() else { return self.pass() };
         if end_of_stream || policy.pool.is_none() || !endpoint.operation.has_body() {
             return self.pass();
         }
         if shared.probe.is_missing() {
             return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
         }
-        match BodyReader::new(&self.host, &endpoint, policy.max_body_bytes) {
+        match BodyReader::new(&opening, &endpoint, policy.max_body_bytes) {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(reader) => {
                 shared.probe.paused(&self.host, self.context_id);
-                self.phase = Phase::Reading { reader, endpoint, path, policy };
+                let reading = Reading { reader, endpoint, opening, policy };
+                self.phase = Phase::Reading(Box::new(reading));
                 Action::Pause
             }
         }
@@ -80,21 +90,15 @@ impl<H: Host> Stream<H> {
 
     fn advance(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Reading { mut reader, endpoint, path, policy } => {
-                if let Err(error) = reader.advance(&self.host, size) {
-                    return self.refuse(endpoint.dialect, &error);
+            Phase::Reading(mut reading) => {
+                if let Err(error) = reading.reader.advance(&self.host, size) {
+                    return self.refuse(reading.endpoint.dialect, &error);
                 }
                 if !end_of_stream {
-                    self.phase = Phase::Reading { reader, endpoint, path, policy };
+                    self.phase = Phase::Reading(reading);
                     return Action::Pause;
                 }
-                match reader.finish() {
-                    Err(error) => self.refuse(endpoint.dialect, &error),
-                    Ok(facts) => {
-                        let facts = request::facts_of(&endpoint, &path, &facts, &policy);
-                        self.place(shared, &policy, facts)
-                    }
-                }
+                self.place_alone(shared, *reading)
             }
             Phase::Refused => {
                 self.phase = Phase::Refused;
@@ -103,6 +107,17 @@ impl<H: Host> Stream<H> {
             other => {
                 self.phase = other;
                 Action::Continue
+            }
+        }
+    }
+
+    fn place_alone(&mut self, shared: &Shared, reading: Reading) -> Action {
+        let Reading { reader, endpoint, opening, policy } = reading;
+        match reader.finish() {
+            Err(error) => self.refuse(endpoint.dialect, &error),
+            Ok(facts) => {
+                let facts = request::facts_of(&endpoint, opening.path(), &facts, &policy);
+                self.place(shared, &policy, facts)
             }
         }
     }
@@ -153,7 +168,7 @@ impl<H: Host> HttpContext for Stream<H> {
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let Some(shared) = self.shared.clone() else { return Action::Pause };
-        if matches!(self.phase, Phase::Reading { .. }) {
+        if matches!(self.phase, Phase::Reading(_)) {
             shared.probe.body_arrived(&self.host);
         }
         self.advance(&shared, size, end_of_stream)
@@ -163,7 +178,7 @@ impl<H: Host> HttpContext for Stream<H> {
         let Some(shared) = self.shared.clone() else { return Action::Pause };
         // The body has ended without saying so; nothing new can be in it.
         let size = match &self.phase {
-            Phase::Reading { reader, .. } => reader.seen(),
+            Phase::Reading(reading) => reading.reader.seen(),
             _ => 0,
         };
         self.advance(&shared, size, true)

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::{Body, Config, HeaderMap, Headers, Host, HostError, LogLevel, MetricKind};
+use crate::{Body, Config, HeaderBlock, HeaderMap, Headers, Host, HostError, LogLevel, MetricKind};
 
 /// What a filter answered in Envoy's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,13 @@ impl Host for FakeHost {
         self.with_headers(map, |pairs| {
             pairs.iter().map(|(key, value)| (key.clone().into_bytes(), value.clone())).collect()
         })
+    }
+
+    fn header_block(&self, map: HeaderMap) -> HeaderBlock {
+        let headers = self.with_headers(map, |pairs| pairs.clone()).unwrap_or_default();
+        let pairs: Vec<(&str, &[u8])> =
+            headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+        HeaderBlock::new(crate::pairs::encode(&pairs))
     }
 
     fn set_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {

@@ -28,6 +28,7 @@ pub use api::{Body, Config, HeaderMap, Headers, Host, LogLevel, MetricKind};
 pub use error::HostError;
 #[cfg(not(target_arch = "wasm32"))]
 pub use fake::{FakeHost, LocalReply};
+pub use pairs::HeaderBlock;
 pub use wasm::Wasm;
 
 /// The callback side of the SDK, under one name, so that filters need no other dependency.

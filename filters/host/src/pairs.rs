@@ -1,4 +1,8 @@
 //! The ABI's form of a header map: count, then sizes, then NUL-terminated names and values.
+//!
+//! A call that hands over data costs several times one that does not, because the host has to
+//! call back into the VM for memory. Whoever needs more than one header asks for the whole map
+//! once, as a [`HeaderBlock`], and looks into that.
 
 use crate::Headers;
 
@@ -22,6 +26,35 @@ pub(crate) fn encode(pairs: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn push_size(out: &mut Vec<u8>, size: usize) {
     out.extend_from_slice(&u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+/// A header map as the host handed it over; looks are by linear search, without allocation.
+#[derive(Clone, Default)]
+pub struct HeaderBlock(Vec<u8>);
+
+impl HeaderBlock {
+    /// Takes bytes in the ABI's form; other bytes are a block without headers.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The first value of a header, by its lower-case name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        let (count, mut sizes) = split_size(&self.0)?;
+        let mut content = sizes.get(count.checked_mul(8)?..)?;
+        for _ in 0..count {
+            let (name_len, rest) = split_size(sizes)?;
+            let (value_len, rest) = split_size(rest)?;
+            sizes = rest;
+            let (key, after) = content.split_at_checked(name_len)?;
+            let (value, after) = after.get(1..)?.split_at_checked(value_len)?;
+            if key == name.as_bytes() {
+                return Some(value);
+            }
+            content = after.get(1..)?;
+        }
+        None
+    }
 }
 
 /// Decodes what the host gave; `None` when it contradicts itself.
@@ -66,7 +99,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_block_finds_the_first_value_and_nothing_in_nonsense() {
+        let pairs: [(&str, &[u8]); 3] = [("a", b"1"), ("b", b"\xff"), ("b", b"2")];
+        let block = HeaderBlock::new(encode(&pairs));
+        assert_eq!(block.get("a"), Some(&b"1"[..]));
+        assert_eq!(block.get("b"), Some(&b"\xff"[..]));
+        assert_eq!(block.get("c"), None);
+        assert_eq!(HeaderBlock::default().get("a"), None);
+    }
+
     proptest! {
+        #[test]
+        fn looking_into_anything_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = HeaderBlock::new(bytes).get("a");
+        }
+
         #[test]
         fn decoding_anything_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode(&bytes);

@@ -2,7 +2,9 @@
 
 use std::ptr::{null, null_mut};
 
-use crate::{Body, Config, HeaderMap, Headers, Host, HostError, LogLevel, MetricKind, pairs};
+use crate::{
+    Body, Config, HeaderBlock, HeaderMap, Headers, Host, HostError, LogLevel, MetricKind, pairs,
+};
 
 /// Envoy, as seen from inside the VM. Holds nothing; copy it freely.
 ///
@@ -113,6 +115,12 @@ impl Host for Wasm {
             return Ok(Vec::new());
         }
         pairs::decode(&bytes).ok_or(HostError::BadArgument)
+    }
+
+    fn header_block(&self, map: HeaderMap) -> HeaderBlock {
+        let bytes =
+            take_bytes(|out, size| unsafe { proxy_get_header_map_pairs(map as u32, out, size) });
+        HeaderBlock::new(bytes.unwrap_or_default())
     }
 
     fn set_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {

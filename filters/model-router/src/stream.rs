@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_host::{Action, Context, Host, HttpContext, LogLevel};
-use weir_request::{BodyReader, Opening, open, policy_for, respond};
+use weir_request::{BodyReader, Opening, policy_for, respond};
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
@@ -24,7 +24,7 @@ enum Phase {
 /// What the headers said.
 struct Request {
     endpoint: Endpoint,
-    path: Vec<u8>,
+    opening: Opening,
     policy: Rc<RouterPolicy>,
 }
 
@@ -45,19 +45,19 @@ impl<H: Host> Stream<H> {
         let Some(shared) = self.shared.clone() else {
             return self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured());
         };
-        let opening = open(&self.host);
+        let opening = Opening::read(&self.host);
         let dialect = opening.dialect();
         let Ok(policy) = policy_for(&self.host, &shared.policies) else {
             self.host.log(LogLevel::Error, UNKNOWN_POLICY);
             return self.refuse(dialect, &ErrorReply::misconfigured());
         };
-        match opening {
-            Opening::Foreign => self.pass(&policy),
-            Opening::Known { endpoint, path } if !endpoint.operation.has_body() => {
-                self.show_models(&policy, &endpoint, &path)
+        match opening.endpoint().cloned() {
+            None => self.pass(&policy),
+            Some(endpoint) if !endpoint.operation.has_body() => {
+                self.show_models(&policy, &endpoint, opening.path())
             }
-            Opening::Known { endpoint, path } => {
-                let request = Request { endpoint, path, policy };
+            Some(endpoint) => {
+                let request = Request { endpoint, opening, policy };
                 self.read(&shared, request, end_of_stream)
             }
         }
@@ -94,7 +94,8 @@ impl<H: Host> Stream<H> {
         if shared.probe.is_missing() {
             return self.refuse(dialect, &ErrorReply::misconfigured());
         }
-        match BodyReader::new(&self.host, &request.endpoint, request.policy.max_body_bytes) {
+        let limit = request.policy.max_body_bytes;
+        match BodyReader::new(&request.opening, &request.endpoint, limit) {
             Err(error) => self.refuse(dialect, &error),
             // A request without a body would hang for ever if it were held.
             Ok(reader) if end_of_stream => self.route(reader, request, 0),
@@ -126,12 +127,13 @@ impl<H: Host> Stream<H> {
     }
 
     fn route(&mut self, reader: BodyReader, request: Request, size: usize) -> Action {
-        let Request { endpoint, path, policy } = request;
-        let decision =
-            reader.finish().and_then(|facts| decision::decide(&policy, &endpoint, &path, facts));
+        let Request { endpoint, opening, policy } = request;
+        let decision = reader
+            .finish()
+            .and_then(|facts| decision::decide(&policy, &endpoint, opening.path(), facts));
         match decision {
             Err(error) => self.refuse(endpoint.dialect, &error),
-            Ok(decision) => match effects::apply(&self.host, &decision, size) {
+            Ok(decision) => match effects::apply(&self.host, &opening, &decision, size) {
                 Err(error) => {
                     let message = format!("weir.model-router: applying a decision: {error}");
                     self.host.log(LogLevel::Error, &message);

@@ -1,6 +1,6 @@
 //! What the filters that read a request body have in common.
 //!
-//! - [`open`] and [`BodyReader`] look at the headers and take each chunk of a held body from the host once and feeds the scanner.
+//! - [`Opening`] and [`BodyReader`] look at the headers and take each chunk of a held body from the host once and feeds the scanner.
 //! - [`policy_for`] asks which policy the route wants.
 //! - [`respond`] turns an error into the reply of the request's own dialect.
 //! - [`answer_stuck`] answers requests whose body Envoy would never show.
@@ -9,7 +9,7 @@ mod reader;
 mod respond;
 mod route;
 
-pub use reader::{BodyReader, Opening, open};
+pub use reader::{BodyReader, Opening};
 pub use respond::{answer_stuck, respond};
 pub use route::policy_for;
 

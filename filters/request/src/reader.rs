@@ -1,40 +1,44 @@
 //! Reading a held request body, each byte once.
 
-use weir_host::{Body, HeaderMap, Host};
+use weir_host::{Body, HeaderBlock, HeaderMap, Host};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint, classify};
 use weir_wire::request::{RequestFacts, RequestScanner, ScanLimits};
 
 /// What the request headers tell.
-pub enum Opening {
-    /// No inference API; not for Weir.
-    Foreign,
-    /// An inference API.
-    Known {
-        /// Which one.
-        endpoint: Endpoint,
-        /// The path, as sent.
-        path: Vec<u8>,
-    },
+pub struct Opening {
+    headers: HeaderBlock,
+    endpoint: Option<Endpoint>,
 }
 
 impl Opening {
+    /// Reads all request headers, once.
+    pub fn read<H: Host>(host: &H) -> Self {
+        let headers = host.header_block(HeaderMap::Request);
+        let method = headers.get(":method").unwrap_or_default();
+        let path = headers.get(":path").unwrap_or_default();
+        let endpoint = classify(method, path);
+        Self { headers, endpoint }
+    }
+
+    /// The inference API that is asked for; `None` if it is none, and so nothing for Weir.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
     /// The dialect to answer in; OpenAI's where the path tells nothing.
     pub fn dialect(&self) -> Dialect {
-        match self {
-            Self::Known { endpoint, .. } => endpoint.dialect,
-            Self::Foreign => Dialect::OpenAi,
-        }
+        self.endpoint.as_ref().map_or(Dialect::OpenAi, |endpoint| endpoint.dialect)
     }
-}
 
-/// Looks at method and path.
-pub fn open<H: Host>(host: &H) -> Opening {
-    let header = |name| host.header(HeaderMap::Request, name).ok().flatten().unwrap_or_default();
-    let path = header(":path");
-    match classify(&header(":method"), &path) {
-        Some(endpoint) => Opening::Known { endpoint, path },
-        None => Opening::Foreign,
+    /// The first value of a request header.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name)
+    }
+
+    /// The path as sent.
+    pub fn path(&self) -> &[u8] {
+        self.header(":path").unwrap_or_default()
     }
 }
 
@@ -51,15 +55,15 @@ impl BodyReader {
     ///
     /// # Errors
     /// The headers already tell that the body cannot be read: too long, or compressed.
-    pub fn new<H: Host>(host: &H, endpoint: &Endpoint, limit: u64) -> Result<Self, ErrorReply> {
-        let header = |name| host.header(HeaderMap::Request, name).ok().flatten();
-        let announced = header("content-length")
-            .and_then(|value| std::str::from_utf8(&value).ok()?.parse::<u64>().ok());
+    pub fn new(opening: &Opening, endpoint: &Endpoint, limit: u64) -> Result<Self, ErrorReply> {
+        let announced = opening
+            .header("content-length")
+            .and_then(|value| std::str::from_utf8(value).ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(ErrorReply::too_large(limit_shown(limit)));
         }
-        if header("content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"))
-        {
+        let encoding = opening.header("content-encoding").unwrap_or(b"identity");
+        if !encoding.eq_ignore_ascii_case(b"identity") {
             return Err(ErrorReply::unsupported_content("it is compressed"));
         }
         let scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
