@@ -128,7 +128,7 @@ fn lint(layout: &Layout) -> Result<(), Failure> {
 }
 
 fn native(layout: &Layout) -> Result<(), Failure> {
-    let run = Run::cargo(layout).args(["test", "--workspace"]);
+    let run = Run::cargo(layout).args(["test", "--workspace", "--no-fail-fast"]);
     match layout.root().join(END_TO_END_TESTS).is_dir() {
         true => run.args(["--exclude", END_TO_END]).shown(),
         false => run.shown(),
@@ -136,7 +136,8 @@ fn native(layout: &Layout) -> Result<(), Failure> {
 }
 
 fn wasm(layout: &Layout) -> Result<(), Failure> {
-    let run = Run::cargo(layout).args(["test", "--target", PURE_TARGET, "--lib", "--tests"]);
+    let run = Run::cargo(layout).args(["test", "--no-fail-fast", "--lib", "--tests"]);
+    let run = run.args(["--target", PURE_TARGET]);
     let run = run.args(PURE_CRATES.map(|name| format!("--package={name}")));
     let runner = layout.tool(setup::RUNNER);
     let run = run.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
@@ -152,7 +153,7 @@ fn end_to_end(layout: &Layout) -> Result<(), Failure> {
     build.shown()?;
     let tests = test_names(&layout.root().join(END_TO_END_TESTS))?;
     let tests = tests.into_iter().map(|name| format!("--test={name}"));
-    let run = Run::cargo(layout).args(["test", "--workspace"]).args(tests);
+    let run = Run::cargo(layout).args(["test", "--workspace", "--no-fail-fast"]).args(tests);
     let binaries = layout.binaries(Profile::Dev.folder());
     run.env(BINARIES_FOLDER, binaries).shown()
 }
