@@ -36,6 +36,9 @@ struct Options {
     /// Rounds that the requests are spread over.
     #[arg(long, default_value_t = 20)]
     rounds: usize,
+    /// Sizes of the request bodies in KB, with commas between them.
+    #[arg(long, value_name = "KB,…", value_delimiter = ',', default_values_t = [1, 32, 256])]
+    body_kb: Vec<usize>,
     /// Clients, each with one request at a time on a connection of its own.
     #[arg(long, default_value_t = 4)]
     clients: usize,

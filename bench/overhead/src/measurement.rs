@@ -12,9 +12,6 @@ use crate::load::{self, Target};
 use crate::path::{Path, Paths};
 use crate::setup::{ResponseKind, Setup};
 
-/// The sizes of request bodies, in bytes.
-const BODY_BYTES: [usize; 3] = [1 << 10, 32 << 10, 256 << 10];
-
 /// Requests to each setup before measuring: connections, caches, V8's code.
 const WARM_UP: usize = 200;
 
@@ -27,7 +24,7 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>, Failure> {
     let mut paths = Paths::start().await?;
     let http = HttpClient::http1();
     let mut figures = Vec::new();
-    for bytes in BODY_BYTES {
+    for bytes in options.body_kb.iter().map(|kb| kb.saturating_mul(1 << 10)) {
         for response in ResponseKind::ALL {
             println!("measuring bodies of {bytes} bytes, {} responses …", response.name());
             let mut series = Series::new(bytes, response, options);
