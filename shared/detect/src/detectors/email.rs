@@ -34,7 +34,7 @@ fn is_opening(byte: u8) -> bool {
 
 fn local_start(segment: &Segment<'_>, at: usize) -> Option<usize> {
     let left = segment.slice(segment.start()..at);
-    let length = left.iter().rev().take_while(|b| is_local(**b)).count();
+    let length = left.iter().rev().take(MAX_LOCAL + 1).take_while(|b| is_local(**b)).count();
     let mut start = at - length;
     let separator = |b: &u8| b"=/'&?{}".contains(b);
     if let Some(place) = segment.slice(start..at).iter().rposition(separator) {
@@ -52,7 +52,7 @@ fn domain_end(segment: &Segment<'_>, from: usize) -> Option<usize> {
     let rest = segment.slice(from..segment.end());
     let is_domain =
         |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.' || (0x80..0xE0).contains(&b);
-    let mut length = rest.iter().take_while(|b| is_domain(**b)).count();
+    let mut length = rest.iter().take(MAX_DOMAIN + 1).take_while(|b| is_domain(**b)).count();
     while rest.get(..length)?.last().is_some_and(|b| *b == b'.' || *b == b'-') {
         length -= 1;
     }

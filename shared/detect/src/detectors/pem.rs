@@ -34,21 +34,23 @@ pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize
     let header = segment.slice(start..segment.end());
     let Some(label) = memchr::memmem::find(header, b"PRIVATE KEY") else { return Extent::None };
     let body = start + label + b"PRIVATE KEY".len();
-    let limit = floor_char(window.text, segment.start().saturating_add(hold_back));
-    let known = window.text.get(body..window.to.min(limit)).unwrap_or_default();
+    let limit = segment.start().saturating_add(hold_back);
+    let reach = floor_char(window.text, limit);
+    let known = window.text.get(body..window.to.min(reach)).unwrap_or_default();
     let length = known.iter().position(|b| !is_body(*b)).unwrap_or(known.len());
     let inside = known.get(..length).unwrap_or_default();
     if let Some(end) = footer(inside) {
         return Extent::Key { span: start..body + end, overflow: false };
     }
-    if length == known.len() && window.to < limit && !window.complete {
+    let at_limit = window.text.len() >= limit && window.to >= reach;
+    if length == known.len() && !at_limit && !window.complete {
         return Extent::Open;
     }
     if length < 40 {
         return Extent::None;
     }
     let end = floor_char(window.text, body + length);
-    Extent::Key { span: start..end, overflow: window.to >= limit && length == known.len() }
+    Extent::Key { span: start..end, overflow: at_limit && length == known.len() }
 }
 
 /// Base64, line ends (also escaped ones), and the header lines of encrypted keys.

@@ -56,7 +56,6 @@ topics! {
         b"ping", b"client", b"addr", b"router", b"network",
     ],
     VERSION = 7: [b"version", b"versions", b"v", b"ver", b"release", b"build", b"section", b"chapter", b"oid", b"firmware"],
-    AWS_ACCOUNT = 8: [b"aws", b"account"],
     NUMBER = 9: [
         b"order", b"invoice", b"tracking", b"isbn", b"serial", b"sku", b"part", b"ticket", b"case", b"ref",
         b"reference", b"transaction", b"product", b"item", b"model", b"license", b"licence", b"date",

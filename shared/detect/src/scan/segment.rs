@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::context::Topics;
+use super::context::{REACH, Topics};
 
 /// The text between two boundaries, with the text before it for context.
 pub(crate) struct Segment<'t> {
@@ -76,7 +76,8 @@ impl<'t> Segment<'t> {
         if at <= start {
             return outside;
         }
-        outside.or(Topics::before(self.slice(start..at), &(0..0), at - start))
+        let inside = self.slice(start.max(at.saturating_sub(REACH))..at);
+        outside.or(Topics::before(inside, &(0..0), inside.len()))
     }
 
     /// Whether any of the anchor kinds is inside.

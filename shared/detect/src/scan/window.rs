@@ -84,15 +84,16 @@ impl Pass<'_> {
                     self.offer(Candidate::plain(span, BuiltIn::PrivateKey));
                 }
             }
+            if window.forced && range.end == window.to {
+                // What the next piece will begin with waits for the rest of that piece.
+                return cursor;
+            }
             if cursor != range.end {
                 anchors = self.anchors(text, cursor);
                 ahead = anchors.next();
             }
         }
-        if window.forced && cursor == window.from {
-            return overlap_start(text, window.to).max(cursor + 1);
-        }
-        if window.forced { cursor } else { cursor.max(window.to) }
+        if window.forced { overlap_start(text, window.to).max(cursor + 1) } else { window.to }
     }
 
     fn anchors<'t>(&self, text: &'t [u8], cursor: usize) -> Anchors<'t>
