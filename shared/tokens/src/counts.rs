@@ -1,8 +1,73 @@
 //! What is counted.
 
-/// Character-class counts of a text.
+/// One number that says something about how many tokens a text has.
+///
+/// The splitting rules of current vocabularies stand behind them: a word with the space before it
+/// is one token when it is frequent, and frequent words are short; a change from lower to upper
+/// case starts a new token; digits go in threes; runs of punctuation and of white space go
+/// together; scripts other than Latin have their own rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Feature {
+    /// Runs of ASCII letters.
+    Words,
+    /// ASCII letters after at least three others.
+    LettersBeyond3,
+    /// Words that start with an upper-case letter.
+    Titles,
+    /// Upper-case letters right after a lower-case letter.
+    CaseFlips,
+    /// Runs of ASCII digits.
+    Numbers,
+    /// Those of them that come right after white space, which no token of digits includes.
+    SpacedNumbers,
+    /// ASCII digits after at least one other.
+    DigitsBeyond1,
+    /// Runs of ASCII punctuation.
+    PunctuationRuns,
+    /// ASCII punctuation after at least one other.
+    PunctuationBeyond1,
+    /// Line breaks, of those in a row the first.
+    LineBreaks,
+    /// White space after other white space.
+    SpaceBeyond1,
+    /// Runs of letters of two bytes, where an ASCII letter does not come before.
+    ForeignWords,
+    /// Latin letters with marks.
+    Latin,
+    /// Greek letters, and combining marks.
+    Greek,
+    /// Cyrillic letters.
+    Cyrillic,
+    /// Letters of Armenian, Hebrew, Arabic and their neighbours.
+    Semitic,
+    /// Letters of India and Thailand (three bytes).
+    Indic,
+    /// Other scripts of Asia and Africa, and Latin letters with two marks (Vietnamese).
+    Other3,
+    /// Punctuation, arrows, boxes and signs.
+    Symbols,
+    /// Kana and their punctuation.
+    Kana,
+    /// Han characters.
+    Han,
+    /// Hangul syllables.
+    Hangul,
+    /// Runs of Hangul syllables.
+    HangulWords,
+    /// Full-width forms and private characters.
+    Wide,
+    /// Characters of four bytes: emoji, rare Han.
+    Astral,
+}
+
+/// How many features there are.
+pub(crate) const FEATURES: usize = Feature::Astral as usize + 1;
+
+/// The counts of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TextCounts {
+    pub(crate) features: [u64; FEATURES],
     /// Bytes of UTF-8.
     pub bytes: u64,
     /// Token ids of prompts that are given as ids.
@@ -10,38 +75,33 @@ pub struct TextCounts {
 }
 
 impl TextCounts {
+    /// The count of one feature.
+    pub fn of(&self, feature: Feature) -> u64 {
+        self.features.get(feature as usize).copied().unwrap_or(0)
+    }
+
+    /// All features in the order of [`Feature`].
+    pub fn features(&self) -> &[u64] {
+        &self.features
+    }
+
     /// Adds the counts of another text.
     pub fn add(&mut self, other: &Self) {
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.token_ids = self.token_ids.saturating_add(other.token_ids);
+        for (count, more) in self.features.iter_mut().zip(other.features) {
+            *count = count.saturating_add(more);
+        }
     }
 
     /// The counts of a text `bytes` long of which this is a sample of `sampled` bytes.
+    #[must_use]
     pub fn scaled(&self, bytes: u64, sampled: u64) -> Self {
         let scale = |n: u64| n.saturating_mul(bytes).checked_div(sampled).unwrap_or(0);
-        Self { bytes: scale(self.bytes), token_ids: self.token_ids }
-    }
-}
-
-/// Counts a text that arrives in pieces.
-#[derive(Clone, Debug, Default)]
-pub struct TextCounter {
-    counts: TextCounts,
-}
-
-impl TextCounter {
-    /// A counter that has seen nothing.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Counts one piece; the cuts between pieces don't matter.
-    pub fn push(&mut self, text: &[u8]) {
-        self.counts.bytes = self.counts.bytes.saturating_add(text.len() as u64);
-    }
-
-    /// The counts so far.
-    pub fn counts(&self) -> TextCounts {
-        self.counts
+        Self {
+            bytes: scale(self.bytes),
+            token_ids: self.token_ids,
+            features: self.features.map(scale),
+        }
     }
 }

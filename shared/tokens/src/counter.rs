@@ -1,0 +1,82 @@
+//! Counting a text that arrives in pieces.
+
+use crate::block::{self, BLOCK, Before};
+use crate::counts::{FEATURES, TextCounts};
+
+/// Counts a text that arrives in pieces.
+#[derive(Clone, Debug)]
+pub struct TextCounter {
+    features: [u64; FEATURES],
+    before: Before,
+    block: [u8; BLOCK],
+    len: usize,
+    bytes: u64,
+}
+
+impl Default for TextCounter {
+    fn default() -> Self {
+        Self {
+            features: [0; FEATURES],
+            before: Before::default(),
+            block: [0; BLOCK],
+            len: 0,
+            bytes: 0,
+        }
+    }
+}
+
+impl TextCounter {
+    /// A counter that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one piece; the cuts between pieces don't matter, not even inside a character.
+    pub fn push(&mut self, text: &[u8]) {
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        let text = self.fill(text);
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        for whole in blocks {
+            block::count(whole, &mut self.before, &mut self.features);
+        }
+        self.fill(rest);
+    }
+
+    /// Ends the text counted so far and starts another that is not a continuation of it.
+    pub fn separate(&mut self) {
+        self.features = self.counts().features;
+        (self.before, self.len) = (Before::default(), 0);
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> TextCounts {
+        let (mut features, mut before) = (self.features, self.before);
+        let mut last = [0; BLOCK];
+        for (to, from) in last.iter_mut().zip(self.block).take(self.len) {
+            *to = from;
+        }
+        if self.len > 0 {
+            block::count(&last, &mut before, &mut features);
+        }
+        TextCounts { features, bytes: self.bytes, token_ids: 0 }
+    }
+
+    /// Completes the block begun, or takes all of `text` if it is shorter; what is left follows a
+    /// whole block.
+    fn fill<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
+        if self.len == 0 && text.len() >= BLOCK {
+            return text;
+        }
+        let free = self.block.iter_mut().skip(self.len);
+        let taken = free.zip(text).map(|(to, from)| *to = *from).count();
+        self.len += taken;
+        if self.len == BLOCK {
+            block::count(&self.block, &mut self.before, &mut self.features);
+            self.len = 0;
+        }
+        text.get(taken..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
