@@ -1,0 +1,4 @@
+//! One module for each subcommand.
+
+pub(crate) mod eval;
+pub(crate) mod scan;

@@ -1,0 +1,133 @@
+//! `weir scan`: what a policy finds in a text and makes of it.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use weir_detect::{Action, Direction, Inspection, Pseudonyms, apply};
+
+use crate::error::CliError;
+use crate::guardrail;
+
+/// Arguments of `weir scan`.
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Policy in YAML; without it the default policy applies.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Which way the text goes.
+    #[arg(long, value_enum, default_value_t = Way::Request)]
+    direction: Way,
+    /// JSON also on a terminal.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `--direction`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Way {
+    Request,
+    Response,
+}
+
+impl From<Way> for Direction {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Request => Self::Request,
+            Way::Response => Self::Response,
+        }
+    }
+}
+
+/// One finding as JSON: where and what, never the value.
+#[derive(Debug, Serialize)]
+struct FindingReport<'f> {
+    start: usize,
+    end: usize,
+    #[serde(rename = "type")]
+    entity: &'f str,
+    rule: &'f str,
+    group: &'f str,
+    confidence: f32,
+    action: Action,
+    shadow: bool,
+}
+
+/// The result as JSON.
+#[derive(Debug, Serialize)]
+struct ScanReport<'f> {
+    blocked: bool,
+    findings: Vec<FindingReport<'f>>,
+    text: String,
+}
+
+impl Scan {
+    /// Reads standard input, writes the result; exit code 1 says that the policy blocks.
+    pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
+        let policy = guardrail::policy(self.policy.as_deref())?;
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let inspection = policy.inspect(&text, self.direction.into(), &mut Pseudonyms::default());
+        let mut out = std::io::stdout().lock();
+        if self.json || !out.is_terminal() {
+            serde_json::to_writer_pretty(&mut out, &report(&text, &inspection))?;
+            writeln!(out)?;
+        } else {
+            coloured(&mut out, &text, &inspection)?;
+        }
+        Ok(if inspection.blocked { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    }
+}
+
+fn report<'f>(text: &str, inspection: &'f Inspection) -> ScanReport<'f> {
+    let findings = inspection.applied.iter().map(|applied| FindingReport {
+        start: applied.finding.span.start,
+        end: applied.finding.span.end,
+        entity: applied.finding.entity(),
+        rule: applied.finding.id(),
+        group: applied.finding.group().name(),
+        confidence: applied.finding.confidence,
+        action: applied.action,
+        shadow: applied.shadow,
+    });
+    ScanReport {
+        blocked: inspection.blocked,
+        findings: findings.collect(),
+        text: apply(text, &inspection.edits),
+    }
+}
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[33m";
+const DIM: &str = "\x1b[2m";
+const PLAIN: &str = "\x1b[0m";
+
+fn coloured(out: &mut impl Write, text: &str, inspection: &Inspection) -> Result<(), CliError> {
+    let mut at = 0;
+    for edit in &inspection.edits {
+        write!(out, "{}", text.get(at..edit.span.start).unwrap_or_default())?;
+        write!(out, "{RED}{}{PLAIN}", edit.replacement)?;
+        at = edit.span.end;
+    }
+    writeln!(out, "{}", text.get(at..).unwrap_or_default())?;
+    for applied in &inspection.applied {
+        let (finding, shadow) = (&applied.finding, if applied.shadow { " (shadow)" } else { "" });
+        writeln!(
+            out,
+            "{YELLOW}{:>6}..{:<6}{PLAIN} {} {DIM}{} {:.2}{PLAIN} {:?}{shadow}",
+            finding.span.start,
+            finding.span.end,
+            finding.entity(),
+            finding.id(),
+            finding.confidence,
+            applied.action,
+        )?;
+    }
+    if inspection.blocked {
+        writeln!(out, "{RED}blocked{PLAIN}")?;
+    }
+    Ok(())
+}
