@@ -1,0 +1,26 @@
+//! The real client libraries, which have opinions on every byte.
+
+use std::process::{Command, Output};
+
+use weir_harness::workspace;
+
+use crate::stack::Plan;
+
+async fn run(script: &str, base: String) -> Output {
+    let python = workspace::python().unwrap();
+    let script = workspace::file("integration/e2e/clients").join(script);
+    let run = move || Command::new(python).arg(script).arg(base).output();
+    tokio::task::spawn_blocking(run).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openai_and_anthropic_clients_work_through_the_chain() {
+    let stack = Plan::quickstart().start().await;
+    let _sidecar = stack.sidecar().await;
+    for script in ["openai_client.py", "anthropic_client.py"] {
+        let output = run(script, format!("http://{}", stack.envoy.clients())).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}: {errors}");
+    }
+    stack.assert_no_trap().await;
+}

@@ -1,0 +1,123 @@
+//! Sidecar and replicas that die, refuse, or break off.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use weir_harness::Request;
+use weir_replica::FailureMode;
+
+use crate::stack::{LLAMA, Plan, Stack, chat, eventually};
+
+/// Epoch and sequence of pool `llama` as the filters know them.
+async fn version(stack: &Stack) -> (u64, u64) {
+    let request = Request::get("/weir/v1/snapshot");
+    let view = stack.http.send(stack.envoy.intake(), request).await.unwrap().json().unwrap();
+    let pools = view["pools"].as_array().cloned().unwrap_or_default();
+    let pool = pools.into_iter().find(|pool| pool["pool"] == "llama").unwrap_or_default();
+    (pool["epoch"].as_u64().unwrap_or(0), pool["sequence"].as_u64().unwrap_or(0))
+}
+
+async fn assert_served(stack: &Stack, count: usize) {
+    for index in 0..count {
+        let reply = stack.send(chat(LLAMA, &format!("question {index}"))).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_go_on_without_the_sidecar_and_its_successor_is_believed() {
+    let stack = Plan::quickstart().start().await;
+    let mut sidecar = stack.sidecar().await;
+    assert_served(&stack, 5).await;
+    let first = version(&stack).await;
+    assert!(first.0 > 0 && first.1 > 0, "{first:?}");
+    sidecar.process().kill();
+    let last = version(&stack).await;
+    assert_served(&stack, 5).await;
+    // Longer than `fresh_ms`: now the picker works from stale data.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_served(&stack, 5).await;
+    sidecar.restart().await.unwrap();
+    let renewed = async || Some(version(&stack).await).filter(|now| now.0 > last.0);
+    let now = eventually("a push by the new sidecar", renewed).await;
+    assert!(now.0 > last.0, "{now:?} after {last:?}");
+    assert_served(&stack, 5).await;
+    stack.assert_no_trap().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_chosen_replica_refuses_the_next_of_the_list_answers() {
+    let stack = Plan::quickstart().long_fresh().start().await;
+    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    let question = chat(LLAMA, &"the same long beginning ".repeat(50));
+    let home = stack.send(question.clone()).await.header("x-weir-replica").to_owned();
+    let replicas = stack.llama.replicas();
+    let chosen = replicas.iter().find(|replica| replica.address().to_string() == home).unwrap();
+    chosen.set_failure(FailureMode::Refuse).await;
+    // The view still calls it ready, so it stays the first of the list.
+    for _ in 0..10 {
+        let reply = stack.send(question.clone()).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_ne!(reply.header("x-weir-replica"), home);
+    }
+    assert_eq!(in_flight(&stack, 2).await, 0);
+    assert!(stack.stat("cluster.llama.upstream_rq_retry_success").await > 0);
+}
+
+/// What is in flight in pool `llama`, as the reply to a push says.
+async fn in_flight(stack: &Stack, sequence: u64) -> u64 {
+    let reply = stack.push(sequence, |_, _| ()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let document = reply.json().unwrap();
+    let endpoints = document["endpoints"].as_array().unwrap();
+    endpoints.iter().map(|endpoint| endpoint["in_flight"].as_u64().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_breaks_off_is_an_error_for_the_client_and_leaves_nothing_in_flight() {
+    let stack = Plan::quickstart().long_fresh().start().await;
+    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    let body = |stream: bool| json!({"model": LLAMA, "stream": stream, "messages": []});
+    for stream in [true, false] {
+        let request = Request::post("/v1/chat/completions").json(&body(stream));
+        let reply = stack.send(request.header("x-weir-fail", "cut_midstream")).await;
+        assert!(!reply.complete, "stream {stream}: {reply:?}");
+    }
+    let mut sequence = 1;
+    let idle = async || {
+        sequence += 1;
+        Some(in_flight(&stack, sequence).await).filter(|count| *count == 0)
+    };
+    eventually("an empty pool", idle).await;
+    assert_served(&stack, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_flight_are_counted_until_their_clients_leave() {
+    let stack = Plan::quickstart().long_fresh().start().await;
+    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    let hanging = |index: usize| {
+        let (http, address) = (stack.http.clone(), stack.envoy.clients());
+        let request = chat(LLAMA, &format!("{index}")).header("x-weir-fail", "hang");
+        tokio::spawn(async move { http.send(address, request).await })
+    };
+    let clients: Vec<_> = (0..5).map(hanging).collect();
+    let mut sequence = 1;
+    for expected in [5, 0] {
+        let counted = async || {
+            sequence += 1;
+            Some(in_flight(&stack, sequence).await).filter(|count| *count == expected)
+        };
+        eventually("the count of requests in flight", counted).await;
+        clients.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_a_replica_reach_the_client_as_they_are() {
+    let stack = Plan::quickstart().start().await;
+    let reply = stack.send(chat(LLAMA, "x").header("x-weir-fail", "error500")).await;
+    assert_eq!(reply.status, 500);
+    assert_eq!(reply.json().unwrap()["error"]["type"], "InternalServerError");
+    assert_ne!(reply.json().unwrap()["error"]["code"], Value::Null);
+}

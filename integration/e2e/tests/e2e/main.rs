@@ -1,0 +1,22 @@
+//! The real modules in real Envoy with two workers: what a client, a replica and an operator see.
+//!
+//! One binary, because linking costs more than running; each module is a subject. A test starts what
+//! it needs through [`stack::Plan`] on free ports, and dropping the stack ends all of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+
+mod bytes;
+mod clients;
+mod errors;
+mod failures;
+mod headers;
+mod intake;
+mod placement;
+mod routing;
+mod stack;
+mod transport;

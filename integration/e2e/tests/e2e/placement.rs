@@ -1,0 +1,110 @@
+//! Which replica of a pool a request goes to.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use weir_harness::{HttpClient, Reply, Request};
+
+use crate::stack::{LLAMA, Plan, Stack, chat};
+
+/// One turn of a conversation, on a connection of its own, so that either worker may get it.
+async fn turn(stack: &Stack, messages: &[Value]) -> Reply {
+    let body = json!({"model": LLAMA, "messages": messages});
+    let request = Request::post("/v1/chat/completions").json(&body);
+    HttpClient::http1().send(stack.envoy.clients(), request).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_conversation_stays_with_its_replica_and_its_cache_whichever_worker_serves_it() {
+    let stack = Plan::quickstart().long_fresh().start().await;
+    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    let mut homes = BTreeSet::new();
+    for conversation in 0..6 {
+        let opening =
+            format!("conversation {conversation}: {}", "about something else ".repeat(40));
+        let mut messages = vec![json!({"role": "user", "content": opening})];
+        let mut replicas = BTreeSet::new();
+        let mut cached = Vec::new();
+        for question in 0..5 {
+            let reply = turn(&stack, &messages).await;
+            replicas.insert(reply.header("x-weir-replica").to_owned());
+            let document = reply.json().unwrap();
+            let details = &document["usage"]["prompt_tokens_details"];
+            cached.push(details["cached_tokens"].as_u64().unwrap_or(0));
+            messages.push(document["choices"][0]["message"].clone());
+            messages.push(json!({"role": "user", "content": format!("and then? {question}")}));
+        }
+        assert_eq!(replicas.len(), 1, "{replicas:?}");
+        assert!(cached.is_sorted_by(|before, after| before < after), "{cached:?}");
+        homes.extend(replicas);
+    }
+    assert!(homes.len() > 1, "all conversations went to {homes:?}");
+    assert!(stack.stat("weir_prefix_cached_tokens_total").await > 0);
+    assert!(stack.stat("weir_prefix_matched_tokens_total").await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saturated_replica_is_avoided_until_it_is_idle_again() {
+    let stack = Plan::quickstart().long_fresh().start().await;
+    for (sequence, busy) in [(1, 0), (2, 1), (3, 2)] {
+        let pushed = stack.push(sequence, |index, endpoint| {
+            if index == busy {
+                endpoint["waiting"] = json!(200);
+                endpoint["running"] = json!(256);
+                endpoint["kv_cache_use"] = json!(0.99);
+            }
+        });
+        assert_eq!(pushed.await.status, 200);
+        let mut seen = BTreeSet::new();
+        for index in 0..12 {
+            // Short and unlike each other: no prefix speaks for any replica.
+            let reply = stack.send(chat(LLAMA, &format!("{index} {sequence}"))).await;
+            assert_eq!(reply.status, 200);
+            seen.insert(reply.header("x-weir-replica").to_owned());
+        }
+        let avoided = stack.llama(busy).to_string();
+        assert!(!seen.contains(&avoided), "{seen:?} has {avoided}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_that_are_unreachable_or_draining_get_nothing() {
+    let stack = Plan::quickstart().long_fresh().start().await;
+    let pushed = stack.push(1, |index, endpoint| {
+        endpoint["state"] = json!(["unreachable", "ready", "draining"][index]);
+    });
+    assert_eq!(pushed.await.status, 200);
+    let only = stack.llama(1).to_string();
+    for index in 0..10 {
+        let reply = stack.send(chat(LLAMA, &format!("{index}"))).await;
+        assert_eq!(reply.header("x-weir-replica"), only);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_snapshot_envoys_own_policy_spreads_requests() {
+    let stack = Plan::quickstart().start().await;
+    let mut seen = BTreeSet::new();
+    for index in 0..20 {
+        let reply = stack.send(chat(LLAMA, &format!("{index}"))).await;
+        assert_eq!(reply.status, 200);
+        seen.insert(reply.header("x-weir-replica").to_owned());
+        let echo = &reply.json().unwrap()["weir_echo"];
+        assert_eq!(crate::stack::echoed(echo, "x-gateway-destination-endpoint"), "");
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert_eq!(stack.stat("weir_picks_total.basis.none").await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapters_requests_prefer_a_replica_that_has_it_loaded() {
+    let stack = Plan::quickstart().long_fresh().start().await;
+    let pushed = stack.push(1, |index, endpoint| {
+        endpoint["max_lora"] = json!(1);
+        let running = if index == 2 { json!(["sql-expert"]) } else { json!(["other"]) };
+        endpoint["running_adapters"] = running;
+    });
+    assert_eq!(pushed.await.status, 200);
+    let reply = stack.send(chat("sql-expert", "select")).await;
+    assert_eq!(reply.header("x-weir-replica"), stack.llama(2).to_string());
+}

@@ -1,0 +1,226 @@
+//! Envoy with the shipped configuration, and replicas in this process behind it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use weir_harness::{
+    Envoy, EnvoyConfig, EnvoyOptions, HarnessError, HttpClient, Reply, Request, Sidecar, fleet,
+    workspace,
+};
+use weir_replica::{Fleet, Settings, Timing};
+
+/// What quickstart.yaml calls the base model of pool `llama`.
+pub(crate) const LLAMA: &str = "llama-3.1-8b-instruct";
+/// What quickstart.yaml calls the model of pool `qwen`.
+pub(crate) const QWEN: &str = "qwen2.5-7b-instruct";
+/// Signs snapshots; Envoy and the sidecar take it from [`KEY_VARIABLE`].
+pub(crate) const KEY: &str = "end-to-end key of at least 16 bytes";
+/// The variable that the shipped files name.
+pub(crate) const KEY_VARIABLE: &str = "WEIR_INTAKE_KEY";
+/// Longest wait for something that must happen; nothing is concluded from shorter times.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is to be started.
+pub(crate) struct Plan {
+    config: EnvoyConfig,
+    options: EnvoyOptions,
+    replicas: Settings,
+}
+
+impl Plan {
+    /// `envoy-config/quickstart.yaml`, on free ports, with replicas that answer at once.
+    pub(crate) fn quickstart() -> Self {
+        let config = EnvoyConfig::from_file("envoy-config/quickstart.yaml").unwrap();
+        let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY);
+        let replicas = Settings { timing: Timing::instant(), ..Settings::default() };
+        Self { config, options, replicas }
+    }
+
+    /// The same with a piece of the shipped text replaced; it must occur.
+    pub(crate) fn replace(self, from: &str, to: &str) -> Self {
+        Self { config: self.config.replace(from, to).unwrap(), ..self }
+    }
+
+    /// The same with fields added to model-router's default policy, such as `max_body_bytes: 9`.
+    pub(crate) fn router_policy(self, field: &str) -> Self {
+        let models = "default:\n                        models:";
+        self.replace(
+            models,
+            &models.replace("models:", &format!("{field}\n                        models:")),
+        )
+    }
+
+    /// The same with snapshots that stay fresh, for tests that push a view once.
+    pub(crate) fn long_fresh(self) -> Self {
+        self.replace("fresh_ms: 1000", "fresh_ms: 600000")
+    }
+
+    /// The same with other replicas.
+    pub(crate) fn replicas(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut replicas = self.replicas;
+        change(&mut replicas);
+        Self { replicas, ..self }
+    }
+
+    /// The same with other levels of Envoy's log.
+    pub(crate) fn log(mut self, level: &str, components: &str) -> Self {
+        self.options.log_level = level.to_owned();
+        self.options.component_log_level = components.to_owned();
+        self
+    }
+
+    /// The same with HTTP/2 to the replicas, which carries trailers.
+    pub(crate) fn http2_upstream(self) -> Self {
+        self.replace("    connect_timeout: 1s\n", concat!(
+            "    connect_timeout: 1s\n",
+            "    typed_extension_protocol_options:\n",
+            "      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n",
+            "        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n",
+            "        explicit_http_config: {http2_protocol_options: {}}\n",
+        ))
+    }
+
+    /// Starts replicas and Envoy.
+    pub(crate) async fn start(self) -> Stack {
+        self.try_start().await.unwrap()
+    }
+
+    /// Starts replicas and Envoy, which may refuse.
+    pub(crate) async fn try_start(mut self) -> Result<Stack, HarnessError> {
+        let (llama, qwen) = self.start_replicas().await;
+        let envoy = Envoy::start_with(self.config, self.options).await?;
+        Ok(Stack { envoy, llama, qwen, http: HttpClient::http1() })
+    }
+
+    /// Starts replicas and Envoy with listeners that can be changed.
+    pub(crate) async fn start_dynamic(mut self) -> Stack {
+        let (llama, qwen) = self.start_replicas().await;
+        let envoy = Envoy::start_dynamic(self.config, self.options).await.unwrap();
+        Stack { envoy, llama, qwen, http: HttpClient::http1() }
+    }
+
+    async fn start_replicas(&mut self) -> (Fleet, Fleet) {
+        let with = |models: &str, adapters: &[&str]| Settings {
+            models: vec![models.to_owned()],
+            adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
+            ..self.replicas.clone()
+        };
+        let (llama, qwen) = (with(LLAMA, &["sql-expert"]), with(QWEN, &[]));
+        let llama = fleet(&mut self.config, &[9001, 9002, 9003], llama).await.unwrap();
+        let qwen = fleet(&mut self.config, &[9004, 9005, 9006], qwen).await.unwrap();
+        (llama, qwen)
+    }
+}
+
+/// What runs.
+pub(crate) struct Stack {
+    pub(crate) envoy: Envoy,
+    pub(crate) llama: Fleet,
+    pub(crate) qwen: Fleet,
+    pub(crate) http: HttpClient,
+}
+
+impl Stack {
+    /// Sends a request to the clients' listener over HTTP/1.1.
+    pub(crate) async fn send(&self, request: Request) -> Reply {
+        self.http.send(self.envoy.clients(), request).await.unwrap()
+    }
+
+    /// The pool of the replica that answered; `-` when none did.
+    pub(crate) fn pool_of(&self, reply: &Reply) -> &'static str {
+        let name = reply.header("x-weir-replica");
+        let within =
+            |fleet: &Fleet| fleet.replicas().iter().any(|r| r.address().to_string() == name);
+        match (within(&self.llama), within(&self.qwen)) {
+            (true, _) => "llama",
+            (_, true) => "qwen",
+            _ => "-",
+        }
+    }
+
+    /// The address of replica `index` of pool `llama`.
+    pub(crate) fn llama(&self, index: usize) -> SocketAddr {
+        self.llama.replicas()[index].address()
+    }
+
+    /// Starts the sidecar with the shipped file and waits until it has pushed.
+    pub(crate) async fn sidecar(&self) -> Sidecar {
+        let path = workspace::file("envoy-config/sidecar.yaml");
+        let yaml = std::fs::read_to_string(path).unwrap();
+        let environment = [(KEY_VARIABLE, KEY)];
+        let mut sidecar = Sidecar::start(&yaml, self.envoy.ports(), &environment).await.unwrap();
+        sidecar.wait_until_ready().await.unwrap();
+        sidecar
+    }
+
+    /// Pushes a signed snapshot of pool `llama` with idle endpoints, changed by `change`.
+    pub(crate) async fn push(&self, sequence: u64, change: impl Fn(usize, &mut Value)) -> Reply {
+        let endpoints = self.llama.replicas().iter().enumerate().map(|(index, replica)| {
+            let mut endpoint = json!({
+                "address": replica.address().to_string(), "state": "ready", "age_ms": 5,
+                "waiting": 0, "running": 0, "kv_cache_use": 0.1, "block_size": 16, "blocks": 8192,
+            });
+            change(index, &mut endpoint);
+            endpoint
+        });
+        let endpoints: Vec<Value> = endpoints.collect();
+        let body = json!({
+            "version": 1, "pool": "llama", "epoch": 1, "sequence": sequence, "endpoints": endpoints,
+        });
+        self.push_body(&body.to_string()).await
+    }
+
+    /// Pushes `body`, signed.
+    pub(crate) async fn push_body(&self, body: &str) -> Reply {
+        let signature = weir_snapshot::signature::sign(KEY.as_bytes(), body.as_bytes());
+        let request = Request::post("/weir/v1/snapshot")
+            .header(weir_snapshot::signature::HEADER, signature)
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        self.http.send(self.envoy.intake(), request).await.unwrap()
+    }
+
+    /// The sum of all of Envoy's counters and gauges whose names contain `part`.
+    pub(crate) async fn stat(&self, part: &str) -> u64 {
+        self.envoy.stats("").await.unwrap().sum(part)
+    }
+
+    /// Fails when a filter has trapped.
+    pub(crate) async fn assert_no_trap(&self) {
+        let stats = self.envoy.stats("").await.unwrap();
+        let of_vm =
+            |(name, _): &(&str, u64)| name.contains("vm_reload") || name.contains("vm_fail");
+        let bad: Vec<_> = stats.iter().filter(of_vm).filter(|(_, value)| *value > 0).collect();
+        assert!(bad.is_empty(), "{bad:?}\n{}", self.envoy.log());
+        assert!(stats.sum("wasm.envoy.wasm.runtime.v8.active") > 0, "names of stats have changed");
+        assert!(!self.envoy.log().contains("vm failed"), "{}", self.envoy.log());
+    }
+}
+
+/// Waits until `found` gives something.
+pub(crate) async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline {
+        if let Some(value) = found().await {
+            return value;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{what} did not happen");
+}
+
+/// A chat request that is echoed.
+pub(crate) fn chat(model: &str, text: &str) -> Request {
+    Request::post("/v1/chat/completions").header("x-weir-echo", "1").json(&json!({
+        "model": model, "messages": [{"role": "user", "content": text}],
+    }))
+}
+
+/// A header of an echoed request; empty when it did not arrive.
+pub(crate) fn echoed(echo: &Value, name: &str) -> String {
+    let pairs = echo["headers"].as_array().into_iter().flatten();
+    let values: Vec<&str> =
+        pairs.filter(|pair| pair[0] == name).filter_map(|pair| pair[1].as_str()).collect();
+    values.join("|")
+}
