@@ -1,2 +1,96 @@
-//! Throughput of the guardrail's scanner.
-fn main() {}
+//! Throughput of the guardrail's scanner on texts of our own making.
+//!
+//! Native: `cargo run --release -p weir-bench-scan`. In V8: build for `wasm32-wasip1` with the
+//! `wasm` profile and run the module with `run.mjs`. Prints one JSON object.
+
+mod texts;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use weir_detect::{Direction, Policy, Pseudonyms};
+
+/// Text scanned at once: the size the overhead budget is stated for.
+const BYTES: usize = 256 * 1024;
+/// Time spent on each measurement.
+const BUDGET: Duration = Duration::from_millis(400);
+
+fn main() {
+    let policy = Arc::new(Policy::default());
+    let measured: Vec<Value> = texts::all(BYTES)
+        .iter()
+        .map(|(name, text)| {
+            json!({
+                "text": name,
+                "bytes": text.len(),
+                "findings": findings(&policy, text),
+                "whole_mb_per_s": whole(&policy, text),
+                "stream_us_per_event": events(&policy, text),
+            })
+        })
+        .collect();
+    let result = json!({ "target": target(), "texts": measured, "hold_back": hold_back(&policy) });
+    println!("{result:#}");
+}
+
+fn target() -> &'static str {
+    if cfg!(target_arch = "wasm32") { "wasm32 in V8" } else { std::env::consts::ARCH }
+}
+
+fn findings(policy: &Policy, text: &str) -> usize {
+    policy.inspect(text, Direction::Response, &mut Pseudonyms::default()).applied.len()
+}
+
+/// Best of several runs, so that the neighbours on the machine do not count.
+fn whole(policy: &Policy, text: &str) -> f64 {
+    let started = Instant::now();
+    let mut best = f64::MAX;
+    while started.elapsed() < BUDGET {
+        let run = Instant::now();
+        std::hint::black_box(findings(policy, std::hint::black_box(text)));
+        best = best.min(run.elapsed().as_secs_f64());
+    }
+    text.len() as f64 / best / 1e6
+}
+
+/// Mean cost of an event of 1, 5 and 20 characters, in µs.
+fn events(policy: &Arc<Policy>, text: &str) -> Value {
+    let head: String = text.chars().take(20_000).collect();
+    let cost = |size: usize| {
+        let characters: Vec<char> = head.chars().collect();
+        let pieces: Vec<String> =
+            characters.chunks(size).map(|piece| piece.iter().collect()).collect();
+        let mut best = f64::MAX;
+        for _ in 0..5 {
+            let mut names = Pseudonyms::default();
+            let mut inspector = policy.inspector(Direction::Response, false, None);
+            let run = Instant::now();
+            for piece in &pieces {
+                std::hint::black_box(inspector.push(piece, &mut names));
+            }
+            inspector.finish(&mut names);
+            best = best.min(run.elapsed().as_secs_f64() * 1e6 / pieces.len() as f64);
+        }
+        best
+    };
+    json!({ "1": cost(1), "5": cost(5), "20": cost(20) })
+}
+
+/// Most and mean characters of ordinary chat that are held back after an event.
+fn hold_back(policy: &Arc<Policy>) -> Value {
+    let text = texts::chat(20_000);
+    let measure = |size: usize| {
+        let mut names = Pseudonyms::default();
+        let mut inspector = policy.inspector(Direction::Response, false, None);
+        let (mut most, mut sum, mut count) = (0, 0, 0);
+        for piece in text.as_bytes().chunks(size) {
+            inspector.push(std::str::from_utf8(piece).unwrap_or_default(), &mut names);
+            most = most.max(inspector.held_back());
+            sum += inspector.held_back();
+            count += 1;
+        }
+        json!({ "most": most, "mean": sum as f64 / f64::from(count.max(1)) })
+    };
+    json!({ "1": measure(1), "5": measure(5), "20": measure(20) })
+}

@@ -16,6 +16,8 @@ enum Kind {
 
 /// Most characters between an operator and its value: quotes, spaces, `Bearer `.
 const GAP: usize = 16;
+/// Longest value that is read, in bytes.
+const MAX_VALUE: usize = 512;
 /// Longest name that is read.
 const NAME: usize = 48;
 
@@ -121,7 +123,7 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
 fn value_end(segment: &Segment<'_>, value: usize) -> Option<usize> {
     let rest = segment.slice(value..segment.end());
     let ends = |b: &u8| b"'\";,)]}&\\".contains(b) || b.is_ascii_whitespace();
-    let length = rest.iter().position(ends).unwrap_or(rest.len());
+    let length = rest.iter().take(MAX_VALUE).position(ends).unwrap_or(rest.len().min(MAX_VALUE));
     let text = rest.get(..length)?;
     let trailing = text.iter().rev().take_while(|b| b".!?".contains(b)).count();
     Some(value + length - trailing)

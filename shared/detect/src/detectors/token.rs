@@ -73,12 +73,12 @@ static SHAPES: [Shape; 62] = [
     shape(b"glrt-", ProviderToken, (20, 60), word),
     shape(b"glptt-", ProviderToken, (40, 40), hex),
     shape(b"xapp-", SlackToken, (20, 200), word),
-    shape(b"sk_live_", StripeKey, (20, 247), alnum),
-    shape(b"sk_test_", StripeKey, (20, 247), alnum),
-    shape(b"sk_prod_", StripeKey, (20, 247), alnum),
-    shape(b"rk_live_", StripeKey, (20, 247), alnum),
-    shape(b"rk_test_", StripeKey, (20, 247), alnum),
-    shape(b"rk_prod_", StripeKey, (20, 247), alnum),
+    shape(b"sk_live_", StripeKey, (24, 247), alnum),
+    shape(b"sk_test_", StripeKey, (24, 247), alnum),
+    shape(b"sk_prod_", StripeKey, (24, 247), alnum),
+    shape(b"rk_live_", StripeKey, (24, 247), alnum),
+    shape(b"rk_test_", StripeKey, (24, 247), alnum),
+    shape(b"rk_prod_", StripeKey, (24, 247), alnum),
     shape(b"sk-ant-api03-", AnthropicKey, (60, 120), word),
     shape(b"sk-ant-admin01-", AnthropicKey, (60, 120), word),
     shape(b"sk-ant-oat01-", AnthropicKey, (60, 120), word),
@@ -95,7 +95,7 @@ static SHAPES: [Shape; 62] = [
     shape(b"hvs.", ProviderToken, (24, 200), word),
     shape(b"hvb.", ProviderToken, (60, 300), word),
     shape(b"hvr.", ProviderToken, (24, 300), word),
-    shape(b"lin_api_", ProviderToken, (40, 40), alnum),
+    shape(b"lin_api_", ProviderToken, (40, 48), alnum),
     shape(b"SG.", ProviderToken, (60, 70), dotted),
     shape(b"shpat_", ProviderToken, (32, 64), alnum),
     shape(b"shpca_", ProviderToken, (32, 64), alnum),
@@ -118,12 +118,9 @@ static SHAPES: [Shape; 62] = [
     shape(b"EAACEdEose0cBA", ProviderToken, (20, 400), alnum),
 ];
 
-/// Prefixes whose kind is written into them: `cfat_`, `vcp_`, `ntn_`.
-static FAMILIES: [Shape; 3] = [
-    shape(b"cf", ProviderToken, (48, 48), alnum),
-    shape(b"vc", ProviderToken, (40, 60), alnum),
-    shape(b"ntn_", ProviderToken, (43, 50), alnum),
-];
+/// Prefixes whose kind is written into them: `cfat_`, `vcp_`.
+static FAMILIES: [Shape; 2] =
+    [shape(b"cf", ProviderToken, (48, 48), alnum), shape(b"vc", ProviderToken, (40, 60), alnum)];
 
 /// Every token in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
@@ -158,7 +155,7 @@ fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
                 .map(|c| (shape.rule, shape.prefix.len() + length, c));
         }
     }
-    openai(rest).or_else(|| slack(rest)).or_else(|| family(rest))
+    openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(rest))
 }
 
 fn confidence(rule: BuiltIn, body: &[u8]) -> Option<f32> {
@@ -194,21 +191,27 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     ))
 }
 
+/// Notion integration tokens: eleven digits, then 35 characters.
+fn notion(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
+    let body = rest.strip_prefix(b"ntn_")?;
+    let length = body.iter().take_while(|b| alnum(**b)).count();
+    let numbered = body.iter().take(11).all(u8::is_ascii_digit);
+    (length == 46 && numbered).then_some((ProviderToken, 4 + length, 0.9))
+}
+
+/// A prefix, up to three lower-case letters for the kind, an underscore.
 fn family(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     for shape in &FAMILIES {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
-        let kind = if shape.prefix.ends_with(b"_") {
-            0
-        } else {
-            body.iter().take(3).take_while(|b| b.is_ascii_lowercase()).count() + 1
+        let kind = body.iter().take(3).take_while(|b| b.is_ascii_lowercase()).count();
+        let Some(body) = body.get(kind..).and_then(|body| body.strip_prefix(b"_")) else {
+            continue;
         };
-        let marked = kind == 0 || (kind > 1 && body.get(kind - 1) == Some(&b'_'));
-        let Some(body) = body.get(kind..) else { continue };
         let length = body.iter().take_while(|b| (shape.alphabet)(**b)).count();
         let (least, most) = shape.length;
         let digits = body.iter().take(length).any(u8::is_ascii_digit);
-        if marked && digits && (least..=most).contains(&length) {
-            return Some((shape.rule, shape.prefix.len() + kind + length, 0.85));
+        if kind > 0 && digits && (least..=most).contains(&length) {
+            return Some((shape.rule, shape.prefix.len() + kind + 1 + length, 0.85));
         }
     }
     None

@@ -51,7 +51,8 @@ fn credentials(
     if password.is_empty() || host.is_empty() || template(user) || template(host) {
         return None;
     }
-    let confidence = if is_stand_in(password) { 0.3 } else { 0.9 };
+    let user = user.get(..colon).unwrap_or_default();
+    let confidence = if is_stand_in(password) || user == password { 0.3 } else { 0.9 };
     let web = matches!(
         segment.slice(start..scheme_end),
         b"http" | b"https" | b"ftp" | b"ftps" | b"ssh" | b"git"
@@ -67,22 +68,26 @@ fn template(text: &[u8]) -> bool {
             || text.contains(&b'*'))
 }
 
-/// Words that documentation puts where a password goes.
+/// Words that documentation and local defaults put where a password goes.
 fn is_stand_in(password: &[u8]) -> bool {
+    const WORDS: [&str; 9] = [
+        "password",
+        "mypassword",
+        "passwd",
+        "xxx",
+        "changeme",
+        "...",
+        "dummy",
+        "example",
+        "secret",
+    ];
+    const PARTS: [&str; 4] = ["your", "replace", "placeholder", "redacted"];
     let lower = password.to_ascii_lowercase();
     let uniform = lower.windows(2).all(|pair| pair.first() == pair.last());
-    let words: [&[u8]; 9] = [
-        b"xxx",
-        b"placeholder",
-        b"changeme",
-        b"your_password",
-        b"yourpassword",
-        b"...",
-        b"redacted",
-        b"dummy",
-        b"example",
-    ];
-    uniform || words.contains(&lower.as_slice())
+    let has = |part: &&str| memchr::memmem::find(&lower, part.as_bytes()).is_some();
+    uniform
+        || WORDS.iter().any(|word| lower == word.as_bytes())
+        || PARTS.iter().any(|part| has(part))
 }
 
 /// Incoming webhooks whose URL is the secret.

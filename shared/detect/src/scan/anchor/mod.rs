@@ -1,0 +1,156 @@
+//! The anchor pass: one SIMD sweep that finds the few places where a detector could match.
+//!
+//! Every 16-byte block is tested for up to eight three-byte fingerprints at once with nibble
+//! tables (two shuffles per byte position), which runs at several GB/s also in V8. A hit is then
+//! checked against the exact byte sets, so that every platform sees the same anchors. A ninth
+//! kind, [`LONG`], marks unbroken runs of token characters (keys, Base64, addresses).
+
+mod fingerprint;
+#[cfg(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3"))]
+mod shuffle;
+#[cfg(any(
+    test,
+    not(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3"))
+))]
+mod table;
+
+pub(crate) use fingerprint::{Fingerprints, is_token};
+
+/// A digit, something that may stand inside a number, a digit.
+pub(crate) const DIGITS: u16 = 1;
+/// An `@` between word characters.
+pub(crate) const AT: u16 = 1 << 1;
+/// The double slash of a URL, absolute or protocol-relative.
+pub(crate) const LINK: u16 = 1 << 2;
+/// A colon or dash between hexadecimal digits or colons: IPv6, MAC.
+pub(crate) const COLON: u16 = 1 << 3;
+/// A three-byte piece of a phrase literal.
+pub(crate) const PHRASE: u16 = 1 << 4;
+/// `=` or `:`, or the start of a PEM header.
+pub(crate) const ASSIGN: u16 = 1 << 5;
+/// Invisible, full-width, other-script or look-alike characters.
+pub(crate) const SPECIAL: u16 = 1 << 6;
+/// `%41`, `&#65;`, `\u0041`, `\x41`.
+pub(crate) const ESCAPE: u16 = 1 << 7;
+/// At least [`LONG_RUN`] token characters in a row.
+pub(crate) const LONG: u16 = 1 << 8;
+
+/// Length of an unbroken run of token characters that makes it worth a look: the shortest key
+/// with a fixed prefix is an AWS access key id of 20.
+pub(crate) const LONG_RUN: u32 = 20;
+
+/// Positions that are tested together.
+const BLOCK: usize = 16;
+/// Bytes of a fingerprint.
+const WIDTH: usize = 3;
+
+/// The bytes that decide about the positions of a block.
+type Bytes = [u8; BLOCK + WIDTH - 1];
+
+/// One place worth a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    /// Byte offset in the text.
+    pub(crate) at: usize,
+    /// Which fingerprints match there.
+    pub(crate) kinds: u16,
+}
+
+/// Iterates over the anchors of a text, in order.
+pub(crate) struct Anchors<'t> {
+    prints: &'t Fingerprints,
+    text: &'t [u8],
+    /// Start of the block the remaining hits belong to, and of the one after it.
+    base: usize,
+    next: usize,
+    hits: u32,
+    /// Position in the block where a run became long, as a bit.
+    long: u32,
+    run: u32,
+    /// Runs are counted from here on.
+    count_from: usize,
+}
+
+impl<'t> Anchors<'t> {
+    /// Starts at byte `from` of `text`, and counts long runs from `count_from` on.
+    pub(crate) fn new(
+        prints: &'t Fingerprints,
+        text: &'t [u8],
+        from: usize,
+        count_from: usize,
+    ) -> Self {
+        Self { prints, text, base: from, next: from, hits: 0, long: 0, run: 0, count_from }
+    }
+
+    /// Loads blocks until one has a hit; `false` at the end of the text.
+    fn advance(&mut self) -> bool {
+        while let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) {
+            let (hits, tokens) = match window.first_chunk() {
+                Some(full) => self.prints.block(full),
+                None => self.prints.block(&padded(window)),
+            };
+            self.base = self.next;
+            self.next += BLOCK;
+            let skipped = self.count_from.saturating_sub(self.base).min(BLOCK);
+            self.long = self.long_run(tokens >> skipped << skipped);
+            if (hits | self.long) != 0 {
+                self.hits = hits | self.long;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The bit at which a run of token characters reaches [`LONG_RUN`], or zero.
+    #[inline(always)]
+    fn long_run(&mut self, tokens: u32) -> u32 {
+        let before = self.run;
+        if tokens == 0 {
+            self.run = 0;
+            return 0;
+        }
+        let head = (!tokens).trailing_zeros().min(BLOCK as u32);
+        if head == BLOCK as u32 {
+            self.run = before.saturating_add(head);
+        } else {
+            self.run = (tokens << 16).leading_ones();
+        }
+        let reached = before < LONG_RUN && before.saturating_add(head) >= LONG_RUN;
+        if reached { 1 << (LONG_RUN - 1 - before).min(15) } else { 0 }
+    }
+}
+
+impl Iterator for Anchors<'_> {
+    type Item = Anchor;
+
+    fn next(&mut self) -> Option<Anchor> {
+        loop {
+            if self.hits == 0 && !self.advance() {
+                return None;
+            }
+            let bit = self.hits.trailing_zeros();
+            self.hits &= self.hits.wrapping_sub(1);
+            let at = self.base + bit as usize;
+            let mut kinds = u16::from(self.prints.exact(triple(self.text, at)));
+            if self.long >> bit & 1 == 1 {
+                kinds |= LONG;
+            }
+            if kinds != 0 && at < self.text.len() {
+                return Some(Anchor { at, kinds });
+            }
+        }
+    }
+}
+
+fn padded(rest: &[u8]) -> [u8; BLOCK + WIDTH - 1] {
+    let mut window = [0; BLOCK + WIDTH - 1];
+    for (to, from) in window.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    window
+}
+
+fn triple(text: &[u8], at: usize) -> [u8; WIDTH] {
+    let byte = |offset: usize| text.get(at + offset).copied().unwrap_or(0);
+    [byte(0), byte(1), byte(2)]
+}

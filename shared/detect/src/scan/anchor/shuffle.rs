@@ -1,0 +1,70 @@
+//! The block test with byte shuffles: two nibble look-ups a position.
+
+use wide::u8x16;
+
+use super::fingerprint::Sets;
+use super::{BLOCK, Bytes, WIDTH};
+
+/// Nibble tables whose conjunction covers each set.
+#[derive(Clone)]
+pub(super) struct Tables {
+    low: [u8x16; WIDTH],
+    high: [u8x16; WIDTH],
+    run_low: u8x16,
+    run_high: u8x16,
+}
+
+impl Tables {
+    pub(super) fn new(sets: &Sets, run: &[u8; 256]) -> Self {
+        let [(l0, h0), (l1, h1), (l2, h2)] = sets.each_ref().map(nibbles);
+        let (run_low, run_high) = nibbles(run);
+        Self { low: [l0, l1, l2], high: [h0, h1, h2], run_low, run_high }
+    }
+
+    /// Positions with candidates (a superset), and with token characters (exactly).
+    #[inline(always)]
+    pub(super) fn block(&self, bytes: &Bytes) -> (u32, u32) {
+        let [l0, l1, l2] = self.low;
+        let [h0, h1, h2] = self.high;
+        let (low, high) = split(at::<0>(bytes));
+        let token = self.run_low.shuffle(low) & self.run_high.shuffle(high);
+        let mut kinds = l0.shuffle(low) & h0.shuffle(high);
+        let (low, high) = split(at::<1>(bytes));
+        kinds &= l1.shuffle(low) & h1.shuffle(high);
+        let (low, high) = split(at::<2>(bytes));
+        kinds &= l2.shuffle(low) & h2.shuffle(high);
+        (occupied(kinds), occupied(token))
+    }
+}
+
+#[inline(always)]
+fn at<const SHIFT: usize>(window: &Bytes) -> u8x16 {
+    let mut block = [0; BLOCK];
+    for (to, from) in block.iter_mut().zip(window.iter().skip(SHIFT)) {
+        *to = *from;
+    }
+    u8x16::new(block)
+}
+
+#[inline(always)]
+fn split(bytes: u8x16) -> (u8x16, u8x16) {
+    (bytes & u8x16::splat(0x0F), bytes >> 4_u32)
+}
+
+/// One bit per non-zero lane.
+#[inline(always)]
+fn occupied(lanes: u8x16) -> u32 {
+    !lanes.simd_eq(u8x16::ZERO).to_bitmask() & 0xFFFF
+}
+
+/// The low- and high-nibble tables whose conjunction covers `set`.
+fn nibbles(set: &[u8; 256]) -> (u8x16, u8x16) {
+    let (mut low, mut high) = ([0_u8; 16], [0_u8; 16]);
+    for (byte, bits) in set.iter().enumerate() {
+        if let (Some(l), Some(h)) = (low.get_mut(byte & 15), high.get_mut(byte >> 4)) {
+            *l |= bits;
+            *h |= bits;
+        }
+    }
+    (u8x16::new(low), u8x16::new(high))
+}
