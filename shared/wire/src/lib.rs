@@ -17,6 +17,7 @@ mod json;
 pub mod path;
 pub mod request;
 pub mod response;
+pub mod sse;
 mod wire_error;
 
 pub use wire_error::WireError;

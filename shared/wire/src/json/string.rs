@@ -7,7 +7,7 @@ use super::{Handler, StringRole};
 use crate::WireError;
 
 /// Bytes that are looked at before they are handed on: small enough to stay in the first cache.
-const WINDOW: usize = 4096;
+const WINDOW: usize = 16 * 1024;
 
 /// An escape that is being read.
 #[derive(Clone, Copy, Debug, Default)]
