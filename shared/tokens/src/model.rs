@@ -19,9 +19,8 @@ const ONE: u64 = 10_000;
 /// Estimated tokens of the text counted, at least one for any text.
 pub fn estimate(counts: &TextCounts) -> u32 {
     let weighted = counts.features.iter().zip(WEIGHTS);
-    let sum = weighted.fold(0_u64, |sum, (count, weight)| {
-        sum.saturating_add(count.saturating_mul(weight))
-    });
+    let sum = weighted
+        .fold(0_u64, |sum, (count, weight)| sum.saturating_add(count.saturating_mul(weight)));
     let text = (sum / ONE).max(u64::from(counts.bytes > 0));
     u32::try_from(text.saturating_add(counts.token_ids)).unwrap_or(u32::MAX)
 }

@@ -28,7 +28,8 @@ fn body(text: &str, len: usize, ascii: bool) -> Vec<u8> {
     let mut made = 0;
     while made + 100 < len {
         let role = if messages.len() % 2 == 1 { "user" } else { "assistant" };
-        let content: String = text.chars().cycle().take(turn / text.len().div_ceil(text.chars().count())).collect();
+        let content: String =
+            text.chars().cycle().take(turn / text.len().div_ceil(text.chars().count())).collect();
         made += content.len() + 40;
         messages.push(serde_json::json!({"role": role, "content": content}));
     }

@@ -98,7 +98,8 @@ impl ErrorReply {
 
     /// 404: no such model for this client. Says nothing of the models there are.
     pub fn model_not_found(model: &str) -> Self {
-        let message = format!("The model `{model}` does not exist or you do not have access to it.");
+        let message =
+            format!("The model `{model}` does not exist or you do not have access to it.");
         Self::new(404, ErrorKind::NotFound, "model_not_found", message).with_param("model")
     }
 

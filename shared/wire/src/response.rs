@@ -69,11 +69,7 @@ impl Default for ResponseReader {
 impl ResponseReader {
     /// A reader at the start of a body; the same for JSON and for SSE.
     pub fn new() -> Self {
-        Self {
-            finder: Finder::new(KEY),
-            state: State::Searching(Carry::default()),
-            usage: None,
-        }
+        Self { finder: Finder::new(KEY), state: State::Searching(Carry::default()), usage: None }
     }
 
     /// Takes the next bytes of the body.
@@ -286,8 +282,10 @@ mod tests {
             (r#"{"content":"usage","n":{"prompt_tokens":9}}"#, None),
             (r#"{"usage":null,"x":{"prompt_tokens":9}}"#, None),
             (r#"{"usage":{"note":"}\"}","prompt_tokens":5}}"#, usage(5, 0, None)),
-            (r#"{"usage":{"input_tokens":5,"output_tokens":6,"input_tokens_details":{"cached_tokens":2}}}"#,
-                usage(5, 6, Some(2))),
+            (
+                r#"{"usage":{"input_tokens":5,"output_tokens":6,"input_tokens_details":{"cached_tokens":2}}}"#,
+                usage(5, 6, Some(2)),
+            ),
             (
                 "event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":5,\
                  \"cache_read_input_tokens\":20,\"output_tokens\":1}}}\n\n\

@@ -89,9 +89,8 @@ impl Masks {
             return Self::default();
         };
         let [a, b, c, d] = load(bytes).map(Self::of_vector);
-        let join = |field: fn(Self) -> u64| {
-            field(a) | field(b) << 16 | field(c) << 32 | field(d) << 48
-        };
+        let join =
+            |field: fn(Self) -> u64| field(a) | field(b) << 16 | field(c) << 32 | field(d) << 48;
         Self {
             quotes: join(|masks| masks.quotes),
             controls: join(|masks| masks.controls),

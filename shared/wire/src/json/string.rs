@@ -116,12 +116,7 @@ impl StringReader {
     }
 
     /// Takes one byte of an escape.
-    fn escaped<H: Handler>(
-        &mut self,
-        byte: u8,
-        offset: usize,
-        h: &mut H,
-    ) -> Result<(), WireError> {
+    fn escaped<H: Handler>(&mut self, byte: u8, offset: usize, h: &mut H) -> Result<(), WireError> {
         self.escape = match self.escape {
             Escape::None => Escape::None,
             Escape::Backslash { at } => self.short_escape(byte, at, h)?,
@@ -141,7 +136,8 @@ impl StringReader {
                 return Err(WireError::LoneSurrogate { at });
             }
             Escape::LowUnit { at, high, value, digits } => {
-                let value = push_digit(value, byte, offset.saturating_sub(usize::from(digits) + 2))?;
+                let value =
+                    push_digit(value, byte, offset.saturating_sub(usize::from(digits) + 2))?;
                 if digits < 3 {
                     Escape::LowUnit { at, high, value, digits: digits + 1 }
                 } else {
@@ -187,12 +183,7 @@ fn unit_ended<H: Handler>(at: usize, value: u16, h: &mut H) -> Result<Escape, Wi
 }
 
 /// `\uXXXX\uXXXX` is complete.
-fn pair_ended<H: Handler>(
-    at: usize,
-    high: u16,
-    low: u16,
-    h: &mut H,
-) -> Result<Escape, WireError> {
+fn pair_ended<H: Handler>(at: usize, high: u16, low: u16, h: &mut H) -> Result<Escape, WireError> {
     let decoded = char::decode_utf16([high, low]).next();
     let Some(Ok(scalar)) = decoded else {
         return Err(WireError::LoneSurrogate { at });

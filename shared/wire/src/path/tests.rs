@@ -1,1 +1,67 @@
 //! Paths as data.
+
+use serde::Deserialize;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testkit::cases;
+
+use super::{PathModelError, classify};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    method: String,
+    path: String,
+    /// Dialect and operation as in the code; null: no API.
+    is: Option<(String, String)>,
+    model: Option<String>,
+    #[serde(default)]
+    stream: bool,
+}
+
+#[test]
+fn paths_name_their_api_and_model() {
+    for case in cases::<Case>(include_str!("../../../../testdata/wire/paths.json")) {
+        let Case { method, path, is, model, stream } = case;
+        let found = classify(method.as_bytes(), path.as_bytes());
+        let names =
+            found.as_ref().map(|e| (format!("{:?}", e.dialect), format!("{:?}", e.operation)));
+        assert_eq!(names, is, "{method} {path}");
+        let Some(endpoint) = found else { continue };
+        assert_eq!(endpoint.model(path.as_bytes()), Ok(model), "{method} {path}");
+        assert_eq!(endpoint.stream_by_path, stream, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_decoded_is_an_error() {
+    let model = |path: &[u8]| classify(b"POST", path).unwrap().model(path);
+    let cut = Err(PathModelError::PercentEncoding { at: 12 });
+    assert_eq!(model(b"/v2/models/a%2/infer"), cut);
+    assert_eq!(model(b"/v2/models/a%zz/infer"), cut);
+    assert_eq!(model(b"/v2/models/%ff/infer"), Err(PathModelError::NotUtf8));
+    assert_eq!(model(b"/v2/models/\xff/infer"), Err(PathModelError::NotUtf8));
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod random {
+    use super::classify;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_path_is_read_without_a_panic(
+            tail in prop::collection::vec(any::<u8>(), 0..40),
+            head in prop::sample::select(vec!["", "/v1/models/", "/v2/models/", "/v1beta/models/", "/v1/"]),
+            end in prop::sample::select(vec!["", ":generateContent", "/infer", "/chat/completions?x", "%"]),
+        ) {
+            let path = [head.as_bytes(), &tail, end.as_bytes()].concat();
+            for method in [&b"POST"[..], b"GET", &tail] {
+                if let Some(endpoint) = classify(method, &path) {
+                    let _ = endpoint.model(&path);
+                    prop_assert!(endpoint.path_model.is_none_or(|span| span.end <= path.len()));
+                }
+            }
+        }
+    }
+}

@@ -76,11 +76,7 @@ impl Frame {
 
     /// What the next value in this container is.
     pub(super) fn next_value(&self) -> Member {
-        if self.array {
-            Member { slot: self.slot.element(), name: self.name }
-        } else {
-            self.member
-        }
+        if self.array { Member { slot: self.slot.element(), name: self.name } } else { self.member }
     }
 
     /// Takes a key (unescaped) that started at `at`.

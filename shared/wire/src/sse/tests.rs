@@ -1,9 +1,9 @@
 //! Streams as data, under every chunking.
 
 use serde::Deserialize;
-use weir_testkit::{cases, every_chunking};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testkit::{cases, every_chunking};
 
 use super::{Event, Field, SseError, SseParser};
 

@@ -3,9 +3,9 @@
 use super::Lexer;
 use crate::WireError;
 use crate::json::{Container, Handler, Literal, StringRole};
-use weir_testkit::every_chunking;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+use weir_testkit::every_chunking;
 
 /// Writes the events down; the cuts between pieces of text leave no trace.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,24 +63,88 @@ fn oracle(input: &[u8]) -> bool {
 
 /// Inputs that a grammar gets wrong easily. Each also stands for its chunkings.
 const TRICKY: &[&[u8]] = &[
-    b"{}", b" { } ", b"{", b"}", b"", b"[]", b"1", b"\"a\"", b"null", b"{}x", b"{} {}", b"{}\0",
-    b"{\"a\":1}", b"{\"a\":1,}", b"{,}", b"{\"a\"}", b"{\"a\":}", b"{a:1}", b"{\"a\" : [ ] }",
-    b"{\"a\":[1,]}", b"{\"a\":[,1]}", b"{\"a\":[1 2]}", b"{\"a\":[1}", b"{\"a\":{]}",
-    b"{\"a\":-}", b"{\"a\":-0}", b"{\"a\":01}", b"{\"a\":1.}", b"{\"a\":.1}", b"{\"a\":1e}",
-    b"{\"a\":1e+}", b"{\"a\":1e+5}", b"{\"a\":1E-05}", b"{\"a\":1.5e3}", b"{\"a\":+1}",
-    b"{\"a\":0x1}", b"{\"a\":1e999}", b"{\"a\":00}", b"{\"a\":-01}", b"{\"a\":1_0}",
-    b"{\"a\":12345678901234567890123456789012345678901234567890}", b"{\"a\":NaN}",
-    b"{\"a\":true}", b"{\"a\":tru}", b"{\"a\":truee}", b"{\"a\":nul", b"{\"a\":False}",
-    b"{\"a\":\"\\n\\t\\r\\b\\f\\\\\\/\\\"\"}", b"{\"a\":\"\\x\"}", b"{\"a\":\"\\", b"{\"a\":\"\\\"}",
-    b"{\"a\":\"\\u0041\\u00e9\\u4e2d\"}", b"{\"a\":\"\\u00g0\"}", b"{\"a\":\"\\u00\"}",
-    b"{\"a\":\"\\ud83d\\ude00\"}", b"{\"a\":\"\\ud83d\"}", b"{\"a\":\"\\ude00\"}",
-    b"{\"a\":\"\\ud83d\\n\"}", b"{\"a\":\"\\ud83d\\u0041\"}", b"{\"a\":\"\\ud83dx\"}",
-    b"{\"a\":\"\\ud83d\\ud83d\\ude00\"}", b"{\"a\":\"\\u0000\\u001f\"}", b"{\"a\":\"\x1f\"}",
-    b"{\"a\":\"\n\"}", b"{\"a\":\"\\\n\"}", b"{\"a\":\"\x7f\"}", b"{\"\\u0061\":\"\\\\\\\\n\"}",
-    b"{\"a\":\"\xc3\xa9\"}", b"{\"a\":\"\xc3\"}", b"{\"a\":\"\xc3\\n\"}", b"{\"a\":\"\xc3\\u00a9\"}",
-    b"{\"a\":\"\xe4\xb8\xad\xf0\x9f\x98\x80\"}", b"{\"a\":\"\xed\xa0\x80\"}", b"{\"a\":\"\xc0\x80\"}",
-    b"{\"a\":\"\xf5\x80\x80\x80\"}", b"{\"a\":\"\xe4\xb8\"}", b"{\"a\":\"\x80\"}", b"{\"a\":\"\xff\"}",
-    b"\xef\xbb\xbf{}", b"\xef\xbb\xbf", b"{\"a\":\xef\xbb\xbf1}", b"{\xc2\xa0}",
+    b"{}",
+    b" { } ",
+    b"{",
+    b"}",
+    b"",
+    b"[]",
+    b"1",
+    b"\"a\"",
+    b"null",
+    b"{}x",
+    b"{} {}",
+    b"{}\0",
+    b"{\"a\":1}",
+    b"{\"a\":1,}",
+    b"{,}",
+    b"{\"a\"}",
+    b"{\"a\":}",
+    b"{a:1}",
+    b"{\"a\" : [ ] }",
+    b"{\"a\":[1,]}",
+    b"{\"a\":[,1]}",
+    b"{\"a\":[1 2]}",
+    b"{\"a\":[1}",
+    b"{\"a\":{]}",
+    b"{\"a\":-}",
+    b"{\"a\":-0}",
+    b"{\"a\":01}",
+    b"{\"a\":1.}",
+    b"{\"a\":.1}",
+    b"{\"a\":1e}",
+    b"{\"a\":1e+}",
+    b"{\"a\":1e+5}",
+    b"{\"a\":1E-05}",
+    b"{\"a\":1.5e3}",
+    b"{\"a\":+1}",
+    b"{\"a\":0x1}",
+    b"{\"a\":1e999}",
+    b"{\"a\":00}",
+    b"{\"a\":-01}",
+    b"{\"a\":1_0}",
+    b"{\"a\":12345678901234567890123456789012345678901234567890}",
+    b"{\"a\":NaN}",
+    b"{\"a\":true}",
+    b"{\"a\":tru}",
+    b"{\"a\":truee}",
+    b"{\"a\":nul",
+    b"{\"a\":False}",
+    b"{\"a\":\"\\n\\t\\r\\b\\f\\\\\\/\\\"\"}",
+    b"{\"a\":\"\\x\"}",
+    b"{\"a\":\"\\",
+    b"{\"a\":\"\\\"}",
+    b"{\"a\":\"\\u0041\\u00e9\\u4e2d\"}",
+    b"{\"a\":\"\\u00g0\"}",
+    b"{\"a\":\"\\u00\"}",
+    b"{\"a\":\"\\ud83d\\ude00\"}",
+    b"{\"a\":\"\\ud83d\"}",
+    b"{\"a\":\"\\ude00\"}",
+    b"{\"a\":\"\\ud83d\\n\"}",
+    b"{\"a\":\"\\ud83d\\u0041\"}",
+    b"{\"a\":\"\\ud83dx\"}",
+    b"{\"a\":\"\\ud83d\\ud83d\\ude00\"}",
+    b"{\"a\":\"\\u0000\\u001f\"}",
+    b"{\"a\":\"\x1f\"}",
+    b"{\"a\":\"\n\"}",
+    b"{\"a\":\"\\\n\"}",
+    b"{\"a\":\"\x7f\"}",
+    b"{\"\\u0061\":\"\\\\\\\\n\"}",
+    b"{\"a\":\"\xc3\xa9\"}",
+    b"{\"a\":\"\xc3\"}",
+    b"{\"a\":\"\xc3\\n\"}",
+    b"{\"a\":\"\xc3\\u00a9\"}",
+    b"{\"a\":\"\xe4\xb8\xad\xf0\x9f\x98\x80\"}",
+    b"{\"a\":\"\xed\xa0\x80\"}",
+    b"{\"a\":\"\xc0\x80\"}",
+    b"{\"a\":\"\xf5\x80\x80\x80\"}",
+    b"{\"a\":\"\xe4\xb8\"}",
+    b"{\"a\":\"\x80\"}",
+    b"{\"a\":\"\xff\"}",
+    b"\xef\xbb\xbf{}",
+    b"\xef\xbb\xbf",
+    b"{\"a\":\xef\xbb\xbf1}",
+    b"{\xc2\xa0}",
 ];
 
 #[test]
@@ -119,11 +183,8 @@ fn text_is_told_in_canonical_escaped_form() {
 fn nesting_has_a_limit() {
     for depth in [127, 128] {
         let input = format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
-        let expected = if depth <= 127 {
-            Ok(())
-        } else {
-            Err(WireError::TooDeep { at: 131, limit: 127 })
-        };
+        let expected =
+            if depth <= 127 { Ok(()) } else { Err(WireError::TooDeep { at: 131, limit: 127 }) };
         assert_eq!(read(&[input.as_bytes()]).0, expected);
         assert_eq!(oracle(input.as_bytes()), depth <= 127);
     }
@@ -146,7 +207,8 @@ fn decisions_are_found_at_every_place_of_a_vector() {
             let found = read(&[input.as_bytes()]).0.is_ok();
             assert_eq!(found, fits, "{special:?} after {before}, before {after}");
         }
-        let broken = [b"{\"a\":\"", &vec![b'x'; before][..], b"\xe4\xb8", &vec![b'y'; after], b"\"}"];
+        let broken =
+            [b"{\"a\":\"", &vec![b'x'; before][..], b"\xe4\xb8", &vec![b'y'; after], b"\"}"];
         let error = WireError::InvalidUtf8 { at: 6 + before };
         assert_eq!(read(&[&broken.concat()]).0, Err(error));
     }
@@ -160,9 +222,35 @@ mod random {
     /// Bytes that a JSON text is made of, so that random inputs get past the first byte.
     fn jsonish() -> impl Strategy<Value = Vec<u8>> {
         let token = prop::sample::select(vec![
-            &b"{"[..], b"}", b"[", b"]", b",", b":", b"\"a\"", b"\"", b"\\", b"\\n", b"\\u", b"00e9",
-            b"\\ud83d", b"\\ude00", b"1", b"-", b".", b"e5", b"0", b"true", b"false", b"null", b" ",
-            b"\xc3\xa9", b"\xc3", b"\xa9", b"x", b"\x01", b"long enough for a whole vector or two",
+            &b"{"[..],
+            b"}",
+            b"[",
+            b"]",
+            b",",
+            b":",
+            b"\"a\"",
+            b"\"",
+            b"\\",
+            b"\\n",
+            b"\\u",
+            b"00e9",
+            b"\\ud83d",
+            b"\\ude00",
+            b"1",
+            b"-",
+            b".",
+            b"e5",
+            b"0",
+            b"true",
+            b"false",
+            b"null",
+            b" ",
+            b"\xc3\xa9",
+            b"\xc3",
+            b"\xa9",
+            b"x",
+            b"\x01",
+            b"long enough for a whole vector or two",
         ]);
         let tokens = prop::collection::vec(token, 0..40);
         (any::<bool>(), tokens).prop_map(|(open, tokens)| {
