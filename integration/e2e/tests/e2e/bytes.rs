@@ -33,7 +33,7 @@ fn body() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_is_not_utf8_never_traps() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let cases: [(&[u8], u16); 12] = [
         (b"content-type", 200),
         (b"content-encoding", 415),

@@ -48,7 +48,7 @@ async fn requests_go_on_without_the_sidecar_and_its_successor_is_believed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_chosen_replica_refuses_the_next_of_the_list_answers() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let question = chat(LLAMA, &"the same long beginning ".repeat(50));
     let home = stack.send(question.clone()).await.header("x-weir-replica").to_owned();
     let replicas = stack.llama.replicas();
@@ -60,57 +60,37 @@ async fn when_the_chosen_replica_refuses_the_next_of_the_list_answers() {
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_ne!(reply.header("x-weir-replica"), home);
     }
-    assert_eq!(in_flight(&stack, 2).await, 0);
+    stack.wait_for_in_flight(0).await;
     assert!(stack.stat("cluster.llama.upstream_rq_retry_success").await > 0);
-}
-
-/// What is in flight in pool `llama`, as the reply to a push says.
-async fn in_flight(stack: &Stack, sequence: u64) -> u64 {
-    let reply = stack.push(sequence, |_, _| ()).await;
-    assert_eq!(reply.status, 200, "{}", reply.text());
-    let document = reply.json().unwrap();
-    let endpoints = document["endpoints"].as_array().unwrap();
-    endpoints.iter().map(|endpoint| endpoint["in_flight"].as_u64().unwrap()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_breaks_off_is_an_error_for_the_client_and_leaves_nothing_in_flight() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let body = |stream: bool| json!({"model": LLAMA, "stream": stream, "messages": []});
     for stream in [true, false] {
         let request = Request::post("/v1/chat/completions").json(&body(stream));
         let reply = stack.send(request.header("x-weir-fail", "cut_midstream")).await;
         assert!(!reply.complete, "stream {stream}: {reply:?}");
     }
-    let mut sequence = 1;
-    let idle = async || {
-        sequence += 1;
-        Some(in_flight(&stack, sequence).await).filter(|count| *count == 0)
-    };
-    eventually("an empty pool", idle).await;
+    stack.wait_for_in_flight(0).await;
     assert_served(&stack, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_in_flight_are_counted_until_their_clients_leave() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let hanging = |index: usize| {
         let (http, address) = (stack.http.clone(), stack.envoy.clients());
         let request = chat(LLAMA, &format!("{index}")).header("x-weir-fail", "hang");
         tokio::spawn(async move { http.send(address, request).await })
     };
     let clients: Vec<_> = (0..5).map(hanging).collect();
-    let mut sequence = 1;
-    for expected in [5, 0] {
-        let counted = async || {
-            sequence += 1;
-            Some(in_flight(&stack, sequence).await).filter(|count| *count == expected)
-        };
-        eventually("the count of requests in flight", counted).await;
-        clients.iter().for_each(tokio::task::JoinHandle::abort);
-    }
+    stack.wait_for_in_flight(5).await;
+    clients.iter().for_each(tokio::task::JoinHandle::abort);
+    stack.wait_for_in_flight(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,7 +39,7 @@ async fn a_forged_header_never_chooses_model_pool_or_endpoint() {
     let elsewhere = trap.address().to_string();
     // Without a view the picker leaves the request to Envoy, with one it chooses: both must hold.
     assert_only_ours(&stack, &elsewhere).await;
-    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
     assert_only_ours(&stack, &elsewhere).await;
     assert_eq!(trap.last_request(), Value::Null);
 }

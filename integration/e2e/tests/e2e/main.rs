@@ -12,11 +12,16 @@
 
 mod bytes;
 mod clients;
+mod configuration;
+mod documents;
 mod errors;
 mod failures;
 mod headers;
 mod intake;
+mod modules;
 mod placement;
+mod privacy;
 mod routing;
+mod soak;
 mod stack;
 mod transport;

@@ -17,7 +17,7 @@ async fn turn(stack: &Stack, messages: &[Value]) -> Reply {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_conversation_stays_with_its_replica_and_its_cache_whichever_worker_serves_it() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    assert_eq!(stack.push(1, |_, _| ()).await.status, 200);
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let mut homes = BTreeSet::new();
     for conversation in 0..6 {
         let opening =
@@ -27,6 +27,7 @@ async fn each_conversation_stays_with_its_replica_and_its_cache_whichever_worker
         let mut cached = Vec::new();
         for question in 0..5 {
             let reply = turn(&stack, &messages).await;
+            stack.wait_for_in_flight(0).await;
             replicas.insert(reply.header("x-weir-replica").to_owned());
             let document = reply.json().unwrap();
             let details = &document["usage"]["prompt_tokens_details"];
@@ -46,8 +47,8 @@ async fn each_conversation_stays_with_its_replica_and_its_cache_whichever_worker
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saturated_replica_is_avoided_until_it_is_idle_again() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    for (sequence, busy) in [(1, 0), (2, 1), (3, 2)] {
-        let pushed = stack.push(sequence, |index, endpoint| {
+    for busy in [0, 1, 2] {
+        let pushed = stack.push(|index, endpoint| {
             if index == busy {
                 endpoint["waiting"] = json!(200);
                 endpoint["running"] = json!(256);
@@ -58,7 +59,7 @@ async fn a_saturated_replica_is_avoided_until_it_is_idle_again() {
         let mut seen = BTreeSet::new();
         for index in 0..12 {
             // Short and unlike each other: no prefix speaks for any replica.
-            let reply = stack.send(chat(LLAMA, &format!("{index} {sequence}"))).await;
+            let reply = stack.send(chat(LLAMA, &format!("{index} {busy}"))).await;
             assert_eq!(reply.status, 200);
             seen.insert(reply.header("x-weir-replica").to_owned());
         }
@@ -70,7 +71,7 @@ async fn a_saturated_replica_is_avoided_until_it_is_idle_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_that_are_unreachable_or_draining_get_nothing() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    let pushed = stack.push(1, |index, endpoint| {
+    let pushed = stack.push(|index, endpoint| {
         endpoint["state"] = json!(["unreachable", "ready", "draining"][index]);
     });
     assert_eq!(pushed.await.status, 200);
@@ -99,7 +100,7 @@ async fn without_any_snapshot_envoys_own_policy_spreads_requests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adapters_requests_prefer_a_replica_that_has_it_loaded() {
     let stack = Plan::quickstart().long_fresh().start().await;
-    let pushed = stack.push(1, |index, endpoint| {
+    let pushed = stack.push(|index, endpoint| {
         endpoint["max_lora"] = json!(1);
         let running = if index == 2 { json!(["sql-expert"]) } else { json!(["other"]) };
         endpoint["running_adapters"] = running;

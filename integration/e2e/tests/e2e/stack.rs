@@ -1,6 +1,7 @@
 //! Envoy with the shipped configuration, and replicas in this process behind it.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -51,6 +52,16 @@ impl Plan {
         )
     }
 
+    /// The same without model-router; the other filters need `vm_config`s of their own.
+    pub(crate) fn without_router(self) -> Self {
+        let shipped = workspace::file("envoy-config/quickstart.yaml");
+        let text = std::fs::read_to_string(shipped).unwrap();
+        let (start, end) =
+            ("          - name: weir.model-router\n", "          - name: weir.endpoint-picker\n");
+        let block = &text[text.find(start).unwrap()..text.find(end).unwrap()];
+        self.replace(block, "")
+    }
+
     /// The same with snapshots that stay fresh, for tests that push a view once.
     pub(crate) fn long_fresh(self) -> Self {
         self.replace("fresh_ms: 1000", "fresh_ms: 600000")
@@ -90,14 +101,14 @@ impl Plan {
     pub(crate) async fn try_start(mut self) -> Result<Stack, HarnessError> {
         let (llama, qwen) = self.start_replicas().await;
         let envoy = Envoy::start_with(self.config, self.options).await?;
-        Ok(Stack { envoy, llama, qwen, http: HttpClient::http1() })
+        Ok(Stack::new(envoy, llama, qwen))
     }
 
     /// Starts replicas and Envoy with listeners that can be changed.
     pub(crate) async fn start_dynamic(mut self) -> Stack {
         let (llama, qwen) = self.start_replicas().await;
         let envoy = Envoy::start_dynamic(self.config, self.options).await.unwrap();
-        Stack { envoy, llama, qwen, http: HttpClient::http1() }
+        Stack::new(envoy, llama, qwen)
     }
 
     async fn start_replicas(&mut self) -> (Fleet, Fleet) {
@@ -119,9 +130,15 @@ pub(crate) struct Stack {
     pub(crate) llama: Fleet,
     pub(crate) qwen: Fleet,
     pub(crate) http: HttpClient,
+    sequence: AtomicU64,
 }
 
 impl Stack {
+    fn new(envoy: Envoy, llama: Fleet, qwen: Fleet) -> Self {
+        let (http, sequence) = (HttpClient::http1(), AtomicU64::new(1));
+        Self { envoy, llama, qwen, http, sequence }
+    }
+
     /// Sends a request to the clients' listener over HTTP/1.1.
     pub(crate) async fn send(&self, request: Request) -> Reply {
         self.http.send(self.envoy.clients(), request).await.unwrap()
@@ -154,8 +171,9 @@ impl Stack {
         sidecar
     }
 
-    /// Pushes a signed snapshot of pool `llama` with idle endpoints, changed by `change`.
-    pub(crate) async fn push(&self, sequence: u64, change: impl Fn(usize, &mut Value)) -> Reply {
+    /// Pushes the next signed snapshot of pool `llama`: idle endpoints, changed by `change`.
+    pub(crate) async fn push(&self, change: impl Fn(usize, &mut Value)) -> Reply {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let endpoints = self.llama.replicas().iter().enumerate().map(|(index, replica)| {
             let mut endpoint = json!({
                 "address": replica.address().to_string(), "state": "ready", "age_ms": 5,
@@ -169,6 +187,18 @@ impl Stack {
             "version": 1, "pool": "llama", "epoch": 1, "sequence": sequence, "endpoints": endpoints,
         });
         self.push_body(&body.to_string()).await
+    }
+
+    /// Waits until `count` requests are in flight in pool `llama`, as the reply to a push says. What
+    /// responses tell is written a little after they have ended.
+    pub(crate) async fn wait_for_in_flight(&self, count: u64) {
+        let counted = async || {
+            let document = self.push(|_, _| ()).await.json().unwrap();
+            let endpoints = document["endpoints"].as_array().unwrap();
+            let each = endpoints.iter().map(|endpoint| endpoint["in_flight"].as_u64().unwrap());
+            (each.sum::<u64>() == count).then_some(())
+        };
+        eventually(&format!("{count} requests in flight"), counted).await;
     }
 
     /// Pushes `body`, signed.

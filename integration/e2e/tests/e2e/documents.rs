@@ -1,0 +1,95 @@
+//! The shipped configurations and what README.md tells people to do.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+use weir_harness::{Envoy, EnvoyConfig, EnvoyOptions, workspace};
+
+use crate::configuration::METADATA;
+use crate::stack::{KEY, KEY_VARIABLE};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(workspace::file(path)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shipped_configuration_is_taken_by_the_program_it_is_for() {
+    let folder = fs::read_dir(workspace::file("envoy-config")).unwrap();
+    let files = folder.map(|entry| entry.unwrap().path());
+    let yaml = |path: &std::path::PathBuf| path.extension().is_some_and(|ext| ext == "yaml");
+    let mut files: Vec<_> = files.filter(yaml).collect();
+    files.sort();
+    assert!(files.len() >= 2, "{files:?}");
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        if text.contains("static_resources:") {
+            let config = EnvoyConfig::from_file(&path).unwrap();
+            let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY);
+            Envoy::start_with(config, options).await.unwrap();
+        } else {
+            let sidecar = workspace::binary("weir-sidecar").unwrap();
+            let mut command = Command::new(sidecar);
+            command.arg("--config").arg(&path).arg("--check").env(KEY_VARIABLE, KEY);
+            let output = command.output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {errors}", path.display());
+        }
+    }
+}
+
+/// The fenced blocks of `language`.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn the_yaml_of_the_readme_is_a_configuration_of_model_router() {
+    let readme = read("README.md");
+    let blocks = blocks(&readme, "yaml");
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let value: Value = serde_saphyr::from_str(block).unwrap();
+        let json = value.to_string();
+        weir_settings::model_router::policies(json.as_bytes()).unwrap();
+    }
+    // Another test starts Envoy with it.
+    assert!(readme.contains(METADATA));
+}
+
+#[test]
+fn the_commands_of_the_readme_exist() {
+    let (readme, usage, just) = (read("README.md"), read("xtask/src/usage.rs"), read("justfile"));
+    let word = |text: &str| {
+        let end = text.find(|next: char| !next.is_ascii_alphanumeric() && next != '-');
+        text[..end.unwrap_or(text.len())].to_owned()
+    };
+    let after = |start: &str| readme.split(start).skip(1).map(word).collect::<Vec<_>>();
+    let tasks = after("cargo xtask ");
+    assert!(tasks.contains(&"demo".to_owned()) && tasks.contains(&"test".to_owned()));
+    for task in tasks {
+        assert!(usage.contains(&format!("\"{task}\"")), "cargo xtask {task}");
+    }
+    for recipe in after("or: just ") {
+        let found = just.lines().any(|line| line.starts_with(&recipe) && line.contains(':'));
+        assert!(found, "just {recipe}");
+    }
+}
+
+#[test]
+fn the_paths_of_the_readme_exist() {
+    let readme = read("README.md");
+    let quoted = readme.split('`').skip(1).step_by(2);
+    let is_path = |text: &&str| {
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+        plain && text.contains('/') && !text.starts_with('/')
+    };
+    let made = ["target/", "target/weir/suite.wasm"];
+    for path in quoted.filter(is_path).filter(|path| !made.contains(path)) {
+        assert!(workspace::file(path).exists(), "{path}");
+    }
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"] {
+        assert!(workspace::file(page).exists(), "{page}");
+    }
+}
