@@ -8,7 +8,7 @@ use serde::Serialize;
 pub(crate) enum Setup {
     /// Envoy alone.
     Bare,
-    /// Envoy with Weir's router and picker, as shipped.
+    /// Envoy with Weir's router and picker in one filter, as shipped.
     Chain,
     /// Envoy with the ext_proc server that only finds the model.
     ExtProc,
@@ -31,7 +31,7 @@ impl Setup {
     pub(crate) fn envoy_config(self) -> &'static str {
         match self {
             Setup::Bare => "bench/overhead/config/bare.yaml",
-            Setup::Chain => "envoy-config/quickstart.yaml",
+            Setup::Chain => "envoy-config/one-filter.yaml",
             Setup::ExtProc => "bench/overhead/config/ext_proc.yaml",
         }
     }

@@ -1,12 +1,47 @@
 //! The in-flight counts of a pool, shared by all workers through compare-and-swap.
+//!
+//! A change costs two host calls, so what a response tells (its first token, its end) waits in the
+//! VM until the next request of the pool is placed, or for one tick.
 
 use weir_host::{Host, HostError};
-use weir_placement::Outstanding;
+use weir_placement::{Dispatch, Outstanding, Phase};
 
 /// How often a change that lost against another worker is tried again. A change takes about a
 /// microsecond, so losing this often means dozens of workers; the count then heals with the next
 /// snapshots.
 const ATTEMPTS: usize = 8;
+
+/// What a response told about the counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// Its first token came.
+    FirstToken(Dispatch),
+    /// It ended, complete or not.
+    Finished(Dispatch, Phase),
+    /// A retry took the request to another replica.
+    Moved {
+        /// What was counted.
+        from: Dispatch,
+        /// What it should have been.
+        to: Dispatch,
+        /// When the request was placed, in ns.
+        at_ns: u64,
+    },
+}
+
+impl Event {
+    /// Applies it.
+    pub(crate) fn apply(&self, counts: &mut Outstanding) {
+        match self {
+            Self::FirstToken(dispatch) => counts.first_token(dispatch),
+            Self::Finished(dispatch, phase) => counts.finish(dispatch, *phase),
+            Self::Moved { from, to, at_ns } => {
+                counts.finish(from, Phase::Prefill);
+                counts.dispatch(to, *at_ns);
+            }
+        }
+    }
+}
 
 /// The counts as they are now.
 pub(crate) fn read<H: Host>(host: &H, key: &str) -> (Outstanding, Option<u32>) {
@@ -16,21 +51,19 @@ pub(crate) fn read<H: Host>(host: &H, key: &str) -> (Outstanding, Option<u32>) {
     }
 }
 
-/// Applies `change` to the counts that were read before, and again to newer ones if another worker
-/// was faster.
-pub(crate) fn change<H: Host>(
-    host: &H,
-    key: &str,
-    read_before: Option<(Outstanding, Option<u32>)>,
-    change: impl Fn(&mut Outstanding),
-) {
-    let (mut counts, mut cas) = read_before.unwrap_or_else(|| read(host, key));
+/// Stores the counts unless another worker was faster; true if that is settled.
+pub(crate) fn store<H: Host>(host: &H, key: &str, counts: &Outstanding, cas: Option<u32>) -> bool {
+    // Counts are hints: a host that cannot store them must not fail a request.
+    host.set_shared(key, &counts.encode(), cas) != Err(HostError::CasMismatch)
+}
+
+/// Applies `change` to the counts, and again to newer ones if another worker was faster.
+pub(crate) fn change<H: Host>(host: &H, key: &str, change: impl Fn(&mut Outstanding)) {
     for _ in 0..ATTEMPTS {
+        let (mut counts, cas) = read(host, key);
         change(&mut counts);
-        match host.set_shared(key, &counts.encode(), cas) {
-            Err(HostError::CasMismatch) => (counts, cas) = read(host, key),
-            // Counts are hints: a host that cannot store them must not fail a request.
-            _ => return,
+        if store(host, key, &counts, cas) {
+            return;
         }
     }
 }
@@ -42,13 +75,28 @@ mod tests {
     use weir_placement::Dispatch;
 
     #[test]
-    fn a_change_that_lost_is_applied_to_the_newer_counts() {
+    fn counts_that_another_worker_has_changed_are_not_overwritten() {
         let host = FakeHost::new();
         let dispatch = Dispatch { replica: 9, uncached_tokens: 10, prefill_us: 1 };
-        change(&host, "k", None, |counts| counts.dispatch(&dispatch, 1));
-        let stale = read(&host, "k");
-        change(&host, "k", None, |counts| counts.dispatch(&dispatch, 1));
-        change(&host, "k", Some(stale), |counts| counts.dispatch(&dispatch, 1));
-        assert_eq!(read(&host, "k").0.load(9).in_flight, 3);
+        change(&host, "k", |counts| counts.dispatch(&dispatch, 1));
+        let (stale, cas) = read(&host, "k");
+        change(&host, "k", |counts| counts.dispatch(&dispatch, 1));
+        assert!(!store(&host, "k", &stale, cas));
+        assert_eq!(read(&host, "k").0.load(9).in_flight, 2);
+    }
+
+    #[test]
+    fn events_undo_what_a_dispatch_counted() {
+        let (here, there) = (9, 10);
+        let from = Dispatch { replica: here, uncached_tokens: 10, prefill_us: 1 };
+        let to = from.moved_to(there);
+        let mut counts = Outstanding::default();
+        counts.dispatch(&from, 1);
+        Event::Moved { from, to, at_ns: 1 }.apply(&mut counts);
+        assert_eq!((counts.load(here).in_flight, counts.load(there).in_flight), (0, 1));
+        Event::FirstToken(to).apply(&mut counts);
+        Event::Finished(to, Phase::Decode).apply(&mut counts);
+        assert_eq!(counts.load(there).in_flight, 0);
+        assert_eq!(counts.load(there).prefill_tokens, 0);
     }
 }

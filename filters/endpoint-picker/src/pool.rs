@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 use weir_host::Host;
-use weir_placement::{LoadView, PrefixIndex};
+use weir_placement::{Dispatch, LoadView, Outstanding, PrefixIndex};
 use weir_snapshot::{VersionStamp, keys};
+
+use crate::outstanding::{self, Event};
 
 /// Pools that are remembered; the names come from the configuration and signed snapshots.
 const MAX_POOLS: usize = weir_snapshot::limits::MAX_POOLS;
@@ -20,10 +22,11 @@ const CHECK_EVERY_NS: u64 = 1_000_000;
 pub(crate) struct Pool {
     version_key: String,
     view_key: String,
-    /// Key of the shared in-flight counts.
-    pub(crate) outstanding_key: Rc<str>,
+    outstanding_key: Rc<str>,
     version: Vec<u8>,
     checked_at_ns: u64,
+    /// What responses told since the counts were last written.
+    waiting: Vec<Event>,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
 }
@@ -36,6 +39,7 @@ impl Pool {
             outstanding_key: keys::outstanding(name).into(),
             version: Vec::new(),
             checked_at_ns: 0,
+            waiting: Vec::new(),
             view: None,
         }
     }
@@ -59,12 +63,57 @@ impl Pool {
         }
         self.view = Some(Rc::new(view));
     }
+
+    /// The shared counts with everything that this VM knows besides.
+    pub(crate) fn counts<H: Host>(&self, host: &H, view: &LoadView) -> Counts {
+        let (mut counts, cas) = outstanding::read(host, &self.outstanding_key);
+        counts.observe(view);
+        self.waiting.iter().for_each(|event| event.apply(&mut counts));
+        Counts { counts, cas }
+    }
+
+    /// Counts a request that goes to its replica now, with all that waits.
+    pub(crate) fn dispatch<H: Host>(
+        &mut self,
+        host: &H,
+        Counts { mut counts, cas }: Counts,
+        dispatch: &Dispatch,
+        now_ns: u64,
+    ) {
+        counts.dispatch(dispatch, now_ns);
+        let waiting = std::mem::take(&mut self.waiting);
+        if outstanding::store(host, &self.outstanding_key, &counts, cas) {
+            return;
+        }
+        outstanding::change(host, &self.outstanding_key, |counts| {
+            waiting.iter().for_each(|event| event.apply(counts));
+            counts.dispatch(dispatch, now_ns);
+        });
+    }
+
+    /// Writes what waits.
+    fn flush<H: Host>(&mut self, host: &H) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if !waiting.is_empty() {
+            outstanding::change(host, &self.outstanding_key, |counts| {
+                waiting.iter().for_each(|event| event.apply(counts));
+            });
+        }
+    }
+}
+
+/// The counts at the moment of a pick.
+pub(crate) struct Counts {
+    pub(crate) counts: Outstanding,
+    cas: Option<u32>,
 }
 
 /// All pools, and the prefix index that spans them.
 #[derive(Default)]
 pub(crate) struct Pools {
     by_name: HashMap<String, Pool>,
+    /// Whether something waits in a pool, so that a tick is under way.
+    waiting: bool,
     pub(crate) prefixes: PrefixIndex,
 }
 
@@ -75,7 +124,7 @@ impl Pools {
         host: &H,
         name: &str,
         now_ns: u64,
-    ) -> Option<(&Pool, &mut PrefixIndex)> {
+    ) -> Option<(&mut Pool, &mut PrefixIndex)> {
         if !self.by_name.contains_key(name) {
             if self.by_name.len() >= MAX_POOLS {
                 return None;
@@ -85,5 +134,20 @@ impl Pools {
         let pool = self.by_name.get_mut(name)?;
         pool.refresh(host, &mut self.prefixes, now_ns);
         Some((pool, &mut self.prefixes))
+    }
+
+    /// Notes what a response told; true if nothing was waiting before.
+    pub(crate) fn note(&mut self, pool: &str, event: Event) -> bool {
+        let Some(pool) = self.by_name.get_mut(pool) else { return false };
+        pool.waiting.push(event);
+        let first = !self.waiting;
+        self.waiting = true;
+        first
+    }
+
+    /// Writes what waits in any pool; false if nothing was told since the last time.
+    pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
+        self.by_name.values_mut().for_each(|pool| pool.flush(host));
+        std::mem::take(&mut self.waiting)
     }
 }

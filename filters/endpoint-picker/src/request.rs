@@ -10,7 +10,6 @@ use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
-use crate::outstanding;
 use crate::root::{Shared, rule};
 
 /// The ordered endpoints, for Envoy's `override_host` policy.
@@ -22,7 +21,7 @@ const SESSION: &str = "x-session-id";
 
 /// A request that was placed; kept until its response has ended.
 pub(crate) struct Placed {
-    pub(crate) outstanding_key: Rc<str>,
+    pub(crate) pool: String,
     pub(crate) view: Rc<LoadView>,
     pub(crate) dispatch: Dispatch,
     pub(crate) expectation: Option<Expectation>,
@@ -70,9 +69,7 @@ fn choose<H: Host>(
     let now_ns = host.now_ns();
     let (pool, prefixes) = pools.current(host, &pool_name, now_ns)?;
     let view = Rc::clone(pool.view.as_ref()?);
-    let outstanding_key = Rc::clone(&pool.outstanding_key);
-    let (mut counts, cas) = outstanding::read(host, &outstanding_key);
-    counts.observe(&view);
+    let counts = pool.counts(host, &view);
     let header = |name| host.header(HeaderMap::Request, name).ok().flatten();
     let subset = if policy.accept_subset { header(SUBSET) } else { None };
     let session = facts.session.or(Some(facts.conversation));
@@ -81,17 +78,14 @@ fn choose<H: Host>(
         subset: subset.as_deref(),
         ..pick_request(&facts)
     };
-    let state = PoolState { view: &view, prefixes, outstanding: &counts, now_ns };
+    let state = PoolState { view: &view, prefixes, outstanding: &counts.counts, now_ns };
     let pick = rule(policy).pick(&request, &state).ok()?;
     let dispatch = Dispatch::of(&pick, &view)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
-    outstanding::change(host, &outstanding_key, Some((counts, cas)), |counts| {
-        counts.observe(&view);
-        counts.dispatch(&dispatch, now_ns);
-    });
+    pool.dispatch(host, counts, &dispatch, now_ns);
     note(host, shared, &pick);
     let header = endpoints(&pick, &view, policy.alternates);
-    let placed = Placed { outstanding_key, view, dispatch, expectation, facts, at_ns: now_ns };
+    let placed = Placed { pool: pool_name, view, dispatch, expectation, facts, at_ns: now_ns };
     Some((placed, header))
 }
 

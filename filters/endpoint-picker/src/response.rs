@@ -4,7 +4,7 @@ use weir_host::{Body, Host};
 use weir_placement::{CachedTokens, Phase, replica_key};
 use weir_wire::response::{ResponseReader, Usage};
 
-use crate::outstanding;
+use crate::outstanding::Event;
 use crate::request::{Placed, pick_request};
 use crate::root::Shared;
 
@@ -49,9 +49,7 @@ impl Response {
         // Only a stream's first byte is its first token; other responses come whole.
         if self.streamed {
             shared.metrics.ttft_ms.record(host, ttft_ms);
-            outstanding::change(host, &placed.outstanding_key, None, |counts| {
-                counts.first_token(&placed.dispatch);
-            });
+            note(host, shared, placed, Event::FirstToken(placed.dispatch));
         }
         if let Some(expectation) = &placed.expectation {
             shared.pools.borrow_mut().prefixes.confirm(expectation);
@@ -73,10 +71,8 @@ fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     }
     let before = placed.dispatch;
     placed.dispatch = before.moved_to(replica);
-    outstanding::change(host, &placed.outstanding_key, None, |counts| {
-        counts.finish(&before, Phase::Prefill);
-        counts.dispatch(&placed.dispatch, placed.at_ns);
-    });
+    let (to, at_ns) = (placed.dispatch, placed.at_ns);
+    note(host, shared, placed, Event::Moved { from: before, to, at_ns });
     let position = placed.view.position(&address);
     let mut pools = shared.pools.borrow_mut();
     placed.expectation = position
@@ -89,14 +85,19 @@ pub(crate) fn close<H: Host>(
     host: &H,
     shared: &Shared,
     placed: &Placed,
-    response: Option<Response>,
+    response: Option<&Response>,
 ) {
-    let phase = response.as_ref().map_or(Phase::Prefill, Response::phase);
-    outstanding::change(host, &placed.outstanding_key, None, |counts| {
-        counts.finish(&placed.dispatch, phase);
-    });
+    let phase = response.map_or(Phase::Prefill, Response::phase);
+    note(host, shared, placed, Event::Finished(placed.dispatch, phase));
     if let Some(usage) = response.and_then(|response| response.reader.usage()) {
         learn(host, shared, placed, &usage);
+    }
+}
+
+/// Leaves an event to the next request of the pool, or to the next tick.
+fn note<H: Host>(host: &H, shared: &Shared, placed: &Placed, event: Event) {
+    if shared.pools.borrow_mut().note(&placed.pool, event) {
+        shared.tick(host);
     }
 }
 

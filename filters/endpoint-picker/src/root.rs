@@ -1,6 +1,6 @@
 //! Configuration, and what the streams share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
@@ -20,6 +20,27 @@ pub(crate) struct Shared {
     pub(crate) probe: HoldProbe,
     pub(crate) pools: RefCell<Pools>,
     pub(crate) metrics: Metrics,
+    ticking: Cell<bool>,
+}
+
+/// How long what a response told may wait, in ms: half a snapshot's interval.
+const FLUSH_MS: u32 = 50;
+
+impl Shared {
+    /// Makes sure that a tick comes. It goes on until one finds nothing to do, because starting it
+    /// costs a host call and under load there is always something.
+    pub(crate) fn tick<H: Host>(&self, host: &H) {
+        if !self.ticking.replace(true) {
+            // Without a tick the next request writes what waits.
+            let _ = host.set_tick_ms(FLUSH_MS);
+        }
+    }
+
+    fn on_tick<H: Host>(&self, host: &H) {
+        if !self.pools.borrow_mut().flush(host) && self.ticking.replace(false) {
+            let _ = host.set_tick_ms(0);
+        }
+    }
 }
 
 /// The rule that a policy's settings stand for.
@@ -42,19 +63,17 @@ impl<H: Host> Root<H> {
     pub fn new(host: H) -> Self {
         Self { host, shared: None }
     }
-}
 
-impl<H: Host> Context for Root<H> {}
-
-impl<H: Host> RootContext for Root<H> {
-    fn on_configure(&mut self, _size: usize) -> bool {
-        match policies(&self.host.configuration(Config::Plugin)) {
+    /// Takes a configuration; false, with the reason in the log, if it cannot be used.
+    pub fn configure(&mut self, configuration: &[u8]) -> bool {
+        match policies(configuration) {
             Ok(policies) => {
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     probe: HoldProbe::new(),
                     pools: RefCell::default(),
                     metrics: Metrics::new(),
+                    ticking: Cell::new(false),
                 }));
                 true
             }
@@ -64,6 +83,14 @@ impl<H: Host> RootContext for Root<H> {
             }
         }
     }
+}
+
+impl<H: Host> Context for Root<H> {}
+
+impl<H: Host> RootContext for Root<H> {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        self.configure(&self.host.configuration(Config::Plugin))
+    }
 
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
@@ -71,6 +98,7 @@ impl<H: Host> RootContext for Root<H> {
         if answered > 0 {
             shared.metrics.misconfigured.increment(&self.host);
         }
+        shared.on_tick(&self.host);
     }
 
     fn get_type(&self) -> Option<ContextType> {

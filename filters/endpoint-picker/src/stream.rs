@@ -30,7 +30,7 @@ enum Phase {
     /// On its way to a replica.
     Placed(Box<Placed>),
     /// The replica answers.
-    Answering(Box<Placed>, Response),
+    Answering(Box<Placed>, Box<Response>),
     /// Answered from here.
     Refused,
 }
@@ -189,7 +189,7 @@ impl<H: Host> HttpContext for Stream<H> {
             self.phase = match std::mem::replace(&mut self.phase, Phase::Passing) {
                 Phase::Placed(mut placed) => {
                     let response = Response::open(&self.host, shared, &mut placed);
-                    Phase::Answering(placed, response)
+                    Phase::Answering(placed, Box::new(response))
                 }
                 other => other,
             };
@@ -211,7 +211,7 @@ impl<H: Host> HttpContext for Stream<H> {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
             Phase::Placed(placed) => response::close(&self.host, &shared, &placed, None),
             Phase::Answering(placed, response) => {
-                response::close(&self.host, &shared, &placed, Some(response));
+                response::close(&self.host, &shared, &placed, Some(&response));
             }
             _ => {}
         }

@@ -31,13 +31,10 @@ impl<H: Host> Root<H> {
     pub fn new(host: H) -> Self {
         Self { host, shared: None }
     }
-}
 
-impl<H: Host> Context for Root<H> {}
-
-impl<H: Host> RootContext for Root<H> {
-    fn on_configure(&mut self, _size: usize) -> bool {
-        match policies(&self.host.configuration(Config::Plugin)) {
+    /// Takes a configuration; false, with the reason in the log, if it cannot be used.
+    pub fn configure(&mut self, configuration: &[u8]) -> bool {
+        match policies(configuration) {
             Ok(policies) => {
                 self.shared = Some(Rc::new(Shared {
                     policies,
@@ -53,6 +50,14 @@ impl<H: Host> RootContext for Root<H> {
                 false
             }
         }
+    }
+}
+
+impl<H: Host> Context for Root<H> {}
+
+impl<H: Host> RootContext for Root<H> {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        self.configure(&self.host.configuration(Config::Plugin))
     }
 
     fn on_tick(&mut self) {

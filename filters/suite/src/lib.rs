@@ -1,6 +1,10 @@
 //! Every Weir filter in one module, so that a worker runs one VM for all of them.
 //!
-//! The plugin's `root_id` says which filter it is: `model-router`, `endpoint-picker` or `intake`.
+//! The plugin's `root_id` says which filter it is: `model-router`, `endpoint-picker` or `intake`, or
+//! `gateway` for the first two in one, which costs least.
+
+mod chain;
+mod gateway;
 
 use weir_endpoint_picker as endpoint_picker;
 use weir_host::{Context, ContextType, Host, HttpContext, LogLevel, RootContext};
@@ -25,6 +29,7 @@ impl<H: Host> Suite<H> {
         let host = self.host.clone();
         match std::str::from_utf8(root_id).ok()? {
             endpoint_picker::ROOT_ID => Some(Box::new(endpoint_picker::Root::new(host))),
+            gateway::ROOT_ID => Some(Box::new(gateway::Gateway::new(host))),
             intake::ROOT_ID => Some(Box::new(intake::Root::new(host))),
             model_router::ROOT_ID => Some(Box::new(model_router::Root::new(host))),
             _ => None,
@@ -48,12 +53,13 @@ impl<H: Host> RootContext for Suite<H> {
                 self.host.log(
                     LogLevel::Error,
                     &format!(
-                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}",
+                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}, {}",
                         self.context_id,
                         String::from_utf8_lossy(&root_id),
                         model_router::ROOT_ID,
                         endpoint_picker::ROOT_ID,
-                        intake::ROOT_ID
+                        intake::ROOT_ID,
+                        gateway::ROOT_ID
                     ),
                 );
                 false
