@@ -1,7 +1,5 @@
 //! The tests: every step with a heading, a summary at the end.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::command::{self, Run};
@@ -17,9 +15,9 @@ const PURE_TARGET: &str = "wasm32-unknown-unknown";
 const PURE_CRATES: [&str; 6] =
     ["weir-wire", "weir-tokens", "weir-placement", "weir-snapshot", "weir-settings", "weir-detect"];
 
-/// The package of the end-to-end tests, and where their files are.
+/// The package of the end-to-end tests, and its one test target.
 const END_TO_END: &str = "weir-e2e";
-const END_TO_END_TESTS: &str = "integration/e2e/tests";
+const END_TO_END_TARGET: &str = "e2e";
 
 /// One step of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,10 +127,7 @@ fn lint(layout: &Layout) -> Result<(), Failure> {
 
 fn native(layout: &Layout) -> Result<(), Failure> {
     let run = Run::cargo(layout).args(["test", "--workspace", "--no-fail-fast"]);
-    match layout.root().join(END_TO_END_TESTS).is_dir() {
-        true => run.args(["--exclude", END_TO_END]).shown(),
-        false => run.shown(),
-    }
+    run.args(["--exclude", END_TO_END]).shown()
 }
 
 fn wasm(layout: &Layout) -> Result<(), Failure> {
@@ -151,41 +146,7 @@ fn wasm(layout: &Layout) -> Result<(), Failure> {
 fn end_to_end(layout: &Layout) -> Result<(), Failure> {
     let build = Run::cargo(layout).args(["build", "--workspace", "--bins", "--tests"]);
     build.shown()?;
-    let tests = test_names(&layout.root().join(END_TO_END_TESTS))?;
-    let tests = tests.into_iter().map(|name| format!("--test={name}"));
-    let run = Run::cargo(layout).args(["test", "--workspace", "--no-fail-fast"]).args(tests);
+    let run = Run::cargo(layout).args(["test", "--workspace", "--test", END_TO_END_TARGET]);
     let binaries = layout.binaries(Profile::Dev.folder());
     run.env(BINARIES_FOLDER, binaries).shown()
-}
-
-/// The names of cargo's test targets in a `tests` folder: files, and folders with a `main.rs`.
-fn test_names(folder: &Path) -> Result<Vec<String>, Failure> {
-    let entries = fs::read_dir(folder).map_err(Failure::file(folder))?;
-    let is_test = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "rs")
-            || path.join("main.rs").is_file()
-    };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_test);
-    let stems = paths.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
-    let mut names: Vec<String> = stems.collect();
-    names.sort();
-    Ok(names)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn test_targets_are_files_and_folders_with_a_main() {
-        let folder = std::env::temp_dir().join(format!("weir-tests-{}", std::process::id()));
-        for sub in ["chain", "support"] {
-            fs::create_dir_all(folder.join(sub)).unwrap();
-        }
-        for file in ["routing.rs", "chain/main.rs", "support/mod.rs", "notes.md"] {
-            fs::write(folder.join(file), "").unwrap();
-        }
-        assert_eq!(test_names(&folder).unwrap(), ["chain", "routing"]);
-        fs::remove_dir_all(folder).unwrap();
-    }
 }

@@ -5,20 +5,24 @@
 //! be imported; `tests/imports.rs` finds that nothing is. (The standard library's own clock and
 //! files are stubs there that import nothing: `shared/clippy.toml` forbids those.)
 
+mod detect;
 mod placement;
 mod settings;
 mod snapshot;
 mod tokens;
+mod wire;
 
 /// A probe: from some bytes to a number that depends on the crate's work; `None` if that failed.
 pub type Probe = fn(&[u8]) -> Option<u64>;
 
 /// One probe for each crate, by the crate's name.
-pub static PROBES: [(&str, Probe); 4] = [
+pub static PROBES: [(&str, Probe); 6] = [
+    ("weir-detect", detect::probe),
     ("weir-placement", placement::probe),
     ("weir-settings", settings::probe),
     ("weir-snapshot", snapshot::probe),
     ("weir-tokens", tokens::probe),
+    ("weir-wire", wire::probe),
 ];
 
 /// Nothing calls into the module, so this is what keeps its code from being removed as unused.
