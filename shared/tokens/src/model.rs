@@ -21,7 +21,7 @@ pub fn estimate(counts: &TextCounts) -> u32 {
     let weighted = counts.features.iter().zip(WEIGHTS);
     let sum = weighted
         .fold(0_u64, |sum, (count, weight)| sum.saturating_add(count.saturating_mul(weight)));
-    let text = (sum / ONE).max(u64::from(counts.bytes > 0));
+    let text = sum.div_ceil(ONE).max(u64::from(counts.bytes > 0));
     u32::try_from(text.saturating_add(counts.token_ids)).unwrap_or(u32::MAX)
 }
 

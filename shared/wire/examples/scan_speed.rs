@@ -3,6 +3,8 @@
 //! Natively: `cargo run --release -p weir-wire --example scan_speed`. In V8: build it with
 //! `--profile wasm --target wasm32-wasip1` and run `examples/wasi.mjs` on the result.
 
+#![allow(clippy::unwrap_used, reason = "an example that fails may stop")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -5,6 +5,7 @@
 //! events (empty lines, a byte order mark, the line feed of a final CR LF) belong to no event and
 //! are passed on as they are.
 
+use core::fmt;
 use core::ops::Range;
 use std::borrow::Cow;
 
@@ -51,8 +52,8 @@ pub struct Event<'a> {
     pub complete: bool,
 }
 
-impl core::fmt::Debug for Event<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
             .field("offset", &self.offset)
             .field("len", &self.raw.len())
@@ -103,7 +104,7 @@ pub enum SseError {
 }
 
 /// Splits a stream into events.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SseParser {
     limit: usize,
     /// Offset in the stream of the event begun.
@@ -125,6 +126,17 @@ struct Place {
     searched: usize,
     /// The last line ended with CR: an LF right after it belongs to that end.
     after_cr: bool,
+}
+
+impl fmt::Debug for SseParser {
+    /// Without the text of the event begun.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseParser")
+            .field("limit", &self.limit)
+            .field("offset", &self.offset)
+            .field("held", &self.begun.len())
+            .finish_non_exhaustive()
+    }
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";

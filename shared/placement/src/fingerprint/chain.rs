@@ -1,4 +1,7 @@
-//! The hash behind the chain: four 64-bit lanes, one multiplication for every 8 bytes.
+//! The hash behind the chain: four 64-bit lanes of multiply, rotate, multiply, as in XXH64: in V8
+//! the fastest that still tells texts apart which differ in a few bits (16 GB/s).
+
+use core::fmt;
 
 use super::next_boundary;
 
@@ -40,8 +43,11 @@ impl Lanes {
     #[inline(always)]
     fn absorb(&mut self, block: &[u8; BLOCK]) {
         let (words, _) = block.as_chunks::<8>();
-        for ((lane, word), root) in self.0.iter_mut().zip(words).zip(ROOTS) {
-            *lane = (lane.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(root);
+        for (lane, word) in self.0.iter_mut().zip(words) {
+            // The word is multiplied before it joins: without that, a change in its highest bits
+            // could be undone by a change of single bits in the next.
+            let word = u64::from_le_bytes(*word).wrapping_mul(ROOTS[1]);
+            *lane = lane.wrapping_add(word).rotate_left(31).wrapping_mul(ROOTS[3]);
         }
     }
 
@@ -60,13 +66,20 @@ impl Lanes {
 }
 
 /// The chain over one part of the prompt: a hash that is read out at every boundary.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Chain {
     lanes: Lanes,
     tail: [u8; BLOCK],
     len: u64,
     next: Option<u64>,
     marks: Vec<u64>,
+}
+
+impl fmt::Debug for Chain {
+    /// Without the text that waits for its block to fill.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain").field("len", &self.len).finish_non_exhaustive()
+    }
 }
 
 impl Default for Chain {

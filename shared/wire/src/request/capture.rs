@@ -3,7 +3,7 @@
 use crate::json::unescape;
 
 /// Collects one string up to a limit.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Capture {
     escaped: Vec<u8>,
     plain: Vec<u8>,

@@ -17,7 +17,7 @@ enum Speaker {
 }
 
 /// What was found in the body.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Collected {
     pub(super) model: Option<ModelField>,
     pub(super) stream: bool,

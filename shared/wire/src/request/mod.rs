@@ -37,6 +37,8 @@ mod value_type;
 
 pub use facts::{ModelField, RequestFacts, StreamOptions};
 
+use core::fmt;
+
 use crate::WireError;
 use crate::json::Lexer;
 use crate::path::Operation;
@@ -59,12 +61,22 @@ impl Default for ScanLimits {
 }
 
 /// Reads the body of one request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequestScanner {
     operation: Operation,
     lexer: Lexer,
     reader: Reader,
     failed: Option<WireError>,
+}
+
+impl fmt::Debug for RequestScanner {
+    /// Without the text that is still under way.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestScanner")
+            .field("operation", &self.operation)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RequestScanner {

@@ -40,7 +40,7 @@ enum Below {
 }
 
 /// Collects the facts of one request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Reader {
     operation: Operation,
     frames: Vec<Frame>,

@@ -35,7 +35,7 @@ pub(super) enum Stream {
 }
 
 /// Everything that is known of a prompt at its end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct PromptFacts {
     pub(super) prefix: Prefix,
     pub(super) tools: u64,
@@ -43,7 +43,7 @@ pub(super) struct PromptFacts {
 }
 
 /// Takes the text of a prompt.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct PromptSink {
     chain: PrefixChain,
     tools: Chain,
@@ -105,7 +105,7 @@ impl PromptSink {
 }
 
 /// Collects one stream into whole windows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Window {
     /// Less than a window.
     begun: Vec<u8>,
@@ -157,7 +157,7 @@ impl Window {
 }
 
 /// The counts of one stream: of all its first windows, of a sample of the later ones.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Counted {
     windows: u64,
     head: TextCounter,
