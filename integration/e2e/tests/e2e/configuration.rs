@@ -136,7 +136,12 @@ async fn a_route_that_names_an_unknown_policy_fails_closed_in_the_clients_dialec
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_allow_on_headers_stop_iteration_is_an_error_and_no_hang() {
     let option = "                allow_on_headers_stop_iteration: true\n";
-    let stack = Plan::quickstart().replace(option, "").start().await;
+    for plan in Plan::both() {
+        assert_missing_option_is_an_error(plan.replace(option, "").start().await).await;
+    }
+}
+
+async fn assert_missing_option_is_an_error(stack: Stack) {
     for _ in 0..8 {
         // Connections of their own, so that both workers find it out.
         let client = weir_harness::HttpClient::http1();

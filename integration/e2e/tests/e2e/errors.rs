@@ -5,11 +5,16 @@ use std::time::Duration;
 use serde_json::json;
 use weir_harness::Request;
 
-use crate::stack::{LLAMA, Plan, chat};
+use crate::stack::{LLAMA, Plan, Stack, chat};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_models_are_refused_in_the_clients_dialect_naming_no_other() {
-    let stack = Plan::quickstart().start().await;
+    for plan in Plan::both() {
+        assert_unknown_models_refused(plan.start().await).await;
+    }
+}
+
+async fn assert_unknown_models_refused(stack: Stack) {
     let body = json!({"model": "nope", "max_tokens": 1, "messages": []});
     let openai = stack.send(Request::post("/v1/chat/completions").json(&body)).await;
     let error = &openai.json().unwrap()["error"];
@@ -36,7 +41,12 @@ async fn unknown_models_are_refused_in_the_clients_dialect_naming_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_dangerous_or_broken_are_refused_with_the_offset() {
-    let stack = Plan::quickstart().start().await;
+    for plan in Plan::both() {
+        assert_broken_bodies_refused(plan.start().await).await;
+    }
+}
+
+async fn assert_broken_bodies_refused(stack: Stack) {
     let deep = format!(r#"{{"model":"qwen","x":{}1{}}}"#, "[".repeat(5000), "]".repeat(5000));
     let cases: [(&[u8], &str, &str); 13] = [
         (b"{\"model\":\"qwen\",}", "malformed_json", "offset 16"),

@@ -47,7 +47,12 @@ async fn requests_go_on_without_the_sidecar_and_its_successor_is_believed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_chosen_replica_refuses_the_next_of_the_list_answers() {
-    let stack = Plan::quickstart().long_fresh().start().await;
+    for plan in Plan::both() {
+        assert_next_answers(plan.long_fresh().start().await).await;
+    }
+}
+
+async fn assert_next_answers(stack: Stack) {
     assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let question = chat(LLAMA, &"the same long beginning ".repeat(50));
     let home = stack.send(question.clone()).await.header("x-weir-replica").to_owned();
@@ -66,7 +71,12 @@ async fn when_the_chosen_replica_refuses_the_next_of_the_list_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_breaks_off_is_an_error_for_the_client_and_leaves_nothing_in_flight() {
-    let stack = Plan::quickstart().long_fresh().start().await;
+    for plan in Plan::both() {
+        assert_breaking_off_is_booked(plan.long_fresh().start().await).await;
+    }
+}
+
+async fn assert_breaking_off_is_booked(stack: Stack) {
     assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let body = |stream: bool| json!({"model": LLAMA, "stream": stream, "messages": []});
     for stream in [true, false] {

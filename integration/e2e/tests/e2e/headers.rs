@@ -33,7 +33,12 @@ async fn assert_only_ours(stack: &Stack, elsewhere: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_header_never_chooses_model_pool_or_endpoint() {
-    let stack = Plan::quickstart().long_fresh().start().await;
+    for plan in Plan::both() {
+        assert_forgery_is_void(plan.long_fresh().start().await).await;
+    }
+}
+
+async fn assert_forgery_is_void(stack: Stack) {
     // Whoever dials this would be seen: it is a replica of the other pool.
     let trap = &stack.qwen.replicas()[0];
     let elsewhere = trap.address().to_string();

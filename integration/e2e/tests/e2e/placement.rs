@@ -16,7 +16,12 @@ async fn turn(stack: &Stack, messages: &[Value]) -> Reply {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_conversation_stays_with_its_replica_and_its_cache_whichever_worker_serves_it() {
-    let stack = Plan::quickstart().long_fresh().start().await;
+    for plan in Plan::both() {
+        assert_conversations_stay(plan.long_fresh().start().await).await;
+    }
+}
+
+async fn assert_conversations_stay(stack: Stack) {
     assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let mut homes = BTreeSet::new();
     for conversation in 0..6 {
@@ -46,7 +51,12 @@ async fn each_conversation_stays_with_its_replica_and_its_cache_whichever_worker
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saturated_replica_is_avoided_until_it_is_idle_again() {
-    let stack = Plan::quickstart().long_fresh().start().await;
+    for plan in Plan::both() {
+        assert_saturated_is_avoided(plan.long_fresh().start().await).await;
+    }
+}
+
+async fn assert_saturated_is_avoided(stack: Stack) {
     for busy in [0, 1, 2] {
         let pushed = stack.push(|index, endpoint| {
             if index == busy {

@@ -4,11 +4,16 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use weir_harness::{HttpClient, Request};
 
-use crate::stack::{LLAMA, Plan, QWEN, chat, echoed};
+use crate::stack::{LLAMA, Plan, QWEN, Stack, chat, echoed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_name_reaches_its_pool_with_its_headers() {
-    let stack = Plan::quickstart().start().await;
+    for plan in Plan::both() {
+        assert_names_reach_their_pools(plan.start().await).await;
+    }
+}
+
+async fn assert_names_reach_their_pools(stack: Stack) {
     let cases = [
         (LLAMA, "llama", LLAMA, LLAMA),
         (QWEN, "qwen", QWEN, QWEN),
@@ -33,7 +38,12 @@ async fn every_kind_of_name_reaches_its_pool_with_its_headers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alias_changes_the_models_bytes_and_no_other() {
-    let stack = Plan::quickstart().start().await;
+    for plan in Plan::both() {
+        assert_only_the_model_changes(plan.start().await).await;
+    }
+}
+
+async fn assert_only_the_model_changes(stack: Stack) {
     let long = "wörter ".repeat(45_000);
     let bodies = [
         r#"{"model":"qwen","messages":[]}"#.to_owned(),
@@ -90,7 +100,12 @@ async fn a_model_in_the_path_is_routed_by_and_renamed_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_arrive_event_by_event_with_usage_where_asked() {
-    let stack = Plan::quickstart().start().await;
+    for plan in Plan::both() {
+        assert_streamed_with_usage(plan.start().await).await;
+    }
+}
+
+async fn assert_streamed_with_usage(stack: Stack) {
     let body = json!({
         "model": "qwen", "stream": true, "stream_options": {"include_usage": true},
         "messages": [{"role": "user", "content": "hello"}],

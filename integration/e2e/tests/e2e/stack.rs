@@ -32,7 +32,16 @@ pub(crate) struct Plan {
 impl Plan {
     /// `envoy-config/quickstart.yaml`, on free ports, with replicas that answer at once.
     pub(crate) fn quickstart() -> Self {
-        let config = EnvoyConfig::from_file("envoy-config/quickstart.yaml").unwrap();
+        Self::shipped("envoy-config/quickstart.yaml")
+    }
+
+    /// Both shipped forms of the chain: a filter each, and one filter that runs them all.
+    pub(crate) fn both() -> [Self; 2] {
+        [Self::quickstart(), Self::shipped("envoy-config/one-filter.yaml")]
+    }
+
+    fn shipped(path: &str) -> Self {
+        let config = EnvoyConfig::from_file(path).unwrap();
         let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY);
         let replicas = Settings { timing: Timing::instant(), ..Settings::default() };
         Self { config, options, replicas }

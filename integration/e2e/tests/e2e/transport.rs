@@ -36,7 +36,12 @@ async fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_may_be_cut_anywhere() {
-    let stack = Plan::quickstart().start().await;
+    for plan in Plan::both() {
+        assert_cut_bodies_arrive(plan.start().await).await;
+    }
+}
+
+async fn assert_cut_bodies_arrive(stack: Stack) {
     let body = r#"{"user":"é\u00e9\ud83d\ude00","messages":[],"model":"q\u0077en","n":1}"#;
     let expected = body.replace(r#""q\u0077en""#, &format!("\"{QWEN}\""));
     let bytes = body.as_bytes();
@@ -106,7 +111,12 @@ async fn with_trailers(stack: &Stack, model: &str) -> (u16, Value, Option<String
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_trailers_pass_both_ways() {
-    let stack = Plan::quickstart().http2_upstream().start().await;
+    for plan in Plan::both() {
+        assert_trailers_pass(plan.http2_upstream().start().await).await;
+    }
+}
+
+async fn assert_trailers_pass(stack: Stack) {
     for (model, upstream) in [(LLAMA, LLAMA), ("qwen", QWEN)] {
         let (status, document, trailer) = with_trailers(&stack, model).await;
         assert_eq!((status, trailer.as_deref()), (200, Some("2")));
