@@ -75,11 +75,14 @@ pub(crate) fn find_v6(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     }
 }
 
+/// Characters of a MAC address.
+pub(crate) const MAC_LENGTH: usize = 17;
+
 /// Six pairs of hexadecimal digits, separated by colons or by dashes.
 pub(crate) fn find_mac(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for span in runs(segment, |b| b.is_ascii_hexdigit() || b == b':' || b == b'-') {
         let text = segment.slice(span.clone());
-        let Ok(text) = <&[u8; 17]>::try_from(text) else { continue };
+        let Ok(text) = <&[u8; MAC_LENGTH]>::try_from(text) else { continue };
         let separator = text.get(2).copied().unwrap_or(0);
         let shaped = text.iter().enumerate().all(|(place, byte)| {
             if place % 3 == 2 { *byte == separator } else { byte.is_ascii_hexdigit() }

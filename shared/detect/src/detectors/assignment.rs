@@ -48,8 +48,8 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
     let left = left.get(..trimmed)?;
     // Most words before an operator end in something else: settle those at once.
     if !matches!(
-        left.last()?.to_ascii_lowercase(),
-        b'd' | b't' | b'n' | b'y' | b's' | b'e' | b'l' | b'h'
+        &left.last_chunk::<2>()?.map(|b| b.to_ascii_lowercase()),
+        b"rd" | b"wd" | b"se" | b"de" | b"ss" | b"et" | b"ey" | b"en" | b"al" | b"ls" | b"on"
     ) {
         return None;
     }

@@ -9,6 +9,8 @@ use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
 use crate::validate::{bank, national};
 
+/// Shortest number with letters in it.
+pub(crate) const MIN_LENGTH: usize = 9;
 /// Longest IBAN, and the longest with a space after every fourth character.
 const IBAN: (usize, usize) = (15, 34);
 

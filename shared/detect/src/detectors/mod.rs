@@ -48,13 +48,15 @@ fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     let on = |group: Group| pass.selection.has(group);
     let personal = on(Group::Pii) || on(Group::PiiNational);
     if segment.has(DIGITS) && personal {
-        address::find_v4(segment, pass.out);
-        number::find(segment, pass.out);
-        identity::find(segment, pass.out);
+        numbers(pass, segment);
     }
     if segment.has(COLON) && on(Group::Pii) {
-        address::find_v6(segment, pass.out);
-        address::find_mac(segment, pass.out);
+        if segment.bytes().iter().filter(|b| **b == b':').count() >= 2 {
+            address::find_v6(segment, pass.out);
+        }
+        if segment.range().len() >= address::MAC_LENGTH {
+            address::find_mac(segment, pass.out);
+        }
     }
     if segment.has(AT) && on(Group::Pii) {
         email::find(segment, pass.out);
@@ -84,6 +86,25 @@ fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     }
 }
 
+/// The detectors of numbers, each only where its least ingredients are there.
+fn numbers(pass: &mut Pass<'_>, segment: &Segment<'_>) {
+    let (mut digits, mut dots, mut letters) = (0_usize, 0_usize, 0_usize);
+    for byte in segment.bytes() {
+        digits += usize::from(byte.is_ascii_digit());
+        dots += usize::from(*byte == b'.');
+        letters += usize::from(byte.is_ascii_alphabetic());
+    }
+    if digits >= 4 && dots >= 3 {
+        address::find_v4(segment, pass.out);
+    }
+    if digits >= number::MIN_DIGITS {
+        number::find(segment, &mut pass.memory.groups, pass.out);
+    }
+    if letters > 0 && letters + digits >= identity::MIN_LENGTH {
+        identity::find(segment, pass.out);
+    }
+}
+
 /// Scans the segment as a reader would see it and maps what is found back.
 fn disguised(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     let Some(view) = normalise::view(segment) else { return };
@@ -108,12 +129,14 @@ fn anchors(pass: &Pass<'_>, text: &[u8]) -> u16 {
 
 /// Keeps what policy and allow lists let count.
 fn retain(pass: &mut Pass<'_>, segment: &Segment<'_>, first: usize) {
+    if pass.out.len() == first {
+        return;
+    }
     let (selection, scanner) = (pass.selection, pass.scanner);
-    let mut place = 0;
-    pass.out.retain(|candidate: &Candidate| {
-        place += 1;
-        place <= first
-            || (selection.accepts(candidate.rule, candidate.confidence)
-                && !scanner.allowed.contains(segment.slice(candidate.span.clone())))
-    });
+    let counts = |candidate: &Candidate| {
+        selection.accepts(candidate.rule, candidate.confidence)
+            && !scanner.allowed.contains(segment.slice(candidate.span.clone()))
+    };
+    let found = pass.out.split_off(first);
+    pass.out.extend(found.into_iter().filter(counts));
 }

@@ -7,7 +7,7 @@ use crate::scan::Candidate;
 use crate::scan::segment::Segment;
 
 /// Fewest digits of any number that is looked for.
-const MIN_DIGITS: usize = 6;
+pub(crate) const MIN_DIGITS: usize = 7;
 /// Most digits of any number that is looked for (a payment card).
 const MAX_DIGITS: usize = 19;
 
@@ -24,8 +24,9 @@ pub(crate) enum Separator {
     Spaced,
 }
 
+/// One group of digits.
 #[derive(Clone, Copy, Debug)]
-struct Group {
+pub(crate) struct Group {
     start: usize,
     end: usize,
     /// Before the group; meaningless for the first of a run.
@@ -67,18 +68,33 @@ impl Number<'_> {
 }
 
 /// Looks at every run of digit groups in the segment.
-pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
-    let mut groups = Vec::new();
+pub(crate) fn find(segment: &Segment<'_>, groups: &mut Vec<Group>, out: &mut Vec<Candidate>) {
     let mut at = segment.start();
     while let Some(skip) = segment.slice(at..segment.end()).iter().position(u8::is_ascii_digit) {
         let start = at + skip;
         groups.clear();
-        at = read_run(segment, start, &mut groups);
+        at = read_run(segment, start, groups);
         let digits: usize = groups.iter().map(|g| g.end - g.start).sum();
         let glued = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0xC0;
-        if digits >= MIN_DIGITS && !glued(segment.before(start)) && !glued(segment.byte(at)) {
-            windows(segment, &groups, out);
+        if digits >= MIN_DIGITS
+            && !is_plain(groups)
+            && !glued(segment.before(start))
+            && !glued(segment.byte(at))
+        {
+            windows(segment, groups, out);
         }
+    }
+}
+
+/// A decimal number or an ISO date: the commonest runs, and never more than that.
+fn is_plain(groups: &[Group]) -> bool {
+    match groups {
+        [_, fraction] => fraction.separator == Separator::Dot,
+        [year, month, day] => {
+            let lengths = [year, month, day].map(|group| group.end - group.start);
+            lengths == [4, 2, 2] && month.separator == Separator::Dash
+        }
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@ use hashbrown::hash_map::Entry;
 
 use super::signatures::{SIGNATURES, Signature};
 use crate::hash::FixedHasher;
+use crate::scan::anchor::Trigrams;
 
 type Trigram = [u8; 3];
 
@@ -17,7 +18,8 @@ struct Place {
 
 /// All signatures, indexed by trigram.
 pub(crate) struct Phrases {
-    trigrams: Vec<Trigram>,
+    trigrams: [Vec<Trigram>; 2],
+    filter: Trigrams,
     places: HashMap<Trigram, Vec<Place>, FixedHasher>,
 }
 
@@ -25,8 +27,12 @@ impl Phrases {
     /// Indexes the built-in signatures.
     pub(crate) fn new() -> Self {
         let mut places: HashMap<Trigram, Vec<Place>, FixedHasher> = HashMap::default();
-        for (signature, entry) in SIGNATURES.iter().enumerate() {
-            let Some((offset, trigram)) = rarest(entry.tail.as_bytes()) else { continue };
+        let mut trigrams = [Vec::new(), Vec::new()];
+        for (signature, chosen) in choose().into_iter().enumerate() {
+            let Some(Choice { offset, trigram, group }) = chosen else { continue };
+            if let Some(trigrams) = trigrams.get_mut(group) {
+                trigrams.push(trigram);
+            }
             match places.entry(trigram) {
                 Entry::Occupied(mut list) => list.get_mut().push(Place { offset, signature }),
                 Entry::Vacant(slot) => {
@@ -34,13 +40,12 @@ impl Phrases {
                 }
             }
         }
-        let mut trigrams: Vec<Trigram> = places.keys().copied().collect();
-        trigrams.sort_unstable();
-        Self { trigrams, places }
+        Self { filter: Trigrams::new(trigrams.iter().flatten()), trigrams, places }
     }
 
-    /// The trigrams that the anchor pass must look for, in lower case.
-    pub(crate) fn trigrams(&self) -> &[Trigram] {
+    /// The trigrams that the anchor pass must look for, in lower case, in two groups that are
+    /// tested apart.
+    pub(crate) fn trigrams(&self) -> &[Vec<Trigram>; 2] {
         &self.trigrams
     }
 
@@ -57,7 +62,9 @@ impl Phrases {
     ) -> impl Iterator<Item = (&'static Signature, usize)> + 'p {
         let trigram =
             text.get(at..).and_then(|rest| rest.first_chunk::<3>()).copied().unwrap_or_default();
-        let places = self.places.get(&trigram.map(|b| b.to_ascii_lowercase()));
+        let known = self.filter.contains(trigram);
+        let places =
+            known.then(|| self.places.get(&trigram.map(|b| b.to_ascii_lowercase()))).flatten();
         places.into_iter().flatten().filter_map(move |place| {
             let signature = SIGNATURES.get(place.signature)?;
             let start = at.checked_sub(place.offset)?;
@@ -70,25 +77,78 @@ impl Phrases {
     }
 }
 
-/// The three letters of `literal` that are rarest in English, and where they stand. Only its last
-/// word counts: a stream may not have more than the word it is at.
-fn rarest(literal: &[u8]) -> Option<(usize, Trigram)> {
-    let last_word = memchr::memrchr(b' ', literal).map_or(0, |space| space + 1);
-    let windows = literal.windows(3).enumerate().skip(last_word);
-    let cost = |trigram: &[u8]| trigram.iter().map(|b| frequency(*b)).product::<u32>();
-    let (offset, trigram) = windows.min_by_key(|(_, trigram)| cost(trigram))?;
-    Some((offset, *trigram.first_chunk()?))
+/// The trigram that stands for a signature's literal.
+#[derive(Clone, Copy, Debug)]
+struct Choice {
+    offset: usize,
+    trigram: Trigram,
+    group: usize,
 }
 
-/// Rough frequency of a letter in English text, per thousand characters.
-fn frequency(byte: u8) -> u32 {
-    const LETTERS: [u32; 26] = [
-        65, 12, 22, 34, 102, 18, 16, 49, 56, 1, 6, 32, 19, 56, 60, 15, 1, 48, 51, 73, 22, 8, 19, 1,
-        16, 1,
-    ];
-    match byte {
-        b'a'..=b'z' => LETTERS.get(usize::from(byte - b'a')).copied().unwrap_or(1),
-        b' ' => 180,
-        _ => 5,
+/// A trigram for each signature, chosen so that the byte sets of all together let little ordinary
+/// text pass: first the best for each alone, then better ones in the light of the others.
+fn choose() -> Vec<Option<Choice>> {
+    const SWEEPS: usize = 4;
+    let mut chosen: Vec<Option<Choice>> = vec![None; SIGNATURES.len()];
+    for _ in 0..SWEEPS {
+        for (place, signature) in SIGNATURES.iter().enumerate() {
+            if let Some(own) = chosen.get_mut(place) {
+                *own = None;
+            }
+            let others = [sets(&chosen, 0), sets(&chosen, 1)];
+            let cost = |choice: &Choice| passing_with(&others, choice);
+            let best =
+                candidates(signature.tail.as_bytes()).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+            if let Some(own) = chosen.get_mut(place) {
+                *own = best;
+            }
+        }
     }
+    chosen
+}
+
+/// The trigrams of a literal's last word: a stream may not have more than the word it is at.
+fn candidates(literal: &[u8]) -> impl Iterator<Item = Choice> {
+    let last_word = memchr::memrchr(b' ', literal).map_or(0, |space| space + 1);
+    let windows = literal.windows(3).enumerate().skip(last_word);
+    let trigrams = windows.filter_map(|(offset, trigram)| Some((offset, *trigram.first_chunk()?)));
+    trigrams.flat_map(|(offset, trigram)| [0, 1].map(|group| Choice { offset, trigram, group }))
+}
+
+/// The low nibbles that occur at each position of a group: what the block test can tell apart.
+fn sets(chosen: &[Option<Choice>], group: usize) -> [u16; 3] {
+    let members = chosen.iter().flatten().filter(|choice| choice.group == group);
+    members.fold([0; 3], |sets, choice| with(sets, choice.trigram))
+}
+
+fn with(mut sets: [u16; 3], trigram: Trigram) -> [u16; 3] {
+    for (set, byte) in sets.iter_mut().zip(trigram) {
+        *set |= 1 << (byte & 15);
+    }
+    sets
+}
+
+/// The share of English text that passes once `choice` is added to the sets of its group.
+fn passing_with(groups: &[[u16; 3]; 2], choice: &Choice) -> f32 {
+    let group = |(place, sets): (usize, &[u16; 3])| {
+        passing(if place == choice.group { with(*sets, choice.trigram) } else { *sets })
+    };
+    groups.iter().enumerate().map(group).sum()
+}
+
+fn passing(sets: [u16; 3]) -> f32 {
+    let letters = |set: u16| (b'a'..=b'z').filter(move |letter| set >> (letter & 15) & 1 == 1);
+    sets.iter().map(|set| letters(*set).map(frequency).sum::<f32>()).product()
+}
+
+/// Rough frequency of a letter in English text, per thousand letters.
+fn frequency(letter: u8) -> f32 {
+    const LETTERS: [u8; 26] = [
+        82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24,
+        2, 20, 1,
+    ];
+    letter
+        .checked_sub(b'a')
+        .and_then(|place| LETTERS.get(usize::from(place)))
+        .map_or(0.0, |f| f32::from(*f))
 }

@@ -109,7 +109,7 @@ const FREE: Words = &[
 ];
 
 /// The table. Several tails share their sets; the order does not matter.
-pub(crate) static SIGNATURES: [Signature; 62] = [
+pub(crate) static SIGNATURES: [Signature; 61] = [
     signature("instructions", &[EARLIER, IGNORE], Injection, 0.95),
     signature("instruction", &[EARLIER, IGNORE], Injection, 0.9),
     signature("instructions", &[OWN, IGNORE], Injection, 0.8),
@@ -234,7 +234,6 @@ pub(crate) static SIGNATURES: [Signature; 62] = [
         0.45,
     ),
     signature("chatgpt", &[&["you", "are", "as", "not", "version", "instead"]], Jailbreak, 0.25),
-    signature("now on", &[&["from"]], Jailbreak, 0.25),
     signature("persona", &[], Jailbreak, 0.2),
     signature("hypothetical", &[], Jailbreak, 0.2),
     signature("fictional", &[&["a", "purely", "the", "this"]], Jailbreak, 0.15),

@@ -30,6 +30,20 @@ pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     }
 }
 
+/// A quick test that most positions fail: whether either neighbour can end a segment at all.
+#[inline(always)]
+pub(crate) fn near_cut(text: &[u8], at: usize) -> bool {
+    let cuts = |byte: u8| {
+        byte >= 0x80
+            || matches!(
+                byte,
+                b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' | b'<' | b'>'
+            )
+    };
+    let left = at.checked_sub(1).and_then(|i| text.get(i));
+    left.is_none_or(|byte| cuts(*byte)) || text.get(at).is_none_or(|byte| cuts(*byte))
+}
+
 /// Scripts written without spaces (kana, Han, Hangul) break between characters.
 fn is_caseless_lead(byte: u8) -> bool {
     matches!(byte, 0xE3..=0xED)

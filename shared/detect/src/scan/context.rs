@@ -84,6 +84,10 @@ impl Topics {
     pub(crate) fn before(text: &[u8], segment: &Range<usize>, upto: usize) -> Self {
         let start = segment.start.saturating_sub(REACH);
         let window = text.get(start..upto.max(segment.start)).unwrap_or_default();
+        // Numbers among numbers, the dear case: no letter, no word.
+        if window.iter().fold(0, |bits, byte| bits | byte) & 0x40 == 0 {
+            return Self::default();
+        }
         let mut topics = scripted(window);
         for word in window.split(|b| !b.is_ascii_alphanumeric()) {
             topics = topics.or(Self::of_word(word));

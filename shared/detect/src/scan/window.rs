@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Candidate;
 use super::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
-use super::boundary::boundary;
+use super::boundary::{boundary, near_cut};
 use super::segment::Segment;
 use super::special;
 use crate::detectors::{self, assignment, pem};
@@ -30,6 +30,8 @@ pub(crate) struct Pass<'s> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) injection: detectors::injection::Score,
+    /// Room for the groups of a number, kept to save allocations.
+    pub(crate) groups: Vec<detectors::number::Group>,
     /// Absolute offset of the window's first byte.
     pub(crate) base: usize,
     /// A match reached the hold-back limit while it could still grow.
@@ -73,7 +75,12 @@ impl Pass<'_> {
             let inside = self.collect(text, &range, &mut anchors, &mut ahead);
             let segment =
                 Segment::new(text, range.clone(), within(kinds, anchor, &range) | inside, 0);
-            match pem::extent(&segment, window, self.scanner.hold_back()) {
+            let key = if segment.has(ASSIGN) {
+                pem::extent(&segment, window, self.scanner.hold_back())
+            } else {
+                pem::Extent::None
+            };
+            match key {
                 pem::Extent::None => cursor = self.scan(&segment, forced),
                 pem::Extent::Open => return range.start,
                 pem::Extent::Key { span, overflow } => {
@@ -146,7 +153,9 @@ impl Pass<'_> {
 
     /// The segment around `at`, and whether its end was forced by the hold-back limit.
     fn locate(&self, window: Window<'_>, at: usize, cursor: usize) -> (Range<usize>, bool) {
-        let ends = |at: usize| boundary(window.text, at, window.complete) == Some(true);
+        let ends = |at: usize| {
+            near_cut(window.text, at) && boundary(window.text, at, window.complete) == Some(true)
+        };
         let mut start = at;
         while start > cursor && !ends(start) {
             start -= 1;
@@ -207,11 +216,8 @@ impl Pass<'_> {
 
     /// Drops candidates from `first` on that the next piece will find again.
     fn keep(&mut self, first: usize, next: usize) -> usize {
-        let mut place = 0;
-        self.out.retain(|candidate| {
-            place += 1;
-            place <= first || candidate.span.start < next
-        });
+        let found = self.out.split_off(first);
+        self.out.extend(found.into_iter().filter(|candidate| candidate.span.start < next));
         next
     }
 }

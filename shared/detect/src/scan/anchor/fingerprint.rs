@@ -14,28 +14,64 @@ pub(super) type Sets = [[u8; 256]; WIDTH];
 pub(crate) struct Fingerprints {
     sets: Sets,
     tables: Tables,
+    trigrams: Trigrams,
+}
+
+/// A set of trigrams of letters in either case, as a bit map over their low five bits.
+#[derive(Clone)]
+pub(crate) struct Trigrams(Box<[u64; 512]>);
+
+impl Trigrams {
+    pub(crate) fn new<'t>(trigrams: impl Iterator<Item = &'t [u8; WIDTH]>) -> Self {
+        let mut bits = Box::new([0; 512]);
+        for trigram in trigrams {
+            let place = Self::place(*trigram);
+            if let Some(word) = bits.get_mut(place >> 6) {
+                *word |= 1 << (place & 63);
+            }
+        }
+        Self(bits)
+    }
+
+    #[inline(always)]
+    pub(crate) fn contains(&self, trigram: [u8; WIDTH]) -> bool {
+        let place = Self::place(trigram);
+        self.0.get(place >> 6).is_some_and(|word| word >> (place & 63) & 1 == 1)
+    }
+
+    #[inline(always)]
+    fn place([a, b, c]: [u8; WIDTH]) -> usize {
+        usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
+    }
 }
 
 impl Fingerprints {
     /// Builds the tables; `phrases` are lower-case trigrams, matched in either case.
-    pub(crate) fn new(phrases: &[[u8; WIDTH]]) -> Self {
+    pub(crate) fn new(phrases: &[Vec<[u8; WIDTH]>; 2]) -> Self {
         let mut sets = [[0_u8; 256]; WIDTH];
         fill_fixed(&mut sets);
-        for trigram in phrases {
-            for (set, byte) in sets.iter_mut().zip(trigram) {
-                allow(set, PHRASE, |b| b.eq_ignore_ascii_case(byte));
-            }
-        }
+        let mut coarse = sets.map(|set| set.map(merge));
+        let [first, second] = phrases;
+        fill_phrases(&mut coarse, PHRASE, first);
+        fill_phrases(&mut coarse, ASSIGN, second);
+        fill_phrases(&mut sets, PHRASE, first);
+        fill_phrases(&mut sets, PHRASE, second);
         let mut run = [0_u8; 256];
         fill_run(&mut run);
-        Self { tables: Tables::new(&sets, &run), sets }
+        let trigrams = Trigrams::new(phrases.iter().flatten());
+        Self { tables: Tables::new(&coarse, &run), sets, trigrams }
     }
 
     /// The fingerprints that really stand at three bytes.
+    #[inline(always)]
     pub(super) fn exact(&self, bytes: [u8; WIDTH]) -> u8 {
         let [s0, s1, s2] = &self.sets;
         let [b0, b1, b2] = bytes;
-        lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2)
+        let kinds = lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2);
+        if kinds & PHRASE as u8 != 0 && !self.trigrams.contains(bytes) {
+            return kinds & !(PHRASE as u8);
+        }
+        kinds
     }
 
     /// The positions of a block with candidates, and those with token characters, as bits.
@@ -59,6 +95,22 @@ fn allow(set: &mut [u8; 256], kind: u16, test: impl Fn(u8) -> bool) {
     }
 }
 
+/// For the block test, operators share the bit of colons, whose place they nearly have; theirs is
+/// free for half of the phrases.
+fn merge(bits: u8) -> u8 {
+    let (colon, assign) = (COLON as u8, ASSIGN as u8);
+    let merged = if bits & assign != 0 { bits | colon } else { bits };
+    merged & !assign
+}
+
+fn fill_phrases(sets: &mut Sets, kind: u16, trigrams: &[[u8; WIDTH]]) {
+    for trigram in trigrams {
+        for (set, byte) in sets.iter_mut().zip(trigram) {
+            allow(set, kind, |b| b.eq_ignore_ascii_case(byte));
+        }
+    }
+}
+
 fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     let digit = |b: u8| b.is_ascii_digit();
     let hex = |b: u8| b.is_ascii_hexdigit();
@@ -78,7 +130,8 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     allow(second, COLON, |b| b == b':' || b == b'-');
     allow(third, COLON, |b| hex(b) || b == b':');
 
-    allow(first, ASSIGN, |b| b > b' ' || b == b' ' || b == b'\t');
+    // The letters that end a secret's name, and what may stand between it and the operator.
+    allow(first, ASSIGN, |b| b"DTNYSELHdtnyselh 	\"'`]:)-".contains(&b));
     allow(second, ASSIGN, |b| b == b'=' || b == b':' || b == b'-');
     allow(third, ASSIGN, |_| true);
 

@@ -14,7 +14,7 @@ mod shuffle;
 ))]
 mod table;
 
-pub(crate) use fingerprint::{Fingerprints, is_token};
+pub(crate) use fingerprint::{Fingerprints, Trigrams};
 
 /// A digit, something that may stand inside a number, a digit.
 pub(crate) const DIGITS: u16 = 1;
@@ -82,6 +82,12 @@ impl<'t> Anchors<'t> {
         Self { prints, text, base: from, next: from, hits: 0, long: 0, run: 0, count_from }
     }
 
+    /// Whether the byte before began the same run of digits: one anchor a run is enough.
+    fn repeats(&self, at: usize) -> bool {
+        let digit = |at: usize| self.text.get(at).is_some_and(u8::is_ascii_digit);
+        at > self.count_from && digit(at - 1) && digit(at + 1)
+    }
+
     /// Loads blocks until one has a hit; `false` at the end of the text.
     fn advance(&mut self) -> bool {
         while let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) {
@@ -132,6 +138,9 @@ impl Iterator for Anchors<'_> {
             self.hits &= self.hits.wrapping_sub(1);
             let at = self.base + bit as usize;
             let mut kinds = u16::from(self.prints.exact(triple(self.text, at)));
+            if kinds == DIGITS && self.repeats(at) {
+                kinds = 0;
+            }
             if self.long >> bit & 1 == 1 {
                 kinds |= LONG;
             }

@@ -3,7 +3,7 @@
 use wide::u8x16;
 
 use super::fingerprint::Sets;
-use super::{BLOCK, Bytes, WIDTH};
+use super::{Bytes, WIDTH};
 
 /// Nibble tables whose conjunction covers each set.
 #[derive(Clone)]
@@ -26,24 +26,16 @@ impl Tables {
     pub(super) fn block(&self, bytes: &Bytes) -> (u32, u32) {
         let [l0, l1, l2] = self.low;
         let [h0, h1, h2] = self.high;
-        let (low, high) = split(at::<0>(bytes));
+        let ([first @ .., _, _], [_, second @ .., _], [_, _, third @ ..]) = (bytes, bytes, bytes);
+        let (low, high) = split(u8x16::new(*first));
         let token = self.run_low.shuffle(low) & self.run_high.shuffle(high);
         let mut kinds = l0.shuffle(low) & h0.shuffle(high);
-        let (low, high) = split(at::<1>(bytes));
+        let (low, high) = split(u8x16::new(*second));
         kinds &= l1.shuffle(low) & h1.shuffle(high);
-        let (low, high) = split(at::<2>(bytes));
+        let (low, high) = split(u8x16::new(*third));
         kinds &= l2.shuffle(low) & h2.shuffle(high);
         (occupied(kinds), occupied(token))
     }
-}
-
-#[inline(always)]
-fn at<const SHIFT: usize>(window: &Bytes) -> u8x16 {
-    let mut block = [0; BLOCK];
-    for (to, from) in block.iter_mut().zip(window.iter().skip(SHIFT)) {
-        *to = *from;
-    }
-    u8x16::new(block)
 }
 
 #[inline(always)]
