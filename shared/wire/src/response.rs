@@ -4,11 +4,16 @@
 //! key `"usage"` turns up outside a string; then only the object after it is collected, bounded,
 //! and read. Text that contains the word (`\"usage\"`, escaped as it must be) is not a key.
 
+use std::sync::LazyLock;
+
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
 /// The key, with its quotes.
 const KEY: &[u8] = b"\"usage\"";
+
+/// The prepared search, made once: making it costs more than searching a small response.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(KEY));
 
 /// Bytes that a key split over two chunks can leave in the first, and the one before it that tells
 /// whether its quote is escaped.
@@ -31,7 +36,6 @@ pub struct Usage {
 /// Finds the usage in a response body, chunk by chunk.
 #[derive(Debug)]
 pub struct ResponseReader {
-    finder: Finder<'static>,
     state: State,
     usage: Option<Usage>,
 }
@@ -77,7 +81,7 @@ impl ResponseReader {
         while !chunk.is_empty() {
             let state = std::mem::replace(&mut self.state, State::Searching(Carry::default()));
             (self.state, chunk) = match state {
-                State::Searching(carry) => search(&self.finder, carry, chunk),
+                State::Searching(carry) => search(&FINDER, carry, chunk),
                 State::Key { colon } => after_key(colon, chunk),
                 State::Object(object) => self.collect(object, chunk),
             };
