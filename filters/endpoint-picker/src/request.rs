@@ -19,6 +19,9 @@ const SUBSET: &str = "x-gateway-destination-endpoint-subset";
 /// The client's own name of a conversation.
 const SESSION: &str = "x-session-id";
 
+/// Filter state with the endpoint that was chosen, for access logs.
+const ENDPOINT: &str = "weir.endpoint";
+
 /// A request that was placed; kept until its response has ended.
 pub(crate) struct Placed {
     pub(crate) pool: String,
@@ -48,6 +51,9 @@ pub(crate) fn place<H: Host>(
     match choose(host, shared, policy, facts, pool) {
         Some((placed, header)) => {
             host.set_header(HeaderMap::Request, DESTINATION, &header)?;
+            let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
+            // For access logs only; a request does not fail for it.
+            let _ = host.set_state(ENDPOINT, first);
             Ok(Some(placed))
         }
         None => {

@@ -1,5 +1,6 @@
 //! Plays the load through Envoy and notes what came of each request.
 
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -65,7 +66,8 @@ pub(crate) async fn play(stack: &Stack, name: &str) -> Result<Vec<Served>, DemoE
     })
     .await;
     progress.abort();
-    println!("\r     {name}: {total} of {total} requests");
+    let start = if std::io::stdout().is_terminal() { "\r" } else { "\n" };
+    println!("{start}     {name}: {total} of {total} requests");
     let mut served = Vec::new();
     for (index, replies) in played.into_iter().enumerate() {
         for (turn, reply) in replies?.iter().enumerate() {
@@ -76,16 +78,20 @@ pub(crate) async fn play(stack: &Stack, name: &str) -> Result<Vec<Served>, DemoE
     Ok(served)
 }
 
+/// Shows how far the load is: on a terminal in one line, elsewhere a line every few seconds.
 fn show_progress(
     name: String,
     done: Arc<AtomicUsize>,
     total: usize,
 ) -> tokio::task::JoinHandle<()> {
+    let terminal = std::io::stdout().is_terminal();
+    let (start, pause) = if terminal { ("\r", 200) } else { ("\n", 3000) };
     tokio::spawn(async move {
         loop {
-            print!("\r     {name}: {} of {total} requests", done.load(Ordering::Relaxed));
-            let _ = std::io::Write::flush(&mut std::io::stdout());
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            print!("{start}     {name}: {} of {total} requests", done.load(Ordering::Relaxed));
+            // A progress line that cannot be written is no reason to stop.
+            let _ = std::io::stdout().flush();
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
     })
 }
