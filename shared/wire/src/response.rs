@@ -73,7 +73,7 @@ impl Default for ResponseReader {
 impl ResponseReader {
     /// A reader at the start of a body; the same for JSON and for SSE.
     pub fn new() -> Self {
-        Self { finder: Finder::new(KEY), state: State::Searching(Carry::default()), usage: None }
+        Self { state: State::Searching(Carry::default()), usage: None }
     }
 
     /// Takes the next bytes of the body.
