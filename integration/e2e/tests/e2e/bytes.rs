@@ -1,6 +1,9 @@
 //! Bytes that are no text, in every header that is read.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use weir_harness::{HttpClient, RawConnection, Request};
+use weir_replica::FailureMode;
 
 use crate::stack::{KEY, LLAMA, Plan, Stack, chat};
 
@@ -96,6 +99,45 @@ async fn odd_paths_and_lengths(stack: &Stack) {
     let replica =
         chat(LLAMA, "hello").header("x-weir-reply-json", r#"{"raw":{"body_base64":"/w=="}}"#);
     assert_eq!(stack.send(replica).await.body.as_ref(), b"\xff");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replicas_odd_headers_never_trap() {
+    for plan in Plan::both() {
+        assert_odd_replies_pass(plan.long_fresh().start().await).await;
+    }
+}
+
+async fn assert_odd_replies_pass(stack: Stack) {
+    let only_first = |index: usize, endpoint: &mut serde_json::Value| {
+        endpoint["state"] = serde_json::json!(if index == 0 { "ready" } else { "draining" });
+    };
+    assert_eq!(stack.push(only_first).await.status, 200);
+    let replica = &stack.llama.replicas()[0];
+    replica.set_failure(FailureMode::Refuse).await;
+    let listener = TcpListener::bind(replica.address()).await.unwrap();
+    let odd: [&[u8]; 3] = [
+        b"content-type: text/event-stream\xff\r\ncontent-length: 2\r\n",
+        b"content-type: \xff\r\ncontent-encoding: \xff\r\ncontent-length: 2\r\n",
+        b"x-weir-replica: \xc3\x28\r\nserver: \xff\r\ncontent-length: 2\r\n",
+    ];
+    for headers in odd {
+        let reply = [b"HTTP/1.1 200 OK\r\n", headers, b"connection: close\r\n\r\n{}"].concat();
+        let (client, ()) =
+            tokio::join!(stack.send(chat(LLAMA, "x")), answer_once(&listener, &reply));
+        assert_eq!((client.status, client.body.as_ref()), (200, &b"{}"[..]));
+    }
+    stack.assert_no_trap().await;
+}
+
+/// Answers one request with exactly these bytes.
+async fn answer_once(listener: &TcpListener, reply: &[u8]) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = [0; 4096];
+    assert!(stream.read(&mut request).await.unwrap() > 0);
+    stream.write_all(reply).await.unwrap();
+    // Until the peer has closed, so that nothing is lost by a reset.
+    while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

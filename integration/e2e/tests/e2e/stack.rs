@@ -232,8 +232,12 @@ impl Stack {
             |(name, _): &(&str, u64)| name.contains("vm_reload") || name.contains("vm_fail");
         let bad: Vec<_> = stats.iter().filter(of_vm).filter(|(_, value)| *value > 0).collect();
         assert!(bad.is_empty(), "{bad:?}\n{}", self.envoy.log());
-        assert!(stats.sum("wasm.envoy.wasm.runtime.v8.active") > 0, "names of stats have changed");
-        assert!(!self.envoy.log().contains("vm failed"), "{}", self.envoy.log());
+        assert!(
+            stats.iter().any(|stat| stat.0.contains("vm_reload")),
+            "names of stats have changed"
+        );
+        // A trap is counted when the next request reloads the VM, but logged at once.
+        assert!(!self.envoy.log().contains("RuntimeError"), "{}", self.envoy.log());
     }
 }
 

@@ -128,3 +128,40 @@ async fn assert_trailers_pass(stack: Stack) {
     let (status, document, _) = with_trailers(&stack, "nope").await;
     assert_eq!((status, &document["error"]["code"]), (404, &json!("model_not_found")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_in_odd_pieces_arrives_whole_and_its_usage_is_learned() {
+    for plan in Plan::both() {
+        assert_reply_is_whole(plan.long_fresh().start().await).await;
+    }
+}
+
+async fn assert_reply_is_whole(stack: Stack) {
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
+    let body = json!({
+        "model": LLAMA, "stream": true, "stream_options": {"include_usage": true},
+        "messages": [{"role": "user", "content": "éèê"}],
+    });
+    let request = || Request::post("/v1/chat/completions").json(&body);
+    let whole = stack.send(request().header("x-weir-reply-text", "%C3%A9%F0%9F%98%80%22")).await;
+    let learned = stack.stat("weir_prompt_tokens_total").await;
+    let text = |reply: &weir_harness::Reply| {
+        let events = reply.event_documents();
+        let deltas =
+            events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
+        deltas.collect::<String>()
+    };
+    assert_eq!((text(&whole).as_str(), learned > 0), ("é😀\"", true));
+    for size in ["1", "3", "17"] {
+        let pieces = request().header("x-weir-reply-text", "%C3%A9%F0%9F%98%80%22");
+        let reply = stack.send(pieces.header("x-weir-frame-bytes", size)).await;
+        assert!(reply.complete && reply.events().last().unwrap() == "[DONE]");
+        assert_eq!(text(&reply), text(&whole));
+    }
+    let all = stack.stat("weir_prompt_tokens_total").await;
+    assert_eq!(all, 4 * learned, "each reply's usage counts once");
+    let compressed = stack.send(request().header("x-weir-gzip", "1")).await;
+    assert_eq!(compressed.header("content-encoding"), "gzip");
+    assert!(compressed.complete && compressed.body.starts_with(&[0x1f, 0x8b]));
+    stack.assert_no_trap().await;
+}
