@@ -3,7 +3,11 @@
 //! `cargo run --release -p weir-wire --example sampling_error CORPUS` where `CORPUS/GROUP/*.txt`
 //! are texts. Prompts of several sizes are put together from texts of one group and of all.
 
-#![allow(clippy::unwrap_used, reason = "an example that fails may stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a measuring tool, not a filter"
+)]
 
 use std::{env, fs};
 
