@@ -1,1 +1,0 @@
-//! Inspects, redacts and blocks prompts and responses.
