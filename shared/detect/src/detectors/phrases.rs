@@ -152,3 +152,33 @@ fn frequency(letter: u8) -> f32 {
         .and_then(|place| LETTERS.get(usize::from(place)))
         .map_or(0.0, |f| f32::from(*f))
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn every_signature_has_a_trigram_of_its_last_word() {
+        for (signature, choice) in SIGNATURES.iter().zip(choose()) {
+            let choice = choice.unwrap_or_else(|| panic!("{} has none", signature.tail));
+            let last = signature.tail.rsplit(' ').next().unwrap();
+            assert!(
+                last.contains(std::str::from_utf8(&choice.trigram).unwrap()),
+                "{}",
+                signature.tail
+            );
+        }
+    }
+
+    #[test]
+    fn ordinary_prose_rarely_passes_the_block_test() {
+        let chosen = choose();
+        let groups = [sets(&chosen, 0), sets(&chosen, 1)];
+        let share: f32 = groups.iter().map(|group| passing(*group)).sum();
+        // Frequencies are per thousand, so three of them per thousand million.
+        assert!(share < 0.08e9, "{share}");
+    }
+}

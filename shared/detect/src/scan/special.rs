@@ -16,7 +16,9 @@ pub(crate) fn rewritten(text: &[u8], at: usize) -> bool {
         (0xE0, middle, tail) => indic_digit(middle, tail),
         (0xF0, 0x9D, tail) => matches!(tail, 0x90..=0x9F),
         (0xF3, 0xA0, tail) => matches!(tail, 0x80..=0x87),
+        // Scripts mixed inside a word, in either order.
         (first, 0xCE | 0xCF | 0xD0 | 0xD1, _) => first.is_ascii_alphanumeric(),
+        (0xCE | 0xCF | 0xD0 | 0xD1, _, next) => next.is_ascii_alphanumeric(),
         _ => false,
     }
 }
@@ -32,8 +34,7 @@ fn indic_digit(middle: u8, tail: u8) -> bool {
     }
 }
 
-/// Whether an escape sequence that stands for a character begins at `at`, or a letter follows
-/// the tail of a Greek or Cyrillic one.
+/// Whether an escape sequence that stands for a character begins at `at`.
 pub(crate) fn escaped(text: &[u8], at: usize) -> bool {
     let byte = |offset: usize| text.get(at.saturating_add(offset)).copied().unwrap_or(0);
     match (byte(0), byte(1)) {
@@ -41,10 +42,6 @@ pub(crate) fn escaped(text: &[u8], at: usize) -> bool {
         (b'&', b'#') => byte(2).is_ascii_digit() || byte(2).eq_ignore_ascii_case(&b'x'),
         (b'&', _) => false,
         (b'\\', b'u' | b'x') => byte(2).is_ascii_hexdigit(),
-        (0x80..=0xBF, letter) if letter.is_ascii_alphanumeric() => {
-            let lead = at.checked_sub(1).and_then(|i| text.get(i)).copied().unwrap_or(0);
-            matches!(lead, 0xCE | 0xCF | 0xD0 | 0xD1)
-        }
         _ => false,
     }
 }

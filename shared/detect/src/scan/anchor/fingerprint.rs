@@ -137,9 +137,7 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
 
     fill_special(first, second, third);
 
-    // The tail of a non-ASCII letter before an ASCII one: scripts mixed inside a word.
-    let tail = |b: u8| (0x80..0xC0).contains(&b);
-    allow(first, ESCAPE, |b| b"%&\\".contains(&b) || tail(b));
+    allow(first, ESCAPE, |b| b"%&\\".contains(&b));
     allow(second, ESCAPE, |b| b.is_ascii_alphanumeric() || b == b'#');
     allow(third, ESCAPE, |_| true);
 }
@@ -148,10 +146,10 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
 /// candidate: [`super::special::rewritten`] decides.
 fn fill_special(first: &mut [u8; 256], second: &mut [u8; 256], third: &mut [u8; 256]) {
     let lead = |b: u8| matches!(b, 0xC2 | 0xD9 | 0xDB | 0xE0 | 0xE2 | 0xEF | 0xF0 | 0xF3);
-    let next = |b: u8| matches!(b, 0x80 | 0x81 | 0x9D | 0xA0..=0xBD);
+    let tail = |b: u8| (0x80..0xC0).contains(&b);
     let greek_or_cyrillic = |b: u8| matches!(b, 0xCE | 0xCF | 0xD0 | 0xD1);
-    allow(first, SPECIAL, |b| lead(b) || b.is_ascii_alphanumeric());
-    allow(second, SPECIAL, |b| next(b) || greek_or_cyrillic(b));
+    allow(first, SPECIAL, |b| lead(b) || greek_or_cyrillic(b) || b.is_ascii_alphanumeric());
+    allow(second, SPECIAL, |b| tail(b) || greek_or_cyrillic(b));
     allow(third, SPECIAL, |_| true);
 }
 
