@@ -88,7 +88,13 @@ fn importance(group: &str) -> f64 {
     }
     match group.split('-').next().unwrap_or(group) {
         "chat" | "code" | "markdown" => 4.0,
-        "prose" if ["en", "zh", "ja", "ko", "ru", "de", "fr", "es"].iter().any(|l| group[6..].starts_with(l)) => 3.0,
+        "prose"
+            if ["en", "zh", "ja", "ko", "ru", "de", "fr", "es"]
+                .iter()
+                .any(|l| group[6..].starts_with(l)) =>
+        {
+            3.0
+        }
         "prose" | "man" | "data" | "doc" | "emoji" | "asia" => 1.0,
         _ => 1.5,
     }
