@@ -1,7 +1,7 @@
 //! The in-flight counts of a pool, shared by all workers through compare-and-swap.
 //!
-//! A change costs two host calls, so what a response tells (its first token, its end) waits in the
-//! VM until the next request of the pool is placed, or for one tick.
+//! A change costs two host calls, so in a busy pool what a response tells (its first token, its end)
+//! waits in the VM until the next request of the pool is placed, or for one tick.
 
 use weir_host::{Host, HostError};
 use weir_placement::{Dispatch, Outstanding, Phase};

@@ -18,6 +18,11 @@ const MAX_POOLS: usize = weir_snapshot::limits::MAX_POOLS;
 /// would be a fair part of what the filter costs.
 const CHECK_EVERY_NS: u64 = 1_000_000;
 
+/// Within this time of the last write, in ns, a pool counts as busy: its next request will write
+/// what waits. An idle pool's counts are written at once, or the next turn of the conversation that
+/// just ended would find its replica busy.
+const BUSY_NS: u64 = 2_000_000;
+
 /// One pool.
 pub(crate) struct Pool {
     version_key: String,
@@ -27,6 +32,8 @@ pub(crate) struct Pool {
     checked_at_ns: u64,
     /// What responses told since the counts were last written.
     waiting: Vec<Event>,
+    /// When the counts were last written.
+    written_at_ns: u64,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
 }
@@ -40,6 +47,7 @@ impl Pool {
             version: Vec::new(),
             checked_at_ns: 0,
             waiting: Vec::new(),
+            written_at_ns: 0,
             view: None,
         }
     }
@@ -82,6 +90,7 @@ impl Pool {
     ) {
         counts.dispatch(dispatch, now_ns);
         let waiting = std::mem::take(&mut self.waiting);
+        self.written_at_ns = now_ns;
         if outstanding::store(host, &self.outstanding_key, &counts, cas) {
             return;
         }
@@ -136,10 +145,16 @@ impl Pools {
         Some((pool, &mut self.prefixes))
     }
 
-    /// Notes what a response told; true if nothing was waiting before.
-    pub(crate) fn note(&mut self, pool: &str, event: Event) -> bool {
+    /// Notes what a response told; true if it waits, and nothing was waiting before.
+    pub(crate) fn note<H: Host>(&mut self, host: &H, pool: &str, event: Event) -> bool {
         let Some(pool) = self.by_name.get_mut(pool) else { return false };
         pool.waiting.push(event);
+        let now_ns = host.now_ns();
+        if now_ns.saturating_sub(pool.written_at_ns) >= BUSY_NS {
+            pool.written_at_ns = now_ns;
+            pool.flush(host);
+            return false;
+        }
         let first = !self.waiting;
         self.waiting = true;
         first

@@ -96,7 +96,7 @@ pub(crate) fn close<H: Host>(
 
 /// Leaves an event to the next request of the pool, or to the next tick.
 fn note<H: Host>(host: &H, shared: &Shared, placed: &Placed, event: Event) {
-    if shared.pools.borrow_mut().note(&placed.pool, event) {
+    if shared.pools.borrow_mut().note(host, &placed.pool, event) {
         shared.tick(host);
     }
 }

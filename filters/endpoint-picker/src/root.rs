@@ -36,6 +36,13 @@ impl Shared {
         }
     }
 
+    /// Call when somebody else has stopped the tick.
+    pub(crate) fn resume_tick<H: Host>(&self, host: &H) {
+        if self.ticking.replace(false) {
+            self.tick(host);
+        }
+    }
+
     fn on_tick<H: Host>(&self, host: &H) {
         if !self.pools.borrow_mut().flush(host) && self.ticking.replace(false) {
             let _ = host.set_tick_ms(0);

@@ -168,8 +168,8 @@ impl<H: Host> HttpContext for Stream<H> {
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let Some(shared) = self.shared.clone() else { return Action::Pause };
-        if matches!(self.phase, Phase::Reading(_)) {
-            shared.probe.body_arrived(&self.host);
+        if matches!(self.phase, Phase::Reading(_)) && shared.probe.body_arrived(&self.host) {
+            shared.resume_tick(&self.host);
         }
         self.advance(&shared, size, end_of_stream)
     }

@@ -73,15 +73,16 @@ impl HoldProbe {
         state.watched.push(Watched { context_id, size_at_headers });
     }
 
-    /// Call from every body callback of a stream that was paused.
-    pub fn body_arrived<H: Host>(&self, host: &H) {
+    /// Call from every body callback of a stream that was paused. True if this stopped the tick,
+    /// so that whoever else needs ticks sets the period again.
+    pub fn body_arrived<H: Host>(&self, host: &H) -> bool {
         let mut state = self.0.borrow_mut();
         if state.option == Known::Present {
-            return;
+            return false;
         }
         state.option = Known::Present;
         state.watched = Vec::new();
-        let _ = host.set_tick_ms(0);
+        host.set_tick_ms(0).is_ok()
     }
 
     /// Call when a stream ends.
@@ -147,7 +148,8 @@ mod tests {
         let (host, probe) = (host_with_size(100), HoldProbe::new());
         probe.paused(&host, 7);
         assert_ne!(host.tick_ms(), 0);
-        probe.body_arrived(&host);
+        assert!(probe.body_arrived(&host));
+        assert!(!probe.body_arrived(&host), "once is enough");
         grow_to(&host, 5000);
         assert!(probe.stuck(&host).is_empty());
         assert!(!probe.is_missing());
