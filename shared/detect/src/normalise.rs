@@ -105,6 +105,9 @@ fn digit(code: u32) -> Option<char> {
 
 /// Greek and Cyrillic letters that look like Latin ones.
 fn look_alike(character: char) -> Option<char> {
+    if !('\u{370}'..='\u{52F}').contains(&character) {
+        return None;
+    }
     const PAIRS: &str = "аaеeоoрpсcуyхxіiјjѕsԁdһhӏlԛqԝwАAВBЕEКKМMНHОOРPСCТTУYХXІIЈJЅSοoαaνvρpιiκkΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧX";
     let mut pairs = PAIRS.chars();
     while let (Some(from), Some(to)) = (pairs.next(), pairs.next()) {

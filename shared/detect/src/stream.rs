@@ -53,6 +53,8 @@ pub struct StreamScanner {
     released: usize,
     /// First byte whose segment is not finished.
     frontier: usize,
+    /// No boundary lies between the frontier and this byte.
+    uncut: usize,
     custom: Frontier,
     leak: Option<LeakWatch>,
     pending: Vec<Candidate>,
@@ -68,6 +70,7 @@ impl StreamScanner {
             buffer: Vec::new(),
             released: 0,
             frontier: 0,
+            uncut: 0,
             custom: Frontier::default(),
             leak: None,
             pending: Vec::new(),
@@ -149,18 +152,29 @@ impl StreamScanner {
     }
 
     /// The last boundary at hand, or the hold-back limit when there is none before it.
-    fn next_cut(&self, complete: bool) -> Option<(usize, bool)> {
+    fn next_cut(&mut self, complete: bool) -> Option<(usize, bool)> {
         let (from, length) = (self.frontier, self.buffer.len());
         if from >= length {
             return None;
         }
         let ends = |at: &usize| boundary(&self.buffer, *at, complete) == Some(true);
-        let limit = floor_char(&self.buffer, from.saturating_add(self.scanner.hold_back()));
-        let overlong = length > limit.saturating_add(LOOK_AHEAD);
-        if overlong && !(from + 1..=limit).any(|at| ends(&at)) {
-            return Some((limit, true));
+        let start = self.uncut.max(from + 1);
+        if let Some(to) = (start..=length).rev().find(ends) {
+            let limit = self.limit();
+            if to > limit.saturating_add(LOOK_AHEAD) && !(start..=limit).any(|at| ends(&at)) {
+                return Some((limit, true));
+            }
+            return Some((to, false));
         }
-        (from + 1..=length).rev().find(ends).map(|to| (to, false))
+        // What a later byte may still decide is looked at again.
+        self.uncut = start.max(length.saturating_sub(LOOK_AHEAD));
+        let limit = self.limit();
+        (length > limit.saturating_add(LOOK_AHEAD)).then_some((limit, true))
+    }
+
+    /// Where the hold-back limit cuts a segment that begins at the frontier.
+    fn limit(&self) -> usize {
+        floor_char(&self.buffer, self.frontier.saturating_add(self.scanner.hold_back()))
     }
 
     /// Releases what no producer can change any more.
@@ -206,6 +220,7 @@ impl StreamScanner {
         self.memory.base += drop;
         self.released -= drop;
         self.frontier = self.frontier.saturating_sub(drop);
+        self.uncut = self.uncut.saturating_sub(drop);
         self.custom.shift(drop);
         if let Some(leak) = &mut self.leak {
             leak.shift(drop);

@@ -108,14 +108,20 @@ fn name(text: &[u8]) -> Option<Kind> {
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let from = segment.start().saturating_sub(GAP);
     let text = segment.text();
+    let mut done = from;
     for place in memchr::memchr2_iter(b'=', b':', segment.slice(from..segment.end())) {
         let operator = from + place;
+        // An operator inside a value is part of it.
+        if operator < done {
+            continue;
+        }
         let Some(value) = value_start(text, operator) else { continue };
         if value < segment.start() || value >= segment.end() {
             continue;
         }
         if let (Some(kind), Some(end)) = (kind(text, operator), value_end(segment, value)) {
             judge(kind, segment, value..end, out);
+            done = end;
         }
     }
 }

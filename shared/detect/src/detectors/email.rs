@@ -74,7 +74,8 @@ fn split_last_label(domain: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// `scheme://user:password@host` is not an address; the URL rules judge it.
 fn in_url_credentials(segment: &Segment<'_>, start: usize) -> bool {
-    let left = segment.slice(segment.start()..start);
+    let from = segment.start().max(start.saturating_sub(MAX_DOMAIN));
+    let left = segment.slice(from..start);
     let scheme = memchr::memmem::rfind(left, b"://");
     scheme.is_some_and(|place| !left.get(place + 3..).unwrap_or_default().contains(&b'/'))
 }

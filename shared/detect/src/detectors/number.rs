@@ -153,7 +153,9 @@ fn is_edge(separator: Separator) -> bool {
 fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<Candidate>) {
     let (mut digits, mut count) = ([0_u8; MAX_DIGITS], 0);
     let mut lengths = [0_usize; MAX_DIGITS];
+    let mut separators = Separators::default();
     let tail = groups.get(first..).unwrap_or_default();
+    let start = tail.first().map_or(0, |group| group.start);
     for (place, group) in tail.iter().enumerate() {
         let text = segment.slice(group.start..group.end);
         let Some(slot) = digits.get_mut(count..count + text.len()) else { return };
@@ -162,18 +164,20 @@ fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<
         if let Some(length) = lengths.get_mut(place) {
             *length = text.len();
         }
+        if place > 0 {
+            separators.add(group.separator);
+        }
         let last = place + 1 == tail.len();
         let ends = last || tail.get(place + 1).is_some_and(|next| is_edge(next.separator));
         if ends && count >= MIN_DIGITS {
-            let inner = tail.get(1..=place).unwrap_or_default();
             let number = Number {
                 digits: digits.get(..count).unwrap_or_default(),
                 lengths: lengths.get(..=place).unwrap_or_default(),
-                separator: uniform(inner),
-                has_paren: inner.iter().any(|g| g.separator == Separator::Paren),
-                has_slash: inner.iter().any(|g| g.separator == Separator::Slash),
-                has_dot: inner.iter().any(|g| g.separator == Separator::Dot),
-                span: tail.first().map_or(group.start, |g| g.start)..group.end,
+                separator: separators.uniform(),
+                has_paren: separators.has(Separator::Paren),
+                has_slash: separators.has(Separator::Slash),
+                has_dot: separators.has(Separator::Dot),
+                span: start..group.end,
                 whole: last && first == 0,
             };
             number_rules::judge(segment, &number, out);
@@ -181,7 +185,21 @@ fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<
     }
 }
 
-fn uniform(groups: &[Group]) -> Option<Separator> {
-    let (first, rest) = groups.split_first()?;
-    rest.iter().all(|g| g.separator == first.separator).then_some(first.separator)
+/// The kinds of separators seen, as bits, and the last one.
+#[derive(Default)]
+struct Separators(u8, Option<Separator>);
+
+impl Separators {
+    fn add(&mut self, separator: Separator) {
+        self.0 |= 1 << separator as u8;
+        self.1 = Some(separator);
+    }
+
+    fn has(&self, separator: Separator) -> bool {
+        self.0 >> separator as u8 & 1 == 1
+    }
+
+    fn uniform(&self) -> Option<Separator> {
+        self.1.filter(|_| self.0.is_power_of_two())
+    }
 }

@@ -166,7 +166,7 @@ impl Pass<'_> {
             cut = self.cut(window.text, start);
         }
         let mut end = at + 1;
-        while end < window.to && !ends(end) {
+        while end < window.to && end <= cut && !ends(end) {
             end += 1;
         }
         if end > cut { (start..cut, true) } else { (start..end, window.forced && end == window.to) }
