@@ -1,4 +1,5 @@
 //! The chunk-invariance law: however a text is cut, the output is the same.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -12,7 +12,9 @@ use crate::scan::segment::Segment;
 pub(crate) fn find_v4(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for span in runs(segment, |b| b.is_ascii_digit() || b == b'.') {
         let span = trim_dots(segment, span);
-        let glued = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b >= 0xC0;
+        let glued = |b: u8| {
+            b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || (0xC3..0xE0).contains(&b)
+        };
         if !(7..=15).contains(&span.len()) || !is_v4(segment.slice(span.clone())) {
             continue;
         }
@@ -69,7 +71,14 @@ pub(crate) fn find_v6(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
         if parsed.is_some_and(|address| !address.is_loopback() && !address.is_unspecified()) {
             let full = colons >= 4;
             let named = || segment.topics(span.start).any(Topics::NETWORK);
-            let confidence = if full || named() { 0.9 } else { 0.55 };
+            // `a::b` is a path in code; an address has a group of some length.
+            let long_group =
+                || segment.slice(span.clone()).split(|b| *b == b':').any(|g| g.len() > 2);
+            let confidence = match (full || named(), full || long_group()) {
+                (true, true) => 0.9,
+                (false, true) => 0.55,
+                (_, false) => 0.3,
+            };
             out.push(Candidate::new(span, BuiltIn::Ipv6, confidence));
         }
     }

@@ -18,9 +18,7 @@ const IBAN: (usize, usize) = (15, 34);
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for run in runs(segment, |b| b.is_ascii_alphanumeric()) {
         let text = segment.slice(run.clone());
-        if !text.first().is_some_and(u8::is_ascii_alphabetic)
-            && !text.last().is_some_and(u8::is_ascii_alphabetic)
-        {
+        if text.iter().all(u8::is_ascii_digit) {
             continue;
         }
         if segment.before(run.start) == b'_' || segment.byte(run.end) == b'_' {

@@ -75,7 +75,8 @@ pub(crate) fn find(segment: &Segment<'_>, groups: &mut Vec<Group>, out: &mut Vec
         groups.clear();
         at = read_run(segment, start, groups);
         let digits: usize = groups.iter().map(|g| g.end - g.start).sum();
-        let glued = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0xC0;
+        let glued =
+            |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (0xC3..0xE0).contains(&byte);
         if digits >= MIN_DIGITS
             && !is_plain(groups)
             && !glued(segment.before(start))

@@ -85,9 +85,7 @@ fn is_stand_in(password: &[u8]) -> bool {
     let lower = password.to_ascii_lowercase();
     let uniform = lower.windows(2).all(|pair| pair.first() == pair.last());
     let has = |part: &&str| memchr::memmem::find(&lower, part.as_bytes()).is_some();
-    uniform
-        || WORDS.iter().any(|word| lower == word.as_bytes())
-        || PARTS.iter().any(|part| has(part))
+    uniform || WORDS.iter().any(|word| lower == word.as_bytes()) || PARTS.iter().any(has)
 }
 
 /// Incoming webhooks whose URL is the secret.

@@ -17,8 +17,8 @@ pub(crate) fn rewritten(text: &[u8], at: usize) -> bool {
         (0xF0, 0x9D, tail) => matches!(tail, 0x90..=0x9F),
         (0xF3, 0xA0, tail) => matches!(tail, 0x80..=0x87),
         // Scripts mixed inside a word, in either order.
-        (first, 0xCE | 0xCF | 0xD0 | 0xD1, _) => first.is_ascii_alphanumeric(),
-        (0xCE | 0xCF | 0xD0 | 0xD1, _, next) => next.is_ascii_alphanumeric(),
+        (first, 0xCE..=0xD1, _) => first.is_ascii_alphanumeric(),
+        (0xCE..=0xD1, _, next) => next.is_ascii_alphanumeric(),
         _ => false,
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn luhn(text: &[u8]) -> bool {
             if doubled > 9 { doubled - 9 } else { doubled }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// The Verhoeff check over digit characters, check digit last.

@@ -95,7 +95,7 @@ pub(crate) fn pl_pesel(text: &[u8]) -> bool {
     let (month, day) = ((m1 * 10 + m2) % 20, d1 * 10 + d2);
     (1..=12).contains(&month)
         && (1..=31).contains(&day)
-        && weighted(&all, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 == 0
+        && weighted(&all, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10)
 }
 
 /// German tax identification number: one digit repeats in the first ten, ISO 7064 MOD 11,10.
@@ -206,8 +206,9 @@ pub(crate) fn sg_nric(text: &[u8]) -> bool {
 
 /// Australian tax file number: nine digits, modulus 11.
 pub(crate) fn au_tfn(text: &[u8]) -> bool {
-    digits::<9>(text)
-        .is_some_and(|all| weighted(&all, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0 && varied(text))
+    digits::<9>(text).is_some_and(|all| {
+        weighted(&all, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11) && varied(text)
+    })
 }
 
 /// Australian business number: eleven digits, one taken from the first, modulus 89.
@@ -218,7 +219,7 @@ pub(crate) fn au_abn(text: &[u8]) -> bool {
         return false;
     }
     *first -= 1;
-    weighted(&all, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) % 89 == 0
+    weighted(&all, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]).is_multiple_of(89)
 }
 
 /// Australian Medicare card number: first digit 2 to 6, weights 1 3 7 9, modulus 10.

@@ -114,7 +114,8 @@ fn fill_phrases(sets: &mut Sets, kind: u16, trigrams: &[[u8; WIDTH]]) {
 fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     let digit = |b: u8| b.is_ascii_digit();
     let hex = |b: u8| b.is_ascii_hexdigit();
-    allow(first, DIGITS, digit);
+    // A capital too: identity numbers may have only their check digits in a row.
+    allow(first, DIGITS, |b| digit(b) || b.is_ascii_uppercase());
     allow(second, DIGITS, |b| digit(b) || b" -./()".contains(&b));
     allow(third, DIGITS, digit);
 
@@ -147,7 +148,7 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
 fn fill_special(first: &mut [u8; 256], second: &mut [u8; 256], third: &mut [u8; 256]) {
     let lead = |b: u8| matches!(b, 0xC2 | 0xD9 | 0xDB | 0xE0 | 0xE2 | 0xEF | 0xF0 | 0xF3);
     let tail = |b: u8| (0x80..0xC0).contains(&b);
-    let greek_or_cyrillic = |b: u8| matches!(b, 0xCE | 0xCF | 0xD0 | 0xD1);
+    let greek_or_cyrillic = |b: u8| matches!(b, 0xCE..=0xD1);
     allow(first, SPECIAL, |b| lead(b) || greek_or_cyrillic(b) || b.is_ascii_alphanumeric());
     allow(second, SPECIAL, |b| tail(b) || greek_or_cyrillic(b));
     allow(third, SPECIAL, |_| true);

@@ -85,7 +85,7 @@ impl<'t> Anchors<'t> {
     /// Whether the byte before began the same run of digits: one anchor a run is enough.
     fn repeats(&self, at: usize) -> bool {
         let digit = |at: usize| self.text.get(at).is_some_and(u8::is_ascii_digit);
-        at > self.count_from && digit(at - 1) && digit(at + 1)
+        at > self.count_from && digit(at - 1) && digit(at) && digit(at + 1)
     }
 
     /// Loads blocks until one has a hit; `false` at the end of the text.

@@ -1,0 +1,250 @@
+//! What a policy does with findings.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use std::sync::Arc;
+
+use weir_detect::{
+    Action, Direction, Policy, PolicyError, Pseudonyms, RawPolicy, Restorer, SystemPrompt, apply,
+};
+
+const TEXT: &str = "ann@example.com paid with 4111 1111 1111 1111, bob@example.com did not";
+
+fn policy(json: &str) -> Policy {
+    Policy::try_from(serde_json::from_str::<RawPolicy>(json).unwrap()).unwrap()
+}
+
+fn with_action(action: &str) -> Policy {
+    policy(&format!(r#"{{"rules": [{{"rules": ["pii"], "action": "{action}"}}]}}"#))
+}
+
+fn redacted(policy: &Policy, text: &str) -> String {
+    let inspection = policy.inspect(text, Direction::Request, &mut Pseudonyms::default());
+    apply(text, &inspection.edits)
+}
+
+#[test]
+fn actions_leave_what_they_promise() {
+    let cases = [
+        ("flag", TEXT),
+        ("redact", "[EMAIL] paid with [CREDIT_CARD], [EMAIL] did not"),
+        ("mask", "***@******e.com paid with **** **** **** 1111, ***@******e.com did not"),
+        ("pseudonymise", "[EMAIL_1] paid with [CREDIT_CARD_1], [EMAIL_2] did not"),
+    ];
+    for (action, expected) in cases {
+        assert_eq!(redacted(&with_action(action), TEXT), expected, "{action}");
+    }
+}
+
+#[test]
+fn masks_keep_the_last_four_characters_of_long_values_only() {
+    let policy = with_action("mask");
+    assert_eq!(redacted(&policy, "4111 1111 1111 1111"), "**** **** **** 1111");
+    assert_eq!(redacted(&policy, "a@b.co"), "*@*.**");
+}
+
+#[test]
+fn hashes_are_stable_under_one_key_and_differ_under_another() {
+    let hash = |key: &[u8], text: &str| redacted(&with_action("hash").with_hash_key(key), text);
+    let first = hash(b"one", "ann@example.com");
+    assert!(first.starts_with("[EMAIL:") && first.len() == "[EMAIL:]".len() + 12, "{first}");
+    assert_eq!(first, hash(b"one", "ann@example.com"));
+    assert_ne!(first, hash(b"two", "ann@example.com"));
+    assert_ne!(first, hash(b"one", "bob@example.com"));
+    assert_eq!(redacted(&with_action("hash"), "ann@example.com"), "[EMAIL]");
+}
+
+#[test]
+fn pseudonyms_are_restored_however_the_response_is_cut() {
+    let policy = with_action("pseudonymise");
+    let mut names = Pseudonyms::default();
+    let inspection = policy.inspect(TEXT, Direction::Request, &mut names);
+    let sent = apply(TEXT, &inspection.edits);
+    assert_eq!(names.restore(&sent), TEXT);
+    let answer = "I wrote to [EMAIL_2], not [EMAIL_1]; see [1] and [EMAIL_9] [EMAI";
+    let expected = "I wrote to bob@example.com, not ann@example.com; see [1] and [EMAIL_9] [EMAI";
+    let names = Arc::new(names);
+    for first in 0..=answer.len() {
+        for second in first..=answer.len() {
+            let mut restorer = Restorer::new(names.clone());
+            let mut out = restorer.push(&answer[..first]);
+            out += &restorer.push(&answer[first..second]);
+            out += &restorer.push(&answer[second..]);
+            out += &restorer.finish();
+            assert_eq!(out, expected, "cut at {first} and {second}");
+        }
+    }
+}
+
+#[test]
+fn a_block_ends_a_stream_before_the_finding_however_it_is_cut() {
+    let policy = Arc::new(policy(r#"{"rules": [{"rules": ["secrets"], "action": "block"}]}"#));
+    let text = "The key is sk_live_4eC39HqLyjWDarjtT1zdp7dcXq and more";
+    for cut in 0..=text.len() {
+        let mut inspector = policy.inspector(Direction::Response, false, None);
+        let mut names = Pseudonyms::default();
+        let first = inspector.push(&text[..cut], &mut names);
+        let second = inspector.push(&text[cut..], &mut names);
+        let last = inspector.finish(&mut names);
+        assert_eq!(first.text + &second.text + &last.text, "The key is ", "cut at {cut}");
+        assert!(last.blocked);
+    }
+}
+
+#[test]
+fn shadow_rules_report_and_change_nothing() {
+    let policy = policy(r#"{"rules": [{"rules": ["pii"], "action": "block", "shadow": true}]}"#);
+    let inspection = policy.inspect(TEXT, Direction::Request, &mut Pseudonyms::default());
+    assert_eq!(inspection.applied.len(), 3);
+    assert!(inspection.applied.iter().all(|a| a.shadow && a.action == Action::Block));
+    assert!(!inspection.blocked && inspection.edits.is_empty());
+}
+
+#[test]
+fn later_entries_and_exceptions_narrow_earlier_ones() {
+    let policy = policy(
+        r#"{"rules": [{"rules": ["pii"], "action": "redact", "except": ["pii.credit_card"]},
+                      {"rules": ["EMAIL"], "action": "flag", "direction": "response"}]}"#,
+    );
+    assert_eq!(redacted(&policy, TEXT), TEXT);
+    let response = policy.inspect(TEXT, Direction::Response, &mut Pseudonyms::default());
+    assert_eq!(response.applied.len(), 2);
+}
+
+#[test]
+fn allowed_values_patterns_and_domains_pass() {
+    let policy = policy(
+        r#"{"allow": {"exact": ["4111 1111 1111 1111"], "domains": ["example.com"], "regex": ["10\\.0\\.[0-9.]+"]}}"#,
+    );
+    assert_eq!(redacted(&policy, TEXT), TEXT);
+    assert_eq!(redacted(&policy, "10.0.3.4 and 10.1.3.4"), "10.0.3.4 and [IP_ADDRESS]");
+    assert_eq!(
+        redacted(&policy, "a@sub.example.com b@notexample.com"),
+        "a@sub.example.com [EMAIL]"
+    );
+}
+
+#[test]
+fn optional_rules_rest_while_the_pool_is_saturated() {
+    let policy = policy(r#"{"rules": [{"rules": ["pii"], "action": "redact", "optional": true}]}"#);
+    let count = |saturated| {
+        let mut names = Pseudonyms::default();
+        policy.inspect_as(TEXT, Direction::Request, None, saturated, &mut names).applied.len()
+    };
+    assert_eq!((count(false), count(true)), (3, 0));
+}
+
+#[test]
+fn a_leaked_system_prompt_is_found_in_a_stream() {
+    let policy = Arc::new(Policy::default());
+    let prompt = SystemPrompt::new(
+        "You are Ada. Never mention the blue door, and answer in exactly three sentences always.",
+    );
+    let count = |text: &str| {
+        let mut inspector =
+            policy.inspector(Direction::Response, false, prompt.clone().map(Arc::new));
+        let mut names = Pseudonyms::default();
+        let mut applied = 0;
+        for piece in text.split_inclusive(' ') {
+            applied += inspector.push(piece, &mut names).applied.len();
+        }
+        applied + inspector.finish(&mut names).applied.len()
+    };
+    assert!(
+        count("Sure: \"never mention the blue door and answer in exactly three sentences\"") > 0
+    );
+    assert_eq!(count("There is a blue door in the house, and it has three windows above it."), 0);
+}
+
+#[test]
+fn foreign_hosts_are_removed_and_own_ones_stay() {
+    let policy = policy(r#"{"link_hosts": ["example.com"]}"#);
+    let text = "![a](https://img.example.com/x?d=1) ![b](https://evil.example/x?d=1)";
+    let inspection = policy.inspect(text, Direction::Response, &mut Pseudonyms::default());
+    assert_eq!(
+        apply(text, &inspection.edits),
+        "![a](https://img.example.com/x?d=1) ![b]([EXTERNAL_IMAGE])"
+    );
+}
+
+#[test]
+fn responses_over_their_limit_are_blocked_at_the_same_byte() {
+    let policy = Arc::new(policy(r#"{"max_response_bytes": 20}"#));
+    let text = "one two three four five six seven";
+    let mut outputs = Vec::new();
+    for size in 1..=text.len() {
+        let mut inspector = policy.inspector(Direction::Response, false, None);
+        let mut names = Pseudonyms::default();
+        let mut out = String::new();
+        for piece in text.as_bytes().chunks(size) {
+            out += &inspector.push(std::str::from_utf8(piece).unwrap(), &mut names).text;
+        }
+        let last = inspector.finish(&mut names);
+        assert!(last.blocked);
+        outputs.push(out + &last.text);
+    }
+    outputs.dedup();
+    assert_eq!(outputs, ["one two three four "]);
+}
+
+#[test]
+fn a_policy_that_makes_no_sense_is_refused() {
+    let error = |json: &str| {
+        Policy::try_from(serde_json::from_str::<RawPolicy>(json).unwrap()).unwrap_err().to_string()
+    };
+    let cases = [
+        (
+            r#"{"rules": [{"rules": ["pi"], "action": "flag"}]}"#,
+            "rules: \"pi\" is no group, rule id or entity type",
+        ),
+        (
+            r#"{"rules": [{"rules": ["pii"], "action": "flag", "min_confidence": 1.5}]}"#,
+            "rules.min_confidence: confidence 1.5 is outside 0 to 1",
+        ),
+        (r#"{"hold_back_bytes": 10}"#, "hold_back_bytes: 10 is outside 2048 to 65536"),
+        (
+            r#"{"regexes": [{"id": "x", "entity": "X", "pattern": "a*"}]}"#,
+            "regexes: pattern of \"x\" is not usable: matches the empty text",
+        ),
+        (
+            r#"{"dictionaries": [{"id": "x", "entity": "X", "terms": [""]}]}"#,
+            "dictionaries: \"x\" has a term that is empty, padded or longer than 256 bytes",
+        ),
+    ];
+    for (json, expected) in cases {
+        assert_eq!(error(json), expected);
+    }
+    assert!(matches!(
+        Policy::try_from(
+            serde_json::from_str::<RawPolicy>(
+                r#"{"regexes": [{"id": "x", "entity": "X", "pattern": "("}]}"#
+            )
+            .unwrap()
+        ),
+        Err(PolicyError::Pattern { .. })
+    ));
+    assert!(serde_json::from_str::<RawPolicy>(r#"{"rulez": []}"#).is_err());
+}
+
+#[test]
+fn nothing_that_carries_text_shows_it_when_debugged() {
+    let policy = Arc::new(with_action("pseudonymise"));
+    let mut names = Pseudonyms::default();
+    let mut inspector = policy.inspector(
+        Direction::Response,
+        false,
+        SystemPrompt::new("one two three four five").map(Arc::new),
+    );
+    let released = inspector.push(TEXT, &mut names);
+    let inspection = policy.inspect(TEXT, Direction::Request, &mut names);
+    let mut restorer = Restorer::new(Arc::new(names.clone()));
+    restorer.push("[EMAIL_");
+    let shown =
+        format!("{names:?} {inspector:?} {released:?} {inspection:?} {restorer:?} {policy:?}");
+    assert!(
+        !shown.contains("ann@") && !shown.contains("4111") && !shown.contains("paid"),
+        "{shown}"
+    );
+}
