@@ -65,7 +65,7 @@ mod tests {
         let (good, bad) = ([served(50, 10)], [served(40, 20)]);
         assert!(untrue(&good, &bad, &[]).is_empty());
         assert_eq!(untrue(&bad, &good, &[]).len(), 2);
-        assert_eq!(untrue(&[], &bad, &[]).len(), 3);
+        assert!(untrue(&[], &bad, &[])[0].contains("no request"));
         let failed = [Served { status: 503, ..served(50, 10) }];
         assert!(untrue(&failed, &bad, &[])[0].contains("status 503"));
         let astray = [Served { pool: "q", ..served(50, 10) }];
