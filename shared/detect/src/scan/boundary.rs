@@ -30,18 +30,61 @@ pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     }
 }
 
-/// A quick test that most positions fail: whether either neighbour can end a segment at all.
-#[inline(always)]
-pub(crate) fn near_cut(text: &[u8], at: usize) -> bool {
-    let cuts = |byte: u8| {
-        byte >= 0x80
+/// Bytes that a segment can end before or after.
+const CUTS: [bool; 256] = {
+    let mut cuts = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        cuts[byte] = byte >= 0x80
             || matches!(
-                byte,
+                byte as u8,
                 b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' | b'<' | b'>'
-            )
-    };
-    let left = at.checked_sub(1).and_then(|i| text.get(i));
-    left.is_none_or(|byte| cuts(*byte)) || text.get(at).is_none_or(|byte| cuts(*byte))
+            );
+        byte += 1;
+    }
+    cuts
+};
+
+fn cuts(byte: u8) -> bool {
+    CUTS.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+/// The first boundary in `from..to`, or `to`. What is not known yet is no boundary.
+pub(crate) fn next_boundary(text: &[u8], from: usize, to: usize, complete: bool) -> usize {
+    let mut at = from;
+    while at < to {
+        if !text.get(at - 1).is_some_and(|byte| cuts(*byte)) {
+            let rest = text.get(at..to).unwrap_or_default();
+            match rest.iter().position(|byte| cuts(*byte)) {
+                Some(skip) => at += skip,
+                None => return to,
+            }
+        }
+        if boundary(text, at, complete) == Some(true) {
+            return at;
+        }
+        at += 1;
+    }
+    to
+}
+
+/// The last boundary in `cursor..=at`, or `cursor`.
+pub(crate) fn last_boundary(text: &[u8], at: usize, cursor: usize, complete: bool) -> usize {
+    let mut at = at;
+    while at > cursor {
+        if !text.get(at).is_some_and(|byte| cuts(*byte)) {
+            let before = text.get(cursor..at).unwrap_or_default();
+            match before.iter().rposition(|byte| cuts(*byte)) {
+                Some(place) => at = cursor + place + 1,
+                None => return cursor,
+            }
+        }
+        if boundary(text, at, complete) == Some(true) {
+            return at;
+        }
+        at -= 1;
+    }
+    cursor
 }
 
 /// Scripts written without spaces (kana, Han, Hangul) break between characters.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Candidate;
 use super::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
-use super::boundary::{boundary, near_cut};
+use super::boundary::{last_boundary, next_boundary};
 use super::segment::Segment;
 use super::special;
 use crate::detectors::{self, assignment, pem};
@@ -153,22 +153,13 @@ impl Pass<'_> {
 
     /// The segment around `at`, and whether its end was forced by the hold-back limit.
     fn locate(&self, window: Window<'_>, at: usize, cursor: usize) -> (Range<usize>, bool) {
-        let ends = |at: usize| {
-            near_cut(window.text, at) && boundary(window.text, at, window.complete) == Some(true)
-        };
-        let mut start = at;
-        while start > cursor && !ends(start) {
-            start -= 1;
-        }
+        let mut start = last_boundary(window.text, at, cursor, window.complete);
         let mut cut = self.cut(window.text, start);
         while at >= cut {
             start = overlap_start(window.text, cut).max(start + 1);
             cut = self.cut(window.text, start);
         }
-        let mut end = at + 1;
-        while end < window.to && end <= cut && !ends(end) {
-            end += 1;
-        }
+        let end = next_boundary(window.text, at + 1, window.to.min(cut + 1), window.complete);
         if end > cut { (start..cut, true) } else { (start..end, window.forced && end == window.to) }
     }
 

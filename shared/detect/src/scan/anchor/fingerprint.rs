@@ -4,7 +4,7 @@
 use super::shuffle::Tables;
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3")))]
 use super::table::Tables;
-use super::{ASSIGN, AT, Bytes, COLON, DIGITS, ESCAPE, LINK, PHRASE, SPECIAL, WIDTH};
+use super::{ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, PHRASE, SPECIAL, WIDTH};
 
 /// Bit `k` of `sets[p][b]` says that byte `b` may stand at position `p` of fingerprint `k`.
 pub(super) type Sets = [[u8; 256]; WIDTH];
@@ -74,9 +74,9 @@ impl Fingerprints {
         kinds
     }
 
-    /// The positions of a block with candidates, and those with token characters, as bits.
+    /// What stands at the positions of a block.
     #[inline(always)]
-    pub(super) fn block(&self, bytes: &Bytes) -> (u32, u32) {
+    pub(super) fn block(&self, bytes: &Bytes) -> Block {
         self.tables.block(bytes)
     }
 }

@@ -47,6 +47,17 @@ const WIDTH: usize = 3;
 /// The bytes that decide about the positions of a block.
 type Bytes = [u8; BLOCK + WIDTH - 1];
 
+/// One bit a position.
+#[derive(Clone, Copy)]
+struct Block {
+    /// Where a fingerprint may begin.
+    hits: u32,
+    /// Token characters.
+    tokens: u32,
+    /// Decimal digits.
+    digits: u32,
+}
+
 /// One place worth a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Anchor {
@@ -67,6 +78,8 @@ pub(crate) struct Anchors<'t> {
     /// Position in the block where a run became long, as a bit.
     long: u32,
     run: u32,
+    /// Whether the byte before the next block is a digit.
+    digit_before: u32,
     /// Runs are counted from here on.
     count_from: usize,
 }
@@ -79,19 +92,32 @@ impl<'t> Anchors<'t> {
         from: usize,
         count_from: usize,
     ) -> Self {
-        Self { prints, text, base: from, next: from, hits: 0, long: 0, run: 0, count_from }
+        Self {
+            prints,
+            text,
+            base: from,
+            next: from,
+            hits: 0,
+            long: 0,
+            run: 0,
+            digit_before: 0,
+            count_from,
+        }
     }
 
-    /// Whether the byte before began the same run of digits: one anchor a run is enough.
-    fn repeats(&self, at: usize) -> bool {
-        let digit = |at: usize| self.text.get(at).is_some_and(u8::is_ascii_digit);
-        at > self.count_from && digit(at - 1) && digit(at) && digit(at + 1)
+    /// The digits inside runs of digits: one anchor at the beginning of a run is enough, and one
+    /// at its end, where a separator may follow.
+    #[inline(always)]
+    fn inner_digits(&mut self, digits: u32) -> u32 {
+        let inner = digits & (digits << 1 | self.digit_before) & digits >> 1;
+        self.digit_before = digits >> (BLOCK - 1) & 1;
+        inner
     }
 
     /// Loads blocks until one has a hit; `false` at the end of the text.
     fn advance(&mut self) -> bool {
         while let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) {
-            let (hits, tokens) = match window.first_chunk() {
+            let Block { hits, tokens, digits } = match window.first_chunk() {
                 Some(full) => self.prints.block(full),
                 None => self.prints.block(&padded(window)),
             };
@@ -99,6 +125,7 @@ impl<'t> Anchors<'t> {
             self.next += BLOCK;
             let skipped = self.count_from.saturating_sub(self.base).min(BLOCK);
             self.long = self.long_run(tokens >> skipped << skipped);
+            let hits = hits & !self.inner_digits(digits >> skipped << skipped);
             if (hits | self.long) != 0 {
                 self.hits = hits | self.long;
                 return true;
@@ -138,9 +165,6 @@ impl Iterator for Anchors<'_> {
             self.hits &= self.hits.wrapping_sub(1);
             let at = self.base + bit as usize;
             let mut kinds = u16::from(self.prints.exact(triple(self.text, at)));
-            if kinds == DIGITS && self.repeats(at) {
-                kinds = 0;
-            }
             if self.long >> bit & 1 == 1 {
                 kinds |= LONG;
             }

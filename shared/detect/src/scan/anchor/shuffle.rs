@@ -3,7 +3,7 @@
 use wide::u8x16;
 
 use super::fingerprint::Sets;
-use super::{Bytes, WIDTH};
+use super::{Block, Bytes, WIDTH};
 
 /// Nibble tables whose conjunction covers each set.
 #[derive(Clone)]
@@ -21,9 +21,9 @@ impl Tables {
         Self { low: [l0, l1, l2], high: [h0, h1, h2], run_low, run_high }
     }
 
-    /// Positions with candidates (a superset), and with token characters (exactly).
+    /// Positions with candidates (a superset), with token characters and with digits.
     #[inline(always)]
-    pub(super) fn block(&self, bytes: &Bytes) -> (u32, u32) {
+    pub(super) fn block(&self, bytes: &Bytes) -> Block {
         let [l0, l1, l2] = self.low;
         let [h0, h1, h2] = self.high;
         let ([first @ .., _, _], [_, second @ .., _], [_, _, third @ ..]) = (bytes, bytes, bytes);
@@ -34,7 +34,9 @@ impl Tables {
         kinds &= l1.shuffle(low) & h1.shuffle(high);
         let (low, high) = split(u8x16::new(*third));
         kinds &= l2.shuffle(low) & h2.shuffle(high);
-        (occupied(kinds), occupied(token))
+        let value = u8x16::new(*first) - u8x16::splat(b'0');
+        let digits = value.min(u8x16::splat(9)).simd_eq(value).to_bitmask() & 0xFFFF;
+        Block { hits: occupied(kinds), tokens: occupied(token), digits }
     }
 }
 

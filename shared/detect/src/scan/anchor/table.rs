@@ -2,7 +2,7 @@
 //! position.
 
 use super::fingerprint::{Sets, lookup};
-use super::{Bytes, WIDTH};
+use super::{Block, Bytes, WIDTH};
 
 /// The sets themselves.
 #[derive(Clone)]
@@ -16,17 +16,18 @@ impl Tables {
         Self { sets: *sets, run: run.map(|bits| u8::from(bits != 0)) }
     }
 
-    /// Positions with candidates, and with token characters.
+    /// Positions with candidates, with token characters and with digits.
     #[inline(always)]
-    pub(super) fn block(&self, bytes: &Bytes) -> (u32, u32) {
+    pub(super) fn block(&self, bytes: &Bytes) -> Block {
         let [s0, s1, s2] = &self.sets;
-        let (mut hits, mut tokens) = (0, 0);
+        let (mut hits, mut tokens, mut digits) = (0, 0, 0);
         for (place, triple) in bytes.array_windows::<WIDTH>().enumerate() {
             let [b0, b1, b2] = *triple;
             let kinds = lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2);
             hits |= u32::from(kinds != 0) << place;
             tokens |= u32::from(lookup(&self.run, b0)) << place;
+            digits |= u32::from(b0.is_ascii_digit()) << place;
         }
-        (hits, tokens)
+        Block { hits, tokens, digits }
     }
 }
