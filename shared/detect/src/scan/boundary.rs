@@ -30,23 +30,19 @@ pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     }
 }
 
-/// Bytes that a segment can end before or after.
-const CUTS: [bool; 256] = {
-    let mut cuts = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        cuts[byte] = byte >= 0x80
-            || matches!(
-                byte as u8,
-                b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' | b'<' | b'>'
-            );
-        byte += 1;
-    }
-    cuts
-};
+/// The control and punctuation characters below 64 that a segment can end beside, as bits.
+const LOW_CUTS: u64 = 1 << b' '
+    | 1 << b'\n'
+    | 1 << b'\r'
+    | 1 << b'\t'
+    | 1 << b'"'
+    | 1 << b','
+    | 1 << b'<'
+    | 1 << b'>';
 
+/// Whether a segment can end before or after `byte`.
 fn cuts(byte: u8) -> bool {
-    CUTS.get(usize::from(byte)).copied().unwrap_or(false)
+    if byte < 64 { LOW_CUTS >> byte & 1 == 1 } else { byte >= 0x80 || byte == b'`' || byte == b'|' }
 }
 
 /// The first boundary in `from..to`, or `to`. What is not known yet is no boundary.
