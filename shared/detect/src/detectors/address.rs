@@ -41,7 +41,8 @@ fn is_v4(text: &[u8]) -> bool {
     let mut parts = 0;
     let valid = text.split(|b| *b == b'.').all(|part| {
         parts += 1;
-        let value = part.iter().fold(0_u32, |n, b| n * 10 + u32::from(b.wrapping_sub(b'0')));
+        let digit = |b: &u8| u32::from(b.wrapping_sub(b'0'));
+        let value = part.iter().fold(0_u32, |n, b| n.saturating_mul(10).saturating_add(digit(b)));
         (1..=3).contains(&part.len()) && value < 256 && (part.len() == 1 || !part.starts_with(b"0"))
     });
     valid && parts == 4 && text != b"0.0.0.0"
