@@ -1,6 +1,7 @@
 //! Running other programs: echoed as a person would type them, failures as values.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -66,16 +67,14 @@ impl Run {
         }
     }
 
-    /// Runs to the end and hands on the program's own exit code, for programs that are the task.
+    /// Becomes the program, for programs that are the task: its exit code is xtask's, and a signal
+    /// to xtask's process id reaches it. Returns only when it can't be started.
     ///
     /// # Errors
     /// [`Failure::Start`] if the program can't be started.
     pub(crate) fn handed_over(mut self) -> Result<ExitCode, Failure> {
         println!("  $ {}", self.line);
-        let status = self.command.status();
-        let status = status.map_err(|source| self.unstartable(source))?;
-        let code = status.code().and_then(|code| u8::try_from(code).ok());
-        Ok(ExitCode::from(code.unwrap_or(1)))
+        Err(self.unstartable(self.command.exec()))
     }
 
     /// Runs silently and returns what it wrote to stdout.

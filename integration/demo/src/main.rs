@@ -39,7 +39,8 @@ async fn main() -> ExitCode {
     let demo = run(&arguments);
     let ended = tokio::select! {
         result = demo => result,
-        _ = tokio::signal::ctrl_c() => {
+        _ = asked_to_end() => {
+            stack::forget_addresses();
             println!("\nstopped: every process that the demo started has been ended");
             return ExitCode::from(130);
         }
@@ -50,6 +51,21 @@ async fn main() -> ExitCode {
             eprintln!("demo: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        // Without a handler SIGTERM ends the process, and its children with it.
+        Err(_) => drop(tokio::signal::ctrl_c().await),
     }
 }
 

@@ -126,6 +126,12 @@ impl Stack {
 
 const ADDRESSES: &str = "target/demo/addresses.json";
 
+/// Removes `target/demo/addresses.json`, so that nobody reads dead addresses.
+pub(crate) fn forget_addresses() {
+    // It may never have been written.
+    let _ = std::fs::remove_file(addresses_file());
+}
+
 fn addresses_file() -> PathBuf {
     workspace::file(ADDRESSES)
 }

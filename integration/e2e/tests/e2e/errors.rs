@@ -112,7 +112,8 @@ async fn a_body_over_the_policys_limit_is_refused_announced_or_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_envoys_buffer_limit_is_refused_by_envoy() {
-    let limit = ("request_body_buffer_limit: 16777216", "request_body_buffer_limit: 65536");
+    let limit =
+        ("per_connection_buffer_limit_bytes: 16777216", "per_connection_buffer_limit_bytes: 65536");
     let stack = Plan::quickstart().replace(limit.0, limit.1).start().await;
     for (length, status) in [(10_000, 200), (3_000_000, 413)] {
         assert_eq!(stack.send(chat(LLAMA, &"x".repeat(length))).await.status, status, "{length}");
