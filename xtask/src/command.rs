@@ -74,7 +74,8 @@ impl Run {
     /// [`Failure::Start`] if the program can't be started.
     pub(crate) fn handed_over(mut self) -> Result<ExitCode, Failure> {
         println!("  $ {}", self.line);
-        Err(self.unstartable(self.command.exec()))
+        let source = self.command.exec();
+        Err(self.unstartable(source))
     }
 
     /// Runs silently and returns what it wrote to stdout.
