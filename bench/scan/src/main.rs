@@ -16,7 +16,14 @@ const BYTES: usize = 256 * 1024;
 /// Time spent on each measurement.
 const BUDGET: Duration = Duration::from_millis(400);
 
-fn main() {
+fn main() -> std::io::Result<()> {
+    // With a folder as argument only writes the texts, for `presidio.py`.
+    if let Some(folder) = std::env::args().nth(1) {
+        for (name, text) in texts::all(BYTES) {
+            std::fs::write(format!("{folder}/{}.txt", name.replace([' ', ':'], "-")), text)?;
+        }
+        return Ok(());
+    }
     let policy = Arc::new(Policy::default());
     let measured: Vec<Value> = texts::all(BYTES)
         .iter()
@@ -32,6 +39,7 @@ fn main() {
         .collect();
     let result = json!({ "target": target(), "texts": measured, "hold_back": hold_back(&policy) });
     println!("{result:#}");
+    Ok(())
 }
 
 fn target() -> &'static str {

@@ -38,7 +38,7 @@ pub(crate) struct Number<'r> {
     /// The digit characters.
     pub(crate) digits: &'r [u8],
     /// Lengths of the groups.
-    pub(crate) lengths: &'r [usize],
+    pub(crate) lengths: &'r [u8],
     /// The separator, where all are the same.
     pub(crate) separator: Option<Separator>,
     pub(crate) has_paren: bool,
@@ -57,7 +57,7 @@ impl Number<'_> {
     }
 
     /// Whether the groups have exactly these lengths.
-    pub(crate) fn grouped(&self, lengths: &[usize]) -> bool {
+    pub(crate) fn grouped(&self, lengths: &[u8]) -> bool {
         self.lengths == lengths
     }
 
@@ -153,7 +153,7 @@ fn is_edge(separator: Separator) -> bool {
 /// The numbers that begin with group `first`.
 fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<Candidate>) {
     let (mut digits, mut count) = ([0_u8; MAX_DIGITS], 0);
-    let mut lengths = [0_usize; MAX_DIGITS];
+    let mut lengths = [0_u8; MAX_DIGITS];
     let mut separators = Separators::default();
     let tail = groups.get(first..).unwrap_or_default();
     let start = tail.first().map_or(0, |group| group.start);
@@ -163,7 +163,7 @@ fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<
         slot.copy_from_slice(text);
         count += text.len();
         if let Some(length) = lengths.get_mut(place) {
-            *length = text.len();
+            *length = u8::try_from(text.len()).unwrap_or(u8::MAX);
         }
         if place > 0 {
             separators.add(group.separator);

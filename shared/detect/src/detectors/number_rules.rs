@@ -75,7 +75,7 @@ struct Form {
     rule: BuiltIn,
     /// Digits in all, fewest and most.
     digits: (usize, usize),
-    lengths: &'static [usize],
+    lengths: &'static [u8],
     valid: fn(&[u8]) -> bool,
     topics: Topics,
     printed: f32,
@@ -122,7 +122,7 @@ const IDENTITY_OR_HEALTH: Topics = Topics::IDENTITY.or(Topics::NHS);
 const fn form(
     rule: BuiltIn,
     digits: (usize, usize),
-    lengths: &'static [usize],
+    lengths: &'static [u8],
     valid: fn(&[u8]) -> bool,
     topics: Topics,
     printed: f32,

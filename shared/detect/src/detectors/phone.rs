@@ -93,8 +93,8 @@ fn uniform_thousands(number: &Number<'_>) -> bool {
 }
 
 fn date(number: &Number<'_>) -> bool {
-    let value = |from: usize, to: usize| {
-        let digits = number.digits.get(from..to).unwrap_or_default();
+    let value = |from: u8, to: u8| {
+        let digits = number.digits.get(usize::from(from)..usize::from(to)).unwrap_or_default();
         digits.iter().fold(0_u32, |n, b| n * 10 + u32::from(b.wrapping_sub(b'0')))
     };
     let year = |y: u32| (1800..2200).contains(&y);
