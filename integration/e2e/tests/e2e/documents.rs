@@ -85,8 +85,8 @@ fn the_paths_of_the_readme_exist() {
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
         plain && text.contains('/') && !text.starts_with('/')
     };
-    let made = ["target/", "target/weir/suite.wasm"];
-    for path in quoted.filter(is_path).filter(|path| !made.contains(path)) {
+    // What stands below target/ is made by the commands.
+    for path in quoted.filter(is_path).filter(|path| !path.starts_with("target/")) {
         assert!(workspace::file(path).exists(), "{path}");
     }
     for page in ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"] {
