@@ -21,8 +21,23 @@ pub(crate) fn put<H: Host>(host: &H, message: &SnapshotMessage) -> Result<(), Re
     let stamp = VersionStamp::of(message, host.now_ns());
     let view = weir_snapshot::encode(message, stamp.received_at_ns)?;
     list_pool(host, &message.pool)?;
+    start_counts(host, &message.pool)?;
     claim(host, message, &stamp)?;
     host.set_shared(&keys::view(&message.pool), &view, None).map_err(unavailable)
+}
+
+/// Makes the pool's in-flight counts exist before there is a view to place requests by: a value
+/// that does not exist yet cannot be compared and swapped, so two workers that both made it would
+/// lose one's requests.
+fn start_counts<H: Host>(host: &H, pool: &str) -> Result<(), Refusal> {
+    let key = keys::outstanding(pool);
+    match host.shared(&key).map_err(unavailable)? {
+        Some(_) => Ok(()),
+        None => {
+            let none = Outstanding::default().encode();
+            host.set_shared(&key, &none, None).map_err(unavailable)
+        }
+    }
 }
 
 fn claim<H: Host>(

@@ -47,6 +47,16 @@ fn a_snapshot_is_stored_and_shown() {
 }
 
 #[test]
+fn the_counts_of_a_pool_exist_before_its_first_request_and_are_kept_afterwards() {
+    let host = FakeHost::new();
+    push(&host, OPEN, &body(1));
+    let (_, cas) = host.shared("weir/outstanding/llama").unwrap().unwrap();
+    host.set_shared("weir/outstanding/llama", b"counted", Some(cas)).unwrap();
+    push(&host, OPEN, &body(2));
+    assert_eq!(host.shared("weir/outstanding/llama").unwrap().unwrap().0, b"counted");
+}
+
+#[test]
 fn an_older_or_equal_snapshot_is_refused() {
     let host = FakeHost::new();
     assert_eq!(push(&host, OPEN, &body(2)).0, 200);
