@@ -208,6 +208,7 @@ impl From<&WireError> for ErrorReply {
             WireError::WrongType { .. } => "invalid_type",
             WireError::TooLong { .. } => "value_too_long",
             WireError::TooDeep { .. } => "nesting_too_deep",
+            WireError::TooManyValues { .. } => "too_many_values",
             WireError::InvalidUtf8 { .. } => "invalid_utf8",
             _ => "malformed_json",
         };

@@ -4,12 +4,14 @@
 //! - [`path`]: which API a request speaks, from its method and path.
 //! - [`request`]: facts of a JSON request body, read once in chunks, with byte spans.
 //! - [`facts`]: what the filters of one chain tell each other, as bytes.
+//! - [`content`]: where text is in requests, responses and events.
 //! - [`edit`]: changes to a body by span, every other byte kept.
 //! - [`error`]: refusals in the form that the client's dialect expects.
 //! - [`sse`] and [`response`]: events and usage of a response.
 //!
 //! Nothing here panics, recurses, reads a clock, or keeps prompt text.
 
+pub mod content;
 pub mod edit;
 pub mod error;
 pub mod facts;

@@ -44,6 +44,14 @@ pub enum WireError {
         /// The most that is allowed.
         limit: u32,
     },
+    /// More values than are read.
+    #[error("more than {limit} values at offset {at}")]
+    TooManyValues {
+        /// Where the value too many starts.
+        at: usize,
+        /// The most that are read.
+        limit: usize,
+    },
     /// A string is not UTF-8.
     #[error("invalid UTF-8 at offset {at}")]
     InvalidUtf8 {
@@ -120,6 +128,7 @@ impl WireError {
             | Self::Truncated { at }
             | Self::TrailingData { at }
             | Self::TooDeep { at, .. }
+            | Self::TooManyValues { at, .. }
             | Self::InvalidUtf8 { at }
             | Self::ControlCharacter { at }
             | Self::InvalidEscape { at }

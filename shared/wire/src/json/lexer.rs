@@ -24,7 +24,7 @@ enum State {
     Literal { literal: Literal, read: usize, at: usize },
 }
 
-/// Reads one JSON object, chunk after chunk.
+/// Reads one JSON object (or array, where that is wanted), chunk after chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct Lexer {
     state: State,
@@ -34,6 +34,8 @@ pub(crate) struct Lexer {
     limit: u32,
     /// One bit per open container, the innermost lowest: 1 = object.
     objects: u128,
+    /// The outermost value may be an array.
+    arrays: bool,
     string: StringReader,
     number: Number,
 }
@@ -47,9 +49,15 @@ impl Lexer {
             depth: 0,
             limit: max_depth.min(MAX_DEPTH),
             objects: 0,
+            arrays: false,
             string: StringReader::default(),
             number: Number::default(),
         }
+    }
+
+    /// A reader that takes an array as the outermost value, too.
+    pub(crate) fn of_containers(max_depth: u32) -> Self {
+        Self { arrays: true, ..Self::new(max_depth) }
     }
 
     /// Bytes read so far.
@@ -113,6 +121,7 @@ impl Lexer {
     fn start<H: Handler>(&mut self, byte: u8, at: usize, h: &mut H) -> Result<(), WireError> {
         match byte {
             b'{' => self.open(Container::Object, at, h),
+            b'[' if self.arrays => self.open(Container::Array, at, h),
             0xEF if at == 0 => Err(WireError::ByteOrderMark),
             _ => Err(WireError::NotAnObject { at }),
         }

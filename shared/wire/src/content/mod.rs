@@ -1,0 +1,25 @@
+//! Where text is in requests, responses and the events of streams.
+//!
+//! # How
+//! [`Tape`] lists the values of a JSON text as spans. [`Texts`] walks it and names every string in
+//! which text can stand: all of them but the few that only steer the protocol (`role`, `type`, a
+//! request's `model`, a response's `id`). A member that is not known is text, so a new field of an
+//! API is inspected before anybody here has heard of it. [`EventTexts`] says of one event of a
+//! stream which texts go on from event to event, and what ends them.
+//!
+//! [`Plain`] is the text of one string with the way back to its bytes, so that it can be edited by
+//! span.
+
+mod event;
+mod members;
+mod plain;
+mod tape;
+mod texts;
+
+pub use event::{Channel, Delta, Ended, EventTexts, Scope};
+pub use plain::Plain;
+pub use tape::{Kind, MAX_VALUES, Tape, Value};
+pub use texts::{Form, Logprobs, Role, Side, TextField, Texts};
+
+#[cfg(test)]
+mod tests;

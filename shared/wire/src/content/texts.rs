@@ -1,0 +1,332 @@
+//! All texts of a JSON body.
+
+use core::ops::Range;
+
+use super::members::{MediaMember, Member, of_medium, of_request, of_response};
+use super::tape::{Kind, Tape, Value};
+
+/// Which way a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// From the client.
+    Request,
+    /// From the replica.
+    Response,
+}
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In a string.
+    String,
+    /// As JSON in a string: the arguments of a tool call.
+    Arguments,
+    /// As a number; its replacement has to be a string.
+    Number,
+    /// In the key of a member.
+    Key,
+}
+
+/// One text of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextField {
+    /// Where it is: between the quotes, or the number.
+    pub span: Range<usize>,
+    /// How it is written.
+    pub form: Form,
+    /// Who says it, in requests where a message or the field itself tells: `user`, `system`, `tool`.
+    pub role: Option<Role>,
+    /// Where the key is that it stands under, in JSON of any form; else empty.
+    pub key: Range<usize>,
+}
+
+/// Who says something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// By the field's meaning.
+    Fixed(&'static str),
+    /// As the message says.
+    Written(String),
+}
+
+impl Role {
+    /// The role's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Fixed(name) => name,
+            Self::Written(name) => name,
+        }
+    }
+}
+
+/// Log probabilities, and the object whose text they repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logprobs {
+    /// The value to be replaced by `null`.
+    pub value: Range<usize>,
+    /// The choice, the part or the event they belong to.
+    pub owner: Range<usize>,
+}
+
+/// All texts of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// In the order of the body.
+    pub fields: Vec<TextField>,
+    /// Where things stand that cannot be inspected: media, files, token ids.
+    pub opaque: Vec<usize>,
+    /// Log probabilities of a response.
+    pub logprobs: Vec<Logprobs>,
+    /// Where a key stands a second time in an object of the dialect: which value counts would
+    /// depend on the parser.
+    pub duplicate: Option<usize>,
+}
+
+/// The part of a body that a value is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Zone {
+    /// The dialect's own objects.
+    Known,
+    /// JSON of any form.
+    Free,
+    /// A medium, whose bytes are text if the flag says so.
+    Media { text: bool },
+    /// Nothing to inspect.
+    Skipped,
+}
+
+/// What the values below a container inherit.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    zone: Zone,
+    role: Said,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Unknown,
+    Fixed(&'static str),
+    /// By the string at that index of the tape.
+    Written(usize),
+}
+
+impl Texts {
+    /// The texts of a body that `tape` was read from.
+    pub fn of(tape: &Tape, json: &[u8], side: Side) -> Self {
+        Walk::new(tape, json, side).run(Zone::Known)
+    }
+
+    /// The texts of JSON of any form: all strings, numbers and keys.
+    pub fn of_any(tape: &Tape, json: &[u8]) -> Self {
+        Walk::new(tape, json, Side::Request).run(Zone::Free)
+    }
+}
+
+struct Walk<'t> {
+    tape: &'t Tape,
+    json: &'t [u8],
+    side: Side,
+    /// By index of the value; only those of containers are looked at again.
+    places: Vec<Place>,
+    found: Texts,
+}
+
+impl<'t> Walk<'t> {
+    fn new(tape: &'t Tape, json: &'t [u8], side: Side) -> Self {
+        let places = Vec::with_capacity(tape.len());
+        Self { tape, json, side, places, found: Texts::default() }
+    }
+
+    fn run(mut self, outermost: Zone) -> Texts {
+        let mut next = Some(self.tape.root(self.json));
+        while let Some(value) = next {
+            let parent = value.parent();
+            let above = parent.and_then(|parent| self.places.get(parent.index()).copied());
+            let above = above.unwrap_or(Place { zone: outermost, role: Said::Unknown });
+            let place = match parent {
+                Some(parent) => self.place(value, parent, above),
+                None => above,
+            };
+            let role = self.said(value, place);
+            self.places.push(Place { role, ..place });
+            next = value.next();
+        }
+        self.found
+    }
+
+    /// The zone of a value, from the zone of what it is in; notes the value if it is text.
+    fn place(&mut self, value: Value<'t>, parent: Value<'t>, above: Place) -> Place {
+        let in_array = parent.kind() == Kind::Array;
+        let keep = |zone| Place { zone, ..above };
+        match above.zone {
+            Zone::Skipped => above,
+            Zone::Free => self.free(value, above),
+            Zone::Media { .. } if in_array => above,
+            Zone::Media { text } => keep(self.medium(value, text, above)),
+            Zone::Known if in_array => {
+                match value.kind() {
+                    Kind::String => self.note(value, Form::String, above),
+                    // A prompt as token ids. In a response, the numbers of an embedding.
+                    Kind::Number if self.side == Side::Request => {
+                        self.found.opaque.push(value.span().start);
+                    }
+                    _ => {}
+                }
+                above
+            }
+            Zone::Known => self.known(value, above),
+        }
+    }
+
+    fn known(&mut self, value: Value<'t>, above: Place) -> Place {
+        let name = value.key();
+        let member = match self.side {
+            Side::Request => of_request(&name),
+            Side::Response => of_response(&name),
+        };
+        let role = match member {
+            Member::System => Said::Fixed("system"),
+            Member::User => Said::Fixed("user"),
+            Member::List if above.role == Said::Unknown => Said::Fixed("user"),
+            _ => above.role,
+        };
+        let zone = |zone| Place { zone, role };
+        let is_object = value.kind() == Kind::Object;
+        match member {
+            Member::Protocol => zone(Zone::Skipped),
+            Member::TokenIds => {
+                if value.children().next().is_some() {
+                    self.found.opaque.push(value.span().start);
+                }
+                zone(Zone::Skipped)
+            }
+            Member::Logprobs => {
+                self.note_logprobs(value);
+                zone(Zone::Skipped)
+            }
+            Member::Media => zone(self.open_medium(value, above)),
+            Member::Arguments if value.kind() == Kind::String => {
+                self.note(value, Form::Arguments, zone(Zone::Known));
+                zone(Zone::Skipped)
+            }
+            Member::Arguments => self.free(value, zone(Zone::Free)),
+            Member::List if is_object => self.free(value, zone(Zone::Free)),
+            Member::Other if is_object || value.kind() == Kind::Array => {
+                self.free(value, zone(Zone::Free))
+            }
+            _ => {
+                if value.kind() == Kind::String {
+                    self.note(value, Form::String, zone(Zone::Known));
+                }
+                zone(Zone::Known)
+            }
+        }
+    }
+
+    /// JSON of any form: strings, numbers and keys are text.
+    fn free(&mut self, value: Value<'t>, place: Place) -> Place {
+        let place = Place { zone: Zone::Free, ..place };
+        let key = value.key_span();
+        if !key.is_empty() {
+            self.push(TextField { span: key, form: Form::Key, role: None, key: 0..0 }, place);
+        }
+        match value.kind() {
+            Kind::String => self.note(value, Form::String, place),
+            Kind::Number => self.note(value, Form::Number, place),
+            _ => {}
+        }
+        place
+    }
+
+    /// A member that is a medium by its name, or an object of such members.
+    fn open_medium(&mut self, value: Value<'t>, above: Place) -> Zone {
+        let text = value.get("type").is_some_and(|kind| kind.is("text"));
+        if value.kind() == Kind::String {
+            return self.medium(value, false, above);
+        }
+        Zone::Media { text }
+    }
+
+    fn medium(&mut self, value: Value<'t>, text: bool, above: Place) -> Zone {
+        let member = of_medium(&value.key());
+        if member == MediaMember::Content {
+            if value.kind() == Kind::String {
+                self.note(value, Form::String, above);
+            }
+            return Zone::Known;
+        }
+        if value.kind() != Kind::String {
+            return Zone::Media { text };
+        }
+        let is_data = |text: &str| text.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("data:"));
+        match member {
+            MediaMember::Protocol => {}
+            MediaMember::Data if !text => self.found.opaque.push(value.span().start),
+            _ if value.text().is_some_and(|text| is_data(&text)) => {
+                self.found.opaque.push(value.span().start);
+            }
+            _ => {
+                if matches!(value.key().as_ref(), "url" | "image_url" | "audio_url" | "video_url") {
+                    // What is there cannot be inspected; the address itself can.
+                    self.found.opaque.push(value.span().start);
+                }
+                self.note(value, Form::String, above);
+            }
+        }
+        Zone::Media { text }
+    }
+
+    /// Who says what is below `value`; looks at an object of the dialect as a whole.
+    fn said(&mut self, value: Value<'t>, place: Place) -> Said {
+        if place.zone != Zone::Known || value.kind() != Kind::Object {
+            return place.role;
+        }
+        if self.found.duplicate.is_none() {
+            self.found.duplicate = value.duplicate().map(|second| second.key_span().start);
+        }
+        if self.side == Side::Response {
+            return Said::Unknown;
+        }
+        if let Some(role) = value.get_string("role") {
+            return Said::Written(role.index());
+        }
+        let tool = ["tool_result", "function_call_output", "custom_tool_call_output"];
+        let kind = value.get_string("type");
+        if kind.is_some_and(|kind| tool.iter().any(|name| kind.is(name))) {
+            return Said::Fixed("tool");
+        }
+        place.role
+    }
+
+    fn note(&mut self, value: Value<'t>, form: Form, place: Place) {
+        let key = if place.zone == Zone::Free { value.key_span() } else { 0..0 };
+        let field = TextField { span: value.content_span(), form, role: None, key };
+        self.push(field, place);
+    }
+
+    fn push(&mut self, field: TextField, place: Place) {
+        if field.span.is_empty() {
+            return;
+        }
+        let role = match place.role {
+            Said::Unknown => None,
+            Said::Fixed(name) => Some(Role::Fixed(name)),
+            Said::Written(index) => self.written(index),
+        };
+        self.found.fields.push(TextField { role, ..field });
+    }
+
+    fn written(&self, index: usize) -> Option<Role> {
+        let text = self.tape.value(self.json, index)?.text()?;
+        let known = ["user", "assistant", "system", "developer", "tool", "function", "model"];
+        let fixed = known.iter().find(|known| **known == text);
+        Some(fixed.map_or_else(|| Role::Written(text.into_owned()), |name| Role::Fixed(name)))
+    }
+
+    fn note_logprobs(&mut self, value: Value<'t>) {
+        if matches!(value.kind(), Kind::Object | Kind::Array) {
+            let owner = value.parent().map_or(0..0, Value::span);
+            self.found.logprobs.push(Logprobs { value: value.span(), owner });
+        }
+    }
+}
