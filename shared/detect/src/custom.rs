@@ -84,12 +84,19 @@ impl Custom {
 /// Up to where custom rules are settled in a text.
 #[derive(Debug, Default)]
 pub(crate) struct Frontier {
+    /// Where the text begins, behind its context.
+    start: usize,
     length: usize,
     dictionary: usize,
     regexes: Vec<(usize, Liveness)>,
 }
 
 impl Frontier {
+    /// The frontier of a text that begins at `start`, behind a context.
+    pub(crate) fn starting_at(start: usize) -> Self {
+        Self { start, length: start, dictionary: start, regexes: Vec::new() }
+    }
+
     pub(crate) fn at(&self) -> usize {
         let regexes = self.regexes.iter().map(|(at, _)| *at).min();
         self.length.min(self.dictionary).min(regexes.unwrap_or(usize::MAX))
@@ -125,7 +132,8 @@ impl Frontier {
             }
             None => text.len(),
         });
-        self.regexes.resize_with(custom.regexes.len(), Default::default);
+        let start = self.start;
+        self.regexes.resize_with(custom.regexes.len(), || (start, Liveness::default()));
         for (pattern, (at, liveness)) in custom.regexes.iter().zip(&mut self.regexes) {
             *at = pattern.advance(text, *at, complete, liveness, |span| {
                 let found = custom.candidate(span, pattern.rule);

@@ -56,8 +56,19 @@ pub(crate) struct LeakWatch {
 }
 
 impl LeakWatch {
-    pub(crate) fn new(prompt: Arc<SystemPrompt>) -> Self {
-        Self { prompt, recent: VecDeque::with_capacity(SHINGLE), at: 0 }
+    /// Watches from byte `at` of the text on.
+    pub(crate) fn new(prompt: Arc<SystemPrompt>, at: usize) -> Self {
+        Self { prompt, recent: VecDeque::with_capacity(SHINGLE), at }
+    }
+
+    /// Moves the beginning behind a context.
+    pub(crate) fn skip(&mut self, length: usize) {
+        self.at = length;
+    }
+
+    /// First byte of the text that belongs to no finished word: a candidate may still begin here.
+    pub(crate) fn at(&self) -> usize {
+        self.at
     }
 
     /// Reads the words of `text` not seen before; the last word of each shingle is a candidate.

@@ -42,7 +42,9 @@ pub use policy::{
     Action, Allow, Direction, Directions, OnTrouble, Policy, PolicyError, RawDictionary, RawPolicy,
     RawRegex, RawRule, Treatment,
 };
-pub use redact::{Applied, Edit, Inspection, Inspector, Pseudonyms, Released, Restorer, apply};
+pub use redact::{
+    Applied, Edit, Inspection, Inspector, Pseudonyms, Released, Restorer, Surroundings, apply,
+};
 pub use rule::{Finding, Group, Rule, RuleIndex};
 pub use scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner, Selection};
 pub use stream::{Step, StreamScanner};

@@ -4,6 +4,7 @@
 //! text are the same, and equal to those of the whole text at once.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::custom::Frontier;
@@ -17,6 +18,9 @@ use crate::scanner::{Scanner, Selection};
 
 /// Bytes kept before the held-back text, for context.
 const LEFT: usize = 512;
+
+/// Most bytes of a context that stands before a text: what any detector reads to its left.
+const CONTEXT: usize = 256;
 
 /// Bytes after a position that decide whether it is a boundary, at most.
 const LOOK_AHEAD: usize = 8;
@@ -39,6 +43,16 @@ impl fmt::Debug for Step {
     }
 }
 
+/// What became final with one piece, without its text.
+pub(crate) struct Ready {
+    /// Where the text stands in the scanner's buffer.
+    place: Range<usize>,
+    /// Its offset in the whole, in bytes.
+    pub(crate) offset: usize,
+    /// What was found in it; offsets count from the start of the whole.
+    pub(crate) findings: Vec<Finding>,
+}
+
 /// Scans one text piece by piece.
 ///
 /// Holds back only the word it is in, or what a match that could still grow needs, and at most
@@ -49,6 +63,8 @@ pub struct StreamScanner {
     memory: Memory,
     /// Context, then held-back text.
     buffer: Vec<u8>,
+    /// Bytes of the context that the text began after; offsets of findings do not count them.
+    context: usize,
     /// First byte of `buffer` that was not released.
     released: usize,
     /// First byte whose segment is not finished.
@@ -68,6 +84,7 @@ impl StreamScanner {
             selection,
             memory: Memory::default(),
             buffer: Vec::new(),
+            context: 0,
             released: 0,
             frontier: 0,
             uncut: 0,
@@ -79,21 +96,62 @@ impl StreamScanner {
 
     /// Also looks for the word sequences of a system prompt.
     pub fn watch(mut self, prompt: Option<Arc<SystemPrompt>>) -> Self {
-        self.leak = prompt.filter(|_| self.selection.has(Group::Leak)).map(LeakWatch::new);
+        let watched = prompt.filter(|_| self.selection.has(Group::Leak));
+        self.leak = watched.map(|prompt| LeakWatch::new(prompt, self.context));
+        self
+    }
+
+    /// Reads the text, which has not begun yet, as what follows `context`: the name before a
+    /// value, say. Nothing is found in the context, and it is never released.
+    pub fn with_context(mut self, context: &str) -> Self {
+        let bytes = context.as_bytes();
+        let from = floor_char(bytes, bytes.len().saturating_sub(CONTEXT));
+        self.buffer.extend_from_slice(bytes.get(from..).unwrap_or_default());
+        let length = self.buffer.len();
+        (self.context, self.released, self.frontier, self.uncut) = (length, length, length, length);
+        self.custom = Frontier::starting_at(length);
+        if let Some(leak) = &mut self.leak {
+            leak.skip(length);
+        }
         self
     }
 
     /// Takes the next piece; answers with what has become final.
     pub fn push(&mut self, piece: &str) -> Step {
+        let ready = self.feed(piece);
+        self.step(ready)
+    }
+
+    /// Ends the text; answers with all that was held back.
+    pub fn finish(&mut self) -> Step {
+        let ready = self.end();
+        self.step(ready)
+    }
+
+    /// Takes the next piece; what has become final stays where it is until the next call.
+    pub(crate) fn feed(&mut self, piece: &str) -> Ready {
+        self.trim();
         self.buffer.extend_from_slice(piece.as_bytes());
         self.advance(false);
         self.settle(false)
     }
 
-    /// Ends the text; answers with all that was held back.
-    pub fn finish(&mut self) -> Step {
+    /// Ends the text; what was held back stays where it is.
+    pub(crate) fn end(&mut self) -> Ready {
+        self.trim();
         self.advance(true);
         self.settle(true)
+    }
+
+    /// The text that became final with the last call.
+    pub(crate) fn text(&self, ready: &Ready) -> &str {
+        let bytes = self.buffer.get(ready.place.clone()).unwrap_or_default();
+        // Cut at boundaries of characters only, so that this never fails.
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    fn step(&self, ready: Ready) -> Step {
+        Step { text: self.text(&ready).to_owned(), offset: ready.offset, findings: ready.findings }
     }
 
     /// Bytes held back at the moment.
@@ -107,12 +165,19 @@ impl StreamScanner {
         self.memory.overflowed
     }
 
-    /// Scans `text` at once, without copying it.
+    /// Scans `text` at once; copies it only where a context stands before it.
     pub(crate) fn scan_whole(&mut self, text: &str) -> Vec<Finding> {
-        let bytes = text.as_bytes();
-        let window =
-            Window { text: bytes, from: 0, to: bytes.len(), complete: true, forced: false };
-        self.pass().run(window);
+        if self.buffer.is_empty() {
+            return self.scan_bytes(text.as_bytes());
+        }
+        let mut joined = std::mem::take(&mut self.buffer);
+        joined.extend_from_slice(text.as_bytes());
+        self.scan_bytes(&joined)
+    }
+
+    fn scan_bytes(&mut self, bytes: &[u8]) -> Vec<Finding> {
+        let (from, to) = (self.frontier, bytes.len());
+        self.pass().run(Window { text: bytes, from, to, complete: true, forced: false });
         let Self { scanner, selection, custom, pending, .. } = self;
         custom.advance(&scanner.custom, selection, bytes, true, pending);
         if let Some(leak) = &mut self.leak {
@@ -178,33 +243,38 @@ impl StreamScanner {
     }
 
     /// Releases what no producer can change any more.
-    fn settle(&mut self, complete: bool) -> Step {
-        let mut end =
-            if complete { self.buffer.len() } else { self.frontier.min(self.custom.at()) };
+    fn settle(&mut self, complete: bool) -> Ready {
+        let mut end = if complete { self.buffer.len() } else { self.settled() };
         while let Some(crossed) =
             self.pending.iter().find(|c| c.span.start < end && c.span.end > end)
         {
             end = crossed.span.start;
         }
         let end = end.max(self.released);
-        let (ready, later) =
-            std::mem::take(&mut self.pending).into_iter().partition(|c| c.span.start < end);
-        self.pending = later;
-        let findings = self.report(resolve(ready));
-        let text = self.buffer.get(self.released..end).unwrap_or_default();
-        // Cut at boundaries of characters only, so nothing is ever replaced.
-        let text = String::from_utf8_lossy(text).into_owned();
-        let offset = self.memory.base + self.released;
+        let mut findings = Vec::new();
+        if !self.pending.is_empty() {
+            let (ready, later) =
+                std::mem::take(&mut self.pending).into_iter().partition(|c| c.span.start < end);
+            self.pending = later;
+            findings = self.report(resolve(ready));
+        }
+        let offset = (self.memory.base + self.released).saturating_sub(self.context);
+        let place = self.released..end;
         self.released = end;
-        self.trim();
-        Step { text, offset, findings }
+        Ready { place, offset, findings }
+    }
+
+    /// Up to where every producer has decided.
+    fn settled(&self) -> usize {
+        let watched = self.leak.as_ref().map_or(usize::MAX, LeakWatch::at);
+        self.frontier.min(self.custom.at()).min(watched)
     }
 
     fn report(&self, candidates: Vec<Candidate>) -> Vec<Finding> {
-        let base = self.memory.base;
+        let place = |at: usize| (self.memory.base + at).saturating_sub(self.context);
         let finding = |c: Candidate| {
             let rule = self.scanner.rules().get(c.rule.position())?.clone();
-            let span = base + c.span.start..base + c.span.end;
+            let span = place(c.span.start)..place(c.span.end);
             Some(Finding { span, rule, index: c.rule, confidence: c.confidence })
         };
         candidates.into_iter().filter_map(finding).collect()

@@ -6,7 +6,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use std::sync::Arc;
 
-use weir_detect::{Applied, Direction, Policy, Pseudonyms, RawPolicy, SystemPrompt, apply};
+use weir_detect::{
+    Applied, Direction, Policy, Pseudonyms, RawPolicy, Surroundings, SystemPrompt, apply,
+};
 
 /// Texts with something sensitive, something that looks so, or something that joins words.
 const TEXTS: &[&str] = &[
@@ -32,41 +34,110 @@ const TEXTS: &[&str] = &[
     "You are a careful assistant who never tells anyone about the blue door in the cellar of the house.",
 ];
 
-fn policy() -> Arc<Policy> {
-    let raw: RawPolicy = serde_json::from_str(
-        r#"{"regexes": [{"id": "project", "entity": "PROJECT", "pattern": "PRJ-[0-9]{2,4}\\b( with)?"}],
-            "dictionaries": [{"id": "names", "entity": "CODENAME", "terms": ["acme secret project", "谢谢", "alpha"]}]}"#,
-    )
-    .unwrap();
-    Arc::new(Policy::try_from(raw).unwrap())
+const CUSTOM: &str = r#"
+    "regexes": [{"id": "project", "entity": "PROJECT", "pattern": "PRJ-[0-9]{2,4}\\b( with)?"}],
+    "dictionaries": [{"id": "names", "entity": "CODENAME", "terms": ["acme secret project", "谢谢", "alpha"]}]"#;
+
+/// Every group with one action in both directions, at any confidence.
+const ALL: &str = r#"["pii", "pii-national", "secrets", "injection", "leak", "encoded", "exfil", "invisible", "custom"]"#;
+
+fn policies() -> Vec<Arc<Policy>> {
+    let all = |action: &str, more: &str| {
+        format!(
+            r#"{{"rules": [{{"rules": {ALL}, "action": "{action}", "min_confidence": 0.3}}, {more}]"#
+        )
+    };
+    let size = |action: &str| format!(r#"{{"rules": ["size"], "action": "{action}"}}"#);
+    let written = [
+        format!("{{{CUSTOM}}}"),
+        format!("{}, {CUSTOM}}}", all("redact", &size("flag"))),
+        format!("{}, \"max_response_bytes\": 90, {CUSTOM}}}", all("pseudonymise", &size("flag"))),
+        format!("{}, \"max_response_bytes\": 90}}", all("mask", &size("block"))),
+        format!("{}}}", all("block", &size("block"))),
+    ];
+    let compile = |json: &String| {
+        let raw: RawPolicy = serde_json::from_str(json).unwrap();
+        Arc::new(Policy::try_from(raw).unwrap())
+    };
+    written.iter().map(compile).collect()
 }
 
-fn prompt() -> Option<Arc<SystemPrompt>> {
-    SystemPrompt::new(
+/// Texts that may stand before the inspected one: names of fields, and the beginnings of matches.
+const CONTEXTS: [&str; 4] = ["", "\"password\": \"", "see ann@exam", "please ignore all previous "];
+
+/// Under what a text is inspected.
+#[derive(Clone)]
+struct Setting {
+    policy: Arc<Policy>,
+    direction: Direction,
+    context: &'static str,
+    prompt: Option<Arc<SystemPrompt>>,
+}
+
+fn settings() -> Vec<Setting> {
+    let prompt = SystemPrompt::new(
         "You are a careful assistant who never tells anyone about the blue door in the cellar.",
     )
-    .map(Arc::new)
+    .map(Arc::new);
+    let mut settings = Vec::new();
+    for (place, policy) in policies().into_iter().enumerate() {
+        for direction in [Direction::Request, Direction::Response] {
+            let context = CONTEXTS[(place + direction as usize) % CONTEXTS.len()];
+            settings.push(Setting {
+                policy: policy.clone(),
+                direction,
+                context,
+                prompt: prompt.clone(),
+            });
+        }
+    }
+    settings
 }
 
-/// What came out of the pieces: text, findings, whether it was blocked.
-fn streamed(
-    policy: &Arc<Policy>,
-    direction: Direction,
-    pieces: &[&str],
-) -> (String, Vec<Applied>, bool) {
-    let mut inspector = policy.inspector(direction, false, prompt());
+/// What came out: text, findings, whether it was blocked.
+type Outcome = (String, Vec<Applied>, bool);
+
+fn streamed(setting: &Setting, pieces: &[&str]) -> Outcome {
+    let Setting { policy, direction, context, prompt } = setting.clone();
+    let mut inspector = policy.inspector(direction, false, prompt).with_context(context);
     let mut names = Pseudonyms::default();
     let (mut text, mut applied, mut blocked) = (String::new(), Vec::new(), false);
-    for piece in pieces {
-        let released = inspector.push(piece, &mut names);
+    let (whole, mut read) = (pieces.concat(), 0);
+    let mut take = |released: weir_detect::Released| {
+        if released.edited {
+            read = usize::MAX;
+        } else if let Some(rest) = whole.get(read..) {
+            assert!(rest.starts_with(&released.text), "unedited text is what came in: {whole}");
+            read += released.text.len();
+        }
         text.push_str(&released.text);
         applied.extend(released.applied);
         blocked |= released.blocked;
+    };
+    for piece in pieces {
+        take(inspector.push(piece, &mut names));
     }
-    let released = inspector.finish(&mut names);
-    text.push_str(&released.text);
-    applied.extend(released.applied);
-    (text, applied, blocked | released.blocked)
+    take(inspector.finish(&mut names));
+    (text, applied, blocked)
+}
+
+/// The same from the whole text at once: what a block would have let out before it.
+fn at_once(setting: &Setting, text: &str) -> Outcome {
+    let Setting { policy, direction, context, prompt } = setting;
+    let surroundings =
+        Surroundings { context, system_prompt: prompt.as_ref(), ..Surroundings::default() };
+    let inspection = policy.inspect_in(text, *direction, surroundings, &mut Pseudonyms::default());
+    (apply(text, &inspection.edits), inspection.applied, inspection.blocked)
+}
+
+fn assert_same_at_once(setting: &Setting, text: &str, streamed: Outcome) {
+    let whole = at_once(setting, text);
+    if whole.2 {
+        assert!(streamed.2, "blocked at once only: {text}");
+        assert!(whole.1.starts_with(&streamed.1), "{text}");
+    } else {
+        assert_eq!(whole, streamed, "{text}");
+    }
 }
 
 fn cuts(text: &str) -> Vec<usize> {
@@ -75,15 +146,18 @@ fn cuts(text: &str) -> Vec<usize> {
 
 #[test]
 fn every_two_cut_split_gives_the_same_output() {
-    let policy = policy();
-    for text in TEXTS {
-        let whole = streamed(&policy, Direction::Response, &[text]);
-        let places = cuts(text);
-        for (i, first) in places.iter().enumerate() {
-            for second in &places[i..] {
-                let pieces = [&text[..*first], &text[*first..*second], &text[*second..]];
-                let cut = streamed(&policy, Direction::Response, &pieces);
-                assert_eq!(whole, cut, "cut at {first} and {second}: {text}");
+    for (place, text) in TEXTS.iter().enumerate() {
+        let settings = settings();
+        // Two settings a text keep the square of cuts affordable; all of them meet some text.
+        for setting in [&settings[place % settings.len()], &settings[3]] {
+            let whole = streamed(setting, &[text]);
+            let places = cuts(text);
+            for (i, first) in places.iter().enumerate() {
+                for second in &places[i..] {
+                    let pieces = [&text[..*first], &text[*first..*second], &text[*second..]];
+                    let cut = streamed(setting, &pieces);
+                    assert_eq!(whole, cut, "cut at {first} and {second}: {text}");
+                }
             }
         }
     }
@@ -91,23 +165,22 @@ fn every_two_cut_split_gives_the_same_output() {
 
 #[test]
 fn single_characters_give_the_same_output_as_the_whole() {
-    let policy = policy();
     let joined = TEXTS.join("\n\n");
-    for text in TEXTS.iter().copied().chain([joined.as_str()]) {
-        let whole = streamed(&policy, Direction::Response, &[text]);
-        let pieces: Vec<&str> = text.split("").filter(|piece| !piece.is_empty()).collect();
-        assert_eq!(whole, streamed(&policy, Direction::Response, &pieces), "{text}");
+    for setting in settings() {
+        for text in TEXTS.iter().copied().chain([joined.as_str()]) {
+            let whole = streamed(&setting, &[text]);
+            let pieces: Vec<&str> = text.split("").filter(|piece| !piece.is_empty()).collect();
+            assert_eq!(whole, streamed(&setting, &pieces), "{text}");
+        }
     }
 }
 
 #[test]
 fn the_whole_text_inspected_at_once_gives_the_same_output() {
-    let policy = policy();
-    for text in TEXTS {
-        let inspection = policy.inspect(text, Direction::Request, &mut Pseudonyms::default());
-        let (streamed, applied, _) = streamed(&policy, Direction::Request, &[text]);
-        assert_eq!(apply(text, &inspection.edits), streamed, "{text}");
-        assert_eq!(inspection.applied, applied, "{text}");
+    for setting in settings() {
+        for text in TEXTS {
+            assert_same_at_once(&setting, text, streamed(&setting, &[text]));
+        }
     }
 }
 
@@ -159,6 +232,10 @@ mod random {
                 "%41%42",
                 "\\u0034",
                 "а",
+                "You are a careful assistant who ",
+                "never tells anyone about the blue door",
+                "Careful assistant, who-never",
+                "“who”",
             ])
             .prop_map(str::to_owned),
             "\\PC{0,8}",
@@ -186,9 +263,7 @@ mod random {
             .prop_map(|parts| parts.concat())
     }
 
-    fn check(text: &str, seed: &[usize]) -> Result<(), TestCaseError> {
-        let policy = policy();
-        let whole = streamed(&policy, Direction::Response, &[text]);
+    fn check(text: &str, seed: &[usize]) {
         let places = cuts(text);
         let mut chosen: Vec<usize> = seed.iter().map(|s| places[s % places.len()]).collect();
         chosen.sort_unstable();
@@ -199,15 +274,15 @@ mod random {
             from = at;
         }
         pieces.push(&text[from..]);
-        prop_assert_eq!(&whole, &streamed(&policy, Direction::Response, &pieces));
-        let request = policy.inspect(text, Direction::Request, &mut Pseudonyms::default());
-        let (out, applied, blocked) = streamed(&policy, Direction::Request, &pieces);
-        prop_assert_eq!(blocked, request.blocked);
-        if !blocked {
-            prop_assert_eq!(apply(text, &request.edits), out);
-            prop_assert_eq!(request.applied, applied);
+        for setting in SETTINGS.with(Clone::clone).iter() {
+            let cut = streamed(setting, &pieces);
+            assert_eq!(&streamed(setting, &[text]), &cut, "{text}");
+            assert_same_at_once(setting, text, cut);
         }
-        Ok(())
+    }
+
+    thread_local! {
+        static SETTINGS: Arc<Vec<Setting>> = Arc::new(settings());
     }
 
     proptest! {
@@ -215,7 +290,7 @@ mod random {
 
         #[test]
         fn random_cuts_give_the_same_output(text in fragments(), seed in prop::collection::vec(any::<usize>(), 0..40)) {
-            check(&text, &seed)?;
+            check(&text, &seed);
         }
     }
 
@@ -224,7 +299,7 @@ mod random {
 
         #[test]
         fn random_cuts_of_overlong_words_give_the_same_output(text in overlong(), seed in prop::collection::vec(any::<usize>(), 0..40)) {
-            check(&text, &seed)?;
+            check(&text, &seed);
         }
     }
 }

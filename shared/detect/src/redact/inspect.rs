@@ -1,6 +1,5 @@
-//! Inspecting whole texts and streams under a policy.
+//! Inspecting whole texts under a policy.
 
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::leak::SystemPrompt;
 use crate::policy::{Action, Direction, Policy};
 use crate::rule::{BuiltIn, Finding};
 use crate::scan::window::floor_char;
-use crate::stream::{Step, StreamScanner};
+use crate::stream::StreamScanner;
 
 /// A finding and what was done about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +23,7 @@ pub struct Applied {
 }
 
 impl Applied {
-    fn blocks(&self) -> bool {
+    pub(super) fn blocks(&self) -> bool {
         self.action == Action::Block && !self.shadow
     }
 }
@@ -62,6 +61,22 @@ pub fn apply(text: &str, edits: &[Edit]) -> String {
     out
 }
 
+/// What stands around a text that is inspected as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Text right before the inspected one, for detection only: nothing is found in it and spans
+    /// do not count it. The last 256 bytes are read. Written as it would stand there, with what
+    /// separates the two: `"password": "` before a JSON string, `Authorization: ` before the
+    /// value of a header.
+    pub context: &'a str,
+    /// Role of the message the text belongs to.
+    pub role: Option<&'a str>,
+    /// The pool is saturated: the optional rules are skipped.
+    pub saturated: bool,
+    /// What must not leak into the text.
+    pub system_prompt: Option<&'a Arc<SystemPrompt>>,
+}
+
 impl Policy {
     /// Inspects a whole text. Pseudonyms are added to `pseudonyms`.
     pub fn inspect(
@@ -70,7 +85,7 @@ impl Policy {
         direction: Direction,
         pseudonyms: &mut Pseudonyms,
     ) -> Inspection {
-        self.inspect_as(text, direction, None, false, pseudonyms)
+        self.inspect_in(text, direction, Surroundings::default(), pseudonyms)
     }
 
     /// Inspects a whole text of a message role; `saturated` skips the optional rules.
@@ -82,11 +97,35 @@ impl Policy {
         saturated: bool,
         pseudonyms: &mut Pseudonyms,
     ) -> Inspection {
-        let selection = self.selection(direction, saturated).clone();
-        let findings = self.scanner().scan(text, &selection);
+        let surroundings = Surroundings { role, saturated, ..Surroundings::default() };
+        self.inspect_in(text, direction, surroundings, pseudonyms)
+    }
+
+    /// Inspects a whole text that stands after `context`; see [`Surroundings::context`].
+    pub fn inspect_after(
+        &self,
+        context: &str,
+        text: &str,
+        direction: Direction,
+        pseudonyms: &mut Pseudonyms,
+    ) -> Inspection {
+        let surroundings = Surroundings { context, ..Surroundings::default() };
+        self.inspect_in(text, direction, surroundings, pseudonyms)
+    }
+
+    /// Inspects a whole text with all that is known about it. The answer is the one that an
+    /// [`Inspector`](super::Inspector) gives to the same text in pieces; only a block ends that
+    /// one early.
+    pub fn inspect_in(
+        &self,
+        text: &str,
+        direction: Direction,
+        surroundings: Surroundings<'_>,
+        pseudonyms: &mut Pseudonyms,
+    ) -> Inspection {
         let mut inspection = Inspection::default();
-        for finding in findings {
-            let Some(applied) = applied(self, finding, role) else { continue };
+        for finding in self.findings(text, direction, &surroundings) {
+            let Some(applied) = applied(self, finding, surroundings.role) else { continue };
             let value = text.get(applied.finding.span.clone()).unwrap_or_default();
             if let Some(replacement) = edit(self, &applied, value, pseudonyms) {
                 inspection.edits.push(Edit { span: applied.finding.span.clone(), replacement });
@@ -97,27 +136,47 @@ impl Policy {
         inspection
     }
 
-    /// Starts inspecting a streamed text. `system_prompt` is what must not leak into it.
-    pub fn inspector(
-        self: &Arc<Self>,
+    fn findings(
+        &self,
+        text: &str,
         direction: Direction,
-        saturated: bool,
-        system_prompt: Option<Arc<SystemPrompt>>,
-    ) -> Inspector {
-        let selection = self.selection(direction, saturated).clone();
-        let limit = self.max_response_bytes.filter(|_| direction == Direction::Response);
-        Inspector {
-            scanner: StreamScanner::new(self.scanner().clone(), selection).watch(system_prompt),
-            policy: self.clone(),
-            budget: limit.unwrap_or(usize::MAX),
-            taken: 0,
-            blocked: false,
+        surroundings: &Surroundings<'_>,
+    ) -> Vec<Finding> {
+        let selection = self.selection(direction, surroundings.saturated).clone();
+        let mut scanner = StreamScanner::new(self.scanner().clone(), selection)
+            .watch(surroundings.system_prompt.cloned());
+        if !surroundings.context.is_empty() {
+            scanner = scanner.with_context(surroundings.context);
         }
+        let room = floor_char(text.as_bytes(), self.limit(direction));
+        let Some((inside, beyond)) = text.split_at_checked(room).filter(|(_, b)| !b.is_empty())
+        else {
+            return scanner.scan_whole(text);
+        };
+        // Too large: as a stream, so that the order of the findings is the same.
+        let mut findings = scanner.push(inside).findings;
+        findings.extend(oversize(self, room));
+        findings.extend(scanner.push(beyond).findings);
+        findings.extend(scanner.finish().findings);
+        findings
+    }
+
+    /// Most bytes of a text in `direction`.
+    pub(super) fn limit(&self, direction: Direction) -> usize {
+        let limit = self.max_response_bytes.filter(|_| direction == Direction::Response);
+        limit.unwrap_or(usize::MAX)
     }
 }
 
+/// The finding that a text goes on after its limit of `at` bytes.
+pub(super) fn oversize(policy: &Policy, at: usize) -> Option<Finding> {
+    let index = BuiltIn::Oversize.index();
+    let rule = policy.scanner().rules().get(index.position())?.clone();
+    Some(Finding { span: at..at, rule, index, confidence: 1.0 })
+}
+
 /// What the policy says about a finding; `None` when it does not apply to the role.
-fn applied(policy: &Policy, finding: Finding, role: Option<&str>) -> Option<Applied> {
+pub(super) fn applied(policy: &Policy, finding: Finding, role: Option<&str>) -> Option<Applied> {
     let treatment = policy.treatment(&finding)?;
     let inspected =
         |role: &str| treatment.roles.is_empty() || treatment.roles.iter().any(|r| r == role);
@@ -127,7 +186,7 @@ fn applied(policy: &Policy, finding: Finding, role: Option<&str>) -> Option<Appl
     Some(Applied { finding, action: treatment.action, shadow: treatment.shadow })
 }
 
-fn edit(
+pub(super) fn edit(
     policy: &Policy,
     applied: &Applied,
     value: &str,
@@ -137,128 +196,4 @@ fn edit(
         return None;
     }
     replacement(policy, &applied.finding.rule, applied.action, value, pseudonyms)
-}
-
-/// What a piece of a stream led to.
-#[derive(Clone, Default, PartialEq)]
-pub struct Released {
-    /// Text to pass on, redacted.
-    pub text: String,
-    /// What was found in it.
-    pub applied: Vec<Applied>,
-    /// The stream must end here; nothing more is released.
-    pub blocked: bool,
-}
-
-impl Released {
-    fn append(&mut self, later: Self) {
-        self.text.push_str(&later.text);
-        self.applied.extend(later.applied);
-        self.blocked |= later.blocked;
-    }
-}
-
-impl fmt::Debug for Released {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Released")
-            .field("bytes", &self.text.len())
-            .field("applied", &self.applied)
-            .field("blocked", &self.blocked)
-            .finish()
-    }
-}
-
-/// Inspects one streamed text: a choice's content, a tool call's arguments.
-#[derive(Debug)]
-pub struct Inspector {
-    policy: Arc<Policy>,
-    scanner: StreamScanner,
-    budget: usize,
-    taken: usize,
-    blocked: bool,
-}
-
-impl Inspector {
-    /// Takes the next piece; answers with the redacted text that is final.
-    pub fn push(&mut self, piece: &str, pseudonyms: &mut Pseudonyms) -> Released {
-        if self.blocked {
-            return self.ended();
-        }
-        let room = floor_char(piece.as_bytes(), self.budget);
-        let (inside, beyond) = piece.split_at_checked(room).unwrap_or((piece, ""));
-        self.budget -= inside.len();
-        self.taken += inside.len();
-        let step = self.scanner.push(inside);
-        let mut released = self.release(step, pseudonyms);
-        if !beyond.is_empty() && !self.blocked {
-            self.oversize(&mut released);
-            if !self.blocked {
-                released.append(self.push(beyond, pseudonyms));
-            }
-        }
-        released
-    }
-
-    /// Ends the text; answers with what was held back.
-    pub fn finish(&mut self, pseudonyms: &mut Pseudonyms) -> Released {
-        if self.blocked {
-            return self.ended();
-        }
-        let step = self.scanner.finish();
-        self.release(step, pseudonyms)
-    }
-
-    /// Bytes held back at the moment.
-    pub fn held_back(&self) -> usize {
-        self.scanner.held_back()
-    }
-
-    fn ended(&self) -> Released {
-        Released { blocked: true, ..Released::default() }
-    }
-
-    fn release(&mut self, step: Step, pseudonyms: &mut Pseudonyms) -> Released {
-        let mut released =
-            Released { text: String::with_capacity(step.text.len()), ..Released::default() };
-        let mut at = 0;
-        for finding in step.findings {
-            let Some(applied) = applied(&self.policy, finding, None) else { continue };
-            let from = applied.finding.span.start.saturating_sub(step.offset);
-            let to = applied.finding.span.end.saturating_sub(step.offset);
-            let value = step.text.get(from..to).unwrap_or_default();
-            let before = step.text.get(at..from).unwrap_or_default();
-            let blocks = applied.blocks();
-            if blocks {
-                released.text.push_str(before);
-                released.applied.push(applied);
-                self.blocked = true;
-                released.blocked = true;
-                return released;
-            }
-            if let Some(replacement) = edit(&self.policy, &applied, value, pseudonyms) {
-                released.text.push_str(before);
-                released.text.push_str(&replacement);
-                at = to;
-            }
-            released.applied.push(applied);
-        }
-        released.text.push_str(step.text.get(at..).unwrap_or_default());
-        released
-    }
-
-    /// More text came than the policy allows.
-    fn oversize(&mut self, released: &mut Released) {
-        let index = BuiltIn::Oversize.index();
-        let Some(rule) = self.policy.scanner().rules().get(index.position()).cloned() else {
-            return;
-        };
-        let finding = Finding { span: self.taken..self.taken, rule, index, confidence: 1.0 };
-        if let Some(applied) = applied(&self.policy, finding, None) {
-            self.blocked = applied.blocks();
-            released.blocked = self.blocked;
-            released.applied.push(applied);
-        }
-        // Reported once; where it does not block, the rest is inspected like the beginning.
-        self.budget = usize::MAX;
-    }
 }
