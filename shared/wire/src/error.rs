@@ -151,6 +151,13 @@ impl ErrorReply {
         Self::new(400, ErrorKind::InvalidRequest, "content_policy_violation", message)
     }
 
+    /// 400: the guardrail withholds a response; names rules, never what they matched. Not a 5xx,
+    /// which clients and proxies would retry.
+    pub fn response_violation(rules: &[&str]) -> Self {
+        let message = format!("The response violates the content policy ({}).", rules.join(", "));
+        Self::new(400, ErrorKind::InvalidRequest, "content_policy_violation", message)
+    }
+
     /// The body of the reply.
     pub fn body(&self, dialect: Dialect) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.message.len().saturating_add(128));

@@ -126,6 +126,11 @@ impl Policy {
         self.roles.is_empty() || self.roles.iter().any(|inspected| inspected == role)
     }
 
+    /// Whether the system prompt is looked for in responses.
+    pub fn watches_leaks(&self) -> bool {
+        self.selection(Direction::Response, false).has(Group::Leak)
+    }
+
     /// Whether any rule ever looks in `direction`.
     pub fn is_active(&self, direction: Direction) -> bool {
         self.treatments.iter().flatten().any(|t| t.direction.include(direction))

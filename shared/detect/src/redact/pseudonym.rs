@@ -110,6 +110,11 @@ impl Restorer {
         std::mem::take(&mut self.held)
     }
 
+    /// Bytes held back at the moment: the end of what came in.
+    pub fn held_back(&self) -> usize {
+        self.held.len()
+    }
+
     fn at(&self, text: &str) -> Found<'_> {
         let known = &self.names.known;
         if let Some(name) = known.iter().find(|p| text.starts_with(&p.placeholder)) {

@@ -17,7 +17,7 @@ mod tape;
 mod texts;
 
 pub use event::{Channel, Delta, Ended, EventTexts, Scope};
-pub use plain::Plain;
+pub use plain::{NoEscape, Plain, unescape_one};
 pub use tape::{Kind, MAX_VALUES, Tape, Value};
 pub use texts::{Form, Logprobs, Role, Side, TextField, Texts};
 

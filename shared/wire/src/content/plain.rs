@@ -103,6 +103,39 @@ fn unicode(raw: &[u8]) -> Option<(char, usize)> {
     Some((pair.ok()?, 12))
 }
 
+/// Half an escape, or none at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no escape of a JSON string")]
+pub struct NoEscape;
+
+/// The character that `escape` stands for, which starts with a backslash; `None` while it is
+/// incomplete.
+///
+/// # Errors
+/// [`NoEscape`] if nothing that follows could make it one.
+pub fn unescape_one(escape: &[u8]) -> Result<Option<char>, NoEscape> {
+    if let Some((character, len)) = escaped(escape) {
+        return if len == escape.len() { Ok(Some(character)) } else { Err(NoEscape) };
+    }
+    let begun = |unit: &[u8]| match unit {
+        [] | [b'\\'] => true,
+        [b'\\', b'u', digits @ ..] => digits.len() < 4 && digits.iter().all(u8::is_ascii_hexdigit),
+        _ => false,
+    };
+    let (first, second) = escape.split_at_checked(6).unwrap_or((escape, &[]));
+    let open = match first.len() {
+        6 => high_surrogate(first) && begun(second),
+        _ => begun(first),
+    };
+    if open { Ok(None) } else { Err(NoEscape) }
+}
+
+/// Whether `\uXXXX` is the first half of a pair.
+fn high_surrogate(unit: &[u8]) -> bool {
+    matches!(unit, [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'b' | b'A'..=b'B', low @ ..]
+        if low.iter().all(u8::is_ascii_hexdigit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +161,22 @@ mod tests {
         let edit = plain.edit(6, &(1..2), "\"\n");
         let edited = crate::edit::apply(body, &[edit]).unwrap();
         assert_eq!(edited, br#"{"a":"x\"\ny"}"#);
+    }
+
+    #[test]
+    fn an_escape_is_known_with_its_last_byte() {
+        for (escape, character) in
+            [(r"\n", '\n'), (r"\/", '/'), (r"\u00e9", '\u{e9}'), (r"\ud83d\ude00", '\u{1F600}')]
+        {
+            let bytes = escape.as_bytes();
+            for len in 1..bytes.len() {
+                assert_eq!(unescape_one(&bytes[..len]), Ok(None), "{escape} at {len}");
+            }
+            assert_eq!(unescape_one(bytes), Ok(Some(character)));
+        }
+        for wrong in [r"\x", r"\u0g", r"\udc00", r"\ud83dx", r"\ud83d\n", r"\ud83d\u0041"] {
+            assert_eq!(unescape_one(wrong.as_bytes()), Err(NoEscape), "{wrong}");
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct TextField {
     pub role: Option<Role>,
     /// Where the key is that it stands under, in JSON of any form; else empty.
     pub key: Range<usize>,
+    /// The text carries a signature over itself, so that no edit of it can go unnoticed.
+    pub signed: bool,
 }
 
 /// Who says something.
@@ -228,7 +230,10 @@ impl<'t> Walk<'t> {
         let place = Place { zone: Zone::Free, ..place };
         let key = value.key_span();
         if !key.is_empty() {
-            self.push(TextField { span: key, form: Form::Key, role: None, key: 0..0 }, place);
+            self.push(
+                TextField { span: key, form: Form::Key, role: None, key: 0..0, signed: false },
+                place,
+            );
         }
         match value.kind() {
             Kind::String => self.note(value, Form::String, place),
@@ -300,7 +305,9 @@ impl<'t> Walk<'t> {
 
     fn note(&mut self, value: Value<'t>, form: Form, place: Place) {
         let key = if place.zone == Zone::Free { value.key_span() } else { 0..0 };
-        let field = TextField { span: value.content_span(), form, role: None, key };
+        let signed = value.key() == "thinking"
+            && value.parent().is_some_and(|part| part.get_string("signature").is_some());
+        let field = TextField { span: value.content_span(), form, role: None, key, signed };
         self.push(field, place);
     }
 

@@ -1,0 +1,236 @@
+//! The arguments of a tool call: JSON that arrives in pieces, as text of a string.
+//!
+//! Strings are inspected without their escapes and written with them, numbers are inspected and
+//! become strings where they are replaced, so that valid JSON stays valid. Where the pieces turn out
+//! not to be JSON, the rest is inspected as plain text.
+
+use weir_detect::Pseudonyms;
+
+use crate::run::{Piece, TextRun};
+use crate::{MAX_CONTEXT_KEY, Watch, key_context};
+
+/// Longest number that is inspected as one; a longer one is plain text.
+const MAX_NUMBER: usize = 128;
+
+/// The arguments of one tool call.
+pub(crate) struct Arguments {
+    state: State,
+    /// One entry per open container: whether it is an object.
+    open: Vec<bool>,
+    /// The next string of an object is a key.
+    key_next: bool,
+    /// The last key as written, for the context of its value.
+    key: String,
+    /// A piece of an escape that the last event cut.
+    escape: String,
+}
+
+enum State {
+    /// Between values.
+    Between,
+    /// In a string.
+    Text { run: Box<TextRun>, key: bool },
+    /// In a number.
+    Number(String),
+    /// This is no JSON.
+    Plain(Box<TextRun>),
+}
+
+impl Arguments {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Between,
+            open: Vec::new(),
+            key_next: false,
+            key: String::new(),
+            escape: String::new(),
+        }
+    }
+
+    /// Bytes held back.
+    pub(crate) fn held_back(&self) -> usize {
+        let held = match &self.state {
+            State::Between => 0,
+            State::Text { run, .. } | State::Plain(run) => run.held_back(),
+            State::Number(digits) => digits.len(),
+        };
+        held + self.escape.len()
+    }
+
+    /// Takes the next piece.
+    pub(crate) fn push(
+        &mut self,
+        watch: &Watch,
+        mut text: &str,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) {
+        while !text.is_empty() && !piece.blocked {
+            text = match std::mem::replace(&mut self.state, State::Between) {
+                State::Between => self.between(watch, text, piece),
+                State::Text { run, key } => self.string(run, key, text, names, piece),
+                State::Number(digits) => self.number(watch, digits, text, names, piece),
+                State::Plain(mut run) => {
+                    run.push(text, names, piece);
+                    self.state = State::Plain(run);
+                    ""
+                }
+            };
+        }
+    }
+
+    /// Ends the arguments, complete or not.
+    pub(crate) fn finish(&mut self, watch: &Watch, names: &mut Pseudonyms, piece: &mut Piece) {
+        match std::mem::replace(&mut self.state, State::Between) {
+            State::Between => {}
+            State::Text { mut run, .. } | State::Plain(mut run) => run.finish(names, piece),
+            State::Number(digits) => self.number_ended(watch, &digits, names, piece),
+        }
+        piece.text.push_str(&std::mem::take(&mut self.escape));
+    }
+
+    /// Passes what stands between values; returns what is left of `text`.
+    fn between<'t>(&mut self, watch: &Watch, text: &'t str, piece: &mut Piece) -> &'t str {
+        for (at, byte) in text.bytes().enumerate() {
+            let rest = text.get(at + 1..).unwrap_or_default();
+            match byte {
+                b'"' => {
+                    let key = self.key_next && self.open.last() == Some(&true);
+                    let context = if key { String::new() } else { self.context() };
+                    let run = Box::new(TextRun::new(watch, &context, true));
+                    if key {
+                        self.key.clear();
+                    }
+                    self.state = State::Text { run, key };
+                    piece.text.push('"');
+                    return rest;
+                }
+                b'-' | b'0'..=b'9' => {
+                    self.state = State::Number(String::new());
+                    return text.get(at..).unwrap_or_default();
+                }
+                b'{' | b'[' => self.open.push(byte == b'{'),
+                b'}' | b']' => drop(self.open.pop()),
+                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
+                // true, false, null
+                b't' | b'r' | b'u' | b'e' | b'f' | b'a' | b'l' | b's' | b'n' => {}
+                _ => {
+                    self.state = State::Plain(Box::new(TextRun::new(watch, "", false)));
+                    return text.get(at..).unwrap_or_default();
+                }
+            }
+            match byte {
+                b'{' | b',' => self.key_next = true,
+                b':' => self.key_next = false,
+                _ => {}
+            }
+            piece.text.push(char::from(byte));
+        }
+        ""
+    }
+
+    /// The context of a value: the key it stands under.
+    fn context(&self) -> String {
+        if self.open.last() == Some(&true) { key_context(&self.key) } else { String::new() }
+    }
+
+    /// Goes on in a string; returns what is left of `text`.
+    fn string<'t>(
+        &mut self,
+        mut run: Box<TextRun>,
+        key: bool,
+        text: &'t str,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) -> &'t str {
+        if !self.escape.is_empty() {
+            let rest = self.escaped(&mut run, text, names, piece);
+            self.state = State::Text { run, key };
+            return rest;
+        }
+        let end = memchr::memchr2(b'"', b'\\', text.as_bytes()).unwrap_or(text.len());
+        let (run_of_text, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+        if key && self.key.len() <= MAX_CONTEXT_KEY {
+            self.key.push_str(run_of_text);
+        }
+        if !run_of_text.is_empty() {
+            run.push(run_of_text, names, piece);
+        }
+        match rest.strip_prefix('"') {
+            Some(rest) => {
+                run.finish(names, piece);
+                piece.text.push('"');
+                rest
+            }
+            None => {
+                self.escape.push_str(rest.get(..1).unwrap_or_default());
+                self.state = State::Text { run, key };
+                rest.get(1..).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Goes on in an escape; returns what is left of `text`.
+    fn escaped<'t>(
+        &mut self,
+        run: &mut TextRun,
+        text: &'t str,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) -> &'t str {
+        let mut rest = text.chars();
+        while let Some(next) = rest.next() {
+            self.escape.push(next);
+            match weir_wire::content::unescape_one(self.escape.as_bytes()) {
+                Ok(None) => {}
+                Ok(Some(character)) => {
+                    run.push_escape(character, &std::mem::take(&mut self.escape), names, piece);
+                    return rest.as_str();
+                }
+                // No escape that JSON knows: its characters are text.
+                Err(_) => {
+                    run.push(&std::mem::take(&mut self.escape), names, piece);
+                    return rest.as_str();
+                }
+            }
+        }
+        ""
+    }
+
+    fn number<'t>(
+        &mut self,
+        watch: &Watch,
+        mut digits: String,
+        text: &'t str,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) -> &'t str {
+        let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+        let len = text.bytes().take_while(|byte| part(byte)).count();
+        let (more, rest) = text.split_at_checked(len).unwrap_or((text, ""));
+        digits.push_str(more);
+        if digits.len() > MAX_NUMBER {
+            let mut run = Box::new(TextRun::new(watch, "", false));
+            run.push(&digits, names, piece);
+            self.state = State::Plain(run);
+        } else if rest.is_empty() {
+            self.state = State::Number(digits);
+        } else {
+            self.number_ended(watch, &digits, names, piece);
+        }
+        rest
+    }
+
+    fn number_ended(&self, watch: &Watch, digits: &str, names: &mut Pseudonyms, piece: &mut Piece) {
+        let mut run = TextRun::new(watch, &self.context(), true);
+        let mut own = Piece::new();
+        run.push(digits, names, &mut own);
+        run.finish(names, &mut own);
+        let quote = if own.exact { "" } else { "\"" };
+        piece.text.extend([quote, &own.text, quote]);
+        piece.applied.append(&mut own.applied);
+        piece.exact &= own.exact;
+        piece.redacted |= own.redacted;
+        piece.blocked |= own.blocked;
+    }
+}

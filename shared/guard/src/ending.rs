@@ -1,0 +1,43 @@
+//! How a stream ends that may not go on: an error event of the dialect, then the dialect's end.
+
+use weir_wire::error::ErrorReply;
+use weir_wire::path::{Dialect, Operation};
+
+/// The events that end a stream with `error`.
+///
+/// OpenAI's clients raise an error for a data object with a member `error`, and other readers wait
+/// for `[DONE]`; in the Responses API the error is an event of its own. Anthropic's and Gemini's
+/// clients take an error event as the end.
+pub(crate) fn refusal(
+    error: &ErrorReply,
+    dialect: Dialect,
+    operation: Option<Operation>,
+) -> Vec<u8> {
+    let body = error.body(dialect);
+    let mut out = Vec::with_capacity(body.len() + 64);
+    match (dialect, operation) {
+        (Dialect::Anthropic, _) => {
+            out.extend(b"event: error\ndata: ");
+            out.extend(body);
+            out.extend(b"\n\n");
+        }
+        (Dialect::OpenAi, Some(Operation::Responses)) => {
+            out.extend(b"event: error\ndata: {\"type\":\"error\",\"code\":\"");
+            out.extend(error.code.bytes());
+            out.extend(b"\",\"message\":");
+            out.extend(weir_wire::edit::json_string(&error.message));
+            out.extend(b",\"param\":null,\"sequence_number\":0}\n\n");
+        }
+        (Dialect::OpenAi, _) => {
+            out.extend(b"data: ");
+            out.extend(body);
+            out.extend(b"\n\ndata: [DONE]\n\n");
+        }
+        (Dialect::Gemini | Dialect::Kserve, _) => {
+            out.extend(b"data: ");
+            out.extend(body);
+            out.extend(b"\n\n");
+        }
+    }
+    out
+}

@@ -1,0 +1,74 @@
+//! Inspecting requests and responses: every text of every dialect, edited by span.
+//!
+//! `weir-wire` says where text is, `weir-detect` what is sensitive in it; this crate brings the two
+//! together. Bodies go in, edited bodies come out, with a [`Report`] that names rules and counts
+//! and never a value.
+//!
+//! # Overview
+//! - [`inspect_request`]: a whole request body.
+//! - [`inspect_response`]: a whole response body.
+//! - [`StreamGuard`]: a response of server-sent events, chunk by chunk.
+//! - [`Watch`]: what of a request matters for its response.
+//!
+//! # The chunk-invariance law
+//! For every way to cut a stream into chunks, the concatenated output is byte-identical: events are
+//! judged whole, in their order, and the text of a choice goes through one inspector whatever the
+//! events are that bring it.
+
+mod arguments;
+mod body;
+mod channel;
+mod ending;
+mod envelope;
+mod report;
+mod run;
+mod stream;
+
+pub use body::{Inspected, Refusal, RequestInspection, inspect_request, inspect_response};
+pub use report::{Outcome, Report, Tally, Trouble};
+pub use stream::{MAX_EVENT_BYTES, StreamGuard};
+
+use std::sync::Arc;
+
+use weir_detect::{Direction, Inspector, Policy, Pseudonyms, SystemPrompt};
+
+/// What of a request matters for inspecting its response.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// Whether the rules marked optional are skipped.
+    pub saturated: bool,
+    /// What must not leak.
+    pub system_prompt: Option<Arc<SystemPrompt>>,
+    /// The values that the request's pseudonyms stand for.
+    pub pseudonyms: Arc<Pseudonyms>,
+}
+
+impl Watch {
+    /// For a response to a request that was not inspected.
+    pub fn new(policy: Arc<Policy>) -> Self {
+        let pseudonyms = Arc::new(Pseudonyms::default());
+        Self { policy, saturated: false, system_prompt: None, pseudonyms }
+    }
+
+    fn inspector(&self, context: &str) -> Inspector {
+        let prompt = self.system_prompt.clone();
+        let inspector = self.policy.inspector(Direction::Response, self.saturated, prompt);
+        if context.is_empty() { inspector } else { inspector.with_context(context) }
+    }
+}
+
+/// Longest key that is shown to the scanner before a value, in bytes.
+const MAX_CONTEXT_KEY: usize = 64;
+
+/// The context of a value in JSON of any form: its key, written as JSON writes it.
+fn key_context(key: &str) -> String {
+    if key.is_empty() || key.len() > MAX_CONTEXT_KEY {
+        return String::new();
+    }
+    format!("\"{key}\": \"")
+}
+
+#[cfg(test)]
+mod tests;
