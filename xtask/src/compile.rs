@@ -15,7 +15,7 @@ const SUITE_LIMIT: u64 = 1_500_000;
 
 /// The modules: the name of the file in `target/weir/`, which is also that of the folder in
 /// `filters/`, and of the package after `weir-`.
-const MODULES: [&str; 4] = ["suite", "model-router", "endpoint-picker", "intake"];
+const MODULES: [&str; 5] = ["suite", "model-router", "guardrail", "endpoint-picker", "intake"];
 
 /// The packages of the native binaries that a user starts, or that the demo and the tests start.
 const BINARIES: [&str; 4] = ["weir-sidecar", "weir-replica", "weir-cli", "weir-demo"];

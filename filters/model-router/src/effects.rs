@@ -1,8 +1,7 @@
 //! Applies a decision to the stream.
 
-use weir_host::{Body, HeaderMap, Host, HostError};
+use weir_host::{HeaderMap, Host, HostError};
 use weir_request::Opening;
-use weir_wire::edit::{self, Edit};
 
 use crate::decision::Decision;
 
@@ -25,7 +24,7 @@ pub(crate) fn apply<H: Host>(
     decision: &Decision,
     body_len: usize,
 ) -> Result<(), HostError> {
-    edit_body(host, opening, &decision.edits, body_len)?;
+    weir_request::edit_body(host, opening, &decision.edits, body_len)?;
     if let Some(path) = &decision.path {
         host.set_header(HeaderMap::Request, ":path", path)?;
     }
@@ -34,22 +33,4 @@ pub(crate) fn apply<H: Host>(
     host.set_state("weir.pool", decision.target.pool.as_bytes())?;
     host.set_header(HeaderMap::Request, MODEL, decision.model.as_bytes())?;
     host.set_header(HeaderMap::Request, BASE_MODEL, decision.target.base_model.as_bytes())
-}
-
-fn edit_body<H: Host>(
-    host: &H,
-    opening: &Opening,
-    edits: &[Edit],
-    body_len: usize,
-) -> Result<(), HostError> {
-    let Some(end) = edits.iter().map(|edit| edit.span.end).max() else { return Ok(()) };
-    let front = host.body(Body::Request, 0, end)?;
-    let edited = edit::apply(&front, edits).map_err(|_| HostError::BadArgument)?;
-    host.replace_body_front(Body::Request, front.len(), &edited)?;
-    let length = body_len.saturating_sub(front.len()).saturating_add(edited.len());
-    // A stale length would truncate the body upstream; a chunked request has none to correct.
-    if opening.header("content-length").is_some() {
-        host.set_header(HeaderMap::Request, "content-length", length.to_string().as_bytes())?;
-    }
-    Ok(())
 }

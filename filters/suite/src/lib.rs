@@ -1,12 +1,13 @@
 //! Every Weir filter in one module, so that a worker runs one VM for all of them.
 //!
-//! The plugin's `root_id` says which filter it is: `model-router`, `endpoint-picker` or `intake`, or
-//! `gateway` for the first two in one, which costs least.
+//! The plugin's `root_id` says which filter it is: `model-router`, `guardrail`, `endpoint-picker` or
+//! `intake`, or `gateway` for the first three in one, which costs least.
 
 mod chain;
 mod gateway;
 
 use weir_endpoint_picker as endpoint_picker;
+use weir_guardrail as guardrail;
 use weir_host::{Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_intake as intake;
 use weir_model_router as model_router;
@@ -30,6 +31,7 @@ impl<H: Host> Suite<H> {
         match std::str::from_utf8(root_id).ok()? {
             endpoint_picker::ROOT_ID => Some(Box::new(endpoint_picker::Root::new(host))),
             gateway::ROOT_ID => Some(Box::new(gateway::Gateway::new(host))),
+            guardrail::ROOT_ID => Some(Box::new(guardrail::Root::new(host))),
             intake::ROOT_ID => Some(Box::new(intake::Root::new(host))),
             model_router::ROOT_ID => Some(Box::new(model_router::Root::new(host))),
             _ => None,
@@ -53,10 +55,11 @@ impl<H: Host> RootContext for Suite<H> {
                 self.host.log(
                     LogLevel::Error,
                     &format!(
-                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}, {}",
+                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}, {}, {}",
                         self.context_id,
                         String::from_utf8_lossy(&root_id),
                         model_router::ROOT_ID,
+                        guardrail::ROOT_ID,
                         endpoint_picker::ROOT_ID,
                         intake::ROOT_ID,
                         gateway::ROOT_ID

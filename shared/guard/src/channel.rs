@@ -106,8 +106,7 @@ impl ChannelState {
         let mut text = std::mem::take(&mut self.ready);
         text.push_str(&piece.text);
         let mut at = self.sent;
-        while self.waiting.front().is_some_and(|first| first.span.end <= until) {
-            let Some(envelope) = self.waiting.pop_front() else { break };
+        while let Some(envelope) = self.waiting.pop_front_if(|first| first.span.end <= until) {
             let own = if exact { envelope.span.end.saturating_sub(at) } else { text.len() };
             let rest = text.split_off(own.min(text.len()));
             let unchanged = exact && at == envelope.span.start;
@@ -118,12 +117,10 @@ impl ChannelState {
         // White space alone is not worth an event of its own: it comes with its word.
         let worth = !text.trim_ascii().is_empty();
         let divisible = |first: &Envelope| !first.is_indivisible();
-        if worth && self.waiting.front().is_some_and(divisible) {
-            if let Some(envelope) = self.waiting.pop_front() {
-                envelope.write(Some(&text), bare, out);
-                self.last = Some(envelope);
-                text.clear();
-            }
+        if worth && let Some(envelope) = self.waiting.pop_front_if(|first| divisible(first)) {
+            envelope.write(Some(&text), bare, out);
+            self.last = Some(envelope);
+            text.clear();
         }
         if text.is_empty() || self.waiting.is_empty() {
             (self.sent, self.ready_exact) = (until, true);

@@ -9,6 +9,7 @@
 
 pub mod endpoint_picker;
 pub mod error;
+pub mod guardrail;
 pub mod intake;
 pub mod model_router;
 pub mod plugin;

@@ -126,6 +126,11 @@ impl Policy {
         self.roles.is_empty() || self.roles.iter().any(|inspected| inspected == role)
     }
 
+    /// Whether any rule may be skipped while the pool is saturated.
+    pub fn has_optional_rules(&self) -> bool {
+        self.treatments.iter().flatten().any(|treatment| treatment.optional)
+    }
+
     /// Whether the system prompt is looked for in responses.
     pub fn watches_leaks(&self) -> bool {
         self.selection(Direction::Response, false).has(Group::Leak)

@@ -45,6 +45,12 @@ pub(crate) mod present {
     pub(crate) const MAX_LORA: u8 = 1 << 7;
 }
 
+/// Requests waiting at a full endpoint: the default of llm-d's saturation detector.
+const FULL_QUEUE: f64 = 5.0;
+
+/// Share of the KV cache in use at a full endpoint: the same detector's default.
+const FULL_KV_CACHE: f64 = 0.8;
+
 /// Why bytes are no compact view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -191,6 +197,21 @@ impl CompactView {
     #[must_use]
     pub fn endpoints(&self) -> &[EndpointRecord] {
         &self.endpoints
+    }
+
+    /// Whether the endpoints that take requests have no room left: the mean of what each has used,
+    /// the larger of its queue in [`FULL_QUEUE`] and its KV cache in [`FULL_KV_CACHE`], is 1 or more.
+    /// That is the rule of llm-d's saturation detector. What is not known counts as unused.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        let used = |endpoint: &EndpointRecord| {
+            let waiting = f64::from(endpoint.waiting.unwrap_or(0));
+            let cache = f64::from(endpoint.kv_cache_use.unwrap_or(0.0));
+            (waiting / FULL_QUEUE).max(cache / FULL_KV_CACHE)
+        };
+        let takes = self.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
+        let (count, sum) = takes.fold((0u32, 0.0), |(count, sum), e| (count + 1, sum + used(e)));
+        count > 0 && sum >= f64::from(count)
     }
 
     /// `ip:port` of an endpoint of this view, ready for the header.

@@ -1,0 +1,150 @@
+//! The request's way.
+
+use std::rc::Rc;
+
+use weir_detect::{Direction, OnTrouble};
+use weir_guard::{Inspected, Refusal, Report, RequestInspection, Trouble, Watch, inspect_request};
+use weir_host::{Body, HeaderMap, Host, HostError};
+use weir_request::{Opening, edit_body};
+use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
+use weir_wire::error::ErrorReply;
+use weir_wire::path::{Dialect, Operation};
+
+use crate::root::Shared;
+
+/// What the request's headers said, and what was found so far.
+pub(crate) struct Exchange {
+    pub(crate) policy: Rc<GuardrailPolicy>,
+    pub(crate) opening: Opening,
+    pub(crate) watch: Watch,
+    pub(crate) found: Report,
+}
+
+/// How a request goes on.
+pub(crate) enum Next {
+    /// Its body has to be read.
+    Read,
+    /// It passes.
+    Pass,
+    /// It is refused.
+    Refuse(ErrorReply),
+}
+
+impl Exchange {
+    pub(crate) fn new(policy: Rc<GuardrailPolicy>, opening: Opening) -> Self {
+        let watch = Watch::new(policy.policy.clone());
+        Self { policy, opening, watch, found: Report::default() }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.opening.dialect()
+    }
+
+    pub(crate) fn operation(&self) -> Option<Operation> {
+        self.opening.endpoint().map(|endpoint| endpoint.operation)
+    }
+
+    /// Whether neither the request nor its response is for this filter.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.opening.endpoint().is_none() && self.policy.unknown_paths == UnknownPaths::Pass
+    }
+
+    /// Looks at the headers. A response that is to be read must not come compressed.
+    ///
+    /// # Errors
+    /// What the host says to the removal of a header.
+    pub(crate) fn open<H: Host>(&mut self, host: &H, has_body: bool) -> Result<Next, HostError> {
+        let inspects = self.policy.inspects;
+        if inspects.responses && self.opening.header("accept-encoding").is_some() {
+            host.remove_header(HeaderMap::Request, "accept-encoding")?;
+        }
+        if !inspects.requests || !has_body {
+            return Ok(Next::Pass);
+        }
+        Ok(match self.unreadable() {
+            Some(trouble) => self.trouble(trouble),
+            None => Next::Read,
+        })
+    }
+
+    /// Why the body cannot be inspected, as far as the headers tell.
+    fn unreadable(&self) -> Option<Trouble> {
+        let encoding = self.opening.header("content-encoding").unwrap_or(b"identity");
+        if !encoding.eq_ignore_ascii_case(b"identity") {
+            return Some(Trouble::Compressed);
+        }
+        // Anything else is tried as JSON: servers read JSON whatever the client calls it.
+        let kind = self.opening.header("content-type").unwrap_or_default();
+        let form = b"multipart/form-data";
+        if kind.get(..form.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(form)) {
+            return Some(Trouble::ContentType);
+        }
+        let announced = self.opening.header("content-length");
+        let announced = announced.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        announced.is_some_and(|length: u64| self.is_too_large(length)).then_some(Trouble::TooLarge)
+    }
+
+    pub(crate) fn is_too_large(&self, length: u64) -> bool {
+        length > self.policy.max_body_bytes
+    }
+
+    /// What the policy does about something that cannot be inspected.
+    pub(crate) fn trouble(&mut self, trouble: Trouble) -> Next {
+        let refused = self.found.trouble(trouble, self.policy.policy.on_unscannable);
+        if !refused {
+            return Next::Pass;
+        }
+        Next::Refuse(match trouble {
+            Trouble::TooLarge => {
+                let limit = usize::try_from(self.policy.max_body_bytes).unwrap_or(usize::MAX);
+                ErrorReply::too_large(limit)
+            }
+            _ => ErrorReply::content_policy_violation(&self.found.blocking()),
+        })
+    }
+
+    /// Inspects the whole body, which is held, and edits it.
+    ///
+    /// # Errors
+    /// What the host says to the edits.
+    pub(crate) fn inspect<H: Host>(
+        &mut self,
+        host: &H,
+        shared: &Shared,
+    ) -> Result<Next, HostError> {
+        let body = host.body(Body::Request, 0, usize::MAX)?;
+        if self.is_too_large(body.len() as u64) {
+            return Ok(self.trouble(Trouble::TooLarge));
+        }
+        if body.is_empty() {
+            return Ok(Next::Pass);
+        }
+        let policy = &self.policy.policy;
+        let saturated =
+            policy.has_optional_rules() && shared.saturation.borrow_mut().of_request(host);
+        let started_ns = host.now_ns();
+        let known = self.opening.endpoint().is_some();
+        let RequestInspection { inspected, watch } =
+            inspect_request(policy, &body, known, saturated);
+        let took_ns = host.now_ns().saturating_sub(started_ns);
+        shared.metrics.scanned(host, Direction::Request, took_ns);
+        let Inspected { edits, report, refusal } = inspected;
+        self.watch = watch;
+        self.found = report;
+        match refusal {
+            None => edit_body(host, &self.opening, &edits, body.len()).map(|()| Next::Pass),
+            Some(Refusal::Malformed(error)) => Ok(Next::Refuse(ErrorReply::from(&error))),
+            Some(Refusal::Policy) => {
+                let rules = self.found.blocking();
+                Ok(Next::Refuse(ErrorReply::content_policy_violation(&rules)))
+            }
+        }
+    }
+
+    /// Whether a failure of the filter itself lets the exchange go on.
+    pub(crate) fn survives_failure(&mut self) -> bool {
+        let treatment = self.policy.policy.on_error;
+        self.found.trouble(Trouble::Internal, treatment);
+        treatment != OnTrouble::Block
+    }
+}

@@ -1,0 +1,157 @@
+//! The response's way.
+
+use weir_detect::Direction;
+use weir_guard::{Inspected, Report, StreamGuard, Trouble, Watch, inspect_response};
+use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
+use weir_wire::edit;
+use weir_wire::error::ErrorReply;
+
+use crate::request::Exchange;
+use crate::root::Shared;
+
+/// What a response is.
+pub(crate) enum Response {
+    /// Held until it is complete.
+    Whole { json: bool, has_length: bool },
+    /// Passed on event by event; with the time that took so far.
+    Stream { guard: Box<StreamGuard>, took_ns: u64 },
+}
+
+/// How a response goes on from its headers.
+pub(crate) enum Opened {
+    /// It is inspected.
+    Inspected(Response),
+    /// It passes.
+    Passes,
+    /// It is withheld.
+    Withheld(ErrorReply),
+}
+
+/// Looks at the headers of a response that has a body.
+///
+/// # Errors
+/// What the host says to the removal of a header.
+pub(crate) fn open<H: Host>(
+    host: &H,
+    exchange: &Exchange,
+    found: &mut Report,
+) -> Result<Opened, HostError> {
+    let headers = host.header_block(HeaderMap::Response);
+    let has_length = headers.get("content-length").is_some();
+    let trouble = match kind(&headers) {
+        Err(trouble) => trouble,
+        Ok(Kind::Events) => {
+            if has_length {
+                host.remove_header(HeaderMap::Response, "content-length")?;
+            }
+            let watch = exchange.watch.clone();
+            let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation());
+            return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), took_ns: 0 }));
+        }
+        Ok(kind) => {
+            let json = kind == Kind::Json;
+            return Ok(Opened::Inspected(Response::Whole { json, has_length }));
+        }
+    };
+    Ok(match withheld(exchange, found, trouble) {
+        Some(error) => Opened::Withheld(error),
+        None => Opened::Passes,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Events,
+    Json,
+    Text,
+}
+
+fn kind(headers: &HeaderBlock) -> Result<Kind, Trouble> {
+    let encoding = headers.get("content-encoding").unwrap_or(b"identity");
+    if !encoding.eq_ignore_ascii_case(b"identity") {
+        return Err(Trouble::Compressed);
+    }
+    let kind = headers.get("content-type").unwrap_or_default();
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let kind = kind.to_ascii_lowercase();
+    match kind.as_slice() {
+        b"text/event-stream" => Ok(Kind::Events),
+        b"application/json" | b"application/problem+json" => Ok(Kind::Json),
+        text if text.starts_with(b"text/") => Ok(Kind::Text),
+        _ => Err(Trouble::ContentType),
+    }
+}
+
+/// The reply in place of a response that cannot be inspected; `None` if the policy lets it pass.
+fn withheld(exchange: &Exchange, found: &mut Report, trouble: Trouble) -> Option<ErrorReply> {
+    let refused = found.trouble(trouble, exchange.policy.policy.on_unscannable);
+    refused.then(|| ErrorReply::response_violation(&found.blocking()))
+}
+
+/// Inspects a whole body, which is held, and edits it. Answers with the reply in its place if it
+/// is withheld.
+///
+/// # Errors
+/// What the host says to the edits.
+pub(crate) fn inspect_whole<H: Host>(
+    host: &H,
+    shared: &Shared,
+    exchange: &Exchange,
+    (json, has_length): (bool, bool),
+    found: &mut Report,
+) -> Result<Option<ErrorReply>, HostError> {
+    let body = host.body(Body::Response, 0, usize::MAX)?;
+    if exchange.is_too_large(body.len() as u64) {
+        return Ok(withheld(exchange, found, Trouble::TooLarge));
+    }
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let started_ns = host.now_ns();
+    let watch: &Watch = &exchange.watch;
+    let Inspected { edits, report, refusal } = inspect_response(watch, &body, json);
+    let took_ns = host.now_ns().saturating_sub(started_ns);
+    shared.metrics.scanned(host, Direction::Response, took_ns);
+    *found = report;
+    if refusal.is_some() {
+        return Ok(Some(ErrorReply::response_violation(&found.blocking())));
+    }
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    let edited = edit::apply(&body, &edits).map_err(|_| HostError::BadArgument)?;
+    host.replace_body_front(Body::Response, usize::MAX, &edited)?;
+    if has_length {
+        let length = edited.len().to_string();
+        host.set_header(HeaderMap::Response, "content-length", length.as_bytes())?;
+    }
+    Ok(None)
+}
+
+/// Passes a chunk of a stream, of which `size` bytes are there, through its inspection.
+///
+/// # Errors
+/// What the host says; the chunk may then not pass.
+pub(crate) fn inspect_chunk<H: Host>(
+    host: &H,
+    guard: &mut StreamGuard,
+    took_ns: &mut u64,
+    size: usize,
+    end_of_stream: bool,
+) -> Result<(), HostError> {
+    let chunk = if size == 0 { Vec::new() } else { host.body(Body::Response, 0, size)? };
+    let started_ns = host.now_ns();
+    let mut out = Vec::with_capacity(chunk.len());
+    guard.push(&chunk, &mut out);
+    if end_of_stream {
+        guard.finish(&mut out);
+    }
+    *took_ns += host.now_ns().saturating_sub(started_ns);
+    if out == chunk {
+        return Ok(());
+    }
+    if chunk.is_empty() {
+        return host.append_body(Body::Response, &out);
+    }
+    host.replace_body_front(Body::Response, chunk.len(), &out)
+}

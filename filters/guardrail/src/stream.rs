@@ -1,0 +1,318 @@
+//! One request and its response.
+
+use std::rc::Rc;
+
+use weir_detect::Direction;
+use weir_guard::Report;
+use weir_host::{Action, Body, Context, Host, HostError, HttpContext, LogLevel};
+use weir_request::{Opening, policy_for, respond};
+use weir_wire::error::ErrorReply;
+use weir_wire::path::Dialect;
+
+use crate::audit;
+use crate::request::{Exchange, Next};
+use crate::response::{self, Opened, Response};
+use crate::root::Shared;
+
+/// How far an exchange has come.
+enum Phase {
+    /// Not for this filter.
+    Passing,
+    /// The request's body is being read.
+    Reading(Box<Exchange>),
+    /// The request is on its way, or its response passes uninspected.
+    Sent(Box<Exchange>),
+    /// The response is being inspected.
+    Answering(Box<Exchange>, Response),
+    /// Answered from here, or the rest of the response withheld.
+    Refused,
+}
+
+pub(crate) struct Stream<H: Host> {
+    host: H,
+    context_id: u32,
+    /// `None` when the configuration was refused: every request then fails.
+    shared: Option<Rc<Shared>>,
+    phase: Phase,
+    /// What was found in the request, and in the response.
+    found: [Report; 2],
+    reported: bool,
+}
+
+impl<H: Host> Stream<H> {
+    pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
+        let found = Default::default();
+        Self { host, context_id, shared, phase: Phase::Passing, found, reported: false }
+    }
+
+    fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
+        let opening = Opening::read(&self.host);
+        let dialect = opening.dialect();
+        let Ok(policy) = policy_for(&self.host, &shared.policies) else {
+            self.host.log(LogLevel::Error, UNKNOWN_POLICY);
+            return self.refuse(dialect, &ErrorReply::misconfigured());
+        };
+        let mut exchange = Box::new(Exchange::new(policy, opening));
+        if exchange.is_foreign() {
+            return Action::Continue;
+        }
+        match exchange.open(&self.host, !end_of_stream) {
+            Ok(Next::Read) if shared.probe.is_missing() => {
+                self.refuse(dialect, &ErrorReply::misconfigured())
+            }
+            Ok(Next::Read) => {
+                shared.probe.paused(&self.host, self.context_id);
+                self.phase = Phase::Reading(exchange);
+                Action::Pause
+            }
+            other => self.go_on(shared, exchange, other),
+        }
+    }
+
+    /// What became of a request that was looked at.
+    fn go_on(
+        &mut self,
+        shared: &Shared,
+        mut exchange: Box<Exchange>,
+        next: Result<Next, HostError>,
+    ) -> Action {
+        let dialect = exchange.dialect();
+        let next = next.unwrap_or_else(|error| {
+            self.host.log(LogLevel::Error, &format!("weir.guardrail: request: {error}"));
+            match exchange.survives_failure() {
+                true => Next::Pass,
+                false => Next::Refuse(ErrorReply::misconfigured()),
+            }
+        });
+        let [request, _] = &mut self.found;
+        *request = std::mem::take(&mut exchange.found);
+        shared.metrics.count(&self.host, Direction::Request, request);
+        if !request.is_empty() {
+            self.leave();
+        }
+        match next {
+            Next::Refuse(error) => self.refuse(dialect, &error),
+            Next::Pass | Next::Read => {
+                self.phase = Phase::Sent(exchange);
+                Action::Continue
+            }
+        }
+    }
+
+    fn advance(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
+        match std::mem::replace(&mut self.phase, Phase::Passing) {
+            Phase::Reading(mut exchange) => {
+                if exchange.is_too_large(size as u64) {
+                    let next = exchange.trouble(weir_guard::Trouble::TooLarge);
+                    return self.go_on(shared, exchange, Ok(next));
+                }
+                if !end_of_stream {
+                    self.phase = Phase::Reading(exchange);
+                    return Action::Pause;
+                }
+                let next = exchange.inspect(&self.host, shared);
+                self.go_on(shared, exchange, next)
+            }
+            Phase::Refused => {
+                self.phase = Phase::Refused;
+                Action::Pause
+            }
+            other => {
+                self.phase = other;
+                Action::Continue
+            }
+        }
+    }
+
+    fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
+        respond(&self.host, dialect, error, "weir_guardrail");
+        self.phase = Phase::Refused;
+        Action::Pause
+    }
+
+    fn open_response(&mut self, shared: &Shared, exchange: Box<Exchange>) -> Action {
+        let dialect = exchange.dialect();
+        let [_, found] = &mut self.found;
+        match response::open(&self.host, &exchange, found) {
+            Ok(Opened::Passes) => {
+                self.close(shared);
+                Action::Continue
+            }
+            Ok(Opened::Withheld(error)) => {
+                self.close(shared);
+                self.refuse(dialect, &error)
+            }
+            Ok(Opened::Inspected(response)) => {
+                let held = matches!(response, Response::Whole { .. });
+                self.phase = Phase::Answering(exchange, response);
+                if held { Action::Pause } else { Action::Continue }
+            }
+            Err(error) => self.response_failed(shared, exchange, error),
+        }
+    }
+
+    /// The host did not do what inspecting a response needs.
+    fn response_failed(
+        &mut self,
+        shared: &Shared,
+        mut exchange: Box<Exchange>,
+        error: HostError,
+    ) -> Action {
+        self.host.log(LogLevel::Error, &format!("weir.guardrail: response: {error}"));
+        let survives = exchange.survives_failure();
+        let [_, found] = &mut self.found;
+        found.trouble(weir_guard::Trouble::Internal, exchange.policy.policy.on_error);
+        self.close(shared);
+        if survives {
+            return Action::Continue;
+        }
+        self.refuse(exchange.dialect(), &ErrorReply::misconfigured())
+    }
+
+    fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
+        match std::mem::replace(&mut self.phase, Phase::Passing) {
+            Phase::Answering(exchange, Response::Whole { json, has_length }) => {
+                if !end_of_stream && !exchange.is_too_large(size as u64) {
+                    let response = Response::Whole { json, has_length };
+                    self.phase = Phase::Answering(exchange, response);
+                    return Action::Pause;
+                }
+                self.answer_whole(shared, exchange, (json, has_length))
+            }
+            Phase::Answering(exchange, Response::Stream { mut guard, mut took_ns }) => {
+                let host = &self.host;
+                let passed =
+                    response::inspect_chunk(host, &mut guard, &mut took_ns, size, end_of_stream);
+                if let Err(error) = passed {
+                    let nothing = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
+                    let _ = nothing;
+                    return self.response_failed(shared, exchange, error);
+                }
+                let response = Response::Stream { guard, took_ns };
+                self.phase = Phase::Answering(exchange, response);
+                if end_of_stream {
+                    self.end_stream(shared);
+                }
+                Action::Continue
+            }
+            Phase::Refused => {
+                self.phase = Phase::Refused;
+                Action::Continue
+            }
+            other => {
+                self.phase = other;
+                Action::Continue
+            }
+        }
+    }
+
+    fn answer_whole(
+        &mut self,
+        shared: &Shared,
+        exchange: Box<Exchange>,
+        form: (bool, bool),
+    ) -> Action {
+        let [_, found] = &mut self.found;
+        match response::inspect_whole(&self.host, shared, &exchange, form, found) {
+            Ok(None) => {
+                self.close(shared);
+                Action::Continue
+            }
+            Ok(Some(error)) => {
+                self.close(shared);
+                self.refuse(exchange.dialect(), &error)
+            }
+            Err(error) => self.response_failed(shared, exchange, error),
+        }
+    }
+
+    /// A stream of events has ended, complete or cut.
+    fn end_stream(&mut self, shared: &Shared) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Passing);
+        if let Phase::Answering(_, Response::Stream { guard, took_ns }) = phase {
+            shared.metrics.scanned(&self.host, Direction::Response, took_ns);
+            let [_, found] = &mut self.found;
+            *found = guard.report().clone();
+            self.close(shared);
+        }
+    }
+
+    /// Everything about the response is known.
+    fn close(&mut self, shared: &Shared) {
+        if std::mem::replace(&mut self.reported, true) {
+            return;
+        }
+        let [_, response] = &self.found;
+        shared.metrics.count(&self.host, Direction::Response, response);
+        if !response.is_empty() {
+            self.leave();
+        }
+    }
+
+    fn leave(&self) {
+        let [request, response] = &self.found;
+        audit::leave(&self.host, request, response);
+    }
+}
+
+const UNKNOWN_POLICY: &str =
+    "weir.guardrail: the route's metadata names a policy that is not configured";
+
+impl<H: Host> Context for Stream<H> {}
+
+impl<H: Host> HttpContext for Stream<H> {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        match self.shared.clone() {
+            Some(shared) => self.start(&shared, end_of_stream),
+            None => self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured()),
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let Some(shared) = self.shared.clone() else { return Action::Pause };
+        if matches!(self.phase, Phase::Reading(_)) {
+            shared.probe.body_arrived(&self.host);
+        }
+        self.advance(&shared, size, end_of_stream)
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        let Some(shared) = self.shared.clone() else { return Action::Pause };
+        // The body has ended without saying so; all of it is held.
+        self.advance(&shared, 0, true)
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        let Some(shared) = self.shared.clone() else { return Action::Continue };
+        match std::mem::replace(&mut self.phase, Phase::Passing) {
+            Phase::Sent(exchange) if exchange.policy.inspects.responses && !end_of_stream => {
+                self.open_response(&shared, exchange)
+            }
+            other => {
+                self.phase = other;
+                Action::Continue
+            }
+        }
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match self.shared.clone() {
+            Some(shared) => self.answer(&shared, size, end_of_stream),
+            None => Action::Continue,
+        }
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        match self.shared.clone() {
+            // The body has ended without saying so.
+            Some(shared) => self.answer(&shared, 0, true),
+            None => Action::Continue,
+        }
+    }
+
+    fn on_log(&mut self) {
+        let Some(shared) = self.shared.clone() else { return };
+        shared.probe.ended(self.context_id);
+        self.end_stream(&shared);
+    }
+}

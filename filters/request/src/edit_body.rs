@@ -1,0 +1,29 @@
+//! Changing a held request body.
+
+use weir_host::{Body, HeaderMap, Host, HostError};
+use weir_wire::edit::{self, Edit};
+
+use crate::Opening;
+
+/// Makes `edits` in the request body that is held, of which `body_len` bytes are there, and corrects
+/// its length.
+///
+/// # Errors
+/// Edits that do not fit the body, or what the host says.
+pub fn edit_body<H: Host>(
+    host: &H,
+    opening: &Opening,
+    edits: &[Edit],
+    body_len: usize,
+) -> Result<(), HostError> {
+    let Some(end) = edits.iter().map(|edit| edit.span.end).max() else { return Ok(()) };
+    let front = host.body(Body::Request, 0, end)?;
+    let edited = edit::apply(&front, edits).map_err(|_| HostError::BadArgument)?;
+    host.replace_body_front(Body::Request, front.len(), &edited)?;
+    let length = body_len.saturating_sub(front.len()).saturating_add(edited.len());
+    // A stale length would truncate the body upstream; a chunked request has none to correct.
+    if opening.header("content-length").is_some() {
+        host.set_header(HeaderMap::Request, "content-length", length.to_string().as_bytes())?;
+    }
+    Ok(())
+}
