@@ -130,7 +130,7 @@ impl<H: Host> Stream<H> {
         Action::Pause
     }
 
-    fn open_response(&mut self, shared: &Shared, exchange: Box<Exchange>) -> Action {
+    fn open_response(&mut self, shared: &Shared, mut exchange: Box<Exchange>) -> Action {
         let dialect = exchange.dialect();
         let [_, found] = &mut self.found;
         match response::open(&self.host, &exchange, found) {
@@ -147,7 +147,7 @@ impl<H: Host> Stream<H> {
                 self.phase = Phase::Answering(exchange, response);
                 if held { Action::Pause } else { Action::Continue }
             }
-            Err(error) => self.response_failed(shared, exchange, error),
+            Err(error) => self.response_failed(shared, &mut exchange, error),
         }
     }
 
@@ -155,7 +155,7 @@ impl<H: Host> Stream<H> {
     fn response_failed(
         &mut self,
         shared: &Shared,
-        mut exchange: Box<Exchange>,
+        exchange: &mut Exchange,
         error: HostError,
     ) -> Action {
         self.host.log(LogLevel::Error, &format!("weir.guardrail: response: {error}"));
@@ -179,14 +179,14 @@ impl<H: Host> Stream<H> {
                 }
                 self.answer_whole(shared, exchange, (json, has_length))
             }
-            Phase::Answering(exchange, Response::Stream { mut guard, mut took_ns }) => {
+            Phase::Answering(mut exchange, Response::Stream { mut guard, mut took_ns }) => {
                 let host = &self.host;
                 let passed =
                     response::inspect_chunk(host, &mut guard, &mut took_ns, size, end_of_stream);
                 if let Err(error) = passed {
-                    let nothing = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
-                    let _ = nothing;
-                    return self.response_failed(shared, exchange, error);
+                    // What was not inspected does not pass.
+                    let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
+                    return self.response_failed(shared, &mut exchange, error);
                 }
                 let response = Response::Stream { guard, took_ns };
                 self.phase = Phase::Answering(exchange, response);
@@ -209,7 +209,7 @@ impl<H: Host> Stream<H> {
     fn answer_whole(
         &mut self,
         shared: &Shared,
-        exchange: Box<Exchange>,
+        mut exchange: Box<Exchange>,
         form: (bool, bool),
     ) -> Action {
         let [_, found] = &mut self.found;
@@ -222,7 +222,7 @@ impl<H: Host> Stream<H> {
                 self.close(shared);
                 self.refuse(exchange.dialect(), &error)
             }
-            Err(error) => self.response_failed(shared, exchange, error),
+            Err(error) => self.response_failed(shared, &mut exchange, error),
         }
     }
 
