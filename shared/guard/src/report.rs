@@ -163,6 +163,17 @@ impl Report {
             .for_each(|tally| self.count(tally.rule, tally.outcome, tally.count));
     }
 
+    /// Adds of what an event found that repeats others only what they did not show.
+    pub(crate) fn merge_repeated(&mut self, other: Report) {
+        for Tally { rule, outcome, count } in other.tallies {
+            let same = |tally: &&Tally| tally.rule == rule && tally.outcome == outcome;
+            let known = self.tallies.iter().find(same).map_or(0, |tally| tally.count);
+            if count > known {
+                self.count(rule, outcome, count - known);
+            }
+        }
+    }
+
     fn count(&mut self, rule: Cow<'static, str>, outcome: Outcome, count: u64) {
         let same = |tally: &&mut Tally| tally.rule == rule && tally.outcome == outcome;
         match self.tallies.iter_mut().find(same) {

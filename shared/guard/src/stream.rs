@@ -9,7 +9,7 @@ use weir_wire::sse::{Event, SseParser};
 
 use crate::Watch;
 use crate::arguments::Arguments;
-use crate::body::BodyInspector;
+use crate::body::{BodyInspector, Inspected};
 use crate::channel::ChannelState;
 use crate::ending;
 use crate::envelope::{Envelope, Frame, in_event, write_edited};
@@ -177,7 +177,10 @@ impl Events {
             let treatment = self.watch.policy.on_unscannable;
             self.trouble(Trouble::UnknownEvent, treatment, out);
         }
-        let edits = self.whole(&texts, &data, out);
+        // What is held back comes, and is counted, before an event that repeats it.
+        let carried: Vec<Channel> = texts.deltas.iter().map(|delta| delta.channel).collect();
+        self.end(&texts.ended, &carried, out);
+        let edits = if self.ended { Vec::new() } else { self.whole(&texts, &data, out) };
         if !self.ended {
             self.texts(event, &data, &texts, edits, out);
         }
@@ -204,37 +207,37 @@ impl Events {
         for field in texts.whole.fields.iter().filter(|field| !is_arguments(field)) {
             inspector.field(field);
         }
-        let inspected = inspector.inspected;
-        self.report.merge(inspected.report);
-        if inspected.refusal.is_some() {
-            self.refuse(out);
-            return Vec::new();
-        }
-        let mut edits = inspected.edits;
+        let Inspected { mut edits, mut report, refusal } = inspector.inspected;
+        let mut refused = refusal.is_some();
         for field in texts.whole.fields.iter().filter(is_arguments) {
-            edits.extend(self.whole_arguments(field, data, out));
+            let (edit, piece) = self.whole_arguments(field, data);
+            report.add(&piece.applied);
+            refused |= piece.blocked;
+            edits.extend(edit);
+        }
+        match texts.repeats {
+            true => self.report.merge_repeated(report),
+            false => self.report.merge(report),
+        }
+        if refused {
+            self.refuse(out);
         }
         edits
     }
 
-    /// Arguments that are repeated as a whole, edited as they were in the stream.
-    fn whole_arguments(
-        &mut self,
-        field: &TextField,
-        data: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Option<Edit> {
-        let plain = Plain::of(data.get(field.span.clone())?)?;
-        let (mut arguments, mut piece) = (Arguments::new(), Piece::new());
+    /// Arguments that come whole, edited as they would be in pieces.
+    fn whole_arguments(&mut self, field: &TextField, data: &[u8]) -> (Option<Edit>, Piece) {
+        let mut piece = Piece::new();
+        let raw = data.get(field.span.clone()).unwrap_or_default();
+        let Some(plain) = Plain::of(raw) else { return (None, piece) };
+        let mut arguments = Arguments::new();
         arguments.push(&self.watch, plain.text(), &mut self.names, &mut piece);
         if !piece.blocked {
             arguments.finish(&self.watch, &mut self.names, &mut piece);
         }
-        self.report.add(&piece.applied);
-        if piece.blocked {
-            self.refuse(out);
-        }
-        (!piece.exact).then(|| plain.edit(field.span.start, &(0..plain.text().len()), &piece.text))
+        let whole = 0..plain.text().len();
+        let edit = (!piece.exact).then(|| plain.edit(field.span.start, &whole, &piece.text));
+        (edit, piece)
     }
 
     /// Lets the texts that go on take what the event brings, and sends what may pass.
@@ -246,11 +249,6 @@ impl Events {
         edits: Vec<Edit>,
         out: &mut Vec<u8>,
     ) {
-        let carried: Vec<Channel> = texts.deltas.iter().map(|delta| delta.channel).collect();
-        self.end(&texts.ended, &carried, out);
-        if self.ended {
-            return;
-        }
         let logprobs = || texts.whole.logprobs.iter().map(|logprobs| logprobs.value.clone());
         match &texts.deltas[..] {
             [] => {

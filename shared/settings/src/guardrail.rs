@@ -93,7 +93,7 @@ pub struct GuardrailPolicy {
 /// The directions in which any rule looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inspects {
-    /// From the client.
+    /// From the client. Also true where its system prompt must not leak.
     pub requests: bool,
     /// From the replica. Also true where the request's pseudonyms have to be restored.
     pub responses: bool,
@@ -129,7 +129,7 @@ fn compile(
         policy = policy.with_hash_key(&key);
     }
     let inspects = Inspects {
-        requests: policy.is_active(Direction::Request),
+        requests: policy.is_active(Direction::Request) || policy.watches_leaks(),
         responses: policy.is_active(Direction::Response) || restores,
     };
     Ok(GuardrailPolicy {

@@ -24,3 +24,14 @@ async fn the_openai_and_anthropic_clients_work_through_the_chain() {
     }
     stack.assert_no_trap().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_see_redacted_responses_with_choices_and_tool_calls() {
+    let stack = Plan::guarding(crate::guardrail::REDACTING).start().await;
+    for script in ["guarded_openai.py", "guarded_anthropic.py"] {
+        let output = run(script, format!("http://{}", stack.envoy.clients())).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}: {errors}");
+    }
+    stack.assert_no_trap().await;
+}

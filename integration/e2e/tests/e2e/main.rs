@@ -16,6 +16,8 @@ mod configuration;
 mod documents;
 mod errors;
 mod failures;
+mod guardrail;
+mod guardrail_streams;
 mod headers;
 mod intake;
 mod modules;

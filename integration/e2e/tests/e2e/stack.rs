@@ -40,9 +40,27 @@ impl Plan {
         [Self::quickstart(), Self::shipped("envoy-config/one-filter.yaml")]
     }
 
+    /// `envoy-config/guardrail.yaml`.
+    pub(crate) fn guardrail() -> Self {
+        Self::shipped("envoy-config/guardrail.yaml")
+    }
+
+    /// The same with one policy for all routes, in flow style: `{rules: [{rules: [pii], action: mask}]}`.
+    pub(crate) fn guarding(policy: &str) -> Self {
+        let path = workspace::file("envoy-config/guardrail.yaml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let start = text.find("                      # Later rules win").unwrap();
+        let last = "                        max_response_bytes: 1048576\n";
+        let end = text.find(last).unwrap() + last.len();
+        let policies = format!(
+            "                      default: &guard {policy}\n                      strict: *guard\n"
+        );
+        Self::guardrail().replace(&text[start..end], &policies)
+    }
+
     fn shipped(path: &str) -> Self {
         let config = EnvoyConfig::from_file(path).unwrap();
-        let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY);
+        let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY).env("WEIR_HASH_KEY", KEY);
         let replicas = Settings { timing: Timing::instant(), ..Settings::default() };
         Self { config, options, replicas }
     }

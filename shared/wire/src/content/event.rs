@@ -52,6 +52,8 @@ pub enum Ended {
 pub struct EventTexts {
     /// Whether the event is one that this crate knows; text may go on in others in ways it does not.
     pub known: bool,
+    /// Whether the event repeats what others have brought.
+    pub repeats: bool,
     /// Texts that go on, in the order of the event.
     pub deltas: Vec<Delta>,
     /// Texts that are complete, media and log probabilities.

@@ -38,12 +38,14 @@ pub(super) fn read(root: Value<'_>, kind: &str, event: &mut EventTexts) {
     if STAGES.contains(&about) {
         event.known = true;
         if matches!(about, "completed" | "incomplete" | "failed") {
+            event.repeats = true;
             event.ended.push(Ended::All);
         }
         return;
     }
     let Some((subject, step)) = about.rsplit_once('.') else { return };
     event.known = SUBJECTS.contains(&subject);
+    event.repeats = step == "done";
     match step {
         "delta" => {
             if let Some(delta) = root.get_string("delta") {
