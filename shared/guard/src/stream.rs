@@ -60,19 +60,22 @@ impl StreamGuard {
         self.received += chunk.len() as u64;
         let (passed, events) = (&mut self.passed, &mut self.events);
         let fed = parser.feed(chunk, |event| {
-            between(passed, event.offset, base, chunk, out);
-            *passed = event.offset + event.raw.len() as u64;
-            events.event(event, out);
+            if !events.ended {
+                between(passed, event.offset, base, chunk, out);
+                *passed = event.offset + event.raw.len() as u64;
+                events.event(event, out);
+            }
         });
         if fed.is_err() {
             self.too_large(base, chunk, out);
             return;
         }
+        if self.events.ended {
+            return;
+        }
         let told = self.received - parser.held() as u64;
         between(&mut self.passed, told, base, chunk, out);
-        if !self.events.ended {
-            self.parser = Some(parser);
-        }
+        self.parser = Some(parser);
     }
 
     /// Ends the stream and writes all that was held back.
