@@ -1,22 +1,22 @@
 //! What is never reported: exact values, patterns, email and host domains.
 
 use hashbrown::HashSet;
-use regex_automata::meta::Regex;
 use regex_automata::{Anchored, Input};
 
+use crate::custom::{Engine, Memory};
 use crate::hash::FixedHasher;
 
 /// Compiled allow lists.
 #[derive(Debug, Default)]
 pub(crate) struct Allowed {
     exact: HashSet<Vec<u8>, FixedHasher>,
-    patterns: Vec<Regex>,
+    patterns: Vec<Engine>,
     domains: Vec<Vec<u8>>,
 }
 
 impl Allowed {
     /// Values (case-insensitive), whole-match patterns, and domains with their subdomains.
-    pub(crate) fn new(exact: &[String], patterns: Vec<Regex>, domains: &[String]) -> Self {
+    pub(crate) fn new(exact: &[String], patterns: Vec<Engine>, domains: &[String]) -> Self {
         let lower = |text: &String| text.trim_start_matches("*.").to_ascii_lowercase().into_bytes();
         Self {
             exact: exact.iter().map(|text| text.to_ascii_lowercase().into_bytes()).collect(),
@@ -36,9 +36,10 @@ impl Allowed {
     }
 }
 
-fn matches_whole(pattern: &Regex, text: &[u8]) -> bool {
+fn matches_whole(pattern: &Engine, text: &[u8]) -> bool {
     let input = Input::new(text).anchored(Anchored::Yes);
-    pattern.search(&input).is_some_and(|found| found.end() == text.len())
+    // Only what was found comes here, so the automaton's memory is not worth keeping.
+    pattern.search(&mut Memory::default(), &input).is_some_and(|found| found.end() == text.len())
 }
 
 /// An email address or URL of the domain or one of its subdomains.

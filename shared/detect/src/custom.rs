@@ -4,6 +4,7 @@
 //! from a place where a term has begun or a regex could still match.
 
 mod dictionary;
+mod engine;
 mod pattern;
 
 use std::borrow::Cow;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use dictionary::Dictionary;
 use pattern::{Liveness, Pattern};
 
-pub(crate) use pattern::regex;
+pub(crate) use engine::{Engine, Memory};
 
 use crate::policy::{PolicyError, RawDictionary, RawRegex};
 use crate::rule::{BuiltIn, Group, Rule, RuleIndex};

@@ -178,6 +178,9 @@ impl<'a> BodyInspector<'a> {
     }
 
     fn string(&mut self, raw: &[u8], field: &TextField) {
+        if field.form == Form::Key && is_name(raw) && !self.policy.has_custom_rules() {
+            return;
+        }
         let Some(plain) = Plain::of(raw) else { return };
         let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
         for (span, replacement) in self.judge(plain.text(), &context, role) {
@@ -276,6 +279,15 @@ impl<'a> BodyInspector<'a> {
         }
     }
 }
+
+/// Whether a key is a short name of letters, in which no built-in rule can find anything.
+fn is_name(key: &[u8]) -> bool {
+    let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    key.len() <= MAX_NAME && key.iter().all(letter)
+}
+
+/// Shorter than every secret and all phrases of the built-in rules, in bytes.
+const MAX_NAME: usize = 15;
 
 /// The edit that empties log probabilities: `null`, or `[]` in place of a list.
 pub(crate) fn without(json: &[u8], value: &Range<usize>) -> Edit {

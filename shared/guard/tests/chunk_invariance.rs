@@ -11,8 +11,23 @@ use weir_wire::path::{Dialect, Operation};
 
 /// Words that streams are made of: prose, values, halves of values, placeholders, odd characters.
 const WORDS: [&str; 18] = [
-    "It", " is", " the", " river,", "\n", " ann@", "example.com", " 4111", " 1111", "1111 ",
-    "1111", " [EMAIL", "_1]", " é\u{1F600}", " \"quoted\\\"", " sk-proj-", " DE89 3704 0044 0532 0130 00",
+    "It",
+    " is",
+    " the",
+    " river,",
+    "\n",
+    " ann@",
+    "example.com",
+    " 4111",
+    " 1111",
+    "1111 ",
+    "1111",
+    " [EMAIL",
+    "_1]",
+    " é\u{1F600}",
+    " \"quoted\\\"",
+    " sk-proj-",
+    " DE89 3704 0044 0532 0130 00",
     " https://evil.example/x?d=1",
 ];
 
@@ -64,7 +79,9 @@ const FORMS: [Form; 5] = [
             data(&json!({"choices": [{"index": channel % 2, "delta": delta}]}))
         },
         end: |_| {
-            let end = |index: u32| data(&json!({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]}));
+            let end = |index: u32| {
+                data(&json!({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]}))
+            };
             [": end\n\n", &end(0), &end(1), "data: [DONE]\n\n"].concat()
         },
     },
@@ -72,7 +89,9 @@ const FORMS: [Form; 5] = [
         dialect: Dialect::OpenAi,
         operation: Operation::Completions,
         delta: |channel, piece| {
-            data(&json!({"choices": [{"index": channel, "text": piece, "logprobs": {"tokens": [piece]}}]}))
+            data(
+                &json!({"choices": [{"index": channel, "text": piece, "logprobs": {"tokens": [piece]}}]}),
+            )
         },
         end: |_| "data: [DONE]\n\n".to_owned(),
     },
@@ -80,11 +99,15 @@ const FORMS: [Form; 5] = [
         dialect: Dialect::OpenAi,
         operation: Operation::Responses,
         delta: |channel, piece| {
-            named(&json!({"type": "response.output_text.delta", "output_index": channel, "delta": piece}))
+            named(
+                &json!({"type": "response.output_text.delta", "output_index": channel, "delta": piece}),
+            )
         },
         end: |texts| {
             let done = |(index, text): (usize, &String)| {
-                named(&json!({"type": "response.output_text.done", "output_index": index, "text": text}))
+                named(
+                    &json!({"type": "response.output_text.done", "output_index": index, "text": text}),
+                )
             };
             texts.iter().enumerate().map(done).collect::<String>()
                 + &named(&json!({"type": "response.completed", "response": {"output": texts}}))
@@ -102,14 +125,17 @@ const FORMS: [Form; 5] = [
         },
         end: |texts| {
             let stop = |index| named(&json!({"type": "content_block_stop", "index": index}));
-            (0..texts.len()).map(stop).collect::<String>() + &named(&json!({"type": "message_stop"}))
+            (0..texts.len()).map(stop).collect::<String>()
+                + &named(&json!({"type": "message_stop"}))
         },
     },
     Form {
         dialect: Dialect::Gemini,
         operation: Operation::GenerateContent,
         delta: |channel, piece| {
-            data(&json!({"candidates": [{"index": channel, "content": {"parts": [{"text": piece}]}}]}))
+            data(
+                &json!({"candidates": [{"index": channel, "content": {"parts": [{"text": piece}]}}]}),
+            )
         },
         end: |_| data(&json!({"usageMetadata": {"totalTokenCount": 3}})),
     },

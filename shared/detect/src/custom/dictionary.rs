@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::MatchKind;
+use aho_corasick::automaton::{Automaton, OverlappingState};
+use aho_corasick::nfa::contiguous::NFA;
 
 use crate::policy::PolicyError;
 use crate::rule::RuleIndex;
@@ -15,7 +17,7 @@ const MAX_TERM: usize = 256;
 /// All dictionaries of a policy in one automaton.
 #[derive(Debug)]
 pub(super) struct Dictionary {
-    automaton: AhoCorasick,
+    automaton: NFA,
     /// Lower-cased terms, sorted: answers whether something is the beginning of one.
     sorted: Vec<Box<[u8]>>,
     /// Rule of each pattern of the automaton.
@@ -41,10 +43,9 @@ impl Dictionary {
             .iter()
             .map(|(term, _, _)| term.to_ascii_lowercase().into_bytes().into())
             .collect();
-        let automaton = AhoCorasick::builder()
+        let automaton = NFA::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&lower)
             .map_err(|error| fail(first, error.to_string()))?;
         let longest = lower.iter().map(|term| term.len()).max().unwrap_or(0);
@@ -64,7 +65,10 @@ impl Dictionary {
     ) -> usize {
         let end = if complete { text.len() } else { self.first_live(text, at) };
         let rest = text.get(at..).unwrap_or_default();
-        for found in self.automaton.find_overlapping_iter(rest) {
+        let mut state = OverlappingState::start();
+        let input = aho_corasick::Input::new(rest);
+        while self.automaton.try_find_overlapping(&input, &mut state).is_ok() {
+            let Some(found) = state.get_match() else { break };
             let span = at + found.start()..at + found.end();
             let whole = is_edge(text, span.start) && is_edge(text, span.end);
             if span.start < end

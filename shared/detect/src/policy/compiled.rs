@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use regex_automata::meta::Regex;
-
 use super::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule};
 use crate::allow::Allowed;
-use crate::custom::{self, Custom};
+use crate::custom::{Custom, Engine};
 use crate::detectors::exfil::Hosts;
 use crate::rule::{Finding, Group, Rule, RuleIndex};
 use crate::scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner, Selection};
@@ -126,6 +124,13 @@ impl Policy {
         self.roles.is_empty() || self.roles.iter().any(|inspected| inspected == role)
     }
 
+    /// Whether the operator's own regexes or dictionaries are among the rules.
+    pub fn has_custom_rules(&self) -> bool {
+        let custom = |(rule, _): &(&Arc<Rule>, _)| rule.group == Group::Custom;
+        let rules = self.scanner.rules().iter().zip(&self.treatments);
+        rules.filter(|(_, treatment)| treatment.is_some()).any(|rule| custom(&rule))
+    }
+
     /// Whether any rule may be skipped while the pool is saturated.
     pub fn has_optional_rules(&self) -> bool {
         self.treatments.iter().flatten().any(|treatment| treatment.optional)
@@ -205,8 +210,8 @@ impl Policy {
 }
 
 fn allowed(raw: &RawPolicy) -> Result<Allowed, PolicyError> {
-    let compile = |(place, pattern): (usize, &String)| -> Result<Regex, PolicyError> {
-        custom::regex(pattern).map_err(|reason| PolicyError::Pattern {
+    let compile = |(place, pattern): (usize, &String)| -> Result<Engine, PolicyError> {
+        Engine::compile(pattern).map_err(|reason| PolicyError::Pattern {
             field: "allow.regex",
             id: place.to_string(),
             reason,

@@ -37,9 +37,8 @@ pub(super) fn of_request(name: &str) -> Member {
 pub(super) fn of_response(name: &str) -> Member {
     match name {
         "id" | "object" | "model" | "system_fingerprint" | "finish_reason" | "stop_reason"
-        | "finishReason" | "modelVersion" | "responseId" | "embedding" | "embeddings" => {
-            Member::Protocol
-        }
+        | "finishReason" | "modelVersion" | "responseId" | "embedding" | "embeddings" | "usage"
+        | "usageMetadata" => Member::Protocol,
         "logprobs" | "logprobsResult" => Member::Logprobs,
         "item" | "part" | "response" | "content_block" | "citation" => Member::Known,
         _ => of_either(name),

@@ -13,6 +13,9 @@ const MAX_DEPTH: u32 = 96;
 /// Most values that are read: a prompt of a million token ids, 28 MiB of tape.
 pub const MAX_VALUES: usize = 1 << 20;
 
+/// Members of an object up to which keys are compared pair by pair.
+const FEW: usize = 16;
+
 /// No value.
 const NONE: u32 = u32::MAX;
 
@@ -196,6 +199,23 @@ impl<'t> Value<'t> {
         if self.kind() != Kind::Object {
             return None;
         }
+        // Few keys without escapes, as in nearly all objects, are compared where they stand.
+        let mut seen: [&[u8]; FEW] = [&[]; FEW];
+        for (count, child) in self.children().enumerate() {
+            let key = self.json.get(child.key_span()).unwrap_or_default();
+            let before = seen.get(..count).filter(|_| memchr::memchr(b'\\', key).is_none());
+            let Some(before) = before else { return self.duplicate_of_many() };
+            if before.contains(&key) {
+                return Some(child);
+            }
+            if let Some(slot) = seen.get_mut(count) {
+                *slot = key;
+            }
+        }
+        None
+    }
+
+    fn duplicate_of_many(self) -> Option<Self> {
         let mut keys: Vec<_> = self.children().map(|child| (child.key(), child.index)).collect();
         keys.sort_unstable();
         let same = keys.windows(2).find(|pair| match pair {
