@@ -52,12 +52,12 @@ pub enum EditError {
 /// # Errors
 /// [`EditError`] if a span is outside the body or overlaps another.
 pub fn apply(body: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
-    let mut ordered: Vec<&Edit> = edits.iter().collect();
-    ordered.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    let mut ordered: Vec<(usize, &Edit)> = edits.iter().enumerate().collect();
+    ordered.sort_unstable_by_key(|(place, edit)| (edit.span.start, edit.span.end, *place));
     let added: usize = edits.iter().map(|edit| edit.replacement.len()).sum();
     let mut out = Vec::with_capacity(body.len().saturating_add(added));
     let mut done = 0;
-    for edit in ordered {
+    for (_, edit) in ordered {
         let Range { start, end } = edit.span;
         if start < done {
             return Err(EditError::Overlap { at: start });
