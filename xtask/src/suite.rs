@@ -12,8 +12,15 @@ use crate::setup;
 const PURE_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates of `shared/` that filters contain.
-const PURE_CRATES: [&str; 6] =
-    ["weir-wire", "weir-tokens", "weir-placement", "weir-snapshot", "weir-settings", "weir-detect"];
+const PURE_CRATES: [&str; 7] = [
+    "weir-wire",
+    "weir-tokens",
+    "weir-placement",
+    "weir-snapshot",
+    "weir-settings",
+    "weir-detect",
+    "weir-guard",
+];
 
 /// The package of the end-to-end tests, and its one test target.
 const END_TO_END: &str = "weir-e2e";

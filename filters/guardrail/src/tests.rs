@@ -1,1 +1,180 @@
+//! The filter against a fake host.
 
+use weir_host::{Action, Body, Config, FakeHost, HeaderMap, Host, HttpContext, RootContext};
+
+use crate::Root;
+
+const REDACT: &str = r#"{"policies":{"default":{"rules":[{"rules":["pii"],"action":"redact"}]}}}"#;
+const QUESTION: &str = r#"{"model":"m","messages":[{"role":"user","content":"I am a@b.com"}]}"#;
+
+fn stream(host: &FakeHost, config: &str) -> Box<dyn HttpContext> {
+    host.set_configuration(Config::Plugin, config.as_bytes());
+    let mut root = Root::new(host.clone());
+    assert!(root.on_configure(config.len()), "{:?}", host.logs());
+    root.create_http_context(7).unwrap()
+}
+
+fn request_headers(host: &FakeHost, headers: &[(&str, &str)]) {
+    host.set_header(HeaderMap::Request, ":method", b"POST").unwrap();
+    host.set_header(HeaderMap::Request, ":path", b"/v1/chat/completions").unwrap();
+    for (name, value) in headers {
+        host.set_header(HeaderMap::Request, name, value.as_bytes()).unwrap();
+    }
+}
+
+/// Takes a request through a new stream, and returns it with what the body became.
+fn ask(host: &FakeHost, config: &str, body: &str) -> (Box<dyn HttpContext>, String) {
+    let mut stream = stream(host, config);
+    let length = body.len().to_string();
+    request_headers(host, &[("content-length", &length), ("accept-encoding", "gzip")]);
+    host.set_body(Body::Request, body.as_bytes());
+    assert_eq!(stream.on_http_request_headers(3, false), Action::Pause);
+    stream.on_http_request_body(body.len(), true);
+    (stream, String::from_utf8(host.body_now(Body::Request)).unwrap())
+}
+
+/// Shows a stream of responses the headers of one.
+fn answer_headers(host: &FakeHost, stream: &mut dyn HttpContext, kind: &str) -> Action {
+    host.set_header(HeaderMap::Response, ":status", b"200").unwrap();
+    host.set_header(HeaderMap::Response, "content-type", kind.as_bytes()).unwrap();
+    stream.on_http_response_headers(2, false)
+}
+
+fn answer_body(host: &FakeHost, stream: &mut dyn HttpContext, body: &str, end: bool) -> String {
+    host.set_body(Body::Response, body.as_bytes());
+    stream.on_http_response_body(body.len(), end);
+    String::from_utf8(host.body_now(Body::Response)).unwrap()
+}
+
+#[test]
+fn a_request_is_edited_and_its_length_corrected() {
+    let host = FakeHost::new();
+    let (_, body) = ask(&host, REDACT, QUESTION);
+    assert_eq!(body, QUESTION.replace("a@b.com", "[EMAIL]"));
+    let length = host.header_now(HeaderMap::Request, "content-length").unwrap();
+    assert_eq!(length, body.len().to_string().as_bytes());
+    assert_eq!(host.header_now(HeaderMap::Request, "accept-encoding"), None);
+    assert_eq!(
+        host.state("weir.guard").unwrap().unwrap(),
+        b"action=redact; request redact pii.email=1"
+    );
+    let metric = "weir_guardrail_findings_total.rule.pii.email.direction.request.action.redact";
+    assert_eq!(host.metric(metric), Some(1));
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_before_it_is_read() {
+    let host = FakeHost::new();
+    let config = r#"{"policies":{"default":{"max_body_bytes":10}}}"#;
+    let mut stream = stream(&host, config);
+    request_headers(&host, &[]);
+    stream.on_http_request_headers(2, false);
+    assert_eq!(stream.on_http_request_body(11, false), Action::Pause);
+    assert_eq!(host.local_reply().unwrap().status, 413);
+}
+
+#[test]
+fn a_whole_response_is_held_and_edited() {
+    let host = FakeHost::new();
+    let (mut stream, _) = ask(&host, REDACT, QUESTION);
+    host.set_header(HeaderMap::Response, "content-length", b"53").unwrap();
+    assert_eq!(answer_headers(&host, stream.as_mut(), "application/json"), Action::Pause);
+    let body = r#"{"choices":[{"message":{"content":"It is c@d.com"}}]}"#;
+    host.set_body(Body::Response, body.as_bytes());
+    assert_eq!(stream.on_http_response_body(20, false), Action::Pause);
+    let edited = answer_body(&host, stream.as_mut(), body, true);
+    assert_eq!(edited, body.replace("c@d.com", "[EMAIL]"));
+    let length = host.header_now(HeaderMap::Response, "content-length").unwrap();
+    assert_eq!(length, edited.len().to_string().as_bytes());
+}
+
+#[test]
+fn a_stream_passes_event_by_event_without_a_length() {
+    let host = FakeHost::new();
+    let (mut stream, _) = ask(&host, REDACT, QUESTION);
+    host.set_header(HeaderMap::Response, "content-length", b"99").unwrap();
+    let kind = "text/event-stream; charset=utf-8";
+    assert_eq!(answer_headers(&host, stream.as_mut(), kind), Action::Continue);
+    assert_eq!(host.header_now(HeaderMap::Response, "content-length"), None);
+    let event = |text: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    let first = answer_body(&host, stream.as_mut(), &event("c@"), false);
+    assert_eq!(first, "", "it may be the beginning of an address");
+    let second = answer_body(&host, stream.as_mut(), &event("d.com is it"), false);
+    assert_eq!(second, event("[EMAIL] is ") + "");
+    let last = answer_body(&host, stream.as_mut(), "data: [DONE]\n\n", true);
+    assert_eq!(last, event("it") + "data: [DONE]\n\n");
+    stream.on_log();
+    let state = host.state("weir.guard").unwrap().unwrap();
+    assert!(state.ends_with(b"response redact pii.email=1"));
+}
+
+#[test]
+fn a_stream_that_is_cut_is_reported_all_the_same() {
+    let host = FakeHost::new();
+    let (mut stream, _) = ask(&host, REDACT, r#"{"messages":[]}"#);
+    answer_headers(&host, stream.as_mut(), "text/event-stream");
+    let event = "data: {\"choices\":[{\"delta\":{\"content\":\"c@d.com or \"}}]}\n\n";
+    answer_body(&host, stream.as_mut(), event, false);
+    assert_eq!(host.state("weir.guard").unwrap(), None);
+    stream.on_log();
+    assert_eq!(
+        host.state("weir.guard").unwrap().unwrap(),
+        b"action=redact; response redact pii.email=1"
+    );
+}
+
+#[test]
+fn a_response_that_cannot_be_inspected_is_withheld() {
+    for (kind, rule) in
+        [("image/png", "unscannable.content-type"), ("", "unscannable.content-type")]
+    {
+        let host = FakeHost::new();
+        let (mut stream, _) = ask(&host, REDACT, QUESTION);
+        assert_eq!(answer_headers(&host, stream.as_mut(), kind), Action::Pause);
+        let reply = host.local_reply().unwrap();
+        assert_eq!(reply.status, 400);
+        assert!(String::from_utf8(reply.body).unwrap().contains(rule));
+    }
+}
+
+#[test]
+fn a_route_that_asks_for_an_unknown_policy_fails_closed() {
+    let host = FakeHost::new();
+    let mut stream = stream(&host, REDACT);
+    request_headers(&host, &[]);
+    let metadata = ["xds", "route_metadata", "filter_metadata", "weir", "policy"];
+    host.set_property(&metadata, b"nosuch");
+    assert_eq!(stream.on_http_request_headers(2, false), Action::Pause);
+    assert_eq!(host.local_reply().unwrap().status, 500);
+}
+
+#[test]
+fn headers_and_bodies_that_are_not_utf8_are_values() {
+    let host = FakeHost::new();
+    let mut stream = stream(&host, REDACT);
+    request_headers(&host, &[]);
+    for name in ["content-type", "content-length", "content-encoding", "accept-encoding"] {
+        host.set_header(HeaderMap::Request, name, b"\xff\xfe").unwrap();
+    }
+    assert_eq!(stream.on_http_request_headers(6, false), Action::Pause);
+    assert_eq!(host.local_reply().unwrap().status, 400, "an encoding that nobody knows");
+}
+
+#[test]
+fn a_host_that_fails_fails_closed_unless_the_policy_says_otherwise() {
+    for (on_error, passes) in [("block", false), ("allow", true)] {
+        let host = FakeHost::new();
+        let config =
+            REDACT.replace("\"rules\":[{", &format!("\"on_error\":\"{on_error}\",\"rules\":[{{"));
+        let mut stream = stream(&host, &config);
+        request_headers(&host, &[("content-length", "66")]);
+        stream.on_http_request_headers(3, false);
+        host.set_body(Body::Request, QUESTION.as_bytes());
+        host.close_headers();
+        let action = stream.on_http_request_body(QUESTION.len(), true);
+        assert_eq!(action == Action::Continue, passes, "{on_error}");
+        assert_eq!(host.local_reply().is_none(), passes, "{on_error}");
+    }
+}

@@ -19,11 +19,11 @@ pub fn edit_body<H: Host>(
     let Some(end) = edits.iter().map(|edit| edit.span.end).max() else { return Ok(()) };
     let front = host.body(Body::Request, 0, end)?;
     let edited = edit::apply(&front, edits).map_err(|_| HostError::BadArgument)?;
-    host.replace_body_front(Body::Request, front.len(), &edited)?;
     let length = body_len.saturating_sub(front.len()).saturating_add(edited.len());
-    // A stale length would truncate the body upstream; a chunked request has none to correct.
+    // A stale length would truncate the body upstream; a chunked request has none to correct. It
+    // comes first, because a body that does not fit its length is worse than one not edited.
     if opening.header("content-length").is_some() {
         host.set_header(HeaderMap::Request, "content-length", length.to_string().as_bytes())?;
     }
-    Ok(())
+    host.replace_body_front(Body::Request, front.len(), &edited)
 }

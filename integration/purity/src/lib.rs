@@ -6,6 +6,7 @@
 //! files are stubs there that import nothing: `shared/clippy.toml` forbids those.)
 
 mod detect;
+mod guard;
 mod placement;
 mod settings;
 mod snapshot;
@@ -16,8 +17,9 @@ mod wire;
 pub type Probe = fn(&[u8]) -> Option<u64>;
 
 /// One probe for each crate, by the crate's name.
-pub static PROBES: [(&str, Probe); 6] = [
+pub static PROBES: [(&str, Probe); 7] = [
     ("weir-detect", detect::probe),
+    ("weir-guard", guard::probe),
     ("weir-placement", placement::probe),
     ("weir-settings", settings::probe),
     ("weir-snapshot", snapshot::probe),

@@ -20,6 +20,7 @@ mod body;
 mod channel;
 mod ending;
 mod envelope;
+mod events;
 mod report;
 mod run;
 mod stream;

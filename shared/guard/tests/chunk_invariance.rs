@@ -1,5 +1,11 @@
 //! The law: however the bytes of a stream are cut, the output is the same, and valid.
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 use std::sync::Arc;
 

@@ -1,0 +1,26 @@
+//! A request, a response and a stream inspected.
+
+use std::sync::Arc;
+
+use weir_detect::Policy;
+use weir_guard::{StreamGuard, inspect_request, inspect_response};
+use weir_wire::edit;
+use weir_wire::path::Dialect;
+
+pub(crate) fn probe(input: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(input).ok()?;
+    let text = edit::json_string(&format!("Write to ann@example.com: {text}"));
+    let policy = Arc::new(Policy::default());
+    let request = [br#"{"messages":[{"role":"user","content":"#, &*text, b"}]}"].concat();
+    let inspection = inspect_request(&policy, &request, true, false);
+    let edited = edit::apply(&request, &inspection.inspected.edits).ok()?;
+    let response = [br#"{"choices":[{"message":{"content":"#, &*text, b"}}]}"].concat();
+    let inspected = inspect_response(&inspection.watch, &response, true);
+    let mut guard = StreamGuard::new(inspection.watch, Dialect::OpenAi, None);
+    let mut out = Vec::new();
+    let event = [br#"data: {"choices":[{"delta":{"content":"#, &*text, b"}}]}\n\n"].concat();
+    guard.push(&event, &mut out);
+    guard.finish(&mut out);
+    let redacted = edited != request && !inspected.edits.is_empty() && out != event;
+    redacted.then_some(crate::size(&edited).saturating_add(crate::size(&out)))
+}
