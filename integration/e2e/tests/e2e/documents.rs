@@ -25,7 +25,7 @@ async fn every_shipped_configuration_is_taken_by_the_program_it_is_for() {
         let text = fs::read_to_string(&path).unwrap();
         if text.contains("static_resources:") {
             let config = EnvoyConfig::from_file(&path).unwrap();
-            let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY);
+            let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY).env("WEIR_HASH_KEY", KEY);
             Envoy::start_with(config, options).await.unwrap();
         } else {
             let sidecar = workspace::binary("weir-sidecar").unwrap();
@@ -45,14 +45,18 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_yaml_of_the_readme_is_a_configuration_of_model_router() {
+fn the_yaml_of_the_readme_is_a_configuration_of_the_filter_it_is_about() {
     let readme = read("README.md");
     let blocks = blocks(&readme, "yaml");
-    assert!(!blocks.is_empty());
+    assert_eq!(blocks.len(), 2);
     for block in blocks {
         let value: Value = serde_saphyr::from_str(block).unwrap();
         let json = value.to_string();
-        weir_settings::model_router::policies(json.as_bytes()).unwrap();
+        if block.contains("models:") {
+            weir_settings::model_router::policies(json.as_bytes()).unwrap();
+        } else {
+            weir_settings::guardrail::policies(json.as_bytes(), |_| None).unwrap();
+        }
     }
     // Another test starts Envoy with it.
     assert!(readme.contains(METADATA));

@@ -81,3 +81,45 @@ async fn ten_thousand_mixed_requests_leave_no_trap_and_memory_flat() {
     let routed = stack.stat("weir_router_routed_total").await;
     assert!(routed > u64::try_from(COUNT / 6).unwrap(), "{routed}");
 }
+
+/// A reply whose stream or document is damaged in one of several ways.
+fn damaged_reply(index: usize) -> serde_json::Value {
+    let event = format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"w{index}@\"}}}}]}}\n\n"
+    );
+    let (kind, body) = match index % 5 {
+        0 => ("text/event-stream", event.repeat(9)),
+        1 => (
+            "text/event-stream",
+            event.repeat(3) + "data: {\"choices\":[{\"delta\":{\"content\":\"\\ud83d",
+        ),
+        2 => ("text/event-stream", event.replace("choices", "choicez")),
+        3 => (
+            "application/json",
+            "{\"choices\":[{\"message\":{\"content\":\"ann@example.com".to_owned(),
+        ),
+        _ => ("application/json", "\u{0}\u{1}{}".to_owned()),
+    };
+    json!({"raw": {"headers": [["content-type", kind]], "body": body}, "frame_bytes": 1 + index % 97})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_requests_and_responses_leave_no_trap_in_the_guardrail() {
+    let few_words = |settings: &mut weir_replica::Settings| settings.output_tokens = 4;
+    let stack = Plan::guarding(crate::guardrail::REDACTING).replicas(few_words).start().await;
+    run(&stack, 2_000).await;
+    let address = stack.envoy.clients();
+    let client = HttpClient::http1();
+    run_concurrently(CONCURRENCY, 1_000, |index| {
+        let request = Request::post("/v1/chat/completions")
+            .body(json!({"model": LLAMA, "messages": [], "stream": index % 2 == 0}).to_string());
+        let request = crate::guardrail::scripted(request, &damaged_reply(index));
+        let client = client.clone();
+        async move {
+            let reply = client.send(address, request).await.unwrap();
+            assert!(reply.complete && !reply.text().contains("ann@example.com"));
+        }
+    })
+    .await;
+    stack.assert_no_trap().await;
+}
