@@ -4,6 +4,7 @@ use serde::Deserialize;
 use weir_endpoint_picker as endpoint_picker;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
+use weir_request::Handover;
 use weir_settings::plugin;
 
 use crate::chain::Chain;
@@ -19,6 +20,10 @@ struct RawGateway {
     model_router: serde_json::Value,
     /// As for `root_id: endpoint-picker`.
     endpoint_picker: serde_json::Value,
+    /// True to leave the facts of each request in filter state too, for Weir filters that follow in
+    /// the chain. The picker in here does not need that.
+    #[serde(default)]
+    leave_facts: bool,
 }
 
 pub(crate) struct Gateway<H: Host> {
@@ -41,7 +46,10 @@ impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
         let raw = plugin::read::<RawGateway>(&self.host.configuration(Config::Plugin));
         match raw {
-            Ok(RawGateway { model_router, endpoint_picker }) => {
+            Ok(RawGateway { model_router, endpoint_picker, leave_facts }) => {
+                let handover = Handover::default();
+                self.router.hand_over(handover.clone(), leave_facts);
+                self.picker.take_over(handover);
                 self.router.configure(model_router.to_string().as_bytes())
                     && self.picker.configure(endpoint_picker.to_string().as_bytes())
             }

@@ -70,7 +70,7 @@ impl PromptSink {
     /// has on average. The stream is no longer counted as text.
     pub(super) fn push_id(&mut self, stream: Stream, id: u32) {
         if stream == Stream::Turns {
-            self.turns_window.counted.ids = true;
+            self.turns_window.counted().ids = true;
         }
         self.push(stream, &id.to_le_bytes());
     }
@@ -97,9 +97,10 @@ impl PromptSink {
         self.chain.push_turns(self.turns_window.pending());
         self.chain.push_preamble(self.preamble_window.pending());
         self.tools.push(self.tools_window.pending());
-        let mut counts = self.turns_window.finish();
-        counts.add(&self.preamble_window.finish());
-        counts.add(&self.tools_window.finish());
+        let mut counts = TextCounts::default();
+        self.turns_window.finish(&mut counts);
+        self.preamble_window.finish(&mut counts);
+        self.tools_window.finish(&mut counts);
         let tools = if self.tools.is_empty() { 0 } else { self.tools.digest() };
         PromptFacts { prefix: self.chain.finish(), tools, counts }
     }
@@ -110,7 +111,8 @@ impl PromptSink {
 struct Window {
     /// Less than a window.
     begun: Vec<u8>,
-    counted: Counted,
+    /// Boxed, because most prompts have one stream of the three.
+    counted: Option<Box<Counted>>,
 }
 
 impl Window {
@@ -134,15 +136,14 @@ impl Window {
             let free = WINDOW.saturating_sub(self.begun.len());
             let (head, tail) = piece.split_at_checked(free).unwrap_or((piece, &[]));
             self.begun.extend_from_slice(head);
-            self.counted.window(&self.begun);
+            self.counted.get_or_insert_default().window(&self.begun);
             whole(&self.begun);
             self.begun.clear();
             rest = tail;
         }
         let (windows, rest) = rest.as_chunks::<WINDOW>();
-        for window in windows {
-            self.counted.window(window);
-        }
+        let counted = self.counted.get_or_insert_default();
+        windows.iter().for_each(|window| counted.window(window));
         whole(windows.as_flattened());
         self.begun.extend_from_slice(rest);
     }
@@ -151,9 +152,18 @@ impl Window {
         &self.begun
     }
 
-    fn finish(mut self) -> TextCounts {
-        self.counted.window(&self.begun);
-        self.counted.finish()
+    fn counted(&mut self) -> &mut Counted {
+        self.counted.get_or_insert_default()
+    }
+
+    /// Adds what was counted to `counts`.
+    fn finish(mut self, counts: &mut TextCounts) {
+        if !self.begun.is_empty() {
+            self.counted.get_or_insert_default().window(&self.begun);
+        }
+        if let Some(counted) = &self.counted {
+            counted.add_to(counts);
+        }
     }
 }
 
@@ -189,9 +199,10 @@ impl Counted {
         self.later_bytes += window.len() as u64;
     }
 
-    fn finish(&self) -> TextCounts {
-        let mut counts = self.head.counts();
-        counts.add(&self.sample.counts().scaled(self.later_bytes, self.sampled_bytes));
-        counts
+    fn add_to(&self, counts: &mut TextCounts) {
+        counts.add(&self.head.counts());
+        if self.sampled_bytes > 0 {
+            counts.add(&self.sample.counts().scaled(self.later_bytes, self.sampled_bytes));
+        }
     }
 }

@@ -1,0 +1,41 @@
+//! What one filter of a stream leaves to the next in the same VM, without Envoy in between.
+//!
+//! Filter state is the way between filters of a chain: the facts are encoded, stored, read and
+//! decoded again, and the route is asked for its policy once per filter. Filters that run as one
+//! (`root_id: gateway`) share a [`Handover`] instead.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use weir_wire::facts::Facts;
+
+use crate::{Opening, Route};
+
+/// What is known of a request that a filter before has read.
+pub struct Known {
+    /// The stream's context.
+    pub context_id: u32,
+    /// What the body says, and where it goes.
+    pub facts: Facts,
+    /// The request's headers as they came.
+    pub opening: Opening,
+    /// What the route said when they came.
+    pub route: Route,
+}
+
+/// The place where it is left; clones are the same place.
+#[derive(Clone, Default)]
+pub struct Handover(Rc<Cell<Option<Box<Known>>>>);
+
+impl Handover {
+    /// Leaves what is known of a stream to the next filter, which is called next.
+    pub fn leave(&self, known: Known) {
+        self.0.set(Some(Box::new(known)));
+    }
+
+    /// Takes what was left for the stream `context_id`. What was left for another is dropped: that
+    /// stream ended in between.
+    pub fn take(&self, context_id: u32) -> Option<Box<Known>> {
+        self.0.take().filter(|known| known.context_id == context_id)
+    }
+}
