@@ -39,3 +39,40 @@ impl Handover {
         self.0.take().filter(|known| known.context_id == context_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_host::{FakeHost, HeaderMap, Host};
+    use weir_wire::facts::Destination;
+    use weir_wire::request::{RequestScanner, ScanLimits};
+
+    fn known(context_id: u32) -> Known {
+        let host = FakeHost::new();
+        host.set_header(HeaderMap::Request, ":method", b"POST").unwrap();
+        host.set_header(HeaderMap::Request, ":path", b"/v1/chat/completions").unwrap();
+        let opening = Opening::read(&host);
+        let endpoint = opening.endpoint().cloned().unwrap();
+        let mut scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
+        scanner.feed(b"{}").unwrap();
+        let to = Destination { model: "m", upstream_model: "m", pool: "p", adapter: None };
+        let facts = Facts::new(&endpoint, &scanner.finish().unwrap(), to);
+        Known { context_id, facts, opening, route: Route::read(&host) }
+    }
+
+    #[test]
+    fn a_stream_takes_what_was_left_for_it_once() {
+        let here = Handover::default();
+        here.clone().leave(known(3));
+        assert_eq!(here.take(3).unwrap().facts.pool, "p");
+        assert!(here.take(3).is_none());
+    }
+
+    #[test]
+    fn what_was_left_for_another_stream_is_nobodys() {
+        let here = Handover::default();
+        here.leave(known(3));
+        assert!(here.take(4).is_none());
+        assert!(here.take(3).is_none());
+    }
+}

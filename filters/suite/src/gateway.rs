@@ -75,3 +75,59 @@ impl<H: Host> RootContext for Gateway<H> {
         Some(Box::new(Chain::new(vec![router, picker])))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_host::{Action, Body, FakeHost, HeaderMap};
+
+    const CONFIG: &str = r#""model-router":{"policies":{"default":{"models":[{"name":"m","pool":"p"}]}}},
+        "endpoint-picker":{"policies":{"default":{}}}"#;
+
+    const BODY: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#;
+
+    /// Begins a chat through a gateway with this configuration.
+    fn chat(host: &FakeHost, config: &str) -> Box<dyn HttpContext> {
+        host.set_configuration(Config::Plugin, config.as_bytes());
+        let mut gateway = Gateway::new(host.clone());
+        assert!(gateway.on_configure(0), "{:?}", host.logs());
+        for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions")] {
+            host.set_header(HeaderMap::Request, name, value.as_bytes()).unwrap();
+        }
+        host.set_body(Body::Request, BODY);
+        let mut stream = gateway.create_http_context(7).unwrap();
+        assert_eq!(stream.on_http_request_headers(2, false), Action::Pause);
+        stream
+    }
+
+    #[test]
+    fn the_picker_knows_the_facts_without_filter_state() {
+        let host = FakeHost::new();
+        let mut stream = chat(&host, &format!("{{{CONFIG}}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        assert_eq!(host.state(weir_request::FACTS).unwrap(), None);
+        // It looked for an endpoint of the pool; without facts it would have let the request pass.
+        assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
+        assert_eq!(host.state("weir.pool").unwrap().as_deref(), Some(&b"p"[..]));
+    }
+
+    #[test]
+    fn facts_are_left_for_filters_that_follow_if_that_is_wanted() {
+        let host = FakeHost::new();
+        let mut stream = chat(&host, &format!("{{{CONFIG},\"leave-facts\":true}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        assert!(host.state(weir_request::FACTS).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_picker_goes_by_the_policy_that_the_route_named_to_the_router() {
+        let host = FakeHost::new();
+        let route = ["xds", "route_metadata", "filter_metadata", "weir", "policy"];
+        host.set_property(&route, b"batch");
+        let batch = CONFIG.replacen("default", "batch", 1);
+        let mut stream = chat(&host, &format!("{{{batch}}}"));
+        // The router has that policy, the picker has not: it fails closed.
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Pause);
+        assert_eq!(host.local_reply().unwrap().status, 500);
+    }
+}
