@@ -103,7 +103,7 @@ impl<H: Host> Stream<H> {
     fn advance(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
             Phase::Reading(mut reading) => {
-                if let Err(error) = reading.reader.advance(&self.host, size) {
+                if let Err(error) = reading.reader.advance(&self.host, size, end_of_stream) {
                     return self.refuse(reading.endpoint.dialect, &error);
                 }
                 if !end_of_stream {
@@ -196,7 +196,7 @@ impl<H: Host> HttpContext for Stream<H> {
         let Some(shared) = self.shared.clone() else { return Action::Pause };
         // The body has ended without saying so; nothing new can be in it.
         let size = match &self.phase {
-            Phase::Reading(reading) => reading.reader.seen(),
+            Phase::Reading(reading) => reading.reader.buffered(),
             _ => 0,
         };
         self.advance(&shared, size, true)

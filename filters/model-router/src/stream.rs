@@ -118,14 +118,16 @@ impl<H: Host> Stream<H> {
                 self.phase = Phase::Refused;
                 Action::Pause
             }
-            Phase::Reading { mut reader, request } => match reader.advance(&self.host, size) {
-                Err(error) => self.refuse(request.endpoint.dialect, &error),
-                Ok(()) if end_of_stream => self.route(reader, request, size),
-                Ok(()) => {
-                    self.phase = Phase::Reading { reader, request };
-                    Action::Pause
+            Phase::Reading { mut reader, request } => {
+                match reader.advance(&self.host, size, end_of_stream) {
+                    Err(error) => self.refuse(request.endpoint.dialect, &error),
+                    Ok(()) if end_of_stream => self.route(reader, request, size),
+                    Ok(()) => {
+                        self.phase = Phase::Reading { reader, request };
+                        Action::Pause
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -194,10 +196,9 @@ impl<H: Host> HttpContext for Stream<H> {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        // The body has ended without saying so. Nothing new can be in it: what came before has
-        // been read in its own callback.
+        // The body has ended without saying so; nothing new can be in it.
         let size = match &self.phase {
-            Phase::Reading { reader, .. } => reader.seen(),
+            Phase::Reading { reader, .. } => reader.buffered(),
             _ => 0,
         };
         self.advance(size, true)
