@@ -18,7 +18,7 @@ pub(crate) struct Figure {
     /// How many requests the figures come from.
     pub(crate) requests: u64,
     /// CPU time per request of all processes in the path but client and upstream, in µs: the
-    /// median over the rounds.
+    /// median over the rounds, without what they take while nobody asks anything.
     pub(crate) cpu_us: f64,
     /// Half of the requests took at most this long, in µs.
     pub(crate) p50_us: f64,

@@ -1,5 +1,7 @@
 //! The order of things: warm up, then rounds in which the setups take turns.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use weir_harness::HttpClient;
 
@@ -15,6 +17,9 @@ use crate::setup::{ResponseKind, Setup};
 /// Requests to each setup before measuring: connections, caches, V8's code.
 const WARM_UP: usize = 200;
 
+/// How long nobody asks anything, to see what the setups cost then.
+const IDLE: Duration = Duration::from_secs(3);
+
 /// Starts everything, measures, and ends everything.
 ///
 /// # Errors
@@ -23,11 +28,12 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
     let mut paths = Paths::start().await?;
     let http = HttpClient::http1();
+    let background = background(paths.all()).await?;
     let mut figures = Vec::new();
     for bytes in options.body_kb.iter().map(|kb| kb.saturating_mul(1 << 10)) {
         for response in ResponseKind::ALL {
             println!("measuring bodies of {bytes} bytes, {} responses …", response.name());
-            let mut series = Series::new(bytes, response, options);
+            let mut series = Series::new(bytes, response, options, background);
             series.measure(&http, paths.all()).await?;
             figures.extend(series.figures());
         }
@@ -45,10 +51,19 @@ struct Series {
     rounds: usize,
     requests_per_round: usize,
     cells: [Cell; Setup::ALL.len()],
+    background: Background,
 }
 
+/// CPU time that each setup takes without requests, as a share of time.
+type Background = [f64; Setup::ALL.len()];
+
 impl Series {
-    fn new(bytes: usize, response: ResponseKind, options: &Options) -> Series {
+    fn new(
+        bytes: usize,
+        response: ResponseKind,
+        options: &Options,
+        background: Background,
+    ) -> Series {
         let rounds = options.rounds.max(1);
         Series {
             bytes,
@@ -58,6 +73,7 @@ impl Series {
             rounds,
             requests_per_round: options.requests.div_ceil(rounds).max(1),
             cells: Default::default(),
+            background,
         }
     }
 
@@ -69,10 +85,11 @@ impl Series {
             // Another one begins each time, so that none always follows the same neighbour.
             for turn in 0..paths.len() {
                 let index = (round + turn) % paths.len();
+                let share = self.background.get(index).copied().unwrap_or(0.0);
                 if let (Some(path), Some(cell)) = (paths.get_mut(index), self.cells.get_mut(index))
                 {
                     let shape = (self.clients, self.requests_per_round);
-                    one_round(http, path, &self.bodies, shape, cell).await?;
+                    one_round(http, path, &self.bodies, shape, (cell, share)).await?;
                 }
             }
         }
@@ -90,14 +107,35 @@ async fn one_round(
     path: &mut Path,
     bodies: &[Bytes],
     shape: (usize, usize),
-    cell: &mut Cell,
+    (cell, background): (&mut Cell, f64),
 ) -> Result<(), Failure> {
     let processes = path.processes();
-    let before = cpu::used(&processes)?;
+    let (begun, before) = (Instant::now(), cpu::used(&processes)?);
     let latencies = load::round(http, target(path), bodies, shape).await?;
-    let after = cpu::used(&processes)?;
-    cell.add(after.saturating_sub(before), latencies);
+    let used = cpu::used(&processes)?.saturating_sub(before);
+    cell.add(used.saturating_sub(begun.elapsed().mul_f64(background)), latencies);
     Ok(())
+}
+
+/// What the setups take while nobody asks anything: Envoy's timers, and in the chain the sidecar's
+/// snapshots, ten a second and pool. That is no cost of a request: it depends on how long a round
+/// takes, not on how many requests are in it. So it is shown by itself, and taken off the rounds of
+/// all three alike.
+async fn background(paths: &mut [Path]) -> Result<Background, Failure> {
+    let mut shares = Background::default();
+    let begun = Instant::now();
+    let mut before = Vec::new();
+    for path in paths.iter_mut() {
+        before.push(cpu::used(&path.processes())?);
+    }
+    tokio::time::sleep(IDLE).await;
+    println!("CPU time without requests, in ms per second; not in the figures below:");
+    for ((path, before), share) in paths.iter_mut().zip(before).zip(&mut shares) {
+        let used = cpu::used(&path.processes())?.saturating_sub(before);
+        *share = used.as_secs_f64() / begun.elapsed().as_secs_f64();
+        println!("  {:<8} {:.1}", path.setup.name(), *share * 1e3);
+    }
+    Ok(shares)
 }
 
 fn target(path: &Path) -> Target {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use weir_host::{HeaderMap, Host, HostError};
 use weir_placement::fingerprint::text_hash;
 use weir_placement::{Dispatch, Expectation, LoadView, Pick, PickRequest, Policy, PoolState};
+use weir_request::Opening;
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
@@ -37,7 +38,8 @@ pub(crate) fn leave_to_envoy<H: Host>(host: &H) -> Result<(), HostError> {
     host.remove_header(HeaderMap::Request, DESTINATION)
 }
 
-/// Places a request: sets the header and counts it, or leaves it to Envoy.
+/// Places a request: sets the header and counts it, or leaves it to Envoy. `opening` is what its
+/// headers were, if that is known.
 ///
 /// # Errors
 /// The header could not be set or removed; then a client's own might be in force.
@@ -46,9 +48,9 @@ pub(crate) fn place<H: Host>(
     shared: &Shared,
     policy: &PickerPolicy,
     facts: Facts,
+    opening: Option<&Opening>,
 ) -> Result<Option<Placed>, HostError> {
-    let pool = policy.pool.clone().unwrap_or_else(|| facts.pool.clone());
-    match choose(host, shared, policy, facts, pool) {
+    match choose(host, shared, policy, facts, opening) {
         Some((placed, header)) => {
             host.set_header(HeaderMap::Request, DESTINATION, &header)?;
             let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
@@ -69,14 +71,20 @@ fn choose<H: Host>(
     shared: &Shared,
     policy: &PickerPolicy,
     facts: Facts,
-    pool_name: String,
+    opening: Option<&Opening>,
 ) -> Option<(Placed, Vec<u8>)> {
+    let pool_name = policy.pool.clone().unwrap_or_else(|| facts.pool.clone());
     let mut pools = shared.pools.borrow_mut();
     let now_ns = host.now_ns();
     let (pool, prefixes) = pools.current(host, &pool_name, now_ns)?;
     let view = Rc::clone(pool.view.as_ref()?);
     let counts = pool.counts(host, &view);
-    let header = |name| host.header(HeaderMap::Request, name).ok().flatten();
+    // Headers that were read as a whole tell for nothing that there is no such header.
+    let absent = |name| opening.is_some_and(|opening| opening.header(name).is_none());
+    let header = |name| match absent(name) {
+        true => None,
+        false => host.header(HeaderMap::Request, name).ok().flatten(),
+    };
     let subset = if policy.accept_subset { header(SUBSET) } else { None };
     let session = facts.session.or(Some(facts.conversation));
     let request = PickRequest {

@@ -45,9 +45,9 @@ impl Response {
     }
 
     fn first_byte<H: Host>(&self, host: &H, shared: &Shared, placed: &Placed) {
-        let ttft_ms = host.now_ns().saturating_sub(placed.at_ns) / 1_000_000;
         // Only a stream's first byte is its first token; other responses come whole.
         if self.streamed {
+            let ttft_ms = host.now_ns().saturating_sub(placed.at_ns) / 1_000_000;
             shared.metrics.ttft_ms.record(host, ttft_ms);
             note(host, shared, placed, Event::FirstToken(placed.dispatch));
         }

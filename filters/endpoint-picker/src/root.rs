@@ -6,6 +6,7 @@ use std::rc::Rc;
 use weir_host::hold::HoldProbe;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_placement::{ExpectedTtft, FreshnessLimits, TtftModel};
+use weir_request::Handover;
 use weir_settings::Policies;
 use weir_settings::endpoint_picker::{PickerPolicy, policies};
 use weir_wire::path::Dialect;
@@ -18,6 +19,8 @@ use crate::stream::Stream;
 pub(crate) struct Shared {
     pub(crate) policies: Policies<PickerPolicy>,
     pub(crate) probe: HoldProbe,
+    /// What the filter before this one in the same VM leaves.
+    pub(crate) before: Option<Handover>,
     pub(crate) pools: RefCell<Pools>,
     pub(crate) metrics: Metrics,
     ticking: Cell<bool>,
@@ -62,13 +65,20 @@ pub(crate) fn rule(policy: &PickerPolicy) -> ExpectedTtft {
 /// The filter's root context.
 pub struct Root<H: Host> {
     host: H,
+    before: Option<Handover>,
     shared: Option<Rc<Shared>>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, shared: None }
+        Self { host, before: None, shared: None }
+    }
+
+    /// Takes what is known of requests from a filter that runs as one with this, from the next
+    /// configuration on.
+    pub fn take_over(&mut self, before: Handover) {
+        self.before = Some(before);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
@@ -78,6 +88,7 @@ impl<H: Host> Root<H> {
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     probe: HoldProbe::new(),
+                    before: self.before.clone(),
                     pools: RefCell::default(),
                     metrics: Metrics::new(),
                     ticking: Cell::new(false),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
-use weir_request::{BodyReader, FACTS, Opening, policy_for, respond};
+use weir_request::{BodyReader, FACTS, Known, Opening, Route, respond};
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
@@ -49,17 +49,29 @@ impl<H: Host> Stream<H> {
     }
 
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
-        let Ok(policy) = policy_for(&self.host, &shared.policies) else {
-            self.host.log(LogLevel::Error, UNKNOWN_POLICY);
-            return self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured());
+        if let Some(known) = shared.before.as_ref().and_then(|before| before.take(self.context_id))
+        {
+            let Known { facts, opening, route, .. } = *known;
+            return match route.policy(&self.host, &shared.policies) {
+                Ok(policy) => self.place(shared, &policy, facts, Some(&opening)),
+                Err(_) => self.unknown_policy(),
+            };
+        }
+        let Ok(policy) = Route::read(&self.host).policy(&self.host, &shared.policies) else {
+            return self.unknown_policy();
         };
         match self.host.state(FACTS) {
             Ok(Some(bytes)) => match Facts::decode(&bytes) {
-                Ok(facts) => self.place(shared, &policy, facts),
+                Ok(facts) => self.place(shared, &policy, facts, None),
                 Err(_) => self.pass(),
             },
             _ => self.start_alone(shared, policy, end_of_stream),
         }
+    }
+
+    fn unknown_policy(&mut self) -> Action {
+        self.host.log(LogLevel::Error, UNKNOWN_POLICY);
+        self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured())
     }
 
     /// No facts: reads the body itself, if it is one of an inference API.
@@ -91,7 +103,7 @@ impl<H: Host> Stream<H> {
     fn advance(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
             Phase::Reading(mut reading) => {
-                if let Err(error) = reading.reader.advance(&self.host, size) {
+                if let Err(error) = reading.reader.advance(&self.host, size, end_of_stream) {
                     return self.refuse(reading.endpoint.dialect, &error);
                 }
                 if !end_of_stream {
@@ -117,14 +129,20 @@ impl<H: Host> Stream<H> {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(facts) => {
                 let facts = request::facts_of(&endpoint, opening.path(), &facts, &policy);
-                self.place(shared, &policy, facts)
+                self.place(shared, &policy, facts, Some(&opening))
             }
         }
     }
 
-    fn place(&mut self, shared: &Shared, policy: &PickerPolicy, facts: Facts) -> Action {
+    fn place(
+        &mut self,
+        shared: &Shared,
+        policy: &PickerPolicy,
+        facts: Facts,
+        opening: Option<&Opening>,
+    ) -> Action {
         let dialect = facts.dialect;
-        match request::place(&self.host, shared, policy, facts) {
+        match request::place(&self.host, shared, policy, facts, opening) {
             Ok(Some(placed)) => {
                 self.phase = Phase::Placed(Box::new(placed));
                 Action::Continue
@@ -178,7 +196,7 @@ impl<H: Host> HttpContext for Stream<H> {
         let Some(shared) = self.shared.clone() else { return Action::Pause };
         // The body has ended without saying so; nothing new can be in it.
         let size = match &self.phase {
-            Phase::Reading(reading) => reading.reader.seen(),
+            Phase::Reading(reading) => reading.reader.buffered(),
             _ => 0,
         };
         self.advance(&shared, size, true)

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_detect::Direction;
 use weir_guard::Report;
 use weir_host::{Action, Body, Context, Host, HostError, HttpContext, LogLevel};
-use weir_request::{Opening, policy_for, respond};
+use weir_request::{Opening, Route, respond};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
@@ -48,7 +48,7 @@ impl<H: Host> Stream<H> {
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
         let opening = Opening::read(&self.host);
         let dialect = opening.dialect();
-        let Ok(policy) = policy_for(&self.host, &shared.policies) else {
+        let Ok(policy) = Route::read(&self.host).policy(&self.host, &shared.policies) else {
             self.host.log(LogLevel::Error, UNKNOWN_POLICY);
             return self.refuse(dialect, &ErrorReply::misconfigured());
         };

@@ -16,7 +16,7 @@ pub(crate) fn remove_owned_headers<H: Host>(host: &H) -> Result<(), HostError> {
     host.remove_header(HeaderMap::Request, BASE_MODEL)
 }
 
-/// Edits body and path, leaves the facts, and sets the headers that make Envoy choose the route
+/// Edits body and path, leaves what people may want to read, and sets the headers that make Envoy choose the route
 /// again. `body_len` is the length of the whole body that is held.
 pub(crate) fn apply<H: Host>(
     host: &H,
@@ -28,7 +28,6 @@ pub(crate) fn apply<H: Host>(
     if let Some(path) = &decision.path {
         host.set_header(HeaderMap::Request, ":path", path)?;
     }
-    host.set_state(weir_request::FACTS, &decision.facts.encode())?;
     host.set_state("weir.model", decision.model.as_bytes())?;
     host.set_state("weir.pool", decision.target.pool.as_bytes())?;
     host.set_header(HeaderMap::Request, MODEL, decision.model.as_bytes())?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_request::Handover;
 use weir_settings::Policies;
 use weir_settings::model_router::{RouterPolicy, policies};
 use weir_wire::path::Dialect;
@@ -15,6 +16,10 @@ use crate::stream::Stream;
 pub(crate) struct Shared {
     pub(crate) policies: Policies<RouterPolicy>,
     pub(crate) probe: HoldProbe,
+    /// Whether the facts are left in filter state.
+    pub(crate) leaves_state: bool,
+    /// The filter of the same VM that comes next.
+    pub(crate) next: Option<Handover>,
     pub(crate) routed: Metric,
     pub(crate) rejected: Metric,
     misconfigured: Metric,
@@ -23,13 +28,21 @@ pub(crate) struct Shared {
 /// The filter's root context.
 pub struct Root<H: Host> {
     host: H,
+    leaves_state: bool,
+    next: Option<Handover>,
     shared: Option<Rc<Shared>>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, shared: None }
+        Self { host, leaves_state: true, next: None, shared: None }
+    }
+
+    /// Leaves the facts to a filter that runs as one with this, from the next configuration on; in
+    /// filter state too if `leaves_state`.
+    pub fn hand_over(&mut self, next: Handover, leaves_state: bool) {
+        (self.next, self.leaves_state) = (Some(next), leaves_state);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
@@ -39,6 +52,8 @@ impl<H: Host> Root<H> {
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     probe: HoldProbe::new(),
+                    leaves_state: self.leaves_state,
+                    next: self.next.clone(),
                     routed: Metric::counter("weir_router_routed_total"),
                     rejected: Metric::counter("weir_router_rejected_total"),
                     misconfigured: Metric::counter("weir_router_misconfigured_total"),

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Context, Host, HttpContext, LogLevel};
-use weir_request::{BodyReader, Opening, policy_for, respond};
+use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
+use weir_request::{BodyReader, FACTS, Known, Opening, Route, respond};
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
+use weir_wire::facts::Facts;
 use weir_wire::path::{Dialect, Endpoint};
 
 use crate::root::Shared;
@@ -25,6 +26,7 @@ enum Phase {
 struct Request {
     endpoint: Endpoint,
     opening: Opening,
+    route: Route,
     policy: Rc<RouterPolicy>,
 }
 
@@ -47,7 +49,8 @@ impl<H: Host> Stream<H> {
         };
         let opening = Opening::read(&self.host);
         let dialect = opening.dialect();
-        let Ok(policy) = policy_for(&self.host, &shared.policies) else {
+        let route = Route::read(&self.host);
+        let Ok(policy) = route.policy(&self.host, &shared.policies) else {
             self.host.log(LogLevel::Error, UNKNOWN_POLICY);
             return self.refuse(dialect, &ErrorReply::misconfigured());
         };
@@ -57,7 +60,7 @@ impl<H: Host> Stream<H> {
                 self.show_models(&policy, &endpoint, opening.path())
             }
             Some(endpoint) => {
-                let request = Request { endpoint, opening, policy };
+                let request = Request { endpoint, opening, route, policy };
                 self.read(&shared, request, end_of_stream)
             }
         }
@@ -115,25 +118,29 @@ impl<H: Host> Stream<H> {
                 self.phase = Phase::Refused;
                 Action::Pause
             }
-            Phase::Reading { mut reader, request } => match reader.advance(&self.host, size) {
-                Err(error) => self.refuse(request.endpoint.dialect, &error),
-                Ok(()) if end_of_stream => self.route(reader, request, size),
-                Ok(()) => {
-                    self.phase = Phase::Reading { reader, request };
-                    Action::Pause
+            Phase::Reading { mut reader, request } => {
+                match reader.advance(&self.host, size, end_of_stream) {
+                    Err(error) => self.refuse(request.endpoint.dialect, &error),
+                    Ok(()) if end_of_stream => self.route(reader, request, size),
+                    Ok(()) => {
+                        self.phase = Phase::Reading { reader, request };
+                        Action::Pause
+                    }
                 }
-            },
+            }
         }
     }
 
     fn route(&mut self, reader: BodyReader, request: Request, size: usize) -> Action {
-        let Request { endpoint, opening, policy } = request;
+        let Request { endpoint, opening, route, policy } = request;
         let decision = reader
             .finish()
             .and_then(|facts| decision::decide(&policy, &endpoint, opening.path(), facts));
         match decision {
             Err(error) => self.refuse(endpoint.dialect, &error),
-            Ok(decision) => match effects::apply(&self.host, &opening, &decision, size) {
+            Ok(decision) => match effects::apply(&self.host, &opening, &decision, size)
+                .and_then(|()| self.hand_over(decision.facts, opening, route))
+            {
                 Err(error) => {
                     let message = format!("weir.model-router: applying a decision: {error}");
                     self.host.log(LogLevel::Error, &message);
@@ -147,6 +154,18 @@ impl<H: Host> Stream<H> {
                 }
             },
         }
+    }
+
+    /// Leaves what was learned to the filters after this one.
+    fn hand_over(&self, facts: Facts, opening: Opening, route: Route) -> Result<(), HostError> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        if shared.leaves_state {
+            self.host.set_state(FACTS, &facts.encode())?;
+        }
+        if let Some(next) = &shared.next {
+            next.leave(Known { context_id: self.context_id, facts, opening, route });
+        }
+        Ok(())
     }
 
     fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
@@ -177,10 +196,9 @@ impl<H: Host> HttpContext for Stream<H> {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        // The body has ended without saying so. Nothing new can be in it: what came before has
-        // been read in its own callback.
+        // The body has ended without saying so; nothing new can be in it.
         let size = match &self.phase {
-            Phase::Reading { reader, .. } => reader.seen(),
+            Phase::Reading { reader, .. } => reader.buffered(),
             _ => 0,
         };
         self.advance(size, true)

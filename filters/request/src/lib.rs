@@ -1,20 +1,23 @@
 //! What the filters that read a request body have in common.
 //!
-//! - [`Opening`] and [`BodyReader`] look at the headers and take each chunk of a held body from the host once and feeds the scanner.
-//! - [`policy_for`] asks which policy the route wants.
+//! - [`Opening`] and [`BodyReader`] look at the headers, take each chunk of a held body from the host once and feed the scanner.
+//! - [`Route`] tells which policy the route wants.
+//! - [`Handover`] takes what one filter has learned to the next in the same VM.
 //! - [`edit_body`] changes a held body by span.
 //! - [`respond`] turns an error into the reply of the request's own dialect.
 //! - [`answer_stuck`] answers requests whose body Envoy would never show.
 
 mod edit_body;
+mod handover;
 mod reader;
 mod respond;
 mod route;
 
 pub use edit_body::edit_body;
+pub use handover::{Handover, Known};
 pub use reader::{BodyReader, Opening};
 pub use respond::{answer_stuck, respond};
-pub use route::policy_for;
+pub use route::Route;
 
 /// Filter state with the compact facts of the request, for later Weir filters.
 pub const FACTS: &str = "weir.facts";

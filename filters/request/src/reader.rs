@@ -51,7 +51,10 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub struct BodyReader {
     /// Boxed, because it is kilobytes large and moves with every change of a stream's phase.
     scanner: Box<RequestScanner>,
+    /// Bytes that were read.
     seen: usize,
+    /// Bytes that were there at the last call.
+    buffered: usize,
     limit: u64,
 }
 
@@ -73,18 +76,27 @@ impl BodyReader {
         }
         let scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
         let scanner = Box::new(scanner);
-        Ok(Self { scanner, seen: 0, limit })
+        Ok(Self { scanner, seen: 0, buffered: 0, limit })
     }
 
-    /// Takes what is new of a body of which `size` bytes are buffered.
+    /// Takes what is new of a body of which `size` bytes are buffered. As long as more is to come
+    /// (not `ended`), less than a piece is left for later: a body of a few dozen KB comes in several
+    /// callbacks, and the scanner's code would be cold in each.
     ///
     /// # Errors
     /// The body is malformed or too long.
-    pub fn advance<H: Host>(&mut self, host: &H, size: usize) -> Result<(), ErrorReply> {
+    pub fn advance<H: Host>(
+        &mut self,
+        host: &H,
+        size: usize,
+        ended: bool,
+    ) -> Result<(), ErrorReply> {
+        self.buffered = size;
         if u64::try_from(size).unwrap_or(u64::MAX) > self.limit {
             return Err(ErrorReply::too_large(limit_shown(self.limit)));
         }
-        while let Some(left) = size.checked_sub(self.seen).filter(|&left| left > 0) {
+        let least = if ended { 1 } else { PIECE_BYTES };
+        while let Some(left) = size.checked_sub(self.seen).filter(|&left| left >= least) {
             let chunk = host.body(Body::Request, self.seen, left.min(PIECE_BYTES));
             let chunk = chunk.unwrap_or_default();
             if chunk.is_empty() {
@@ -97,9 +109,9 @@ impl BodyReader {
         Ok(())
     }
 
-    /// How many bytes of the body have been read.
-    pub fn seen(&self) -> usize {
-        self.seen
+    /// How many bytes of the body were buffered at the last call.
+    pub fn buffered(&self) -> usize {
+        self.buffered
     }
 
     /// The facts of the whole body.
@@ -113,4 +125,40 @@ impl BodyReader {
 
 fn limit_shown(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_host::FakeHost;
+
+    fn reader(host: &FakeHost) -> BodyReader {
+        host.set_header(HeaderMap::Request, ":method", b"POST").unwrap();
+        host.set_header(HeaderMap::Request, ":path", b"/v1/chat/completions").unwrap();
+        let opening = Opening::read(host);
+        let endpoint = opening.endpoint().cloned().unwrap();
+        BodyReader::new(&opening, &endpoint, u64::MAX).unwrap()
+    }
+
+    #[test]
+    fn less_than_a_piece_waits_for_the_end() {
+        let host = FakeHost::new();
+        let mut reader = reader(&host);
+        host.set_body(Body::Request, br#"{"model":"#);
+        reader.advance(&host, 9, false).unwrap();
+        assert_eq!((reader.seen, reader.buffered()), (0, 9));
+        host.set_body(Body::Request, br#"{"model":"m"}"#);
+        reader.advance(&host, 13, true).unwrap();
+        assert_eq!(reader.finish().unwrap().model.unwrap().name, "m");
+    }
+
+    #[test]
+    fn whole_pieces_are_read_as_they_come() {
+        let host = FakeHost::new();
+        let mut reader = reader(&host);
+        let body = [b"{\"x\":\"", "y".repeat(PIECE_BYTES).as_bytes()].concat();
+        host.set_body(Body::Request, &body);
+        reader.advance(&host, body.len(), false).unwrap();
+        assert_eq!(reader.seen, PIECE_BYTES);
+    }
 }

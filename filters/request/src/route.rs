@@ -1,5 +1,6 @@
 //! Which policy a route wants.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use weir_host::Host;
@@ -8,16 +9,35 @@ use weir_settings::{Policies, UnknownPolicy};
 /// Where a route's metadata names its policy: `filter_metadata: {weir: {policy: NAME}}`.
 const METADATA: [&str; 5] = ["xds", "route_metadata", "filter_metadata", "weir", "policy"];
 
-/// The policy of the current route.
-///
-/// # Errors
-/// The route asks for a policy that does not exist: fail closed.
-pub fn policy_for<H: Host, P>(host: &H, policies: &Policies<P>) -> Result<Rc<P>, UnknownPolicy> {
-    let metadata = host.property(&METADATA).ok().flatten();
-    let route = if policies.depends_on_route_name() && metadata.is_none() {
-        host.property(&["xds", "route_name"]).ok().flatten()
-    } else {
-        None
-    };
-    policies.select(metadata.as_deref(), route.as_deref()).map(Rc::clone)
+/// What a route says of policies.
+pub struct Route {
+    metadata: Option<Vec<u8>>,
+    /// Only asked for where some policy goes by it.
+    name: OnceCell<Option<Vec<u8>>>,
+}
+
+impl Route {
+    /// Asks the current route.
+    pub fn read<H: Host>(host: &H) -> Self {
+        Self { metadata: host.property(&METADATA).ok().flatten(), name: OnceCell::new() }
+    }
+
+    /// The policy that it wants.
+    ///
+    /// # Errors
+    /// The route asks for a policy that does not exist: fail closed.
+    pub fn policy<H: Host, P>(
+        &self,
+        host: &H,
+        policies: &Policies<P>,
+    ) -> Result<Rc<P>, UnknownPolicy> {
+        let name = if policies.depends_on_route_name() && self.metadata.is_none() {
+            self.name
+                .get_or_init(|| host.property(&["xds", "route_name"]).ok().flatten())
+                .as_deref()
+        } else {
+            None
+        };
+        policies.select(self.metadata.as_deref(), name).map(Rc::clone)
+    }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use weir_endpoint_picker as endpoint_picker;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
+use weir_request::Handover;
 use weir_settings::plugin;
 
 use crate::chain::Chain;
@@ -19,6 +20,10 @@ struct RawGateway {
     model_router: serde_json::Value,
     /// As for `root_id: endpoint-picker`.
     endpoint_picker: serde_json::Value,
+    /// True to leave the facts of each request in filter state too, for Weir filters that follow in
+    /// the chain. The picker in here does not need that.
+    #[serde(default)]
+    leave_facts: bool,
 }
 
 pub(crate) struct Gateway<H: Host> {
@@ -41,7 +46,10 @@ impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
         let raw = plugin::read::<RawGateway>(&self.host.configuration(Config::Plugin));
         match raw {
-            Ok(RawGateway { model_router, endpoint_picker }) => {
+            Ok(RawGateway { model_router, endpoint_picker, leave_facts }) => {
+                let handover = Handover::default();
+                self.router.hand_over(handover.clone(), leave_facts);
+                self.picker.take_over(handover);
                 self.router.configure(model_router.to_string().as_bytes())
                     && self.picker.configure(endpoint_picker.to_string().as_bytes())
             }
@@ -65,5 +73,61 @@ impl<H: Host> RootContext for Gateway<H> {
         let router = self.router.create_http_context(context_id)?;
         let picker = self.picker.create_http_context(context_id)?;
         Some(Box::new(Chain::new(vec![router, picker])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_host::{Action, Body, FakeHost, HeaderMap};
+
+    const CONFIG: &str = r#""model-router":{"policies":{"default":{"models":[{"name":"m","pool":"p"}]}}},
+        "endpoint-picker":{"policies":{"default":{}}}"#;
+
+    const BODY: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#;
+
+    /// Begins a chat through a gateway with this configuration.
+    fn chat(host: &FakeHost, config: &str) -> Box<dyn HttpContext> {
+        host.set_configuration(Config::Plugin, config.as_bytes());
+        let mut gateway = Gateway::new(host.clone());
+        assert!(gateway.on_configure(0), "{:?}", host.logs());
+        for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions")] {
+            host.set_header(HeaderMap::Request, name, value.as_bytes()).unwrap();
+        }
+        host.set_body(Body::Request, BODY);
+        let mut stream = gateway.create_http_context(7).unwrap();
+        assert_eq!(stream.on_http_request_headers(2, false), Action::Pause);
+        stream
+    }
+
+    #[test]
+    fn the_picker_knows_the_facts_without_filter_state() {
+        let host = FakeHost::new();
+        let mut stream = chat(&host, &format!("{{{CONFIG}}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        assert_eq!(host.state(weir_request::FACTS).unwrap(), None);
+        // It looked for an endpoint of the pool; without facts it would have let the request pass.
+        assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
+        assert_eq!(host.state("weir.pool").unwrap().as_deref(), Some(&b"p"[..]));
+    }
+
+    #[test]
+    fn facts_are_left_for_filters_that_follow_if_that_is_wanted() {
+        let host = FakeHost::new();
+        let mut stream = chat(&host, &format!("{{{CONFIG},\"leave-facts\":true}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        assert!(host.state(weir_request::FACTS).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_picker_goes_by_the_policy_that_the_route_named_to_the_router() {
+        let host = FakeHost::new();
+        let route = ["xds", "route_metadata", "filter_metadata", "weir", "policy"];
+        host.set_property(&route, b"batch");
+        let batch = CONFIG.replacen("default", "batch", 1);
+        let mut stream = chat(&host, &format!("{{{batch}}}"));
+        // The router has that policy, the picker has not: it fails closed.
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Pause);
+        assert_eq!(host.local_reply().unwrap().status, 500);
     }
 }

@@ -150,9 +150,12 @@ impl Prefix {
     /// The fingerprints for one seed, shortest prefix first, one per boundary of
     /// [`Self::boundaries`].
     pub fn fingerprints(&self, seed: Seed) -> Vec<Fingerprint> {
+        if self.preamble_bytes == 0 {
+            // One grid, so every boundary is kept.
+            return self.turns.iter().map(|mark| seed.apply(*mark)).collect();
+        }
         let preamble = self.preamble.iter().map(|mark| seed.apply(*mark));
-        let after = seed.apply(self.preamble_digest);
-        let after = if self.preamble_bytes == 0 { seed } else { Seed(after) };
+        let after = Seed(seed.apply(self.preamble_digest));
         let turns = self.turns.iter().map(|mark| after.apply(*mark));
         let places = candidates(self.preamble_bytes, self.bytes);
         places

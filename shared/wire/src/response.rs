@@ -4,10 +4,13 @@
 //! key `"usage"` turns up outside a string; then only the object after it is collected, bounded,
 //! and read. Text that contains the word (`\"usage\"`, escaped as it must be) is not a key.
 
+mod counts;
+
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use serde::Deserialize;
+
+use counts::Counts;
 
 /// The key, with its quotes.
 const KEY: &[u8] = b"\"usage\"";
@@ -109,17 +112,19 @@ impl ResponseReader {
     }
 
     fn read(&mut self, object: &[u8]) {
-        let Ok(raw) = serde_json::from_slice::<RawUsage>(object) else { return };
+        let counts = Counts::of(object);
+        if counts == Counts::default() {
+            return;
+        }
         let usage = self.usage.get_or_insert_default();
         // Anthropic counts cached tokens apart from `input_tokens`, OpenAI within them.
-        let cached = raw.cache_read_input_tokens.or_else(|| raw.cached_in_details());
-        let apart = raw.cache_read_input_tokens.unwrap_or(0);
-        let created = raw.cache_creation_input_tokens.unwrap_or(0);
-        let input = raw.input_tokens.map(|n| n.saturating_add(apart).saturating_add(created));
-        usage.prompt_tokens = raw.prompt_tokens.or(input).unwrap_or(usage.prompt_tokens);
-        let output = raw.completion_tokens.or(raw.output_tokens);
+        let apart = counts.cache_read_input.unwrap_or(0);
+        let created = counts.cache_creation_input.unwrap_or(0);
+        let input = counts.input.map(|n| n.saturating_add(apart).saturating_add(created));
+        usage.prompt_tokens = counts.prompt.or(input).unwrap_or(usage.prompt_tokens);
+        let output = counts.completion.or(counts.output);
         usage.completion_tokens = output.unwrap_or(usage.completion_tokens);
-        usage.cached_tokens = cached.or(usage.cached_tokens);
+        usage.cached_tokens = counts.cache_read_input.or(counts.cached).or(usage.cached_tokens);
     }
 }
 
@@ -142,30 +147,6 @@ impl Object {
             _ => {}
         }
         self.depth == 0
-    }
-}
-
-#[derive(Deserialize)]
-struct RawUsage {
-    prompt_tokens: Option<u32>,
-    completion_tokens: Option<u32>,
-    input_tokens: Option<u32>,
-    output_tokens: Option<u32>,
-    cache_read_input_tokens: Option<u32>,
-    cache_creation_input_tokens: Option<u32>,
-    prompt_tokens_details: Option<RawDetails>,
-    input_tokens_details: Option<RawDetails>,
-}
-
-#[derive(Deserialize)]
-struct RawDetails {
-    cached_tokens: Option<u32>,
-}
-
-impl RawUsage {
-    fn cached_in_details(&self) -> Option<u32> {
-        let details = self.prompt_tokens_details.as_ref().or(self.input_tokens_details.as_ref());
-        details.and_then(|details| details.cached_tokens)
     }
 }
 
@@ -303,6 +284,11 @@ mod tests {
                 usage(3, 1, None),
             ),
             (r#"{"usage":{"prompt_tokens":-1}}"#, None),
+            (r#"{"usage":{"prompt_tokens":1.5,"completion_tokens":2e3}}"#, None),
+            (r#"{"usage":{"prompt_tokens":4294967296}}"#, None),
+            (r#"{"usage":{"note":"prompt_tokens","prompt_tokens" : 8 }}"#, usage(8, 0, None)),
+            (r#"{"usage":{"x":{"prompt_tokens":9},"y":[{"cached_tokens":1}]}}"#, None),
+            (r#"{"usage":{"x":{"cached_tokens":9},"prompt_tokens":3}}"#, usage(3, 0, None)),
             (r#"{"usage":{"prompt_tokens":1"#, None),
         ]
     }

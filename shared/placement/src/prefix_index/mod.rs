@@ -115,8 +115,12 @@ impl PrefixIndex {
         let expectation = self.expect(request, replica);
         if let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) {
             for fingerprint in request.fingerprints {
-                let known = self.live(*fingerprint, group);
-                self.table.put(*fingerprint, group, known | replica.bit(), self.tick);
+                let replicas = &self.replicas;
+                self.table.update(*fingerprint, group, self.tick, |known| {
+                    let live =
+                        known.map_or(0, |entry| replicas.live(group, entry.replicas, entry.tick()));
+                    live | replica.bit()
+                });
             }
         }
         expectation

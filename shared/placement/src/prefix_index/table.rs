@@ -50,12 +50,19 @@ impl Table {
         bucket.iter().find(|entry| entry.is(fingerprint, group))
     }
 
-    /// Sets the replicas that have a prefix, used at `tick`; takes the place of the least recently
-    /// used entry of the bucket if the prefix is new.
-    pub(super) fn put(&mut self, fingerprint: u64, group: u16, replicas: u64, tick: u64) {
+    /// Sets the replicas that have a prefix, used at `tick`, to what `replicas` makes of what is
+    /// known; takes the place of the least recently used entry of the bucket if the prefix is new.
+    pub(super) fn update(
+        &mut self,
+        fingerprint: u64,
+        group: u16,
+        tick: u64,
+        replicas: impl FnOnce(Option<&Entry>) -> u64,
+    ) {
         let place = self.bucket(fingerprint, group);
         let Some(bucket) = self.buckets.get_mut(place) else { return };
         let known = bucket.iter().position(|entry| entry.is(fingerprint, group));
+        let replicas = replicas(known.and_then(|place| bucket.get(place)));
         let place = known.or_else(|| {
             let age = |entry: &Entry| if entry.replicas == 0 { 0 } else { entry.tick_and_group };
             let oldest = bucket.iter().enumerate().min_by_key(|(_, entry)| age(entry));

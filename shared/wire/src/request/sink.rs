@@ -8,11 +8,12 @@ use crate::json::unescape;
 /// Text is handed on in windows of this many bytes, on a grid that no chunking moves.
 const WINDOW: usize = 1024;
 /// So many windows of a stream are counted in full …
-const FULL_WINDOWS: u64 = 8;
+const FULL_WINDOWS: u64 = 2;
 /// … and of each one after them so many bytes. The samples are counted as if they were one text:
 /// a word that is cut at the end of one stands for the one cut at the start of the next. Of prompts
-/// of 16 KiB the estimate is off by 2.4 % from a full count, of 256 KiB by 1.1 %
-/// (`examples/sampling_error.rs`).
+/// of 8 KiB the estimate is off by 3.6 % from a full count, of 16 KiB by 3.0 %, of 256 KiB by 1.1 %
+/// (`examples/sampling_error.rs`, over code and documentation), about half of what the estimate
+/// itself is off.
 const SAMPLE: usize = 64;
 
 /// Marks in the canonical prompt: control characters, which its text never holds unescaped.
@@ -70,7 +71,7 @@ impl PromptSink {
     /// has on average. The stream is no longer counted as text.
     pub(super) fn push_id(&mut self, stream: Stream, id: u32) {
         if stream == Stream::Turns {
-            self.turns_window.counted.ids = true;
+            self.turns_window.counted().ids = true;
         }
         self.push(stream, &id.to_le_bytes());
     }
@@ -97,9 +98,10 @@ impl PromptSink {
         self.chain.push_turns(self.turns_window.pending());
         self.chain.push_preamble(self.preamble_window.pending());
         self.tools.push(self.tools_window.pending());
-        let mut counts = self.turns_window.finish();
-        counts.add(&self.preamble_window.finish());
-        counts.add(&self.tools_window.finish());
+        let mut counts = TextCounts::default();
+        self.turns_window.finish(&mut counts);
+        self.preamble_window.finish(&mut counts);
+        self.tools_window.finish(&mut counts);
         let tools = if self.tools.is_empty() { 0 } else { self.tools.digest() };
         PromptFacts { prefix: self.chain.finish(), tools, counts }
     }
@@ -110,7 +112,8 @@ impl PromptSink {
 struct Window {
     /// Less than a window.
     begun: Vec<u8>,
-    counted: Counted,
+    /// Boxed, because most prompts have one stream of the three.
+    counted: Option<Box<Counted>>,
 }
 
 impl Window {
@@ -134,15 +137,14 @@ impl Window {
             let free = WINDOW.saturating_sub(self.begun.len());
             let (head, tail) = piece.split_at_checked(free).unwrap_or((piece, &[]));
             self.begun.extend_from_slice(head);
-            self.counted.window(&self.begun);
+            self.counted.get_or_insert_default().window(&self.begun);
             whole(&self.begun);
             self.begun.clear();
             rest = tail;
         }
         let (windows, rest) = rest.as_chunks::<WINDOW>();
-        for window in windows {
-            self.counted.window(window);
-        }
+        let counted = self.counted.get_or_insert_default();
+        windows.iter().for_each(|window| counted.window(window));
         whole(windows.as_flattened());
         self.begun.extend_from_slice(rest);
     }
@@ -151,9 +153,18 @@ impl Window {
         &self.begun
     }
 
-    fn finish(mut self) -> TextCounts {
-        self.counted.window(&self.begun);
-        self.counted.finish()
+    fn counted(&mut self) -> &mut Counted {
+        self.counted.get_or_insert_default()
+    }
+
+    /// Adds what was counted to `counts`.
+    fn finish(mut self, counts: &mut TextCounts) {
+        if !self.begun.is_empty() {
+            self.counted.get_or_insert_default().window(&self.begun);
+        }
+        if let Some(counted) = &self.counted {
+            counted.add_to(counts);
+        }
     }
 }
 
@@ -189,9 +200,10 @@ impl Counted {
         self.later_bytes += window.len() as u64;
     }
 
-    fn finish(&self) -> TextCounts {
-        let mut counts = self.head.counts();
-        counts.add(&self.sample.counts().scaled(self.later_bytes, self.sampled_bytes));
-        counts
+    fn add_to(&self, counts: &mut TextCounts) {
+        counts.add(&self.head.counts());
+        if self.sampled_bytes > 0 {
+            counts.add(&self.sample.counts().scaled(self.later_bytes, self.sampled_bytes));
+        }
     }
 }
