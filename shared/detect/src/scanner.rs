@@ -40,7 +40,7 @@ impl Scanner {
         rules.extend(custom.rules());
         Self {
             rules,
-            fingerprints: Fingerprints::new(phrases.trigrams()),
+            fingerprints: Fingerprints::new(phrases.prints()),
             phrases,
             hold_back: hold_back.max(MIN_HOLD_BACK),
             allowed,

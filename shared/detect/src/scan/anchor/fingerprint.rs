@@ -4,10 +4,29 @@
 use super::shuffle::Tables;
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3")))]
 use super::table::Tables;
-use super::{ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, PHRASE, SPECIAL, WIDTH};
+use super::{
+    ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, PHRASE, PHRASE_WIDTH, SPECIAL, WIDTH,
+};
 
 /// Bit `k` of `sets[p][b]` says that byte `b` may stand at position `p` of fingerprint `k`.
 pub(super) type Sets = [[u8; 256]; WIDTH];
+
+/// The same for phrases: bit `k` belongs to the phrases of group `k`.
+pub(super) type PhraseSets = [[u8; 256]; PHRASE_WIDTH];
+
+/// Groups of phrases that are tested apart, which keeps their byte sets small.
+pub(crate) const PHRASE_GROUPS: usize = 8;
+
+/// The bytes that stand for a phrase: lower case, matched in either.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Print {
+    /// The first three.
+    pub(crate) trigram: [u8; WIDTH],
+    /// The fourth, where the phrase has one.
+    pub(crate) fourth: Option<u8>,
+    /// Below [`PHRASE_GROUPS`].
+    pub(crate) group: usize,
+}
 
 /// The exact byte sets of all fingerprints, and the tables of the block test.
 #[derive(Clone)]
@@ -46,32 +65,24 @@ impl Trigrams {
 }
 
 impl Fingerprints {
-    /// Builds the tables; `phrases` are lower-case trigrams, matched in either case.
-    pub(crate) fn new(phrases: &[Vec<[u8; WIDTH]>; 2]) -> Self {
+    /// Builds the tables.
+    pub(crate) fn new(phrases: &[Print]) -> Self {
         let mut sets = [[0_u8; 256]; WIDTH];
         fill_fixed(&mut sets);
-        let mut coarse = sets.map(|set| set.map(merge));
-        let [first, second] = phrases;
-        fill_phrases(&mut coarse, PHRASE, first);
-        fill_phrases(&mut coarse, ASSIGN, second);
-        fill_phrases(&mut sets, PHRASE, first);
-        fill_phrases(&mut sets, PHRASE, second);
         let mut run = [0_u8; 256];
         fill_run(&mut run);
-        let trigrams = Trigrams::new(phrases.iter().flatten());
-        Self { tables: Tables::new(&coarse, &run), sets, trigrams }
+        let trigrams = Trigrams::new(phrases.iter().map(|print| &print.trigram));
+        Self { tables: Tables::new(&sets, &phrase_sets(phrases), &run), sets, trigrams }
     }
 
-    /// The fingerprints that really stand at three bytes.
+    /// The fingerprints that really stand at three bytes; phrases are only taken out where their
+    /// first three bytes are not there.
     #[inline(always)]
-    pub(super) fn exact(&self, bytes: [u8; WIDTH]) -> u8 {
+    pub(super) fn exact(&self, bytes: [u8; WIDTH], phrase: bool) -> u8 {
         let [s0, s1, s2] = &self.sets;
         let [b0, b1, b2] = bytes;
         let kinds = lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2);
-        if kinds & PHRASE as u8 != 0 && !self.trigrams.contains(bytes) {
-            return kinds & !(PHRASE as u8);
-        }
-        kinds
+        if phrase && self.trigrams.contains(bytes) { kinds | PHRASE as u8 } else { kinds }
     }
 
     /// What stands at the positions of a block.
@@ -95,20 +106,16 @@ fn allow(set: &mut [u8; 256], kind: u16, test: impl Fn(u8) -> bool) {
     }
 }
 
-/// For the block test, operators share the bit of colons, whose place they nearly have; theirs is
-/// free for half of the phrases.
-fn merge(bits: u8) -> u8 {
-    let (colon, assign) = (COLON as u8, ASSIGN as u8);
-    let merged = if bits & assign != 0 { bits | colon } else { bits };
-    merged & !assign
-}
-
-fn fill_phrases(sets: &mut Sets, kind: u16, trigrams: &[[u8; WIDTH]]) {
-    for trigram in trigrams {
-        for (set, byte) in sets.iter_mut().zip(trigram) {
-            allow(set, kind, |b| b.eq_ignore_ascii_case(byte));
+fn phrase_sets(phrases: &[Print]) -> PhraseSets {
+    let mut sets = [[0_u8; 256]; PHRASE_WIDTH];
+    for print in phrases {
+        let [first, second, third] = print.trigram;
+        let bytes = [Some(first), Some(second), Some(third), print.fourth];
+        for (set, byte) in sets.iter_mut().zip(bytes) {
+            allow(set, 1 << print.group, |b| byte.is_none_or(|byte| b.eq_ignore_ascii_case(&byte)));
         }
     }
+    sets
 }
 
 fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {

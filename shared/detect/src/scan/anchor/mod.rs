@@ -1,9 +1,9 @@
 //! The anchor pass: one SIMD sweep that finds the few places where a detector could match.
 //!
-//! Every 16-byte block is tested for up to eight three-byte fingerprints at once with nibble
-//! tables (two shuffles per byte position), which runs at several GB/s also in V8. A hit is then
-//! checked against the exact byte sets, so that every platform sees the same anchors. A ninth
-//! kind, [`LONG`], marks unbroken runs of token characters (keys, Base64, addresses).
+//! Every 16-byte block is tested for up to eight three-byte fingerprints and for eight groups of
+//! phrases at once with nibble tables (two shuffles per byte position), which runs at several
+//! GB/s also in V8. A hit is then checked against the exact byte sets. A further kind, [`LONG`],
+//! marks unbroken runs of token characters (keys, Base64, addresses).
 
 mod fingerprint;
 #[cfg(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3"))]
@@ -14,7 +14,7 @@ mod shuffle;
 ))]
 mod table;
 
-pub(crate) use fingerprint::{Fingerprints, Trigrams};
+pub(crate) use fingerprint::{Fingerprints, PHRASE_GROUPS, Print, Trigrams};
 
 /// A digit, something that may stand inside a number, a digit.
 pub(crate) const DIGITS: u16 = 1;
@@ -24,7 +24,7 @@ pub(crate) const AT: u16 = 1 << 1;
 pub(crate) const LINK: u16 = 1 << 2;
 /// A colon or dash between hexadecimal digits or colons: IPv6, MAC.
 pub(crate) const COLON: u16 = 1 << 3;
-/// A three-byte piece of a phrase literal.
+/// A piece of a phrase literal.
 pub(crate) const PHRASE: u16 = 1 << 4;
 /// `=` or `:`, or the start of a PEM header.
 pub(crate) const ASSIGN: u16 = 1 << 5;
@@ -43,15 +43,19 @@ pub(crate) const LONG_RUN: u32 = 20;
 const BLOCK: usize = 16;
 /// Bytes of a fingerprint.
 const WIDTH: usize = 3;
+/// Bytes of a phrase's fingerprint: letters are common, three let too much prose pass.
+const PHRASE_WIDTH: usize = 4;
 
 /// The bytes that decide about the positions of a block.
-type Bytes = [u8; BLOCK + WIDTH - 1];
+type Bytes = [u8; BLOCK + PHRASE_WIDTH - 1];
 
 /// One bit a position.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Block {
     /// Where a fingerprint may begin.
     hits: u32,
+    /// Where a phrase's fingerprint may begin.
+    phrases: u32,
     /// Token characters.
     tokens: u32,
     /// Decimal digits.
@@ -75,6 +79,7 @@ pub(crate) struct Anchors<'t> {
     base: usize,
     next: usize,
     hits: u32,
+    phrases: u32,
     /// Position in the block where a run became long, as a bit.
     long: u32,
     run: u32,
@@ -98,6 +103,7 @@ impl<'t> Anchors<'t> {
             base: from,
             next: from,
             hits: 0,
+            phrases: 0,
             long: 0,
             run: 0,
             digit_before: 0,
@@ -117,7 +123,7 @@ impl<'t> Anchors<'t> {
     /// Loads blocks until one has a hit; `false` at the end of the text.
     fn advance(&mut self) -> bool {
         while let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) {
-            let Block { hits, tokens, digits } = match window.first_chunk() {
+            let Block { hits, phrases, tokens, digits } = match window.first_chunk() {
                 Some(full) => self.prints.block(full),
                 None => self.prints.block(&padded(window)),
             };
@@ -126,8 +132,9 @@ impl<'t> Anchors<'t> {
             let skipped = self.count_from.saturating_sub(self.base).min(BLOCK);
             self.long = self.long_run(tokens >> skipped << skipped);
             let hits = hits & !self.inner_digits(digits >> skipped << skipped);
-            if (hits | self.long) != 0 {
-                self.hits = hits | self.long;
+            self.hits = hits | self.long | phrases;
+            if self.hits != 0 {
+                self.phrases = phrases;
                 return true;
             }
         }
@@ -164,7 +171,8 @@ impl Iterator for Anchors<'_> {
             let bit = self.hits.trailing_zeros();
             self.hits &= self.hits.wrapping_sub(1);
             let at = self.base + bit as usize;
-            let mut kinds = u16::from(self.prints.exact(triple(self.text, at)));
+            let phrase = self.phrases >> bit & 1 == 1;
+            let mut kinds = u16::from(self.prints.exact(triple(self.text, at), phrase));
             if self.long >> bit & 1 == 1 {
                 kinds |= LONG;
             }
@@ -175,8 +183,8 @@ impl Iterator for Anchors<'_> {
     }
 }
 
-fn padded(rest: &[u8]) -> [u8; BLOCK + WIDTH - 1] {
-    let mut window = [0; BLOCK + WIDTH - 1];
+fn padded(rest: &[u8]) -> Bytes {
+    let mut window = [0; BLOCK + PHRASE_WIDTH - 1];
     for (to, from) in window.iter_mut().zip(rest) {
         *to = *from;
     }
