@@ -4,12 +4,16 @@ use std::ops::Range;
 
 use super::number_rules;
 use crate::scan::Candidate;
+use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
 
 /// Fewest digits of any number that is looked for.
 pub(crate) const MIN_DIGITS: usize = 7;
 /// Most digits of any number that is looked for (a payment card).
 const MAX_DIGITS: usize = 19;
+
+/// Fewest digits of a payment card.
+const MIN_CARD: usize = 12;
 
 /// What separates a group of digits from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +71,14 @@ impl Number<'_> {
     }
 }
 
-/// Looks at every run of digit groups in the segment.
-pub(crate) fn find(segment: &Segment<'_>, groups: &mut Vec<Group>, out: &mut Vec<Candidate>) {
+/// Looks at every run of digit groups in the segment; `weak` where numbers count that nothing
+/// but their length speaks for.
+pub(crate) fn find(
+    segment: &Segment<'_>,
+    weak: bool,
+    groups: &mut Vec<Group>,
+    out: &mut Vec<Candidate>,
+) {
     let mut at = segment.start();
     while let Some(skip) = segment.slice(at..segment.end()).iter().position(u8::is_ascii_digit) {
         let start = at + skip;
@@ -79,6 +89,7 @@ pub(crate) fn find(segment: &Segment<'_>, groups: &mut Vec<Group>, out: &mut Vec
             |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (0xC3..0xE0).contains(&byte);
         if digits >= MIN_DIGITS
             && !is_plain(groups)
+            && (weak || !is_weak(segment, groups))
             && !glued(segment.before(start))
             && !glued(segment.byte(at))
         {
@@ -97,6 +108,14 @@ fn is_plain(groups: &[Group]) -> bool {
         }
         _ => false,
     }
+}
+
+/// One group shorter than a payment card, without a `+` before it and any telling word near by.
+fn is_weak(segment: &Segment<'_>, groups: &[Group]) -> bool {
+    let [Group { start, end, .. }] = groups else { return false };
+    end - start < MIN_CARD
+        && segment.before(*start) != b'+'
+        && segment.topics(*start) == Topics::default()
 }
 
 /// Reads groups from `at`; answers where the last one ends.

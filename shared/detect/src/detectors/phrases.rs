@@ -2,14 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
-
 use super::signatures::{SIGNATURES, Signature};
-use crate::hash::FixedHasher;
 use crate::scan::anchor::{PHRASE_GROUPS, Print, Trigrams};
-
-type Trigram = [u8; 3];
 
 /// Where in its literal a trigram stands, and which signature the literal belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -21,27 +15,32 @@ struct Place {
 /// All signatures, indexed by trigram.
 pub(crate) struct Phrases {
     prints: Vec<Print>,
-    filter: Trigrams,
-    places: HashMap<Trigram, Vec<Place>, FixedHasher>,
+    /// For each trigram's [`Trigrams::place`] the position of its list in `lists`.
+    index: Box<[u8]>,
+    /// The first is empty.
+    lists: Vec<Vec<Place>>,
 }
 
 impl Phrases {
     /// Indexes the built-in signatures.
     pub(crate) fn new() -> Self {
-        let mut places: HashMap<Trigram, Vec<Place>, FixedHasher> = HashMap::default();
+        let mut index = vec![0_u8; Trigrams::PLACES].into_boxed_slice();
+        let mut lists = vec![Vec::new()];
         let tails = choose();
         for (signature, entry) in SIGNATURES.iter().enumerate() {
             let Some(choice) = tails.get(entry.tail) else { continue };
             let place = Place { offset: choice.offset, signature };
-            match places.entry(choice.print.trigram) {
-                Entry::Occupied(mut list) => list.get_mut().push(place),
-                Entry::Vacant(slot) => {
-                    slot.insert(vec![place]);
-                }
+            let Some(slot) = index.get_mut(Trigrams::place(choice.print.trigram)) else { continue };
+            if *slot == 0 {
+                *slot = u8::try_from(lists.len()).unwrap_or(0);
+                lists.push(Vec::new());
+            }
+            if let Some(list) = lists.get_mut(usize::from(*slot)) {
+                list.push(place);
             }
         }
-        let prints: Vec<Print> = tails.values().map(|choice| choice.print).collect();
-        Self { filter: Trigrams::new(prints.iter().map(|print| &print.trigram)), prints, places }
+        let prints = tails.values().map(|choice| choice.print).collect();
+        Self { prints, index, lists }
     }
 
     /// The pieces of the literals that the anchor pass must look for.
@@ -50,6 +49,7 @@ impl Phrases {
     }
 
     /// Whether one of the literals stands around `at`.
+    #[inline]
     pub(crate) fn starts_at(&self, text: &[u8], at: usize) -> bool {
         self.matches(text, at).next().is_some()
     }
@@ -62,10 +62,9 @@ impl Phrases {
     ) -> impl Iterator<Item = (&'static Signature, usize)> + 'p {
         let trigram =
             text.get(at..).and_then(|rest| rest.first_chunk::<3>()).copied().unwrap_or_default();
-        let known = self.filter.contains(trigram);
-        let places =
-            known.then(|| self.places.get(&trigram.map(|b| b.to_ascii_lowercase()))).flatten();
-        places.into_iter().flatten().filter_map(move |place| {
+        let list = self.index.get(Trigrams::place(trigram)).copied().unwrap_or(0);
+        let places = self.lists.get(usize::from(list)).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(move |place| {
             let signature = SIGNATURES.get(place.signature)?;
             let start = at.checked_sub(place.offset)?;
             let end = start + signature.tail.len();

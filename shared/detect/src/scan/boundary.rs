@@ -5,6 +5,8 @@
 //! past the end of its segment. So every way to cut a text gives the same segments, and a
 //! finished segment can be released at once.
 
+use wide::i8x16;
+
 /// How far the rule looks back (a PEM header is the longest).
 pub(crate) const LOOK_BACK: usize = 48;
 
@@ -50,9 +52,8 @@ pub(crate) fn next_boundary(text: &[u8], from: usize, to: usize, complete: bool)
     let mut at = from;
     while at < to {
         if !text.get(at - 1).is_some_and(|byte| cuts(*byte)) {
-            let rest = text.get(at..to).unwrap_or_default();
-            match rest.iter().position(|byte| cuts(*byte)) {
-                Some(skip) => at += skip,
+            match next_cut(text, at, to) {
+                Some(place) => at = place,
                 None => return to,
             }
         }
@@ -62,6 +63,28 @@ pub(crate) fn next_boundary(text: &[u8], from: usize, to: usize, complete: bool)
         at += 1;
     }
     to
+}
+
+/// The first byte in `from..to` that a segment may end beside; a control character may be none.
+fn next_cut(text: &[u8], from: usize, to: usize) -> Option<usize> {
+    let mut at = from;
+    while at < to {
+        let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) else {
+            let rest = text.get(at..to)?;
+            return rest.iter().position(|byte| cuts(*byte)).map(|skip| at + skip);
+        };
+        let bytes = i8x16::new(block.map(|byte| byte as i8));
+        let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte as i8));
+        // Signed: what is not ASCII is below everything, up to the double quote.
+        let low = bytes.simd_lt(i8x16::splat(b'"' as i8 + 1));
+        let angle = (bytes | i8x16::splat(2)).simd_eq(i8x16::splat(b'>' as i8));
+        let found = (low | angle | is(b',') | is(b'`') | is(b'|')).to_bitmask();
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize).filter(|place| *place < to);
+        }
+        at += 16;
+    }
+    None
 }
 
 /// The last boundary in `cursor..=at`, or `cursor`.

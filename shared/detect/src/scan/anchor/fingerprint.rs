@@ -5,7 +5,8 @@ use super::shuffle::Tables;
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3")))]
 use super::table::Tables;
 use super::{
-    ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, PHRASE, PHRASE_WIDTH, SPECIAL, WIDTH,
+    ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, MARK, PHRASE, PHRASE_WIDTH, SPECIAL,
+    WIDTH,
 };
 
 /// Bit `k` of `sets[p][b]` says that byte `b` may stand at position `p` of fingerprint `k`.
@@ -58,8 +59,12 @@ impl Trigrams {
         self.0.get(place >> 6).is_some_and(|word| word >> (place & 63) & 1 == 1)
     }
 
+    /// Number of places.
+    pub(crate) const PLACES: usize = 1 << 15;
+
+    /// Where a trigram stands in a table of all of them; others may stand there too.
     #[inline(always)]
-    fn place([a, b, c]: [u8; WIDTH]) -> usize {
+    pub(crate) fn place([a, b, c]: [u8; WIDTH]) -> usize {
         usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
     }
 }
@@ -78,11 +83,13 @@ impl Fingerprints {
     /// The fingerprints that really stand at three bytes; phrases are only taken out where their
     /// first three bytes are not there.
     #[inline(always)]
-    pub(super) fn exact(&self, bytes: [u8; WIDTH], phrase: bool) -> u8 {
+    pub(super) fn exact(&self, bytes: [u8; WIDTH], phrase: bool) -> u16 {
         let [s0, s1, s2] = &self.sets;
         let [b0, b1, b2] = bytes;
-        let kinds = lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2);
-        if phrase && self.trigrams.contains(bytes) { kinds | PHRASE as u8 } else { kinds }
+        let fixed = u16::from(lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2));
+        let marked = if fixed & MARK != 0 { ASSIGN | ESCAPE } else { 0 };
+        let phrase = if phrase && self.trigrams.contains(bytes) { PHRASE } else { 0 };
+        fixed & !MARK | marked | phrase
     }
 
     /// What stands at the positions of a block.
@@ -139,15 +146,19 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     allow(third, COLON, |b| hex(b) || b == b':');
 
     // The letters that end a secret's name, and what may stand between it and the operator.
-    allow(first, ASSIGN, |b| b"DTNYSELHdtnyselh 	\"'`]:)-".contains(&b));
-    allow(second, ASSIGN, |b| b == b'=' || b == b':' || b == b'-');
+    allow(first, ASSIGN, |b| b"DTNYSELHdtnyselh 	\"'`]:)".contains(&b));
+    allow(second, ASSIGN, |b| b == b'=' || b == b':');
     allow(third, ASSIGN, |_| true);
 
     fill_special(first, second, third);
 
-    allow(first, ESCAPE, |b| b"%&\\".contains(&b));
-    allow(second, ESCAPE, |b| b.is_ascii_alphanumeric() || b == b'#');
-    allow(third, ESCAPE, |_| true);
+    allow(first, ESCAPE, |b| b == b'%');
+    allow(second, ESCAPE, hex);
+    allow(third, ESCAPE, hex);
+
+    allow(first, MARK, |b| b"-&\\".contains(&b));
+    allow(second, MARK, |b| b"-#uxX".contains(&b));
+    allow(third, MARK, |b| hex(b) || b"xX".contains(&b));
 }
 
 /// Lead and second bytes of the characters that normalising rewrites. What passes is only a

@@ -26,7 +26,7 @@ pub(crate) const LINK: u16 = 1 << 2;
 pub(crate) const COLON: u16 = 1 << 3;
 /// A piece of a phrase literal.
 pub(crate) const PHRASE: u16 = 1 << 4;
-/// `=` or `:`, or the start of a PEM header.
+/// `=` or `:`, or the end of the dashes of a PEM header.
 pub(crate) const ASSIGN: u16 = 1 << 5;
 /// Invisible, full-width, other-script or look-alike characters.
 pub(crate) const SPECIAL: u16 = 1 << 6;
@@ -34,6 +34,10 @@ pub(crate) const SPECIAL: u16 = 1 << 6;
 pub(crate) const ESCAPE: u16 = 1 << 7;
 /// At least [`LONG_RUN`] token characters in a row.
 pub(crate) const LONG: u16 = 1 << 8;
+
+/// In the byte sets only, where [`PHRASE`] has none: `--B` of a PEM header, `&#` and `\\u` or
+/// `\\x` of an escape. Together they let less through than among their own kinds.
+const MARK: u16 = PHRASE;
 
 /// Length of an unbroken run of token characters that makes it worth a look: the shortest key
 /// with a fixed prefix is an AWS access key id of 20.
@@ -72,22 +76,27 @@ pub(crate) struct Anchor {
 }
 
 /// Iterates over the anchors of a text, in order.
+///
+/// Blocks are tested in a loop of their own and what they have is kept in `ready`: taking turns
+/// with the detectors at every block would cost more than the test.
 pub(crate) struct Anchors<'t> {
     prints: &'t Fingerprints,
     text: &'t [u8],
-    /// Start of the block the remaining hits belong to, and of the one after it.
-    base: usize,
+    ready: [Anchor; READY],
+    /// The anchors in `ready` that were not taken yet.
+    taken: usize,
+    filled: usize,
+    /// Start of the next block.
     next: usize,
-    hits: u32,
-    phrases: u32,
-    /// Position in the block where a run became long, as a bit.
-    long: u32,
     run: u32,
     /// Whether the byte before the next block is a digit.
     digit_before: u32,
     /// Runs are counted from here on.
     count_from: usize,
 }
+
+/// Room for anchors that wait: those of two blocks.
+const READY: usize = 2 * BLOCK;
 
 impl<'t> Anchors<'t> {
     /// Starts at byte `from` of `text`, and counts long runs from `count_from` on.
@@ -100,11 +109,10 @@ impl<'t> Anchors<'t> {
         Self {
             prints,
             text,
-            base: from,
+            ready: [Anchor { at: 0, kinds: 0 }; READY],
+            taken: 0,
+            filled: 0,
             next: from,
-            hits: 0,
-            phrases: 0,
-            long: 0,
             run: 0,
             digit_before: 0,
             count_from,
@@ -120,25 +128,41 @@ impl<'t> Anchors<'t> {
         inner
     }
 
-    /// Loads blocks until one has a hit; `false` at the end of the text.
-    fn advance(&mut self) -> bool {
-        while let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) {
-            let Block { hits, phrases, tokens, digits } = match window.first_chunk() {
+    /// Tests blocks until there is no room for the anchors of another.
+    fn refill(&mut self) {
+        (self.taken, self.filled) = (0, 0);
+        while self.filled + BLOCK <= READY {
+            let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) else {
+                return;
+            };
+            let block = match window.first_chunk() {
                 Some(full) => self.prints.block(full),
                 None => self.prints.block(&padded(window)),
             };
-            self.base = self.next;
+            let base = self.next;
             self.next += BLOCK;
-            let skipped = self.count_from.saturating_sub(self.base).min(BLOCK);
-            self.long = self.long_run(tokens >> skipped << skipped);
-            let hits = hits & !self.inner_digits(digits >> skipped << skipped);
-            self.hits = hits | self.long | phrases;
-            if self.hits != 0 {
-                self.phrases = phrases;
-                return true;
-            }
+            let skipped = self.count_from.saturating_sub(base).min(BLOCK);
+            let long = self.long_run(block.tokens >> skipped << skipped);
+            let hits = block.hits & !self.inner_digits(block.digits >> skipped << skipped);
+            self.take(base, hits | long | block.phrases, long, block.phrases);
         }
-        false
+    }
+
+    /// Keeps the anchors of a block that stand up to the exact test.
+    #[inline(always)]
+    fn take(&mut self, base: usize, mut hits: u32, long: u32, phrases: u32) {
+        while hits != 0 {
+            let bit = hits.trailing_zeros();
+            hits &= hits - 1;
+            let at = base + bit as usize;
+            let phrase = phrases >> bit & 1 == 1;
+            let long = if long >> bit & 1 == 1 { LONG } else { 0 };
+            let kinds = long | self.prints.exact(triple(self.text, at), phrase);
+            if let Some(slot) = self.ready.get_mut(self.filled) {
+                *slot = Anchor { at, kinds };
+            }
+            self.filled += usize::from(kinds != 0 && at < self.text.len());
+        }
     }
 
     /// The bit at which a run of token characters reaches [`LONG_RUN`], or zero.
@@ -163,23 +187,14 @@ impl<'t> Anchors<'t> {
 impl Iterator for Anchors<'_> {
     type Item = Anchor;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Anchor> {
-        loop {
-            if self.hits == 0 && !self.advance() {
-                return None;
-            }
-            let bit = self.hits.trailing_zeros();
-            self.hits &= self.hits.wrapping_sub(1);
-            let at = self.base + bit as usize;
-            let phrase = self.phrases >> bit & 1 == 1;
-            let mut kinds = u16::from(self.prints.exact(triple(self.text, at), phrase));
-            if self.long >> bit & 1 == 1 {
-                kinds |= LONG;
-            }
-            if kinds != 0 && at < self.text.len() {
-                return Some(Anchor { at, kinds });
-            }
+        if self.taken == self.filled {
+            self.refill();
         }
+        let anchor = *self.ready.get(..self.filled)?.get(self.taken)?;
+        self.taken += 1;
+        Some(anchor)
     }
 }
 
