@@ -18,6 +18,8 @@ enum Kind {
 const GAP: usize = 16;
 /// Longest value that is read, in bytes.
 const MAX_VALUE: usize = 512;
+/// How far into a value the words are looked for that stand in for one.
+const STAND_IN_REACH: usize = 80;
 /// Longest name that is read.
 const NAME: usize = 48;
 
@@ -189,7 +191,7 @@ fn is_placeholder(value: &[u8]) -> bool {
         "config.",
         "insert",
     ];
-    let lower = value.to_ascii_lowercase();
+    let lower = value.get(..STAND_IN_REACH).unwrap_or(value).to_ascii_lowercase();
     let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
     value.iter().any(|b| b"{}<>$([".contains(b)) && !symbols_only_inside(value)
         || STAND_INS.iter().any(|word| has(word))

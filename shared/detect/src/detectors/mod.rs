@@ -33,6 +33,13 @@ pub(crate) const MAX_DEPTH: u8 = 2;
 /// Runs the detectors that the segment's anchors ask for, and normalises where it is needed.
 pub(crate) fn scan_segment(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     let first = pass.out.len();
+    if segment.kinds == DIGITS {
+        // The commonest case by far in tables of numbers.
+        if pass.selection.has(Group::Pii) || pass.selection.has(Group::PiiNational) {
+            numbers(pass, segment);
+        }
+        return retain(pass, segment, first);
+    }
     plain(pass, segment);
     if segment.has(SPECIAL | ESCAPE) {
         if pass.selection.has(Group::Invisible) {
@@ -153,6 +160,12 @@ fn retain(pass: &mut Pass<'_>, segment: &Segment<'_>, first: usize) {
         selection.accepts(candidate.rule, candidate.confidence)
             && !scanner.allowed.contains(segment.slice(candidate.span.clone()))
     };
-    let found = pass.out.split_off(first);
-    pass.out.extend(found.into_iter().filter(counts));
+    let mut kept = first;
+    for place in first..pass.out.len() {
+        if pass.out.get(place).is_some_and(counts) {
+            pass.out.swap(kept, place);
+            kept += 1;
+        }
+    }
+    pass.out.truncate(kept);
 }

@@ -6,6 +6,7 @@ use super::number_rules;
 use crate::scan::Candidate;
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
+use crate::validate::bank;
 
 /// Fewest digits of any number that is looked for.
 pub(crate) const MIN_DIGITS: usize = 7;
@@ -171,16 +172,16 @@ fn is_edge(separator: Separator) -> bool {
 
 /// The numbers that begin with group `first`.
 fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<Candidate>) {
-    let (mut digits, mut count) = ([0_u8; MAX_DIGITS], 0);
+    let mut digits = Digits::default();
     let mut lengths = [0_u8; MAX_DIGITS];
     let mut separators = Separators::default();
     let tail = groups.get(first..).unwrap_or_default();
     let start = tail.first().map_or(0, |group| group.start);
     for (place, group) in tail.iter().enumerate() {
         let text = segment.slice(group.start..group.end);
-        let Some(slot) = digits.get_mut(count..count + text.len()) else { return };
-        slot.copy_from_slice(text);
-        count += text.len();
+        if !digits.add(text) {
+            return;
+        }
         if let Some(length) = lengths.get_mut(place) {
             *length = u8::try_from(text.len()).unwrap_or(u8::MAX);
         }
@@ -189,19 +190,65 @@ fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<
         }
         let last = place + 1 == tail.len();
         let ends = last || tail.get(place + 1).is_some_and(|next| is_edge(next.separator));
-        if ends && count >= MIN_DIGITS {
+        let whole = last && first == 0;
+        // Inside a row of spaced groups only a card, or three groups, can be a number.
+        let spaced = first > 0 && separators.uniform() == Some(Separator::Space);
+        if spaced && place > 2 && !bank::may_begin_card(digits.all()) {
+            return;
+        }
+        let rest = !spaced || place == 2;
+        if ends && digits.count >= MIN_DIGITS && (rest || digits.may_be_card()) {
             let number = Number {
-                digits: digits.get(..count).unwrap_or_default(),
+                digits: digits.all(),
                 lengths: lengths.get(..=place).unwrap_or_default(),
                 separator: separators.uniform(),
                 has_paren: separators.has(Separator::Paren),
                 has_slash: separators.has(Separator::Slash),
                 has_dot: separators.has(Separator::Dot),
                 span: start..group.end,
-                whole: last && first == 0,
+                whole,
             };
             number_rules::judge(segment, &number, out);
         }
+    }
+}
+
+/// The digits of a stretch so far.
+#[derive(Default)]
+struct Digits {
+    digits: [u8; MAX_DIGITS],
+    count: usize,
+    /// Sums of the Luhn check, with the digits at even and at odd places doubled.
+    sums: [u32; 2],
+}
+
+impl Digits {
+    /// Adds a group; `false` when there is no room.
+    fn add(&mut self, group: &[u8]) -> bool {
+        let Self { digits, count, sums: [even, odd] } = self;
+        let Some(room) = digits.get_mut(*count..*count + group.len()) else { return false };
+        for (slot, byte) in room.iter_mut().zip(group) {
+            *slot = *byte;
+            let plain = u32::from(byte.wrapping_sub(b'0'));
+            let doubled = if plain > 4 { plain * 2 - 9 } else { plain * 2 };
+            let is_odd = *count % 2 == 1;
+            *even += if is_odd { plain } else { doubled };
+            *odd += if is_odd { doubled } else { plain };
+            *count += 1;
+        }
+        true
+    }
+
+    fn all(&self) -> &[u8] {
+        self.digits.get(..self.count).unwrap_or_default()
+    }
+
+    /// As many digits as a card has, and its check digit.
+    fn may_be_card(&self) -> bool {
+        let [even, odd] = self.sums;
+        // The last digit is not doubled.
+        let sum = if self.count.is_multiple_of(2) { even } else { odd };
+        self.count >= MIN_CARD && sum.is_multiple_of(10)
     }
 }
 

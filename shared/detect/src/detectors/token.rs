@@ -142,9 +142,7 @@ fn begins(segment: &Segment<'_>, at: usize) -> bool {
 }
 
 fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
-    let first = rest.first()?;
-    let known = SHAPES.iter().filter(|shape| shape.prefix.first() == Some(first));
-    for shape in known {
+    for shape in known(rest) {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
         let length = body.iter().take_while(|b| (shape.alphabet)(**b)).count();
         let ends = body.get(length).is_none_or(|b| !alnum(*b) && *b != b'_');
@@ -156,6 +154,31 @@ fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
         }
     }
     openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(rest))
+}
+
+/// The shapes whose prefix begins with the first two bytes of `rest`.
+fn known(rest: &[u8]) -> impl Iterator<Item = &'static Shape> {
+    let head = rest.first_chunk::<2>().copied();
+    let bucket = head.and_then(|head| BUCKETS.get(bucket(head))).copied().unwrap_or(0);
+    // Most tokens of a text begin like none of the shapes.
+    let shapes = if bucket == 0 { &[] } else { SHAPES.as_slice() };
+    shapes.iter().filter(move |shape| shape.prefix.first_chunk() == head.as_ref())
+}
+
+/// Whether some prefix begins with the two bytes of a bucket.
+static BUCKETS: [u8; 1024] = {
+    let mut buckets = [0; 1024];
+    let mut place = 0;
+    while place < SHAPES.len() {
+        let prefix = SHAPES[place].prefix;
+        buckets[bucket([prefix[0], prefix[1]])] = 1;
+        place += 1;
+    }
+    buckets
+};
+
+const fn bucket(head: [u8; 2]) -> usize {
+    (head[0] as usize & 31) << 5 | head[1] as usize & 31
 }
 
 fn confidence(rule: BuiltIn, body: &[u8]) -> Option<f32> {
