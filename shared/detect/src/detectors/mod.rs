@@ -101,6 +101,9 @@ fn numbers(pass: &mut Pass<'_>, segment: &Segment<'_>) {
         .fold(0_u64, |sum, byte| sum + INGREDIENTS.get(usize::from(*byte)).copied().unwrap_or(0));
     let part = |shift: u32| (count >> shift & 0xFFFF) as usize;
     let (digits, dots, letters) = (part(0), part(16), part(32));
+    if number::is_ordinary(bytes, digits, dots) {
+        return;
+    }
     if digits >= 4 && dots >= 3 {
         address::find_v4(segment, pass.out);
     }

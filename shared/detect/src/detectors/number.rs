@@ -99,6 +99,21 @@ pub(crate) fn find(
     }
 }
 
+/// All of a segment is a short number, a decimal number or an ISO date, as most that have digits
+/// in them: nothing is to be found there.
+pub(crate) fn is_ordinary(bytes: &[u8], digits: usize, dots: usize) -> bool {
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return true };
+    if !first.is_ascii_digit() || !last.is_ascii_digit() {
+        return false;
+    }
+    match (bytes.len(), bytes.len() - digits) {
+        (length, 0) => length < MIN_DIGITS,
+        (_, 1) if dots == 1 => true,
+        (10, 2) => bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-'),
+        _ => false,
+    }
+}
+
 /// A decimal number or an ISO date: the commonest runs, and never more than that.
 fn is_plain(groups: &[Group]) -> bool {
     match groups {
@@ -152,7 +167,11 @@ fn read_separator(rest: &[u8]) -> Option<(Separator, usize)> {
 /// Every stretch of groups that could be one number.
 fn windows(segment: &Segment<'_>, groups: &[Group], out: &mut Vec<Candidate>) {
     let mut done = 0;
+    let end = groups.last().map_or(0, |group| group.end);
     for first in 0..groups.len() {
+        if groups.get(first).is_some_and(|group| end - group.start < MIN_DIGITS) {
+            return;
+        }
         if groups.get(first).is_none_or(|g| g.start < done || (first > 0 && !is_edge(g.separator)))
         {
             continue;
