@@ -18,6 +18,10 @@ pub(super) type PhraseSets = [[u8; 256]; PHRASE_WIDTH];
 /// Groups of phrases that are tested apart, which keeps their byte sets small.
 pub(crate) const PHRASE_GROUPS: usize = 8;
 
+/// The groups of phrases in ASCII, which are found where a word begins; then come those of other
+/// alphabets and those of scripts without spaces.
+pub(crate) const ASCII_GROUPS: usize = 6;
+
 /// The bytes that stand for a phrase: lower case, matched in either.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Print {

@@ -14,7 +14,7 @@ mod shuffle;
 ))]
 mod table;
 
-pub(crate) use fingerprint::{Fingerprints, PHRASE_GROUPS, Print, Trigrams};
+pub(crate) use fingerprint::{ASCII_GROUPS, Fingerprints, PHRASE_GROUPS, Print, Trigrams};
 
 /// A digit, something that may stand inside a number, a digit.
 pub(crate) const DIGITS: u16 = 1;
@@ -58,8 +58,12 @@ type Bytes = [u8; BLOCK + PHRASE_WIDTH - 1];
 struct Block {
     /// Where a fingerprint may begin.
     hits: u32,
-    /// Where a phrase's fingerprint may begin.
+    /// Where a phrase's fingerprint in ASCII may stand, when a word begins there.
     phrases: u32,
+    /// Where another phrase's fingerprint may begin.
+    foreign: u32,
+    /// ASCII letters.
+    letters: u32,
     /// Token characters.
     tokens: u32,
     /// Decimal digits.
@@ -89,8 +93,9 @@ pub(crate) struct Anchors<'t> {
     /// Start of the next block.
     next: usize,
     run: u32,
-    /// Whether the byte before the next block is a digit.
+    /// Whether the byte before the next block is a digit, and a letter.
     digit_before: u32,
+    letter_before: u32,
     /// Runs are counted from here on.
     count_from: usize,
 }
@@ -115,6 +120,7 @@ impl<'t> Anchors<'t> {
             next: from,
             run: 0,
             digit_before: 0,
+            letter_before: u32::from(from > 0 && text.get(from - 1).is_some_and(is_letter)),
             count_from,
         }
     }
@@ -126,6 +132,14 @@ impl<'t> Anchors<'t> {
         let inner = digits & (digits << 1 | self.digit_before) & digits >> 1;
         self.digit_before = digits >> (BLOCK - 1) & 1;
         inner
+    }
+
+    /// Where a word of ASCII letters begins.
+    #[inline(always)]
+    fn word_starts(&mut self, letters: u32) -> u32 {
+        let starts = letters & !(letters << 1 | self.letter_before);
+        self.letter_before = letters >> (BLOCK - 1) & 1;
+        starts
     }
 
     /// Tests blocks until there is no room for the anchors of another.
@@ -144,7 +158,8 @@ impl<'t> Anchors<'t> {
             let skipped = self.count_from.saturating_sub(base).min(BLOCK);
             let long = self.long_run(block.tokens >> skipped << skipped);
             let hits = block.hits & !self.inner_digits(block.digits >> skipped << skipped);
-            self.take(base, hits | long | block.phrases, long, block.phrases);
+            let phrases = block.phrases & self.word_starts(block.letters) | block.foreign;
+            self.take(base, hits | long | phrases, long, phrases);
         }
     }
 
@@ -196,6 +211,10 @@ impl Iterator for Anchors<'_> {
         self.taken += 1;
         Some(anchor)
     }
+}
+
+fn is_letter(byte: &u8) -> bool {
+    byte.is_ascii_alphabetic()
 }
 
 fn padded(rest: &[u8]) -> Bytes {

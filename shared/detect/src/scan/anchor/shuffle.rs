@@ -2,8 +2,11 @@
 
 use wide::u8x16;
 
-use super::fingerprint::{PhraseSets, Sets};
+use super::fingerprint::{ASCII_GROUPS, PhraseSets, Sets};
 use super::{Block, Bytes, PHRASE_WIDTH, WIDTH};
+
+/// The bits of the groups in ASCII.
+const ASCII: u8 = (1 << ASCII_GROUPS) - 1;
 
 /// Nibble tables whose conjunction covers each set.
 #[derive(Clone)]
@@ -72,7 +75,16 @@ impl Tables {
         phrases &= p3.at(low, high);
         let value = u8x16::new(*first) - u8x16::splat(b'0');
         let digits = value.min(u8x16::splat(9)).simd_eq(value).to_bitmask() & 0xFFFF;
-        Block { hits: occupied(kinds), phrases: occupied(phrases), tokens: occupied(token), digits }
+        let folded = (u8x16::new(*first) | u8x16::splat(0x20)) - u8x16::splat(b'a');
+        let letters = folded.min(u8x16::splat(25)).simd_eq(folded).to_bitmask() & 0xFFFF;
+        Block {
+            hits: occupied(kinds),
+            phrases: occupied(phrases & u8x16::splat(ASCII)),
+            foreign: occupied(phrases & u8x16::splat(!ASCII)),
+            letters,
+            tokens: occupied(token),
+            digits,
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The block test without a byte shuffle, which baseline x86-64 lacks: a look-up a byte and
 //! position.
 
-use super::fingerprint::{PhraseSets, Sets, lookup};
+use super::fingerprint::{ASCII_GROUPS, PhraseSets, Sets, lookup};
 use super::{Block, Bytes, PHRASE_WIDTH};
+
+/// The bits of the groups in ASCII.
+const ASCII: u8 = (1 << ASCII_GROUPS) - 1;
 
 /// The sets themselves.
 #[derive(Clone)]
@@ -28,7 +31,9 @@ impl Tables {
             let kinds = lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2);
             let phrases = lookup(p0, b0) & lookup(p1, b1) & lookup(p2, b2) & lookup(p3, b3);
             block.hits |= u32::from(kinds != 0) << place;
-            block.phrases |= u32::from(phrases != 0) << place;
+            block.phrases |= u32::from(phrases & ASCII != 0) << place;
+            block.foreign |= u32::from(phrases & !ASCII != 0) << place;
+            block.letters |= u32::from(b0.is_ascii_alphabetic()) << place;
             block.tokens |= u32::from(lookup(&self.run, b0)) << place;
             block.digits |= u32::from(b0.is_ascii_digit()) << place;
         }
