@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::signatures::{self, Signature};
-use crate::scan::anchor::{ASCII_GROUPS, PHRASE_GROUPS, Print, Trigrams};
+use crate::scan::anchor::{ASCII_GROUPS, PHRASE_GROUPS, Print, TRIGRAM_PLACES, trigram_place};
 
 /// Where in its literal a trigram stands, and the signature the literal belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ struct Place {
 /// All signatures, indexed by trigram.
 pub(crate) struct Phrases {
     prints: Vec<Print>,
-    /// For each trigram's [`Trigrams::place`] the position of its list in `lists`.
+    /// For each place of a trigram the position of its list in `lists`.
     index: Box<[u8]>,
     /// The first is empty.
     lists: Vec<Vec<Place>>,
@@ -24,13 +24,13 @@ pub(crate) struct Phrases {
 impl Phrases {
     /// Indexes the built-in signatures.
     pub(crate) fn new() -> Self {
-        let mut index = vec![0_u8; Trigrams::PLACES].into_boxed_slice();
+        let mut index = vec![0_u8; TRIGRAM_PLACES].into_boxed_slice();
         let mut lists = vec![Vec::new()];
         let tails = choose();
         for signature in signatures::all() {
             let Some(choice) = tails.get(signature.tail) else { continue };
             let place = Place { offset: choice.offset, signature };
-            let Some(slot) = index.get_mut(Trigrams::place(choice.print.trigram)) else { continue };
+            let Some(slot) = index.get_mut(trigram_place(choice.print.trigram())) else { continue };
             if *slot == 0 {
                 *slot = u8::try_from(lists.len()).unwrap_or(0);
                 lists.push(Vec::new());
@@ -62,7 +62,7 @@ impl Phrases {
     ) -> impl Iterator<Item = (&'static Signature, usize)> + 'p {
         let trigram =
             text.get(at..).and_then(|rest| rest.first_chunk::<3>()).copied().unwrap_or_default();
-        let list = self.index.get(Trigrams::place(trigram)).copied().unwrap_or(0);
+        let list = self.index.get(trigram_place(trigram)).copied().unwrap_or(0);
         let places = self.lists.get(usize::from(list)).map(Vec::as_slice).unwrap_or_default();
         places.iter().filter_map(move |place| {
             let signature = place.signature;
@@ -123,11 +123,8 @@ fn candidates(literal: &[u8]) -> impl Iterator<Item = Choice> {
         (false, true) => (last..last + 1, PHRASE_GROUPS - 1..PHRASE_GROUPS),
     };
     offsets.flat_map(move |offset| {
-        let trigram = literal.get(offset..).and_then(|rest| rest.first_chunk()).copied();
-        let fourth = literal.get(offset + 3).copied();
-        groups.clone().filter_map(move |group| {
-            Some(Choice { offset, print: Print { trigram: trigram?, fourth, group } })
-        })
+        let bytes = std::array::from_fn(|place| literal.get(offset + place).copied());
+        groups.clone().map(move |group| Choice { offset, print: Print { bytes, group } })
     })
 }
 
@@ -145,9 +142,7 @@ fn occupied<'c>(chosen: impl Iterator<Item = &'c Choice>) -> [Nibbles; PHRASE_GR
 }
 
 fn with(mut sets: Nibbles, print: &Print) -> Nibbles {
-    let [first, second, third] = print.trigram;
-    let bytes = [Some(first), Some(second), Some(third), print.fourth];
-    for (set, byte) in sets.iter_mut().zip(bytes) {
+    for (set, byte) in sets.iter_mut().zip(print.bytes) {
         *set |= byte.map_or(u16::MAX, |byte| 1 << (byte & 15));
     }
     sets

@@ -22,15 +22,20 @@ pub(crate) const PHRASE_GROUPS: usize = 8;
 /// alphabets and those of scripts without spaces.
 pub(crate) const ASCII_GROUPS: usize = 6;
 
-/// The bytes that stand for a phrase: lower case, matched in either.
+/// The bytes that stand for a phrase: lower case, matched in either. A short one leaves the last
+/// bytes open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Print {
-    /// The first three.
-    pub(crate) trigram: [u8; WIDTH],
-    /// The fourth, where the phrase has one.
-    pub(crate) fourth: Option<u8>,
+    pub(crate) bytes: [Option<u8>; PHRASE_WIDTH],
     /// Below [`PHRASE_GROUPS`].
     pub(crate) group: usize,
+}
+
+impl Print {
+    /// The first three bytes, which every one has.
+    pub(crate) fn trigram(&self) -> [u8; WIDTH] {
+        self.bytes.first_chunk().map_or([0; WIDTH], |bytes| bytes.map(Option::unwrap_or_default))
+    }
 }
 
 /// The exact byte sets of all fingerprints, and the tables of the block test.
@@ -38,38 +43,49 @@ pub(crate) struct Print {
 pub(crate) struct Fingerprints {
     sets: Sets,
     tables: Tables,
-    trigrams: Trigrams,
+    beginnings: Beginnings,
 }
 
-/// A set of trigrams of letters in either case, as a bit map over their low five bits.
-#[derive(Clone)]
-pub(crate) struct Trigrams(Box<[u64; 512]>);
+/// Where a trigram of letters in either case stands in a table of all of them, by their low five
+/// bits; others may stand there too.
+#[inline(always)]
+pub(crate) fn trigram_place([a, b, c]: [u8; WIDTH]) -> usize {
+    usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
+}
 
-impl Trigrams {
-    pub(crate) fn new<'t>(trigrams: impl Iterator<Item = &'t [u8; WIDTH]>) -> Self {
-        let mut bits = Box::new([0; 512]);
-        for trigram in trigrams {
-            let place = Self::place(*trigram);
-            if let Some(word) = bits.get_mut(place >> 6) {
-                *word |= 1 << (place & 63);
+/// Number of places of trigrams.
+pub(crate) const TRIGRAM_PLACES: usize = 1 << 15;
+
+/// A set of beginnings of phrases, by a hash of the low five bits of their first four bytes.
+#[derive(Clone)]
+struct Beginnings(Box<[u64; 512]>);
+
+impl Beginnings {
+    fn new(prints: &[Print]) -> Self {
+        let mut bits = Box::new([0_u64; 512]);
+        for print in prints {
+            let [a, b, c] = print.trigram();
+            let fourth = print.bytes.get(WIDTH).copied().flatten();
+            for d in fourth.map_or(0..=31, |byte| byte..=byte) {
+                let place = Self::place([a, b, c, d]);
+                if let Some(word) = bits.get_mut(place >> 6) {
+                    *word |= 1 << (place & 63);
+                }
             }
         }
         Self(bits)
     }
 
     #[inline(always)]
-    pub(crate) fn contains(&self, trigram: [u8; WIDTH]) -> bool {
-        let place = Self::place(trigram);
+    fn contains(&self, bytes: [u8; WIDTH + 1]) -> bool {
+        let place = Self::place(bytes);
         self.0.get(place >> 6).is_some_and(|word| word >> (place & 63) & 1 == 1)
     }
 
-    /// Number of places.
-    pub(crate) const PLACES: usize = 1 << 15;
-
-    /// Where a trigram stands in a table of all of them; others may stand there too.
     #[inline(always)]
-    pub(crate) fn place([a, b, c]: [u8; WIDTH]) -> usize {
-        usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
+    fn place(bytes: [u8; WIDTH + 1]) -> usize {
+        let letters = u32::from_le_bytes(bytes) & 0x1F1F_1F1F;
+        (letters.wrapping_mul(0x9E37_79B1) >> 17) as usize
     }
 }
 
@@ -80,19 +96,19 @@ impl Fingerprints {
         fill_fixed(&mut sets);
         let mut run = [0_u8; 256];
         fill_run(&mut run);
-        let trigrams = Trigrams::new(phrases.iter().map(|print| &print.trigram));
-        Self { tables: Tables::new(&sets, &phrase_sets(phrases), &run), sets, trigrams }
+        let tables = Tables::new(&sets, &phrase_sets(phrases), &run);
+        Self { tables, sets, beginnings: Beginnings::new(phrases) }
     }
 
-    /// The fingerprints that really stand at three bytes; phrases are only taken out where their
-    /// first three bytes are not there.
+    /// The fingerprints that really stand at some bytes; a phrase is only taken out where none
+    /// begins with them.
     #[inline(always)]
-    pub(super) fn exact(&self, bytes: [u8; WIDTH], phrase: bool) -> u16 {
+    pub(super) fn exact(&self, bytes: [u8; WIDTH + 1], phrase: bool) -> u16 {
         let [s0, s1, s2] = &self.sets;
-        let [b0, b1, b2] = bytes;
+        let [b0, b1, b2, _] = bytes;
         let fixed = u16::from(lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2));
         let marked = if fixed & MARK != 0 { ASSIGN | ESCAPE } else { 0 };
-        let phrase = if phrase && self.trigrams.contains(bytes) { PHRASE } else { 0 };
+        let phrase = if phrase && self.beginnings.contains(bytes) { PHRASE } else { 0 };
         fixed & !MARK | marked | phrase
     }
 
@@ -120,9 +136,7 @@ fn allow(set: &mut [u8; 256], kind: u16, test: impl Fn(u8) -> bool) {
 fn phrase_sets(phrases: &[Print]) -> PhraseSets {
     let mut sets = [[0_u8; 256]; PHRASE_WIDTH];
     for print in phrases {
-        let [first, second, third] = print.trigram;
-        let bytes = [Some(first), Some(second), Some(third), print.fourth];
-        for (set, byte) in sets.iter_mut().zip(bytes) {
+        for (set, byte) in sets.iter_mut().zip(print.bytes) {
             allow(set, 1 << print.group, |b| byte.is_none_or(|byte| b.eq_ignore_ascii_case(&byte)));
         }
     }

@@ -14,7 +14,9 @@ mod shuffle;
 ))]
 mod table;
 
-pub(crate) use fingerprint::{ASCII_GROUPS, Fingerprints, PHRASE_GROUPS, Print, Trigrams};
+pub(crate) use fingerprint::{
+    ASCII_GROUPS, Fingerprints, PHRASE_GROUPS, Print, TRIGRAM_PLACES, trigram_place,
+};
 
 /// A digit, something that may stand inside a number, a digit.
 pub(crate) const DIGITS: u16 = 1;
@@ -47,7 +49,8 @@ pub(crate) const LONG_RUN: u32 = 20;
 const BLOCK: usize = 16;
 /// Bytes of a fingerprint.
 const WIDTH: usize = 3;
-/// Bytes of a phrase's fingerprint: letters are common, three let too much prose pass.
+/// Bytes of a phrase's fingerprint: letters are common, three let too much
+/// prose pass.
 const PHRASE_WIDTH: usize = 4;
 
 /// The bytes that decide about the positions of a block.
@@ -172,7 +175,7 @@ impl<'t> Anchors<'t> {
             let at = base + bit as usize;
             let phrase = phrases >> bit & 1 == 1;
             let long = if long >> bit & 1 == 1 { LONG } else { 0 };
-            let kinds = long | self.prints.exact(triple(self.text, at), phrase);
+            let kinds = long | self.prints.exact(quadruple(self.text, at), phrase);
             if let Some(slot) = self.ready.get_mut(self.filled) {
                 *slot = Anchor { at, kinds };
             }
@@ -225,7 +228,7 @@ fn padded(rest: &[u8]) -> Bytes {
     window
 }
 
-fn triple(text: &[u8], at: usize) -> [u8; WIDTH] {
+fn quadruple(text: &[u8], at: usize) -> [u8; WIDTH + 1] {
     let byte = |offset: usize| text.get(at + offset).copied().unwrap_or(0);
-    [byte(0), byte(1), byte(2)]
+    [byte(0), byte(1), byte(2), byte(3)]
 }

@@ -56,26 +56,25 @@ impl Tables {
     pub(super) fn block(&self, bytes: &Bytes) -> Block {
         let [f0, f1, f2] = self.fixed;
         let [p0, p1, p2, p3] = self.phrase;
-        let (
-            [first @ .., _, _, _],
-            [_, second @ .., _, _],
-            [_, _, third @ .., _],
-            [_, _, _, fourth @ ..],
-        ) = (bytes, bytes, bytes, bytes);
-        let (low, high) = split(u8x16::new(*first));
+        let lanes = |from: usize| {
+            let block = bytes.get(from..).and_then(|rest| rest.first_chunk());
+            u8x16::new(block.copied().unwrap_or_default())
+        };
+        let first = lanes(0);
+        let (low, high) = split(first);
         let token = self.run.at(low, high);
         let (mut kinds, mut phrases) = (f0.at(low, high), p0.at(low, high));
-        let (low, high) = split(u8x16::new(*second));
+        let (low, high) = split(lanes(1));
         kinds &= f1.at(low, high);
         phrases &= p1.at(low, high);
-        let (low, high) = split(u8x16::new(*third));
+        let (low, high) = split(lanes(2));
         kinds &= f2.at(low, high);
         phrases &= p2.at(low, high);
-        let (low, high) = split(u8x16::new(*fourth));
+        let (low, high) = split(lanes(3));
         phrases &= p3.at(low, high);
-        let value = u8x16::new(*first) - u8x16::splat(b'0');
+        let value = first - u8x16::splat(b'0');
         let digits = value.min(u8x16::splat(9)).simd_eq(value).to_bitmask() & 0xFFFF;
-        let folded = (u8x16::new(*first) | u8x16::splat(0x20)) - u8x16::splat(b'a');
+        let folded = (first | u8x16::splat(0x20)) - u8x16::splat(b'a');
         let letters = folded.min(u8x16::splat(25)).simd_eq(folded).to_bitmask() & 0xFFFF;
         Block {
             hits: occupied(kinds),
