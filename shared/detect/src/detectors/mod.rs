@@ -16,6 +16,7 @@ pub(crate) mod phone;
 pub(crate) mod phrases;
 pub(crate) mod signatures;
 pub(crate) mod token;
+mod token_shapes;
 pub(crate) mod url;
 
 use crate::normalise;
