@@ -57,7 +57,7 @@ use BuiltIn::{
 };
 
 /// Prefixes as their issuers document them.
-pub(super) static SHAPES: [Shape; 131] = [
+pub(super) static SHAPES: [Shape; 130] = [
     shape(b"AKIA", AwsAccessKey, (16, 16), aws),
     shape(b"ASIA", AwsAccessKey, (16, 16), aws),
     shape(b"ABIA", AwsAccessKey, (16, 16), aws),
@@ -121,7 +121,6 @@ pub(super) static SHAPES: [Shape; 131] = [
     shape(b"AGE-SECRET-KEY-1", ProviderToken, (58, 58), alnum),
     shape(b"EAACEdEose0cBA", ProviderToken, (20, 400), alnum),
     // Further issuers, by the names of their products.
-    shape(b"sk-admin-", ProviderToken, (40, 200), word),
     shape(b"sk-", ProviderToken, (32, 32), lower_hex),
     shape(b"sk-ant-sid01-", AnthropicKey, (60, 140), word),
     shape(b"SK", ProviderToken, (32, 32), lower_hex),

@@ -147,7 +147,7 @@ pub(super) static JAILBREAKS: [Signature; 88] = [
         Jailbreak,
         0.3,
     ),
-    signature("opposite mode", &[], Jailbreak, 0.55),
+    signature("opposite mode", &[], Jailbreak, 0.45),
     signature("exact opposite", &[], Jailbreak, 0.3),
     signature("antigpt", &[], Jailbreak, 0.55),
     signature("basedgpt", &[], Jailbreak, 0.6),
