@@ -130,7 +130,12 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
 
 fn value_end(segment: &Segment<'_>, value: usize) -> Option<usize> {
     let rest = segment.slice(value..segment.end());
-    let ends = |b: &u8| b"'\";,)]}&\\".contains(b) || b.is_ascii_whitespace();
+    // Inside quotes only the quote ends it; without them what ends a parameter or a statement.
+    let quote = Some(segment.before(value)).filter(|b| b"'\"`".contains(b));
+    let ends = |b: &u8| match quote {
+        Some(quote) => *b == quote || *b == b'\\' || b.is_ascii_whitespace(),
+        None => b"'\";,)]}&\\".contains(b) || b.is_ascii_whitespace(),
+    };
     let length = rest.iter().take(MAX_VALUE).position(ends).unwrap_or(rest.len().min(MAX_VALUE));
     let text = rest.get(..length)?;
     let trailing = text.iter().rev().take_while(|b| b".!?".contains(b)).count();

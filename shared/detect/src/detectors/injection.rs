@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::signatures::Signature;
+use super::spelled;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -53,7 +54,12 @@ pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     for at in segment.range() {
         for (signature, end) in pass.scanner.phrases().matches(segment.text(), at) {
             let span = end.saturating_sub(signature.tail.len()).max(segment.start())..end;
-            if bounded(segment, &span) && preceded(segment, end, signature) {
+            if !bounded(segment, &span) {
+                continue;
+            }
+            if signature.rule == BuiltIn::SpelledDigits {
+                pass.out.extend(spelled::judge(segment, span));
+            } else if preceded(segment, end, signature) {
                 report(pass, segment, span, signature);
             }
         }

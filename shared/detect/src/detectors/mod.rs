@@ -15,6 +15,7 @@ pub(crate) mod pem;
 pub(crate) mod phone;
 pub(crate) mod phrases;
 pub(crate) mod signatures;
+pub(crate) mod spelled;
 pub(crate) mod token;
 mod token_shapes;
 pub(crate) mod url;
@@ -89,7 +90,7 @@ fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     if segment.has(LONG | ESCAPE) && on(Group::Encoded) && segment.depth < MAX_DEPTH {
         encoded::find(pass, segment);
     }
-    if segment.has(PHRASE) && on(Group::Injection) {
+    if segment.has(PHRASE) && (on(Group::Injection) || on(Group::Pii)) {
         injection::find(pass, segment);
     }
 }

@@ -153,7 +153,7 @@ fn read_run(segment: &Segment<'_>, at: usize, groups: &mut Vec<Group>) -> usize 
 fn read_separator(rest: &[u8]) -> Option<(Separator, usize)> {
     let length = rest.iter().take(4).position(u8::is_ascii_digit)?;
     let separator = match rest.get(..length)? {
-        b" " => Separator::Space,
+        b" " | b"  " | b"\n" | b"\t" => Separator::Space,
         b"-" => Separator::Dash,
         b"." => Separator::Dot,
         b"/" => Separator::Slash,

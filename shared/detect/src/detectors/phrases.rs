@@ -190,6 +190,6 @@ mod tests {
     #[test]
     fn few_words_of_ordinary_prose_pass_the_block_test() {
         let share: f32 = occupied(choose().values()).iter().map(passing).sum();
-        assert!(share < 0.35, "{share}");
+        assert!(share < 0.5, "{share}");
     }
 }

@@ -40,9 +40,27 @@ type Words = &'static [&'static str];
 
 /// Every signature; the order does not matter.
 pub(crate) fn all() -> impl Iterator<Item = &'static Signature> {
-    let [overrides, probes, jailbreaks, foreign] = TABLES;
-    overrides.iter().chain(probes).chain(jailbreaks).chain(foreign)
+    let [overrides, probes, jailbreaks, foreign, digits] = TABLES;
+    overrides.iter().chain(probes).chain(jailbreaks).chain(foreign).chain(digits)
 }
 
-static TABLES: [&[Signature]; 4] =
-    [&english::OVERRIDES, &probe::PROBES, &jailbreak::JAILBREAKS, &foreign::OVERRIDES];
+static TABLES: [&[Signature]; 5] =
+    [&english::OVERRIDES, &probe::PROBES, &jailbreak::JAILBREAKS, &foreign::OVERRIDES, &DIGITS];
+
+/// Digits as words, which are found in the same way; [`super::spelled`] judges them.
+static DIGITS: [Signature; 10] = [
+    digit("zero"),
+    digit("one"),
+    digit("two"),
+    digit("three"),
+    digit("four"),
+    digit("five"),
+    digit("six"),
+    digit("seven"),
+    digit("eight"),
+    digit("nine"),
+];
+
+const fn digit(tail: &'static str) -> Signature {
+    signature(tail, &[], BuiltIn::SpelledDigits, 0.0)
+}

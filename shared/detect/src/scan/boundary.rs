@@ -7,8 +7,9 @@
 
 use wide::i8x16;
 
-/// How far the rule looks back (a PEM header is the longest).
-pub(crate) const LOOK_BACK: usize = 48;
+/// How far the rule looks back (eighteen single digits with two spaces
+/// between them are the longest).
+pub(crate) const LOOK_BACK: usize = 64;
 
 /// Whether a segment ends at `at`; `None` while bytes that decide are still to come.
 pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
@@ -20,12 +21,12 @@ pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
         return Some(true);
     }
     match left {
-        b' ' => joined(text, at - 1, complete).map(|joined| !joined),
-        b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' => Some(true),
+        b' ' | b'\n' | b'\t' => joined(text, at - 1, complete).map(|joined| !joined),
+        b'\r' | b'"' | b'`' | b'|' | b',' => Some(true),
         b'<' | b'>' => angle(text, at - 1, complete).map(|inside| !inside),
         _ => match right? {
-            b' ' => joined(text, at, complete).map(|joined| !joined),
-            b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' => Some(true),
+            b' ' | b'\n' | b'\t' => joined(text, at, complete).map(|joined| !joined),
+            b'\r' | b'"' | b'`' | b'|' | b',' => Some(true),
             b'<' | b'>' => angle(text, at, complete).map(|inside| !inside),
             first => Some(is_caseless_lead(first) || ends_caseless(text, at)),
         },
@@ -133,18 +134,63 @@ fn angle(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     }
 }
 
-/// Whether the space at `at` stands inside something that detectors read as one.
+/// Whether the space, tab or line end at `at` stands inside something that detectors read as one.
 fn joined(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     let before = text.get(..at)?;
     let Some(left) = before.last().copied() else { return Some(false) };
+    if left == b' ' {
+        return wide(text, before.get(..at - 1)?, at, complete);
+    }
+    if text.get(at) != Some(&b' ') {
+        return wide(text, before, at, complete);
+    }
     if !may_continue(before, left) {
         return Some(false);
     }
     match text.get(at + 1).copied() {
+        Some(b' ') => wide(text, before, at + 1, complete),
         Some(right) => Some(continues(before, left, right)),
         None if complete => Some(false),
         None => None,
     }
+}
+
+/// Whether a number goes on behind two spaces, a tab or a line end of which `last` is the last
+/// byte. Numbers in columns are common, so only groups as cards are printed in, or single digits,
+/// join, and only as many as a card has.
+fn wide(text: &[u8], before: &[u8], last: usize, complete: bool) -> Option<bool> {
+    if !before.last().is_some_and(u8::is_ascii_digit) || !is_part_of_card(before) {
+        return Some(false);
+    }
+    match text.get(last + 1) {
+        Some(right) => Some(right.is_ascii_digit()),
+        None if complete => Some(false),
+        None => None,
+    }
+}
+
+/// Ends in one to three groups of four digits, or in one to eighteen single digits, with white
+/// space between them.
+fn is_part_of_card(before: &[u8]) -> bool {
+    let length = before.iter().rev().take(5).take_while(|b| b.is_ascii_digit()).count();
+    let most = match length {
+        1 => 18,
+        4 => 3,
+        _ => return false,
+    };
+    let mut groups = 1;
+    let mut rest = before.get(..before.len() - length).unwrap_or_default();
+    while groups <= most {
+        let gap = rest.iter().rev().take(2).take_while(|b| b" \n\t".contains(b)).count();
+        let head = rest.get(..rest.len() - gap).unwrap_or_default();
+        let group = head.iter().rev().take(5).take_while(|b| b.is_ascii_digit()).count();
+        if gap == 0 || group != length {
+            return rest.last().is_none_or(|b| !b.is_ascii_alphanumeric());
+        }
+        groups += 1;
+        rest = head.get(..head.len() - length).unwrap_or_default();
+    }
+    false
 }
 
 /// The part of the rule that needs only the left side: prose fails it, so that a finished word

@@ -148,7 +148,7 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     let hex = |b: u8| b.is_ascii_hexdigit();
     // A capital too: identity numbers may have only their check digits in a row.
     allow(first, DIGITS, |b| digit(b) || b.is_ascii_uppercase());
-    allow(second, DIGITS, |b| digit(b) || b" -./()".contains(&b));
+    allow(second, DIGITS, |b| digit(b) || b" -./()\n\t".contains(&b));
     allow(third, DIGITS, digit);
 
     allow(first, AT, |b| b > b' ');
