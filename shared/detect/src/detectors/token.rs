@@ -61,6 +61,7 @@ fn known(rest: &[u8]) -> impl Iterator<Item = &'static Shape> {
 }
 
 /// Whether some prefix begins with the two bytes of a bucket.
+#[expect(clippy::indexing_slicing, reason = "a constant: a wrong index would not compile")]
 static BUCKETS: [u8; 1024] = {
     let mut buckets = [0; 1024];
     let mut place = 0;
