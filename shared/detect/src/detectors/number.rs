@@ -92,11 +92,20 @@ pub(crate) fn find(
             && !is_plain(groups)
             && (weak || !is_weak(segment, groups))
             && !glued(segment.before(start))
-            && !glued(segment.byte(at))
+            && (!glued(segment.byte(at)) || (groups.len() > 1 && extension(segment, at) > at))
         {
             windows(segment, groups, out);
         }
     }
+}
+
+/// The end of a telephone extension, `x123`, that begins at `at`, or `at`.
+pub(crate) fn extension(segment: &Segment<'_>, at: usize) -> usize {
+    const MOST: usize = 6;
+    let [b'x' | b'X', rest @ ..] = segment.slice(at..segment.end()) else { return at };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let ends = !rest.get(digits).is_some_and(u8::is_ascii_alphanumeric);
+    if ends && (1..=MOST).contains(&digits) { at + 1 + digits } else { at }
 }
 
 /// All of a segment is a short number, a decimal number or an ISO date, as most that have digits
