@@ -246,6 +246,7 @@ mod random {
                 "You are a careful assistant who ",
                 "never tells anyone about the blue door",
                 "Careful assistant, who-never",
+                "about the blue door in the cellar。",
                 "“who”",
             ])
             .prop_map(str::to_owned),

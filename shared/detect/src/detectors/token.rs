@@ -51,26 +51,33 @@ fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(rest))
 }
 
-/// The shapes whose prefix begins with the first two bytes of `rest`.
+/// The shapes whose prefix may begin with the first two bytes of `rest`.
 fn known(rest: &[u8]) -> impl Iterator<Item = &'static Shape> {
     let head = rest.first_chunk::<2>().copied();
-    let bucket = head.and_then(|head| BUCKETS.get(bucket(head))).copied().unwrap_or(0);
-    // Most tokens of a text begin like none of the shapes.
-    let shapes = if bucket == 0 { &[] } else { SHAPES.as_slice() };
-    shapes.iter().filter(move |shape| shape.prefix.first_chunk() == head.as_ref())
+    let (firsts, nexts) = &CHAINS;
+    let mut next = head.and_then(|head| firsts.get(bucket(head))).copied().unwrap_or(0);
+    std::iter::from_fn(move || {
+        let place = usize::from(next).checked_sub(1)?;
+        next = nexts.get(place).copied().unwrap_or(0);
+        SHAPES.get(place)
+    })
 }
 
-/// Whether some prefix begins with the two bytes of a bucket.
+/// For each bucket the place of a shape in it, and for each shape that of the next in the same
+/// bucket, counted from one; zero for none. Most tokens of a text begin like no shape.
 #[expect(clippy::indexing_slicing, reason = "a constant: a wrong index would not compile")]
-static BUCKETS: [u8; 1024] = {
-    let mut buckets = [0; 1024];
-    let mut place = 0;
-    while place < SHAPES.len() {
+static CHAINS: ([u8; 1024], [u8; SHAPES.len()]) = {
+    let mut firsts = [0; 1024];
+    let mut nexts = [0; SHAPES.len()];
+    let mut place = SHAPES.len();
+    while place > 0 {
+        place -= 1;
         let prefix = SHAPES[place].prefix;
-        buckets[bucket([prefix[0], prefix[1]])] = 1;
-        place += 1;
+        let bucket = bucket([prefix[0], prefix[1]]);
+        nexts[place] = firsts[bucket];
+        firsts[bucket] = place as u8 + 1;
     }
-    buckets
+    (firsts, nexts)
 };
 
 const fn bucket(head: [u8; 2]) -> usize {
@@ -157,6 +164,10 @@ fn jwt(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
 /// Tokens of three parts without a prefix: Discord's bots, whose first part is the bot's number in
 /// Base64, Terraform Cloud (`.atlasv1.`) and Airtable (`pat`, then a hash).
 fn dotted_parts(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
+    let first = rest.iter().take(29).position(|b| *b == b'.')?;
+    if !matches!(first, 14 | 17 | 20..=28) {
+        return None;
+    }
     let length = rest.iter().take(120).take_while(|b| dotted(**b)).count();
     let token = rest.get(..length)?;
     let mut parts = token.split(|b| *b == b'.');
