@@ -22,15 +22,20 @@ pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     }
     match left {
         b' ' | b'\n' | b'\t' => joined(text, at - 1, complete).map(|joined| !joined),
-        b'\r' | b'"' | b'`' | b'|' | b',' => Some(true),
+        _ if always_cuts(left) => Some(true),
         b'<' | b'>' => angle(text, at - 1, complete).map(|inside| !inside),
         _ => match right? {
             b' ' | b'\n' | b'\t' => joined(text, at, complete).map(|joined| !joined),
-            b'\r' | b'"' | b'`' | b'|' | b',' => Some(true),
+            right if always_cuts(right) => Some(true),
             b'<' | b'>' => angle(text, at, complete).map(|inside| !inside),
             first => Some(is_caseless_lead(first) || ends_caseless(text, at)),
         },
     }
+}
+
+/// Whether a segment ends before and after `byte` whatever stands beside it.
+fn always_cuts(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'"' | b'`' | b'|' | b',')
 }
 
 /// The control and punctuation characters below 64 that a segment can end beside, as bits.
@@ -56,6 +61,9 @@ pub(crate) fn next_boundary(text: &[u8], from: usize, to: usize, complete: bool)
             match next_cut(text, at, to) {
                 Some(place) => at = place,
                 None => return to,
+            }
+            if text.get(at).is_some_and(|byte| always_cuts(*byte)) {
+                return at;
             }
         }
         if boundary(text, at, complete) == Some(true) {
@@ -97,6 +105,9 @@ pub(crate) fn last_boundary(text: &[u8], at: usize, cursor: usize, complete: boo
             match before.iter().rposition(|byte| cuts(*byte)) {
                 Some(place) => at = cursor + place + 1,
                 None => return cursor,
+            }
+            if text.get(at - 1).is_some_and(|byte| always_cuts(*byte)) {
+                return at;
             }
         }
         if boundary(text, at, complete) == Some(true) {

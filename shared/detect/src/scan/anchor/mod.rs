@@ -228,7 +228,11 @@ fn padded(rest: &[u8]) -> Bytes {
     window
 }
 
+#[inline(always)]
 fn quadruple(text: &[u8], at: usize) -> [u8; WIDTH + 1] {
-    let byte = |offset: usize| text.get(at + offset).copied().unwrap_or(0);
-    [byte(0), byte(1), byte(2), byte(3)]
+    let rest = text.get(at..).unwrap_or_default();
+    rest.first_chunk().copied().unwrap_or_else(|| {
+        let byte = |offset: usize| rest.get(offset).copied().unwrap_or(0);
+        [byte(0), byte(1), byte(2), byte(3)]
+    })
 }
