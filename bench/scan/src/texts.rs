@@ -22,6 +22,7 @@ pub(crate) fn all(bytes: usize) -> Vec<(&'static str, String)> {
         ("code", code(bytes)),
         ("digits", digits(bytes)),
         ("chinese", chinese(bytes)),
+        ("quiet", "zzzz kkkk ".repeat(bytes / 10)),
         ("personal", personal(bytes)),
         ("adversarial: spaced digits", "1 ".repeat(bytes / 2)),
         ("adversarial: assignments", "password=".repeat(bytes / 9)),

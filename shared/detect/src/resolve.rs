@@ -12,7 +12,11 @@ const SURE: f32 = 0.5;
 /// Of two that overlap the sure one wins, then the longer, then the more confident. What the
 /// loser covers beyond the winner stays covered, unless the winner lies inside it.
 pub(crate) fn resolve(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
-    if candidates.len() < 2 {
+    let apart = |pair: &[Candidate]| match pair {
+        [first, second] => first.span.end <= second.span.start,
+        _ => true,
+    };
+    if candidates.windows(2).all(apart) {
         return candidates;
     }
     // Unstable sorts: the keys are all of a candidate that matters, and the code is a third as large.

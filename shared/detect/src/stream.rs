@@ -277,7 +277,9 @@ impl StreamScanner {
             let span = place(c.span.start)..place(c.span.end);
             Some(Finding { span, rule, index: c.rule, confidence: c.confidence })
         };
-        candidates.into_iter().filter_map(finding).collect()
+        let mut findings = Vec::with_capacity(candidates.len());
+        findings.extend(candidates.into_iter().filter_map(finding));
+        findings
     }
 
     /// Forgets context that no detector reaches.

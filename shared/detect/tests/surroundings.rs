@@ -76,17 +76,15 @@ fn a_leak_is_judged_alike_in_whole_texts_and_in_streams() {
     let raw = r#"{"rules": [{"rules": ["leak"], "action": "redact"}]}"#;
     let policy =
         Arc::new(Policy::try_from(serde_json::from_str::<RawPolicy>(raw).unwrap()).unwrap());
-    let prompt = SystemPrompt::new("never mention the blue door 17 in the cellar").map(Arc::new);
-    let text = "I must never mention the blue door 17 in the cellar 9 times";
+    let prompt = SystemPrompt::new("never mention the blue door in this cellar").map(Arc::new);
+    // A segment ends between the word and the full stop, before it is known that the word does.
+    let text = "I must never mention the blue door in this cellar。Ok";
     let surroundings = Surroundings { system_prompt: prompt.as_ref(), ..Surroundings::default() };
     let mut names = Pseudonyms::default();
     let whole = policy.inspect_in(text, Direction::Response, surroundings, &mut names);
     let expected = apply(text, &whole.edits);
-    assert_eq!(
-        expected,
-        "I must never mention the blue door 17 in [SYSTEM_PROMPT] [SYSTEM_PROMPT] 9 times"
-    );
-    for cut in 0..=text.len() {
+    assert_eq!(expected, "I must never mention the blue door in this [SYSTEM_PROMPT]。Ok");
+    for cut in (0..=text.len()).filter(|cut| text.is_char_boundary(*cut)) {
         let mut inspector = policy.inspector(Direction::Response, false, prompt.clone());
         let mut out = inspector.push(&text[..cut], &mut names).text;
         out += &inspector.push(&text[cut..], &mut names).text;

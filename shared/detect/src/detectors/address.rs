@@ -45,7 +45,12 @@ fn is_v4(text: &[u8]) -> bool {
         let value = part.iter().fold(0_u32, |n, b| n.saturating_mul(10).saturating_add(digit(b)));
         (1..=3).contains(&part.len()) && value < 256 && (part.len() == 1 || !part.starts_with(b"0"))
     });
-    valid && parts == 4 && text != b"0.0.0.0"
+    valid && parts == 4 && !is_nobody(text)
+}
+
+/// The loopback, "this host" and broadcast addresses (RFC 1122, 3.2.1.3) say nothing of anyone.
+fn is_nobody(text: &[u8]) -> bool {
+    text.starts_with(b"127.") || text.starts_with(b"0.") || text == b"255.255.255.255"
 }
 
 /// IPv6 in any of the forms of RFC 4291, without the loopback and unspecified addresses.

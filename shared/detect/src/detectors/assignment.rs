@@ -18,6 +18,8 @@ enum Kind {
 const GAP: usize = 16;
 /// Longest value that is read, in bytes.
 const MAX_VALUE: usize = 512;
+/// How far into a value the words are looked for that stand in for one.
+const STAND_IN_REACH: usize = 80;
 /// Longest name that is read.
 const NAME: usize = 48;
 
@@ -128,7 +130,12 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
 
 fn value_end(segment: &Segment<'_>, value: usize) -> Option<usize> {
     let rest = segment.slice(value..segment.end());
-    let ends = |b: &u8| b"'\";,)]}&\\".contains(b) || b.is_ascii_whitespace();
+    // Inside quotes only the quote ends it; without them what ends a parameter or a statement.
+    let quote = Some(segment.before(value)).filter(|b| b"'\"`".contains(b));
+    let ends = |b: &u8| match quote {
+        Some(quote) => *b == quote || *b == b'\\' || b.is_ascii_whitespace(),
+        None => b"'\";,)]}&\\".contains(b) || b.is_ascii_whitespace(),
+    };
     let length = rest.iter().take(MAX_VALUE).position(ends).unwrap_or(rest.len().min(MAX_VALUE));
     let text = rest.get(..length)?;
     let trailing = text.iter().rev().take_while(|b| b".!?".contains(b)).count();
@@ -189,7 +196,7 @@ fn is_placeholder(value: &[u8]) -> bool {
         "config.",
         "insert",
     ];
-    let lower = value.to_ascii_lowercase();
+    let lower = value.get(..STAND_IN_REACH).unwrap_or(value).to_ascii_lowercase();
     let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
     value.iter().any(|b| b"{}<>$([".contains(b)) && !symbols_only_inside(value)
         || STAND_INS.iter().any(|word| has(word))

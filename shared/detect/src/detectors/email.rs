@@ -2,6 +2,7 @@
 
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::anchor::LINK;
 use crate::scan::segment::Segment;
 
 /// Longest local part (RFC 5321, 4.5.3.1.1).
@@ -74,6 +75,9 @@ fn split_last_label(domain: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// `scheme://user:password@host` is not an address; the URL rules judge it.
 fn in_url_credentials(segment: &Segment<'_>, start: usize) -> bool {
+    if !segment.has(LINK) {
+        return false;
+    }
     let from = segment.start().max(start.saturating_sub(MAX_DOMAIN));
     let left = segment.slice(from..start);
     let scheme = memchr::memmem::rfind(left, b"://");

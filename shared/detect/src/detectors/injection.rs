@@ -1,8 +1,12 @@
 //! Scores phrases of prompt injection.
+//!
+//! A finding covers the phrase's last word only: in a stream the words before it have been
+//! released by then, since prose is never held back, and a whole text must give the same result.
 
 use std::ops::Range;
 
 use super::signatures::Signature;
+use super::spelled;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -12,6 +16,8 @@ use crate::scan::window::Pass;
 const REACH: usize = 160;
 /// How many words apart the parts of a phrase may stand.
 const GAP: usize = 5;
+/// How far before its tail the other words of a phrase without spaces may stand, in bytes.
+const SENTENCE: usize = 60;
 /// Sum of weak signals that makes a finding.
 const THRESHOLD: f32 = 1.0;
 /// Weak signals further apart than this do not add up, in bytes.
@@ -48,7 +54,12 @@ pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     for at in segment.range() {
         for (signature, end) in pass.scanner.phrases().matches(segment.text(), at) {
             let span = end.saturating_sub(signature.tail.len()).max(segment.start())..end;
-            if bounded(segment, &span) && preceded(segment, end, signature) {
+            if !bounded(segment, &span) {
+                continue;
+            }
+            if signature.rule == BuiltIn::SpelledDigits {
+                pass.out.extend(spelled::judge(segment, span));
+            } else if preceded(segment, end, signature) {
                 report(pass, segment, span, signature);
             }
         }
@@ -72,12 +83,28 @@ fn bounded(segment: &Segment<'_>, span: &Range<usize>) -> bool {
 /// Whether the words before the tail fit, nearest set first.
 fn preceded(segment: &Segment<'_>, end: usize, signature: &Signature) -> bool {
     let start = end.saturating_sub(signature.tail.len());
-    let left = segment.left_of(start, REACH).to_ascii_lowercase();
-    let mut words = left.rsplit(|b| !b.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let left = segment.left_of(start, REACH);
+    if signature.tail.bytes().all(|byte| (0xE3..=0xED).contains(&byte) || byte & 0xC0 == 0x80) {
+        return contains(left, signature.before);
+    }
+    // English words end at a curly quote; those of other languages have letters beyond ASCII.
+    let foreign = signature.before.iter().flat_map(|set| set.iter()).any(|word| !word.is_ascii());
+    let left = left.to_ascii_lowercase();
+    let letter = |b: &u8| b.is_ascii_alphanumeric() || foreign && *b >= 0x80;
+    let mut words = left.rsplit(|b| !letter(b)).filter(|word| !word.is_empty());
     signature.before.iter().all(|set| {
         let fits = |word: &&[u8]| set.iter().any(|beginning| starts(word, beginning.as_bytes()));
         words.by_ref().take(GAP).any(|word| fits(&word))
     })
+}
+
+/// The same where words are not separated, in any order, within a sentence.
+fn contains(left: &[u8], sets: &[&[&str]]) -> bool {
+    let near = left.get(left.len().saturating_sub(SENTENCE)..).unwrap_or_default();
+    let stop = memchr::memmem::rfind(near, "。".as_bytes()).map_or(0, |at| at + 3);
+    let near = near.get(stop..).unwrap_or_default();
+    let has = |word: &&str| memchr::memmem::find(near, word.as_bytes()).is_some();
+    sets.iter().all(|set| set.iter().any(has))
 }
 
 /// Short words must be whole, longer ones may go on.

@@ -15,7 +15,9 @@ pub(crate) mod pem;
 pub(crate) mod phone;
 pub(crate) mod phrases;
 pub(crate) mod signatures;
+pub(crate) mod spelled;
 pub(crate) mod token;
+mod token_shapes;
 pub(crate) mod url;
 
 use crate::normalise;
@@ -33,6 +35,13 @@ pub(crate) const MAX_DEPTH: u8 = 2;
 /// Runs the detectors that the segment's anchors ask for, and normalises where it is needed.
 pub(crate) fn scan_segment(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     let first = pass.out.len();
+    if segment.kinds == DIGITS {
+        // The commonest case by far in tables of numbers.
+        if pass.selection.has(Group::Pii) || pass.selection.has(Group::PiiNational) {
+            numbers(pass, segment);
+        }
+        return retain(pass, segment, first);
+    }
     plain(pass, segment);
     if segment.has(SPECIAL | ESCAPE) {
         if pass.selection.has(Group::Invisible) {
@@ -81,31 +90,49 @@ fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     if segment.has(LONG | ESCAPE) && on(Group::Encoded) && segment.depth < MAX_DEPTH {
         encoded::find(pass, segment);
     }
-    if segment.has(PHRASE) && on(Group::Injection) {
+    if segment.has(PHRASE) && (on(Group::Injection) || on(Group::Pii)) {
         injection::find(pass, segment);
     }
 }
 
 /// The detectors of numbers, each only where its least ingredients are there.
 fn numbers(pass: &mut Pass<'_>, segment: &Segment<'_>) {
-    // Segments of numbers are short: one pass without branches beats several vectorised ones.
-    let (mut digits, mut dots, mut letters) = (0_usize, 0_usize, 0_usize);
-    for byte in segment.bytes() {
-        let value = byte.wrapping_sub(b'0');
-        digits += usize::from(value < 10);
-        dots += usize::from(*byte == b'.');
-        letters |= usize::from(*byte & 0x40);
+    let bytes = segment.bytes();
+    let count = bytes
+        .iter()
+        .fold(0_u64, |sum, byte| sum + INGREDIENTS.get(usize::from(*byte)).copied().unwrap_or(0));
+    let part = |shift: u32| (count >> shift & 0xFFFF) as usize;
+    let (digits, dots, letters) = (part(0), part(16), part(32));
+    if number::is_ordinary(bytes, digits, dots) {
+        return;
     }
     if digits >= 4 && dots >= 3 {
         address::find_v4(segment, pass.out);
     }
     if digits >= number::MIN_DIGITS {
-        number::find(segment, &mut pass.memory.groups, pass.out);
+        let weak = pass.selection.takes_weak_numbers();
+        number::find(segment, weak, &mut pass.memory.groups, pass.out);
     }
     if letters > 0 && segment.range().len() >= identity::MIN_LENGTH {
         identity::find(segment, pass.out);
     }
 }
+
+/// One in the part of a sum that counts digits, dots or (from the column of `@` on) letters.
+/// Segments are short: one look-up a byte beats several vectorised passes.
+#[expect(clippy::indexing_slicing, reason = "a constant: a wrong index would not compile")]
+static INGREDIENTS: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let is_digit = byte >= b'0' as usize && byte <= b'9' as usize;
+        let is_dot = byte == b'.' as usize;
+        let is_letter = byte & 0x40 != 0;
+        table[byte] = is_digit as u64 | (is_dot as u64) << 16 | (is_letter as u64) << 32;
+        byte += 1;
+    }
+    table
+};
 
 /// Scans the segment as a reader would see it and maps what is found back.
 fn disguised(pass: &mut Pass<'_>, segment: &Segment<'_>) {
@@ -139,6 +166,12 @@ fn retain(pass: &mut Pass<'_>, segment: &Segment<'_>, first: usize) {
         selection.accepts(candidate.rule, candidate.confidence)
             && !scanner.allowed.contains(segment.slice(candidate.span.clone()))
     };
-    let found = pass.out.split_off(first);
-    pass.out.extend(found.into_iter().filter(counts));
+    let mut kept = first;
+    for place in first..pass.out.len() {
+        if pass.out.get(place).is_some_and(counts) {
+            pass.out.swap(kept, place);
+            kept += 1;
+        }
+    }
+    pass.out.truncate(kept);
 }

@@ -4,12 +4,17 @@ use std::ops::Range;
 
 use super::number_rules;
 use crate::scan::Candidate;
+use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
+use crate::validate::bank;
 
 /// Fewest digits of any number that is looked for.
 pub(crate) const MIN_DIGITS: usize = 7;
 /// Most digits of any number that is looked for (a payment card).
 const MAX_DIGITS: usize = 19;
+
+/// Fewest digits of a payment card.
+const MIN_CARD: usize = 12;
 
 /// What separates a group of digits from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +72,14 @@ impl Number<'_> {
     }
 }
 
-/// Looks at every run of digit groups in the segment.
-pub(crate) fn find(segment: &Segment<'_>, groups: &mut Vec<Group>, out: &mut Vec<Candidate>) {
+/// Looks at every run of digit groups in the segment; `weak` where numbers count that nothing
+/// but their length speaks for.
+pub(crate) fn find(
+    segment: &Segment<'_>,
+    weak: bool,
+    groups: &mut Vec<Group>,
+    out: &mut Vec<Candidate>,
+) {
     let mut at = segment.start();
     while let Some(skip) = segment.slice(at..segment.end()).iter().position(u8::is_ascii_digit) {
         let start = at + skip;
@@ -79,11 +90,36 @@ pub(crate) fn find(segment: &Segment<'_>, groups: &mut Vec<Group>, out: &mut Vec
             |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (0xC3..0xE0).contains(&byte);
         if digits >= MIN_DIGITS
             && !is_plain(groups)
+            && (weak || !is_weak(segment, groups))
             && !glued(segment.before(start))
-            && !glued(segment.byte(at))
+            && (!glued(segment.byte(at)) || (groups.len() > 1 && extension(segment, at) > at))
         {
             windows(segment, groups, out);
         }
+    }
+}
+
+/// The end of a telephone extension, `x123`, that begins at `at`, or `at`.
+pub(crate) fn extension(segment: &Segment<'_>, at: usize) -> usize {
+    const MOST: usize = 6;
+    let [b'x' | b'X', rest @ ..] = segment.slice(at..segment.end()) else { return at };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let ends = !rest.get(digits).is_some_and(u8::is_ascii_alphanumeric);
+    if ends && (1..=MOST).contains(&digits) { at + 1 + digits } else { at }
+}
+
+/// All of a segment is a short number, a decimal number or an ISO date, as most that have digits
+/// in them: nothing is to be found there.
+pub(crate) fn is_ordinary(bytes: &[u8], digits: usize, dots: usize) -> bool {
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return true };
+    if !first.is_ascii_digit() || !last.is_ascii_digit() {
+        return false;
+    }
+    match (bytes.len(), bytes.len() - digits) {
+        (length, 0) => length < MIN_DIGITS,
+        (_, 1) if dots == 1 => true,
+        (10, 2) => bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-'),
+        _ => false,
     }
 }
 
@@ -97,6 +133,14 @@ fn is_plain(groups: &[Group]) -> bool {
         }
         _ => false,
     }
+}
+
+/// One group shorter than a payment card, without a `+` before it and any telling word near by.
+fn is_weak(segment: &Segment<'_>, groups: &[Group]) -> bool {
+    let [Group { start, end, .. }] = groups else { return false };
+    end - start < MIN_CARD
+        && segment.before(*start) != b'+'
+        && segment.topics(*start) == Topics::default()
 }
 
 /// Reads groups from `at`; answers where the last one ends.
@@ -118,7 +162,7 @@ fn read_run(segment: &Segment<'_>, at: usize, groups: &mut Vec<Group>) -> usize 
 fn read_separator(rest: &[u8]) -> Option<(Separator, usize)> {
     let length = rest.iter().take(4).position(u8::is_ascii_digit)?;
     let separator = match rest.get(..length)? {
-        b" " => Separator::Space,
+        b" " | b"  " | b"\n" | b"\t" => Separator::Space,
         b"-" => Separator::Dash,
         b"." => Separator::Dot,
         b"/" => Separator::Slash,
@@ -132,7 +176,11 @@ fn read_separator(rest: &[u8]) -> Option<(Separator, usize)> {
 /// Every stretch of groups that could be one number.
 fn windows(segment: &Segment<'_>, groups: &[Group], out: &mut Vec<Candidate>) {
     let mut done = 0;
+    let end = groups.last().map_or(0, |group| group.end);
     for first in 0..groups.len() {
+        if groups.get(first).is_some_and(|group| end - group.start < MIN_DIGITS) {
+            return;
+        }
         if groups.get(first).is_none_or(|g| g.start < done || (first > 0 && !is_edge(g.separator)))
         {
             continue;
@@ -152,16 +200,16 @@ fn is_edge(separator: Separator) -> bool {
 
 /// The numbers that begin with group `first`.
 fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<Candidate>) {
-    let (mut digits, mut count) = ([0_u8; MAX_DIGITS], 0);
+    let mut digits = Digits::default();
     let mut lengths = [0_u8; MAX_DIGITS];
     let mut separators = Separators::default();
     let tail = groups.get(first..).unwrap_or_default();
     let start = tail.first().map_or(0, |group| group.start);
     for (place, group) in tail.iter().enumerate() {
         let text = segment.slice(group.start..group.end);
-        let Some(slot) = digits.get_mut(count..count + text.len()) else { return };
-        slot.copy_from_slice(text);
-        count += text.len();
+        if !digits.add(text) {
+            return;
+        }
         if let Some(length) = lengths.get_mut(place) {
             *length = u8::try_from(text.len()).unwrap_or(u8::MAX);
         }
@@ -170,19 +218,65 @@ fn stretch(segment: &Segment<'_>, groups: &[Group], first: usize, out: &mut Vec<
         }
         let last = place + 1 == tail.len();
         let ends = last || tail.get(place + 1).is_some_and(|next| is_edge(next.separator));
-        if ends && count >= MIN_DIGITS {
+        let whole = last && first == 0;
+        // Inside a row of spaced groups only a card, or three groups, can be a number.
+        let spaced = first > 0 && separators.uniform() == Some(Separator::Space);
+        if spaced && place > 2 && !bank::may_begin_card(digits.all()) {
+            return;
+        }
+        let rest = !spaced || place == 2;
+        if ends && digits.count >= MIN_DIGITS && (rest || digits.may_be_card()) {
             let number = Number {
-                digits: digits.get(..count).unwrap_or_default(),
+                digits: digits.all(),
                 lengths: lengths.get(..=place).unwrap_or_default(),
                 separator: separators.uniform(),
                 has_paren: separators.has(Separator::Paren),
                 has_slash: separators.has(Separator::Slash),
                 has_dot: separators.has(Separator::Dot),
                 span: start..group.end,
-                whole: last && first == 0,
+                whole,
             };
             number_rules::judge(segment, &number, out);
         }
+    }
+}
+
+/// The digits of a stretch so far.
+#[derive(Default)]
+struct Digits {
+    digits: [u8; MAX_DIGITS],
+    count: usize,
+    /// Sums of the Luhn check, with the digits at even and at odd places doubled.
+    sums: [u32; 2],
+}
+
+impl Digits {
+    /// Adds a group; `false` when there is no room.
+    fn add(&mut self, group: &[u8]) -> bool {
+        let Self { digits, count, sums: [even, odd] } = self;
+        let Some(room) = digits.get_mut(*count..*count + group.len()) else { return false };
+        for (slot, byte) in room.iter_mut().zip(group) {
+            *slot = *byte;
+            let plain = u32::from(byte.wrapping_sub(b'0'));
+            let doubled = if plain > 4 { plain * 2 - 9 } else { plain * 2 };
+            let is_odd = *count % 2 == 1;
+            *even += if is_odd { plain } else { doubled };
+            *odd += if is_odd { doubled } else { plain };
+            *count += 1;
+        }
+        true
+    }
+
+    fn all(&self) -> &[u8] {
+        self.digits.get(..self.count).unwrap_or_default()
+    }
+
+    /// As many digits as a card has, and its check digit.
+    fn may_be_card(&self) -> bool {
+        let [even, odd] = self.sums;
+        // The last digit is not doubled.
+        let sum = if self.count.is_multiple_of(2) { even } else { odd };
+        self.count >= MIN_CARD && sum.is_multiple_of(10)
     }
 }
 

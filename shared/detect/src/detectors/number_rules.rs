@@ -73,8 +73,6 @@ fn ssn(segment: &Segment<'_>, number: &Number<'_>) -> Option<f32> {
 /// A national number: when it is printed in its own way, and when words must help.
 struct Form {
     rule: BuiltIn,
-    /// Digits in all, fewest and most.
-    digits: (usize, usize),
     lengths: &'static [u8],
     valid: fn(&[u8]) -> bool,
     topics: Topics,
@@ -85,60 +83,54 @@ struct Form {
 /// Confidence of a valid number that a word near by names.
 const NAMED: f32 = 0.85;
 
+/// In order of length.
 static FORMS: [Form; 11] = [
-    form(BuiltIn::UkNhs, (10, 10), &[3, 3, 4], national::uk_nhs, Topics::NHS, 0.4),
-    form(BuiltIn::AuTfn, (9, 9), &[3, 3, 3], national::au_tfn, Topics::TAX, 0.4),
-    form(
-        BuiltIn::AuMedicare,
-        (10, 11),
-        &[4, 5, 1],
-        national::au_medicare,
-        IDENTITY_OR_HEALTH,
-        0.45,
-    ),
-    form(BuiltIn::PlPesel, (11, 11), &[], national::pl_pesel, Topics::IDENTITY, 0.4),
-    form(BuiltIn::DeTaxId, (11, 11), &[2, 3, 3, 3], national::de_tax_id, Topics::TAX, 0.45),
-    form(BuiltIn::AuAbn, (11, 11), &[2, 3, 3, 3], national::au_abn, Topics::TAX, 0.45),
-    form(BuiltIn::BrCpf, (11, 11), &[3, 3, 3, 2], national::br_cpf, TAX_OR_IDENTITY, 0.85),
-    form(BuiltIn::InAadhaar, (12, 12), &[4, 4, 4], national::in_aadhaar, Topics::IDENTITY, 0.6),
-    form(BuiltIn::KrRrn, (13, 13), &[6, 7], national::kr_rrn, Topics::IDENTITY, 0.6),
-    form(BuiltIn::BrCnpj, (14, 14), &[2, 3, 3, 4, 2], national::br_cnpj, TAX_OR_IDENTITY, 0.9),
+    form(BuiltIn::AuTfn, &[3, 3, 3], national::au_tfn, Topics::TAX, 0.4),
+    form(BuiltIn::UkNhs, &[3, 3, 4], national::uk_nhs, Topics::NHS, 0.4),
+    form(BuiltIn::AuMedicare, &[4, 5, 1], national::au_medicare, IDENTITY_OR_HEALTH, 0.45),
+    form(BuiltIn::PlPesel, &[], national::pl_pesel, Topics::IDENTITY, 0.4),
+    form(BuiltIn::DeTaxId, &[2, 3, 3, 3], national::de_tax_id, Topics::TAX, 0.45),
+    form(BuiltIn::AuAbn, &[2, 3, 3, 3], national::au_abn, Topics::TAX, 0.45),
+    form(BuiltIn::BrCpf, &[3, 3, 3, 2], national::br_cpf, TAX_OR_IDENTITY, 0.85),
+    form(BuiltIn::InAadhaar, &[4, 4, 4], national::in_aadhaar, Topics::IDENTITY, 0.6),
+    form(BuiltIn::KrRrn, &[6, 7], national::kr_rrn, Topics::IDENTITY, 0.6),
+    form(BuiltIn::BrCnpj, &[2, 3, 3, 4, 2], national::br_cnpj, TAX_OR_IDENTITY, 0.9),
     Form {
         bare: 0.9,
-        ..form(
-            BuiltIn::CnResidentId,
-            (18, 18),
-            &[],
-            national::cn_resident_id,
-            Topics::IDENTITY,
-            0.9,
-        )
+        ..form(BuiltIn::CnResidentId, &[], national::cn_resident_id, Topics::IDENTITY, 0.9)
     },
 ];
+
+/// The forms of so many digits.
+fn forms(digits: usize) -> &'static [Form] {
+    let places = match digits {
+        9 => 0..1,
+        10 => 1..3,
+        11 => 2..7,
+        12 => 7..8,
+        13 => 8..9,
+        14 => 9..10,
+        18 => 10..11,
+        _ => 0..0,
+    };
+    FORMS.get(places).unwrap_or_default()
+}
 
 const TAX_OR_IDENTITY: Topics = Topics::TAX.or(Topics::IDENTITY);
 const IDENTITY_OR_HEALTH: Topics = Topics::IDENTITY.or(Topics::NHS);
 
 const fn form(
     rule: BuiltIn,
-    digits: (usize, usize),
     lengths: &'static [u8],
     valid: fn(&[u8]) -> bool,
     topics: Topics,
     printed: f32,
 ) -> Form {
-    Form { rule, digits, lengths, valid, topics, printed, bare: 0.3 }
+    Form { rule, lengths, valid, topics, printed, bare: 0.3 }
 }
 
 fn identity(segment: &Segment<'_>, number: &Number<'_>, add: &mut impl FnMut(BuiltIn, f32)) {
-    if !(9..=18).contains(&number.digits.len()) {
-        return;
-    }
-    for form in &FORMS {
-        let (least, most) = form.digits;
-        if !(least..=most).contains(&number.digits.len()) {
-            continue;
-        }
+    for form in forms(number.digits.len()) {
         let printed = !form.lengths.is_empty() && number.grouped(form.lengths);
         if (printed || number.is_bare()) && (form.valid)(number.digits) {
             let plain = if printed { form.printed } else { form.bare };

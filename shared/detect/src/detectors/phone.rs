@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::number::{Number, Separator};
+use super::number::{Number, Separator, extension};
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
 
@@ -42,6 +42,10 @@ fn plain(number: &Number<'_>, plus: bool, prefixed: bool) -> f32 {
     }
     let paren = number.has_paren || prefixed;
     match (first, digits) {
+        // An international prefix, then a country: `0049 30 …`, `001-202-…`.
+        (b'0', 10..=15) if grouped && international(number.digits) => 0.6,
+        // Indian mobile numbers as they are printed there.
+        (b'6'..=b'9', 10) if number.grouped(&[5, 5]) => 0.5,
         (_, 7..=12) if paren && grouped => 0.55,
         (b'0', 9..=11) if grouped => 0.5,
         (b'0', 10..=14) if number.digits.starts_with(b"00") => 0.4,
@@ -51,6 +55,11 @@ fn plain(number: &Number<'_>, plus: bool, prefixed: bool) -> f32 {
         (_, 10) => 0.3,
         _ => 0.25,
     }
+}
+
+/// Begins with `00` and no third zero.
+fn international(digits: &[u8]) -> bool {
+    matches!(digits, [b'0', b'0', b'1'..=b'9', ..])
 }
 
 /// North American numbering plan: area and exchange codes begin with 2 to 9.
@@ -107,7 +116,7 @@ fn date(number: &Number<'_>) -> bool {
     }
 }
 
-/// Takes in a `+`, `(` or `+(` right before the number.
+/// Takes in a `+`, `(` or `+(` right before the number, and an extension after it.
 fn with_prefix(segment: &Segment<'_>, number: &Number<'_>) -> Range<usize> {
     let mut start = number.span.start;
     if segment.before(start) == b'(' && number.has_paren && start > segment.start() {
@@ -116,5 +125,5 @@ fn with_prefix(segment: &Segment<'_>, number: &Number<'_>) -> Range<usize> {
     if segment.before(start) == b'+' && start > segment.start() {
         start -= 1;
     }
-    start..number.span.end
+    start..extension(segment, number.span.end)
 }

@@ -1,138 +1,26 @@
 //! Keys and tokens that carry their issuer in their shape.
 
 use super::address::runs;
-use crate::rule::BuiltIn;
+use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, word};
+use crate::rule::BuiltIn::{self, GithubToken, ProviderToken, SlackToken};
 use crate::scan::Candidate;
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
 use crate::validate::token::{entropy, github_checksum};
-
-/// A fixed prefix and what follows it.
-struct Shape {
-    prefix: &'static [u8],
-    rule: BuiltIn,
-    /// Characters after the prefix, fewest and most.
-    length: (usize, usize),
-    alphabet: fn(u8) -> bool,
-}
-
-const fn shape(
-    prefix: &'static [u8],
-    rule: BuiltIn,
-    length: (usize, usize),
-    alphabet: fn(u8) -> bool,
-) -> Shape {
-    Shape { prefix, rule, length, alphabet }
-}
-
-fn alnum(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-}
-fn letters(b: u8) -> bool {
-    b.is_ascii_alphabetic()
-}
-fn hex(b: u8) -> bool {
-    b.is_ascii_hexdigit()
-}
-fn word(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
-}
-fn dotted(b: u8) -> bool {
-    word(b) || b == b'.'
-}
-fn base64(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)
-}
-fn aws(b: u8) -> bool {
-    b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b)
-}
-
-use BuiltIn::{
-    AnthropicKey, AwsAccessKey, GithubToken, GoogleKey, HuggingFaceToken, ProviderToken,
-    SlackToken, StripeKey,
-};
-
-/// Prefixes as their issuers document them.
-static SHAPES: [Shape; 62] = [
-    shape(b"AKIA", AwsAccessKey, (16, 16), aws),
-    shape(b"ASIA", AwsAccessKey, (16, 16), aws),
-    shape(b"ABIA", AwsAccessKey, (16, 16), aws),
-    shape(b"ACCA", AwsAccessKey, (16, 16), aws),
-    shape(b"A3T", AwsAccessKey, (17, 17), aws),
-    shape(b"AIza", GoogleKey, (35, 35), word),
-    shape(b"GOCSPX-", GoogleKey, (28, 28), word),
-    shape(b"ya29.", GoogleKey, (40, 400), word),
-    shape(b"ghp_", GithubToken, (36, 36), alnum),
-    shape(b"gho_", GithubToken, (36, 36), alnum),
-    shape(b"ghu_", GithubToken, (36, 36), alnum),
-    shape(b"ghs_", GithubToken, (36, 36), alnum),
-    shape(b"ghr_", GithubToken, (36, 36), alnum),
-    shape(b"github_pat_", GithubToken, (60, 100), word),
-    shape(b"glpat-", ProviderToken, (20, 60), dotted),
-    shape(b"gldt-", ProviderToken, (20, 60), word),
-    shape(b"glrt-", ProviderToken, (20, 60), word),
-    shape(b"glptt-", ProviderToken, (40, 40), hex),
-    shape(b"xapp-", SlackToken, (20, 200), word),
-    shape(b"sk_live_", StripeKey, (24, 247), alnum),
-    shape(b"sk_test_", StripeKey, (24, 247), alnum),
-    shape(b"sk_prod_", StripeKey, (24, 247), alnum),
-    shape(b"rk_live_", StripeKey, (24, 247), alnum),
-    shape(b"rk_test_", StripeKey, (24, 247), alnum),
-    shape(b"rk_prod_", StripeKey, (24, 247), alnum),
-    shape(b"sk-ant-api03-", AnthropicKey, (60, 120), word),
-    shape(b"sk-ant-admin01-", AnthropicKey, (60, 120), word),
-    shape(b"sk-ant-oat01-", AnthropicKey, (60, 120), word),
-    shape(b"sk-or-v1-", ProviderToken, (64, 64), hex),
-    shape(b"hf_", HuggingFaceToken, (34, 34), letters),
-    shape(b"npm_", ProviderToken, (36, 36), alnum),
-    shape(b"pypi-AgEIcHlwaS5vcmc", ProviderToken, (50, 400), word),
-    shape(b"dapi", ProviderToken, (32, 32), hex),
-    shape(b"dckr_pat_", ProviderToken, (20, 40), word),
-    shape(b"figd_", ProviderToken, (40, 60), word),
-    shape(b"glc_eyJ", ProviderToken, (20, 400), base64),
-    shape(b"glsa_", ProviderToken, (41, 41), word),
-    shape(b"gsk_", ProviderToken, (52, 52), alnum),
-    shape(b"hvs.", ProviderToken, (24, 200), word),
-    shape(b"hvb.", ProviderToken, (60, 300), word),
-    shape(b"hvr.", ProviderToken, (24, 300), word),
-    shape(b"lin_api_", ProviderToken, (40, 48), alnum),
-    shape(b"SG.", ProviderToken, (60, 70), dotted),
-    shape(b"shpat_", ProviderToken, (32, 64), alnum),
-    shape(b"shpca_", ProviderToken, (32, 64), alnum),
-    shape(b"shppa_", ProviderToken, (32, 64), alnum),
-    shape(b"shpss_", ProviderToken, (32, 64), alnum),
-    shape(b"tskey-", ProviderToken, (24, 80), word),
-    shape(b"ops_eyJ", ProviderToken, (100, 2000), base64),
-    shape(b"dop_v1_", ProviderToken, (64, 64), hex),
-    shape(b"rubygems_", ProviderToken, (48, 48), hex),
-    shape(b"NRAK-", ProviderToken, (27, 27), alnum),
-    shape(b"PMAK-", ProviderToken, (59, 59), word),
-    shape(b"pplx-", ProviderToken, (40, 60), alnum),
-    shape(b"xai-", ProviderToken, (60, 100), alnum),
-    shape(b"r8_", ProviderToken, (37, 37), alnum),
-    shape(b"lsv2_pt_", ProviderToken, (40, 50), word),
-    shape(b"ATATT3", ProviderToken, (100, 250), base64),
-    shape(b"sbp_", ProviderToken, (40, 40), hex),
-    shape(b"dp.pt.", ProviderToken, (40, 44), alnum),
-    shape(b"AGE-SECRET-KEY-1", ProviderToken, (58, 58), alnum),
-    shape(b"EAACEdEose0cBA", ProviderToken, (20, 400), alnum),
-];
-
-/// Prefixes whose kind is written into them: `cfat_`, `vcp_`.
-static FAMILIES: [Shape; 2] =
-    [shape(b"cf", ProviderToken, (48, 48), alnum), shape(b"vc", ProviderToken, (40, 60), alnum)];
 
 /// Every token in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for run in runs(segment, dotted) {
         for start in run.clone().filter(|at| begins(segment, *at)) {
             let rest = segment.slice(start..segment.end());
-            if let Some((rule, length, confidence)) = prefixed(rest).or_else(|| jwt(rest)) {
+            let found = prefixed(rest).or_else(|| jwt(rest)).or_else(|| dotted_parts(rest));
+            if let Some((rule, length, confidence)) = found {
                 out.push(Candidate::new(start..start + length, rule, confidence));
             }
         }
     }
     azure(segment, out);
+    telegram(segment, out);
     raw_key(segment, out);
 }
 
@@ -142,15 +30,20 @@ fn begins(segment: &Segment<'_>, at: usize) -> bool {
 }
 
 fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
-    let first = rest.first()?;
-    let known = SHAPES.iter().filter(|shape| shape.prefix.first() == Some(first));
-    for shape in known {
+    for shape in known(rest) {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
         let length = body.iter().take_while(|b| (shape.alphabet)(**b)).count();
         let ends = body.get(length).is_none_or(|b| !alnum(*b) && *b != b'_');
         let (least, most) = shape.length;
         if ends && (least..=most).contains(&length) {
             let body = body.get(..length)?;
+            // A short prefix may stand before words; a key has digits.
+            if shape.prefix.len() <= 4
+                && shape.rule == ProviderToken
+                && !body.iter().any(u8::is_ascii_digit)
+            {
+                continue;
+            }
             return confidence(shape.rule, body)
                 .map(|c| (shape.rule, shape.prefix.len() + length, c));
         }
@@ -158,7 +51,44 @@ fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(rest))
 }
 
+/// The shapes whose prefix may begin with the first two bytes of `rest`.
+fn known(rest: &[u8]) -> impl Iterator<Item = &'static Shape> {
+    let head = rest.first_chunk::<2>().copied();
+    let (firsts, nexts) = &CHAINS;
+    let mut next = head.and_then(|head| firsts.get(bucket(head))).copied().unwrap_or(0);
+    std::iter::from_fn(move || {
+        let place = usize::from(next).checked_sub(1)?;
+        next = nexts.get(place).copied().unwrap_or(0);
+        SHAPES.get(place)
+    })
+}
+
+/// For each bucket the place of a shape in it, and for each shape that of the next in the same
+/// bucket, counted from one; zero for none. Most tokens of a text begin like no shape.
+#[expect(clippy::indexing_slicing, reason = "a constant: a wrong index would not compile")]
+static CHAINS: ([u8; 1024], [u8; SHAPES.len()]) = {
+    let mut firsts = [0; 1024];
+    let mut nexts = [0; SHAPES.len()];
+    let mut place = SHAPES.len();
+    while place > 0 {
+        place -= 1;
+        let prefix = SHAPES[place].prefix;
+        let bucket = bucket([prefix[0], prefix[1]]);
+        nexts[place] = firsts[bucket];
+        firsts[bucket] = place as u8 + 1;
+    }
+    (firsts, nexts)
+};
+
+const fn bucket(head: [u8; 2]) -> usize {
+    (head[0] as usize & 31) << 5 | head[1] as usize & 31
+}
+
 fn confidence(rule: BuiltIn, body: &[u8]) -> Option<f32> {
+    // AWS documents its own samples so.
+    if rule == BuiltIn::AwsAccessKey && body.ends_with(b"EXAMPLE") {
+        return None;
+    }
     if rule == GithubToken && body.len() == 36 {
         return Some(if github_checksum(body) { 0.98 } else { 0.8 });
     }
@@ -229,6 +159,55 @@ fn jwt(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let header = super::encoded::base64(header)?;
     let named = memchr::memmem::find(&header, b"\"alg\"").is_some();
     (named && payload.len() >= 4).then_some((BuiltIn::Jwt, length, BuiltIn::Jwt.confidence()))
+}
+
+/// Tokens of three parts without a prefix: Discord's bots, whose first part is the bot's number in
+/// Base64, Terraform Cloud (`.atlasv1.`) and Airtable (`pat`, then a hash).
+fn dotted_parts(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
+    let first = rest.iter().take(29).position(|b| *b == b'.')?;
+    if !matches!(first, 14 | 17 | 20..=28) {
+        return None;
+    }
+    let length = rest.iter().take(120).take_while(|b| dotted(**b)).count();
+    let token = rest.get(..length)?;
+    let mut parts = token.split(|b| *b == b'.');
+    let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
+    let discord = || {
+        let number = super::encoded::base64(first)?;
+        let is_id = (15..=20).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
+        let signed = (27..=38).contains(&third?.len());
+        (is_id && second.len() == 6 && signed).then_some(first.len() + 8 + third?.len())
+    };
+    let terraform = || {
+        let secret = third?;
+        let shaped = first.len() == 14 && second == b"atlasv1" && secret.len() >= 60;
+        shaped.then_some(first.len() + 9 + secret.len())
+    };
+    let airtable = || {
+        let shaped = first.len() == 17 && first.starts_with(b"pat") && second.len() == 64;
+        (shaped && second.iter().all(|b| hex(*b))).then_some(first.len() + 65)
+    };
+    let found = match first.len() {
+        14 => terraform(),
+        17 => airtable(),
+        20..=28 => discord(),
+        _ => None,
+    };
+    found.map(|length| (ProviderToken, length, 0.9))
+}
+
+/// Telegram's bots: eight to ten digits, a colon, `AA` and 33 characters.
+fn telegram(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    for place in memchr::memmem::find_iter(segment.bytes(), b":AA") {
+        let at = segment.start() + place;
+        let left = segment.slice(segment.start()..at);
+        let digits = left.iter().rev().take(11).take_while(|b| b.is_ascii_digit()).count();
+        let rest = segment.slice(at + 1..segment.end());
+        let length = rest.iter().take(40).take_while(|b| word(**b)).count();
+        if (8..=10).contains(&digits) && length == 35 && !alnum(segment.before(at - digits)) {
+            out.push(Candidate::new(at - digits..at + 1 + length, ProviderToken, 0.9));
+        }
+    }
 }
 
 /// Azure AD client secrets: three characters, a digit, `Q~`, then 31 to 34 more.

@@ -286,6 +286,11 @@ fn default_rules() -> Vec<RawRule> {
             Action::Redact,
             0.5,
         ),
+        // Doubtful by nature, and only its last word is known: counted, never cut.
+        RawRule {
+            rules: vec!["pii.spelled_digits".to_owned()],
+            ..rule(&[], Directions::Both, Action::Flag, 0.3)
+        },
         rule(&[Group::Injection, Group::Invisible], Directions::Request, Action::Flag, 0.5),
         rule(&[Group::Leak], Directions::Response, Action::Flag, 0.5),
         rule(&[Group::Exfil], Directions::Response, Action::Redact, 0.6),

@@ -123,8 +123,13 @@ impl Policy {
         surroundings: Surroundings<'_>,
         pseudonyms: &mut Pseudonyms,
     ) -> Inspection {
-        let mut inspection = Inspection::default();
-        for finding in self.findings(text, direction, &surroundings) {
+        let findings = self.findings(text, direction, &surroundings);
+        let mut inspection = Inspection {
+            applied: Vec::with_capacity(findings.len()),
+            edits: Vec::with_capacity(findings.len()),
+            blocked: false,
+        };
+        for finding in findings {
             let Some(applied) = applied(self, finding, surroundings.role) else { continue };
             let value = text.get(applied.finding.span.clone()).unwrap_or_default();
             if let Some(replacement) = edit(self, &applied, value, pseudonyms) {

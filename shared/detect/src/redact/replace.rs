@@ -20,7 +20,7 @@ pub(crate) fn replacement(
     value: &str,
     pseudonyms: &mut Pseudonyms,
 ) -> Option<String> {
-    let name = || format!("[{}]", rule.entity);
+    let name = || ["[", &rule.entity, "]"].concat();
     match action {
         Action::Flag => None,
         Action::Redact | Action::Block => Some(name()),

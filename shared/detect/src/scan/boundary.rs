@@ -5,8 +5,11 @@
 //! past the end of its segment. So every way to cut a text gives the same segments, and a
 //! finished segment can be released at once.
 
-/// How far the rule looks back (a PEM header is the longest).
-pub(crate) const LOOK_BACK: usize = 48;
+use wide::i8x16;
+
+/// How far the rule looks back (eighteen single digits with two spaces
+/// between them are the longest).
+pub(crate) const LOOK_BACK: usize = 64;
 
 /// Whether a segment ends at `at`; `None` while bytes that decide are still to come.
 pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
@@ -18,16 +21,21 @@ pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
         return Some(true);
     }
     match left {
-        b' ' => joined(text, at - 1, complete).map(|joined| !joined),
-        b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' => Some(true),
+        b' ' | b'\n' | b'\t' => joined(text, at - 1, complete).map(|joined| !joined),
+        _ if always_cuts(left) => Some(true),
         b'<' | b'>' => angle(text, at - 1, complete).map(|inside| !inside),
         _ => match right? {
-            b' ' => joined(text, at, complete).map(|joined| !joined),
-            b'\n' | b'\r' | b'\t' | b'"' | b'`' | b'|' | b',' => Some(true),
+            b' ' | b'\n' | b'\t' => joined(text, at, complete).map(|joined| !joined),
+            right if always_cuts(right) => Some(true),
             b'<' | b'>' => angle(text, at, complete).map(|inside| !inside),
             first => Some(is_caseless_lead(first) || ends_caseless(text, at)),
         },
     }
+}
+
+/// Whether a segment ends before and after `byte` whatever stands beside it.
+fn always_cuts(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'"' | b'`' | b'|' | b',')
 }
 
 /// The control and punctuation characters below 64 that a segment can end beside, as bits.
@@ -50,10 +58,12 @@ pub(crate) fn next_boundary(text: &[u8], from: usize, to: usize, complete: bool)
     let mut at = from;
     while at < to {
         if !text.get(at - 1).is_some_and(|byte| cuts(*byte)) {
-            let rest = text.get(at..to).unwrap_or_default();
-            match rest.iter().position(|byte| cuts(*byte)) {
-                Some(skip) => at += skip,
+            match next_cut(text, at, to) {
+                Some(place) => at = place,
                 None => return to,
+            }
+            if text.get(at).is_some_and(|byte| always_cuts(*byte)) {
+                return at;
             }
         }
         if boundary(text, at, complete) == Some(true) {
@@ -62,6 +72,28 @@ pub(crate) fn next_boundary(text: &[u8], from: usize, to: usize, complete: bool)
         at += 1;
     }
     to
+}
+
+/// The first byte in `from..to` that a segment may end beside; a control character may be none.
+fn next_cut(text: &[u8], from: usize, to: usize) -> Option<usize> {
+    let mut at = from;
+    while at < to {
+        let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) else {
+            let rest = text.get(at..to)?;
+            return rest.iter().position(|byte| cuts(*byte)).map(|skip| at + skip);
+        };
+        let bytes = i8x16::new(block.map(|byte| byte as i8));
+        let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte as i8));
+        // Signed: what is not ASCII is below everything, up to the double quote.
+        let low = bytes.simd_lt(i8x16::splat(b'"' as i8 + 1));
+        let angle = (bytes | i8x16::splat(2)).simd_eq(i8x16::splat(b'>' as i8));
+        let found = (low | angle | is(b',') | is(b'`') | is(b'|')).to_bitmask();
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize).filter(|place| *place < to);
+        }
+        at += 16;
+    }
+    None
 }
 
 /// The last boundary in `cursor..=at`, or `cursor`.
@@ -73,6 +105,9 @@ pub(crate) fn last_boundary(text: &[u8], at: usize, cursor: usize, complete: boo
             match before.iter().rposition(|byte| cuts(*byte)) {
                 Some(place) => at = cursor + place + 1,
                 None => return cursor,
+            }
+            if text.get(at - 1).is_some_and(|byte| always_cuts(*byte)) {
+                return at;
             }
         }
         if boundary(text, at, complete) == Some(true) {
@@ -110,18 +145,63 @@ fn angle(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     }
 }
 
-/// Whether the space at `at` stands inside something that detectors read as one.
+/// Whether the space, tab or line end at `at` stands inside something that detectors read as one.
 fn joined(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     let before = text.get(..at)?;
     let Some(left) = before.last().copied() else { return Some(false) };
+    if left == b' ' {
+        return wide(text, before.get(..at - 1)?, at, complete);
+    }
+    if text.get(at) != Some(&b' ') {
+        return wide(text, before, at, complete);
+    }
     if !may_continue(before, left) {
         return Some(false);
     }
     match text.get(at + 1).copied() {
+        Some(b' ') => wide(text, before, at + 1, complete),
         Some(right) => Some(continues(before, left, right)),
         None if complete => Some(false),
         None => None,
     }
+}
+
+/// Whether a number goes on behind two spaces, a tab or a line end of which `last` is the last
+/// byte. Numbers in columns are common, so only groups as cards are printed in, or single digits,
+/// join, and only as many as a card has.
+fn wide(text: &[u8], before: &[u8], last: usize, complete: bool) -> Option<bool> {
+    if !before.last().is_some_and(u8::is_ascii_digit) || !is_part_of_card(before) {
+        return Some(false);
+    }
+    match text.get(last + 1) {
+        Some(right) => Some(right.is_ascii_digit()),
+        None if complete => Some(false),
+        None => None,
+    }
+}
+
+/// Ends in one to three groups of four digits, or in one to eighteen single digits, with white
+/// space between them.
+fn is_part_of_card(before: &[u8]) -> bool {
+    let length = before.iter().rev().take(5).take_while(|b| b.is_ascii_digit()).count();
+    let most = match length {
+        1 => 18,
+        4 => 3,
+        _ => return false,
+    };
+    let mut groups = 1;
+    let mut rest = before.get(..before.len() - length).unwrap_or_default();
+    while groups <= most {
+        let gap = rest.iter().rev().take(2).take_while(|b| b" \n\t".contains(b)).count();
+        let head = rest.get(..rest.len() - gap).unwrap_or_default();
+        let group = head.iter().rev().take(5).take_while(|b| b.is_ascii_digit()).count();
+        if gap == 0 || group != length {
+            return rest.last().is_none_or(|b| !b.is_ascii_alphanumeric());
+        }
+        groups += 1;
+        rest = head.get(..head.len() - length).unwrap_or_default();
+    }
+    false
 }
 
 /// The part of the rule that needs only the left side: prose fails it, so that a finished word

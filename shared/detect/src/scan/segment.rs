@@ -68,15 +68,13 @@ impl<'t> Segment<'t> {
         self.slice(from..at)
     }
 
-    /// The topics of the words before `at`.
+    /// The topics of the words before `at`, and of those after it in the segment itself: a label
+    /// in parentheses belongs to its number. What follows the segment is not waited for.
     pub(crate) fn topics(&self, at: usize) -> Topics {
         let start = self.range.start;
         let outside =
             *self.outside.get_or_init(|| Topics::before(self.text, &(start..start), start));
-        if at <= start {
-            return outside;
-        }
-        let inside = self.slice(start.max(at.saturating_sub(REACH))..at);
+        let inside = self.slice(start.max(at.saturating_sub(REACH))..self.end().min(at + REACH));
         outside.or(Topics::before(inside, &(0..0), inside.len()))
     }
 

@@ -18,6 +18,9 @@ const LOOK_BEHIND: usize = 24;
 /// prefixed token.
 const OVERLAP: usize = 512;
 
+/// The kinds of anchors that need more than their three bytes to mean something.
+const CHECKED: u16 = ASSIGN | SPECIAL | ESCAPE | PHRASE;
+
 /// What one pass over part of a text needs to know.
 pub(crate) struct Pass<'s> {
     pub(crate) scanner: &'s Scanner,
@@ -120,6 +123,11 @@ impl Pass<'_> {
     ) -> u16 {
         let mut kinds = 0;
         while let Some(next) = ahead.filter(|next| next.at < range.end) {
+            if next.kinds & CHECKED == 0 {
+                kinds |= if next.at >= range.start { within(next.kinds, next, range) } else { 0 };
+                *ahead = anchors.next();
+                continue;
+            }
             let value = assigned(text, next);
             if value.is_some_and(|value| value >= range.end) {
                 break;
@@ -142,7 +150,6 @@ impl Pass<'_> {
 
     /// The exact test behind the fingerprints that need more than three bytes.
     fn relevant(&self, text: &[u8], anchor: Anchor) -> bool {
-        const CHECKED: u16 = ASSIGN | SPECIAL | ESCAPE | PHRASE;
         let is = |kind: u16| anchor.kinds & kind != 0;
         is(!CHECKED)
             || (is(PHRASE) && self.scanner.phrases().starts_at(text, anchor.at))

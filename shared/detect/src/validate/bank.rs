@@ -38,6 +38,16 @@ pub(crate) fn issuer(digits: &[u8]) -> Option<Issuer> {
     }
 }
 
+/// Whether any issuer's range begins with the first two of `digits`.
+pub(crate) fn may_begin_card(digits: &[u8]) -> bool {
+    match digits {
+        [b'1', second, ..] => *second == b'8',
+        [b'2', second, ..] => (b'1'..=b'7').contains(second),
+        [first, _, ..] => (b'3'..=b'6').contains(first),
+        _ => true,
+    }
+}
+
 /// Length of an IBAN by country, from the SWIFT registry.
 pub(crate) fn iban_length(country: [u8; 2]) -> Option<usize> {
     let length = match &country {

@@ -4,74 +4,112 @@
 use super::shuffle::Tables;
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3")))]
 use super::table::Tables;
-use super::{ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, PHRASE, SPECIAL, WIDTH};
+use super::{
+    ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, MARK, PHRASE, PHRASE_WIDTH, SPECIAL,
+    WIDTH,
+};
 
 /// Bit `k` of `sets[p][b]` says that byte `b` may stand at position `p` of fingerprint `k`.
 pub(super) type Sets = [[u8; 256]; WIDTH];
+
+/// The same for phrases: bit `k` belongs to the phrases of group `k`.
+pub(super) type PhraseSets = [[u8; 256]; PHRASE_WIDTH];
+
+/// Groups of phrases that are tested apart, which keeps their byte sets small.
+pub(crate) const PHRASE_GROUPS: usize = 8;
+
+/// The groups of phrases in ASCII, which are found where a word begins; then come those of other
+/// alphabets and those of scripts without spaces.
+pub(crate) const ASCII_GROUPS: usize = 6;
+
+/// The bytes that stand for a phrase: lower case, matched in either. A short one leaves the last
+/// bytes open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Print {
+    pub(crate) bytes: [Option<u8>; PHRASE_WIDTH],
+    /// Below [`PHRASE_GROUPS`].
+    pub(crate) group: usize,
+}
+
+impl Print {
+    /// The first three bytes, which every one has.
+    pub(crate) fn trigram(&self) -> [u8; WIDTH] {
+        self.bytes.first_chunk().map_or([0; WIDTH], |bytes| bytes.map(Option::unwrap_or_default))
+    }
+}
 
 /// The exact byte sets of all fingerprints, and the tables of the block test.
 #[derive(Clone)]
 pub(crate) struct Fingerprints {
     sets: Sets,
     tables: Tables,
-    trigrams: Trigrams,
+    beginnings: Beginnings,
 }
 
-/// A set of trigrams of letters in either case, as a bit map over their low five bits.
-#[derive(Clone)]
-pub(crate) struct Trigrams(Box<[u64; 512]>);
+/// Where a trigram of letters in either case stands in a table of all of them, by their low five
+/// bits; others may stand there too.
+#[inline(always)]
+pub(crate) fn trigram_place([a, b, c]: [u8; WIDTH]) -> usize {
+    usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
+}
 
-impl Trigrams {
-    pub(crate) fn new<'t>(trigrams: impl Iterator<Item = &'t [u8; WIDTH]>) -> Self {
-        let mut bits = Box::new([0; 512]);
-        for trigram in trigrams {
-            let place = Self::place(*trigram);
-            if let Some(word) = bits.get_mut(place >> 6) {
-                *word |= 1 << (place & 63);
+/// Number of places of trigrams.
+pub(crate) const TRIGRAM_PLACES: usize = 1 << 15;
+
+/// A set of beginnings of phrases, by a hash of the low five bits of their first four bytes.
+#[derive(Clone)]
+struct Beginnings(Box<[u64; 512]>);
+
+impl Beginnings {
+    fn new(prints: &[Print]) -> Self {
+        let mut bits = Box::new([0_u64; 512]);
+        for print in prints {
+            let [a, b, c] = print.trigram();
+            let fourth = print.bytes.get(WIDTH).copied().flatten();
+            for d in fourth.map_or(0..=31, |byte| byte..=byte) {
+                let place = Self::place([a, b, c, d]);
+                if let Some(word) = bits.get_mut(place >> 6) {
+                    *word |= 1 << (place & 63);
+                }
             }
         }
         Self(bits)
     }
 
     #[inline(always)]
-    pub(crate) fn contains(&self, trigram: [u8; WIDTH]) -> bool {
-        let place = Self::place(trigram);
+    fn contains(&self, bytes: [u8; WIDTH + 1]) -> bool {
+        let place = Self::place(bytes);
         self.0.get(place >> 6).is_some_and(|word| word >> (place & 63) & 1 == 1)
     }
 
     #[inline(always)]
-    fn place([a, b, c]: [u8; WIDTH]) -> usize {
-        usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
+    fn place(bytes: [u8; WIDTH + 1]) -> usize {
+        let letters = u32::from_le_bytes(bytes) & 0x1F1F_1F1F;
+        (letters.wrapping_mul(0x9E37_79B1) >> 17) as usize
     }
 }
 
 impl Fingerprints {
-    /// Builds the tables; `phrases` are lower-case trigrams, matched in either case.
-    pub(crate) fn new(phrases: &[Vec<[u8; WIDTH]>; 2]) -> Self {
+    /// Builds the tables.
+    pub(crate) fn new(phrases: &[Print]) -> Self {
         let mut sets = [[0_u8; 256]; WIDTH];
         fill_fixed(&mut sets);
-        let mut coarse = sets.map(|set| set.map(merge));
-        let [first, second] = phrases;
-        fill_phrases(&mut coarse, PHRASE, first);
-        fill_phrases(&mut coarse, ASSIGN, second);
-        fill_phrases(&mut sets, PHRASE, first);
-        fill_phrases(&mut sets, PHRASE, second);
         let mut run = [0_u8; 256];
         fill_run(&mut run);
-        let trigrams = Trigrams::new(phrases.iter().flatten());
-        Self { tables: Tables::new(&coarse, &run), sets, trigrams }
+        let tables = Tables::new(&sets, &phrase_sets(phrases), &run);
+        Self { tables, sets, beginnings: Beginnings::new(phrases) }
     }
 
-    /// The fingerprints that really stand at three bytes.
+    /// The fingerprints that really stand at some bytes; a phrase is only taken out where none
+    /// begins with them.
     #[inline(always)]
-    pub(super) fn exact(&self, bytes: [u8; WIDTH]) -> u8 {
+    pub(super) fn exact(&self, bytes: [u8; WIDTH + 1], phrase: bool) -> u16 {
         let [s0, s1, s2] = &self.sets;
-        let [b0, b1, b2] = bytes;
-        let kinds = lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2);
-        if kinds & PHRASE as u8 != 0 && !self.trigrams.contains(bytes) {
-            return kinds & !(PHRASE as u8);
-        }
-        kinds
+        let [b0, b1, b2, _] = bytes;
+        let fixed = u16::from(lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2));
+        let marked = if fixed & MARK != 0 { ASSIGN | ESCAPE } else { 0 };
+        let phrase = if phrase && self.beginnings.contains(bytes) { PHRASE } else { 0 };
+        fixed & !MARK | marked | phrase
     }
 
     /// What stands at the positions of a block.
@@ -95,20 +133,14 @@ fn allow(set: &mut [u8; 256], kind: u16, test: impl Fn(u8) -> bool) {
     }
 }
 
-/// For the block test, operators share the bit of colons, whose place they nearly have; theirs is
-/// free for half of the phrases.
-fn merge(bits: u8) -> u8 {
-    let (colon, assign) = (COLON as u8, ASSIGN as u8);
-    let merged = if bits & assign != 0 { bits | colon } else { bits };
-    merged & !assign
-}
-
-fn fill_phrases(sets: &mut Sets, kind: u16, trigrams: &[[u8; WIDTH]]) {
-    for trigram in trigrams {
-        for (set, byte) in sets.iter_mut().zip(trigram) {
-            allow(set, kind, |b| b.eq_ignore_ascii_case(byte));
+fn phrase_sets(phrases: &[Print]) -> PhraseSets {
+    let mut sets = [[0_u8; 256]; PHRASE_WIDTH];
+    for print in phrases {
+        for (set, byte) in sets.iter_mut().zip(print.bytes) {
+            allow(set, 1 << print.group, |b| byte.is_none_or(|byte| b.eq_ignore_ascii_case(&byte)));
         }
     }
+    sets
 }
 
 fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
@@ -116,7 +148,7 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     let hex = |b: u8| b.is_ascii_hexdigit();
     // A capital too: identity numbers may have only their check digits in a row.
     allow(first, DIGITS, |b| digit(b) || b.is_ascii_uppercase());
-    allow(second, DIGITS, |b| digit(b) || b" -./()".contains(&b));
+    allow(second, DIGITS, |b| digit(b) || b" -./()\n\t".contains(&b));
     allow(third, DIGITS, digit);
 
     allow(first, AT, |b| b > b' ');
@@ -132,15 +164,19 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     allow(third, COLON, |b| hex(b) || b == b':');
 
     // The letters that end a secret's name, and what may stand between it and the operator.
-    allow(first, ASSIGN, |b| b"DTNYSELHdtnyselh 	\"'`]:)-".contains(&b));
-    allow(second, ASSIGN, |b| b == b'=' || b == b':' || b == b'-');
+    allow(first, ASSIGN, |b| b"DTNYSELHdtnyselh 	\"'`]:)".contains(&b));
+    allow(second, ASSIGN, |b| b == b'=' || b == b':');
     allow(third, ASSIGN, |_| true);
 
     fill_special(first, second, third);
 
-    allow(first, ESCAPE, |b| b"%&\\".contains(&b));
-    allow(second, ESCAPE, |b| b.is_ascii_alphanumeric() || b == b'#');
-    allow(third, ESCAPE, |_| true);
+    allow(first, ESCAPE, |b| b == b'%');
+    allow(second, ESCAPE, hex);
+    allow(third, ESCAPE, hex);
+
+    allow(first, MARK, |b| b"-&\\".contains(&b));
+    allow(second, MARK, |b| b"-#uxX".contains(&b));
+    allow(third, MARK, |b| hex(b) || b"xX".contains(&b));
 }
 
 /// Lead and second bytes of the characters that normalising rewrites. What passes is only a

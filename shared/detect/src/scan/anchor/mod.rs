@@ -1,9 +1,9 @@
 //! The anchor pass: one SIMD sweep that finds the few places where a detector could match.
 //!
-//! Every 16-byte block is tested for up to eight three-byte fingerprints at once with nibble
-//! tables (two shuffles per byte position), which runs at several GB/s also in V8. A hit is then
-//! checked against the exact byte sets, so that every platform sees the same anchors. A ninth
-//! kind, [`LONG`], marks unbroken runs of token characters (keys, Base64, addresses).
+//! Every 16-byte block is tested for up to eight three-byte fingerprints and for eight groups of
+//! phrases at once with nibble tables (two shuffles per byte position), which runs at several
+//! GB/s also in V8. A hit is then checked against the exact byte sets. A further kind, [`LONG`],
+//! marks unbroken runs of token characters (keys, Base64, addresses).
 
 mod fingerprint;
 #[cfg(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3"))]
@@ -14,7 +14,9 @@ mod shuffle;
 ))]
 mod table;
 
-pub(crate) use fingerprint::{Fingerprints, Trigrams};
+pub(crate) use fingerprint::{
+    ASCII_GROUPS, Fingerprints, PHRASE_GROUPS, Print, TRIGRAM_PLACES, trigram_place,
+};
 
 /// A digit, something that may stand inside a number, a digit.
 pub(crate) const DIGITS: u16 = 1;
@@ -24,9 +26,9 @@ pub(crate) const AT: u16 = 1 << 1;
 pub(crate) const LINK: u16 = 1 << 2;
 /// A colon or dash between hexadecimal digits or colons: IPv6, MAC.
 pub(crate) const COLON: u16 = 1 << 3;
-/// A three-byte piece of a phrase literal.
+/// A piece of a phrase literal.
 pub(crate) const PHRASE: u16 = 1 << 4;
-/// `=` or `:`, or the start of a PEM header.
+/// `=` or `:`, or the end of the dashes of a PEM header.
 pub(crate) const ASSIGN: u16 = 1 << 5;
 /// Invisible, full-width, other-script or look-alike characters.
 pub(crate) const SPECIAL: u16 = 1 << 6;
@@ -34,6 +36,10 @@ pub(crate) const SPECIAL: u16 = 1 << 6;
 pub(crate) const ESCAPE: u16 = 1 << 7;
 /// At least [`LONG_RUN`] token characters in a row.
 pub(crate) const LONG: u16 = 1 << 8;
+
+/// In the byte sets only, where [`PHRASE`] has none: `--B` of a PEM header, `&#` and `\\u` or
+/// `\\x` of an escape. Together they let less through than among their own kinds.
+const MARK: u16 = PHRASE;
 
 /// Length of an unbroken run of token characters that makes it worth a look: the shortest key
 /// with a fixed prefix is an AWS access key id of 20.
@@ -43,15 +49,24 @@ pub(crate) const LONG_RUN: u32 = 20;
 const BLOCK: usize = 16;
 /// Bytes of a fingerprint.
 const WIDTH: usize = 3;
+/// Bytes of a phrase's fingerprint: letters are common, three let too much
+/// prose pass.
+const PHRASE_WIDTH: usize = 4;
 
 /// The bytes that decide about the positions of a block.
-type Bytes = [u8; BLOCK + WIDTH - 1];
+type Bytes = [u8; BLOCK + PHRASE_WIDTH - 1];
 
 /// One bit a position.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Block {
     /// Where a fingerprint may begin.
     hits: u32,
+    /// Where a phrase's fingerprint in ASCII may stand, when a word begins there.
+    phrases: u32,
+    /// Where another phrase's fingerprint may begin.
+    foreign: u32,
+    /// ASCII letters.
+    letters: u32,
     /// Token characters.
     tokens: u32,
     /// Decimal digits.
@@ -68,21 +83,28 @@ pub(crate) struct Anchor {
 }
 
 /// Iterates over the anchors of a text, in order.
+///
+/// Blocks are tested in a loop of their own and what they have is kept in `ready`: taking turns
+/// with the detectors at every block would cost more than the test.
 pub(crate) struct Anchors<'t> {
     prints: &'t Fingerprints,
     text: &'t [u8],
-    /// Start of the block the remaining hits belong to, and of the one after it.
-    base: usize,
+    ready: [Anchor; READY],
+    /// The anchors in `ready` that were not taken yet.
+    taken: usize,
+    filled: usize,
+    /// Start of the next block.
     next: usize,
-    hits: u32,
-    /// Position in the block where a run became long, as a bit.
-    long: u32,
     run: u32,
-    /// Whether the byte before the next block is a digit.
+    /// Whether the byte before the next block is a digit, and a letter.
     digit_before: u32,
+    letter_before: u32,
     /// Runs are counted from here on.
     count_from: usize,
 }
+
+/// Room for anchors that wait: those of two blocks.
+const READY: usize = 2 * BLOCK;
 
 impl<'t> Anchors<'t> {
     /// Starts at byte `from` of `text`, and counts long runs from `count_from` on.
@@ -95,12 +117,13 @@ impl<'t> Anchors<'t> {
         Self {
             prints,
             text,
-            base: from,
+            ready: [Anchor { at: 0, kinds: 0 }; READY],
+            taken: 0,
+            filled: 0,
             next: from,
-            hits: 0,
-            long: 0,
             run: 0,
             digit_before: 0,
+            letter_before: u32::from(from > 0 && text.get(from - 1).is_some_and(is_letter)),
             count_from,
         }
     }
@@ -114,24 +137,50 @@ impl<'t> Anchors<'t> {
         inner
     }
 
-    /// Loads blocks until one has a hit; `false` at the end of the text.
-    fn advance(&mut self) -> bool {
-        while let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) {
-            let Block { hits, tokens, digits } = match window.first_chunk() {
+    /// Where a word of ASCII letters begins.
+    #[inline(always)]
+    fn word_starts(&mut self, letters: u32) -> u32 {
+        let starts = letters & !(letters << 1 | self.letter_before);
+        self.letter_before = letters >> (BLOCK - 1) & 1;
+        starts
+    }
+
+    /// Tests blocks until there is no room for the anchors of another.
+    fn refill(&mut self) {
+        (self.taken, self.filled) = (0, 0);
+        while self.filled + BLOCK <= READY {
+            let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) else {
+                return;
+            };
+            let block = match window.first_chunk() {
                 Some(full) => self.prints.block(full),
                 None => self.prints.block(&padded(window)),
             };
-            self.base = self.next;
+            let base = self.next;
             self.next += BLOCK;
-            let skipped = self.count_from.saturating_sub(self.base).min(BLOCK);
-            self.long = self.long_run(tokens >> skipped << skipped);
-            let hits = hits & !self.inner_digits(digits >> skipped << skipped);
-            if (hits | self.long) != 0 {
-                self.hits = hits | self.long;
-                return true;
-            }
+            let skipped = self.count_from.saturating_sub(base).min(BLOCK);
+            let long = self.long_run(block.tokens >> skipped << skipped);
+            let hits = block.hits & !self.inner_digits(block.digits >> skipped << skipped);
+            let phrases = block.phrases & self.word_starts(block.letters) | block.foreign;
+            self.take(base, hits | long | phrases, long, phrases);
         }
-        false
+    }
+
+    /// Keeps the anchors of a block that stand up to the exact test.
+    #[inline(always)]
+    fn take(&mut self, base: usize, mut hits: u32, long: u32, phrases: u32) {
+        while hits != 0 {
+            let bit = hits.trailing_zeros();
+            hits &= hits - 1;
+            let at = base + bit as usize;
+            let phrase = phrases >> bit & 1 == 1;
+            let long = if long >> bit & 1 == 1 { LONG } else { 0 };
+            let kinds = long | self.prints.exact(quadruple(self.text, at), phrase);
+            if let Some(slot) = self.ready.get_mut(self.filled) {
+                *slot = Anchor { at, kinds };
+            }
+            self.filled += usize::from(kinds != 0 && at < self.text.len());
+        }
     }
 
     /// The bit at which a run of token characters reaches [`LONG_RUN`], or zero.
@@ -156,34 +205,34 @@ impl<'t> Anchors<'t> {
 impl Iterator for Anchors<'_> {
     type Item = Anchor;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Anchor> {
-        loop {
-            if self.hits == 0 && !self.advance() {
-                return None;
-            }
-            let bit = self.hits.trailing_zeros();
-            self.hits &= self.hits.wrapping_sub(1);
-            let at = self.base + bit as usize;
-            let mut kinds = u16::from(self.prints.exact(triple(self.text, at)));
-            if self.long >> bit & 1 == 1 {
-                kinds |= LONG;
-            }
-            if kinds != 0 && at < self.text.len() {
-                return Some(Anchor { at, kinds });
-            }
+        if self.taken == self.filled {
+            self.refill();
         }
+        let anchor = *self.ready.get(..self.filled)?.get(self.taken)?;
+        self.taken += 1;
+        Some(anchor)
     }
 }
 
-fn padded(rest: &[u8]) -> [u8; BLOCK + WIDTH - 1] {
-    let mut window = [0; BLOCK + WIDTH - 1];
+fn is_letter(byte: &u8) -> bool {
+    byte.is_ascii_alphabetic()
+}
+
+fn padded(rest: &[u8]) -> Bytes {
+    let mut window = [0; BLOCK + PHRASE_WIDTH - 1];
     for (to, from) in window.iter_mut().zip(rest) {
         *to = *from;
     }
     window
 }
 
-fn triple(text: &[u8], at: usize) -> [u8; WIDTH] {
-    let byte = |offset: usize| text.get(at + offset).copied().unwrap_or(0);
-    [byte(0), byte(1), byte(2)]
+#[inline(always)]
+fn quadruple(text: &[u8], at: usize) -> [u8; WIDTH + 1] {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.first_chunk().copied().unwrap_or_else(|| {
+        let byte = |offset: usize| rest.get(offset).copied().unwrap_or(0);
+        [byte(0), byte(1), byte(2), byte(3)]
+    })
 }

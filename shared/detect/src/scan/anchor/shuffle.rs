@@ -2,41 +2,88 @@
 
 use wide::u8x16;
 
-use super::fingerprint::Sets;
-use super::{Block, Bytes, WIDTH};
+use super::fingerprint::{ASCII_GROUPS, PhraseSets, Sets};
+use super::{Block, Bytes, PHRASE_WIDTH, WIDTH};
+
+/// The bits of the groups in ASCII.
+const ASCII: u8 = (1 << ASCII_GROUPS) - 1;
 
 /// Nibble tables whose conjunction covers each set.
 #[derive(Clone)]
 pub(super) struct Tables {
-    low: [u8x16; WIDTH],
-    high: [u8x16; WIDTH],
-    run_low: u8x16,
-    run_high: u8x16,
+    fixed: [Nibbles; WIDTH],
+    phrase: [Nibbles; PHRASE_WIDTH],
+    run: Nibbles,
+}
+
+/// What a byte may be by its low and by its high half.
+#[derive(Clone, Copy)]
+struct Nibbles {
+    low: u8x16,
+    high: u8x16,
+}
+
+impl Nibbles {
+    /// The tables whose conjunction covers `set`.
+    fn new(set: &[u8; 256]) -> Self {
+        let (mut low, mut high) = ([0_u8; 16], [0_u8; 16]);
+        for (byte, bits) in set.iter().enumerate() {
+            if let (Some(l), Some(h)) = (low.get_mut(byte & 15), high.get_mut(byte >> 4)) {
+                *l |= bits;
+                *h |= bits;
+            }
+        }
+        Self { low: u8x16::new(low), high: u8x16::new(high) }
+    }
+
+    #[inline(always)]
+    fn at(self, low: u8x16, high: u8x16) -> u8x16 {
+        self.low.shuffle(low) & self.high.shuffle(high)
+    }
 }
 
 impl Tables {
-    pub(super) fn new(sets: &Sets, run: &[u8; 256]) -> Self {
-        let [(l0, h0), (l1, h1), (l2, h2)] = sets.each_ref().map(nibbles);
-        let (run_low, run_high) = nibbles(run);
-        Self { low: [l0, l1, l2], high: [h0, h1, h2], run_low, run_high }
+    pub(super) fn new(sets: &Sets, phrases: &PhraseSets, run: &[u8; 256]) -> Self {
+        Self {
+            fixed: sets.each_ref().map(Nibbles::new),
+            phrase: phrases.each_ref().map(Nibbles::new),
+            run: Nibbles::new(run),
+        }
     }
 
     /// Positions with candidates (a superset), with token characters and with digits.
     #[inline(always)]
     pub(super) fn block(&self, bytes: &Bytes) -> Block {
-        let [l0, l1, l2] = self.low;
-        let [h0, h1, h2] = self.high;
-        let ([first @ .., _, _], [_, second @ .., _], [_, _, third @ ..]) = (bytes, bytes, bytes);
-        let (low, high) = split(u8x16::new(*first));
-        let token = self.run_low.shuffle(low) & self.run_high.shuffle(high);
-        let mut kinds = l0.shuffle(low) & h0.shuffle(high);
-        let (low, high) = split(u8x16::new(*second));
-        kinds &= l1.shuffle(low) & h1.shuffle(high);
-        let (low, high) = split(u8x16::new(*third));
-        kinds &= l2.shuffle(low) & h2.shuffle(high);
-        let value = u8x16::new(*first) - u8x16::splat(b'0');
+        let [f0, f1, f2] = self.fixed;
+        let [p0, p1, p2, p3] = self.phrase;
+        let lanes = |from: usize| {
+            let block = bytes.get(from..).and_then(|rest| rest.first_chunk());
+            u8x16::new(block.copied().unwrap_or_default())
+        };
+        let first = lanes(0);
+        let (low, high) = split(first);
+        let token = self.run.at(low, high);
+        let (mut kinds, mut phrases) = (f0.at(low, high), p0.at(low, high));
+        let (low, high) = split(lanes(1));
+        kinds &= f1.at(low, high);
+        phrases &= p1.at(low, high);
+        let (low, high) = split(lanes(2));
+        kinds &= f2.at(low, high);
+        phrases &= p2.at(low, high);
+        let (low, high) = split(lanes(3));
+        phrases &= p3.at(low, high);
+        let value = first - u8x16::splat(b'0');
         let digits = value.min(u8x16::splat(9)).simd_eq(value).to_bitmask() & 0xFFFF;
-        Block { hits: occupied(kinds), tokens: occupied(token), digits }
+        let folded = (first | u8x16::splat(0x20)) - u8x16::splat(b'a');
+        let letters = folded.min(u8x16::splat(25)).simd_eq(folded).to_bitmask() & 0xFFFF;
+        Block {
+            hits: occupied(kinds),
+            phrases: occupied(phrases & u8x16::splat(ASCII)),
+            foreign: occupied(phrases & u8x16::splat(!ASCII)),
+            letters,
+            tokens: occupied(token),
+            digits,
+        }
     }
 }
 
@@ -49,16 +96,4 @@ fn split(bytes: u8x16) -> (u8x16, u8x16) {
 #[inline(always)]
 fn occupied(lanes: u8x16) -> u32 {
     !lanes.simd_eq(u8x16::ZERO).to_bitmask() & 0xFFFF
-}
-
-/// The low- and high-nibble tables whose conjunction covers `set`.
-fn nibbles(set: &[u8; 256]) -> (u8x16, u8x16) {
-    let (mut low, mut high) = ([0_u8; 16], [0_u8; 16]);
-    for (byte, bits) in set.iter().enumerate() {
-        if let (Some(l), Some(h)) = (low.get_mut(byte & 15), high.get_mut(byte >> 4)) {
-            *l |= bits;
-            *h |= bits;
-        }
-    }
-    (u8x16::new(low), u8x16::new(high))
 }
