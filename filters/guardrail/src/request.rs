@@ -5,19 +5,30 @@ use std::rc::Rc;
 use weir_detect::{Direction, OnTrouble};
 use weir_guard::{Inspected, Refusal, Report, RequestInspection, Trouble, Watch, inspect_request};
 use weir_host::{Body, HeaderMap, Host, HostError};
-use weir_request::{Opening, edit_body};
+use weir_request::{Handover, Known, Opening, edit_body};
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
 use weir_wire::error::ErrorReply;
-use weir_wire::path::{Dialect, Operation};
+use weir_wire::path::{Dialect, Endpoint, Operation};
 
 use crate::root::Shared;
 
 /// What the request's headers said, and what was found so far.
 pub(crate) struct Exchange {
     pub(crate) policy: Rc<GuardrailPolicy>,
-    pub(crate) opening: Opening,
     pub(crate) watch: Watch,
     pub(crate) found: Report,
+    endpoint: Option<Endpoint>,
+    request: Request,
+}
+
+/// The request's headers.
+pub(crate) enum Request {
+    /// Read here.
+    Own(Opening),
+    /// Handed over by the filter before, for this one and the next.
+    Handed(Box<Known>),
+    /// Handed on.
+    Gone,
 }
 
 /// How a request goes on.
@@ -30,23 +41,45 @@ pub(crate) enum Next {
     Refuse(ErrorReply),
 }
 
+impl Request {
+    pub(crate) fn opening(&self) -> Option<&Opening> {
+        match self {
+            Self::Own(opening) => Some(opening),
+            Self::Handed(known) => Some(&known.opening),
+            Self::Gone => None,
+        }
+    }
+}
+
 impl Exchange {
-    pub(crate) fn new(policy: Rc<GuardrailPolicy>, opening: Opening) -> Self {
+    pub(crate) fn new(policy: Rc<GuardrailPolicy>, request: Request) -> Self {
         let watch = Watch::new(policy.policy.clone());
-        Self { policy, opening, watch, found: Report::default() }
+        let endpoint = request.opening().and_then(Opening::endpoint).cloned();
+        Self { policy, watch, found: Report::default(), endpoint, request }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
-        self.opening.dialect()
+        self.endpoint.as_ref().map_or(Dialect::OpenAi, |endpoint| endpoint.dialect)
     }
 
     pub(crate) fn operation(&self) -> Option<Operation> {
-        self.opening.endpoint().map(|endpoint| endpoint.operation)
+        self.endpoint.as_ref().map(|endpoint| endpoint.operation)
     }
 
     /// Whether neither the request nor its response is for this filter.
     pub(crate) fn is_foreign(&self) -> bool {
-        self.opening.endpoint().is_none() && self.policy.unknown_paths == UnknownPaths::Pass
+        self.endpoint.is_none() && self.policy.unknown_paths == UnknownPaths::Pass
+    }
+
+    /// Lets the next filter have what was handed over to this one.
+    pub(crate) fn hand_on(&mut self, handover: &Handover) {
+        if let Request::Handed(known) = std::mem::replace(&mut self.request, Request::Gone) {
+            handover.leave(*known);
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.request.opening()?.header(name)
     }
 
     /// Looks at the headers. A response that is to be read must not come compressed.
@@ -55,7 +88,7 @@ impl Exchange {
     /// What the host says to the removal of a header.
     pub(crate) fn open<H: Host>(&mut self, host: &H, has_body: bool) -> Result<Next, HostError> {
         let inspects = self.policy.inspects;
-        if inspects.responses && self.opening.header("accept-encoding").is_some() {
+        if inspects.responses && self.header("accept-encoding").is_some() {
             host.remove_header(HeaderMap::Request, "accept-encoding")?;
         }
         if !inspects.requests || !has_body {
@@ -69,17 +102,17 @@ impl Exchange {
 
     /// Why the body cannot be inspected, as far as the headers tell.
     fn unreadable(&self) -> Option<Trouble> {
-        let encoding = self.opening.header("content-encoding").unwrap_or(b"identity");
+        let encoding = self.header("content-encoding").unwrap_or(b"identity");
         if !encoding.eq_ignore_ascii_case(b"identity") {
             return Some(Trouble::Compressed);
         }
         // Anything else is tried as JSON: servers read JSON whatever the client calls it.
-        let kind = self.opening.header("content-type").unwrap_or_default();
+        let kind = self.header("content-type").unwrap_or_default();
         let form = b"multipart/form-data";
         if kind.get(..form.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(form)) {
             return Some(Trouble::ContentType);
         }
-        let announced = self.opening.header("content-length");
+        let announced = self.header("content-length");
         let announced = announced.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
         announced.is_some_and(|length: u64| self.is_too_large(length)).then_some(Trouble::TooLarge)
     }
@@ -123,7 +156,7 @@ impl Exchange {
         let saturated =
             policy.has_optional_rules() && shared.saturation.borrow_mut().of_request(host);
         let started_ns = host.now_ns();
-        let known = self.opening.endpoint().is_some();
+        let known = self.endpoint.is_some();
         let RequestInspection { inspected, watch } =
             inspect_request(policy, &body, known, saturated);
         let took_ns = host.now_ns().saturating_sub(started_ns);
@@ -132,7 +165,10 @@ impl Exchange {
         self.watch = watch;
         self.found = report;
         match refusal {
-            None => edit_body(host, &self.opening, &edits, body.len()).map(|()| Next::Pass),
+            None => {
+                let has_length = self.header("content-length").is_some();
+                edit_body(host, has_length, &edits, body.len()).map(|()| Next::Pass)
+            }
             Some(Refusal::Malformed(error)) => Ok(Next::Refuse(ErrorReply::from(&error))),
             Some(Refusal::Policy) => {
                 let rules = self.found.blocking();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_request::Handover;
 use weir_settings::Policies;
 use weir_settings::guardrail::{GuardrailPolicy, policies};
 use weir_wire::path::Dialect;
@@ -19,18 +20,27 @@ pub(crate) struct Shared {
     pub(crate) probe: HoldProbe,
     pub(crate) metrics: Metrics,
     pub(crate) saturation: RefCell<Saturation>,
+    /// Where the filter before leaves what it knows, if both run as one; else nothing ever is there.
+    pub(crate) handover: Handover,
 }
 
 /// The filter's root context.
 pub struct Root<H: Host> {
     host: H,
     shared: Option<Rc<Shared>>,
+    handover: Handover,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, shared: None }
+        Self { host, shared: None, handover: Handover::default() }
+    }
+
+    /// Takes what the filter before it in the same VM has read, and leaves it to the one after. Call
+    /// before [`Root::configure`].
+    pub fn pass_on(&mut self, handover: Handover) {
+        self.handover = handover;
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
@@ -43,6 +53,7 @@ impl<H: Host> Root<H> {
                     probe: HoldProbe::new(),
                     metrics: Metrics::new(),
                     saturation: RefCell::default(),
+                    handover: self.handover.clone(),
                 }));
                 true
             }

@@ -10,7 +10,7 @@ use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
 use crate::audit;
-use crate::request::{Exchange, Next};
+use crate::request::{Exchange, Next, Request};
 use crate::response::{self, Opened, Response};
 use crate::root::Shared;
 
@@ -46,14 +46,24 @@ impl<H: Host> Stream<H> {
     }
 
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
-        let opening = Opening::read(&self.host);
-        let dialect = opening.dialect();
-        let Ok(policy) = Route::read(&self.host).policy(&self.host, &shared.policies) else {
+        let (request, policy) = match shared.handover.take(self.context_id) {
+            Some(known) => {
+                let policy = known.route.policy(&self.host, &shared.policies);
+                (Request::Handed(known), policy)
+            }
+            None => {
+                let policy = Route::read(&self.host).policy(&self.host, &shared.policies);
+                (Request::Own(Opening::read(&self.host)), policy)
+            }
+        };
+        let dialect = request.opening().map_or(Dialect::OpenAi, Opening::dialect);
+        let Ok(policy) = policy else {
             self.host.log(LogLevel::Error, UNKNOWN_POLICY);
             return self.refuse(dialect, &ErrorReply::misconfigured());
         };
-        let mut exchange = Box::new(Exchange::new(policy, opening));
+        let mut exchange = Box::new(Exchange::new(policy, request));
         if exchange.is_foreign() {
+            exchange.hand_on(&shared.handover);
             return Action::Continue;
         }
         match exchange.open(&self.host, !end_of_stream) {
@@ -93,6 +103,7 @@ impl<H: Host> Stream<H> {
         match next {
             Next::Refuse(error) => self.refuse(dialect, &error),
             Next::Pass | Next::Read => {
+                exchange.hand_on(&shared.handover);
                 self.phase = Phase::Sent(exchange);
                 Action::Continue
             }

@@ -24,7 +24,8 @@ pub(crate) fn apply<H: Host>(
     decision: &Decision,
     body_len: usize,
 ) -> Result<(), HostError> {
-    weir_request::edit_body(host, opening, &decision.edits, body_len)?;
+    let has_length = opening.header("content-length").is_some();
+    weir_request::edit_body(host, has_length, &decision.edits, body_len)?;
     if let Some(path) = &decision.path {
         host.set_header(HeaderMap::Request, ":path", path)?;
     }

@@ -3,16 +3,14 @@
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_wire::edit::{self, Edit};
 
-use crate::Opening;
-
 /// Makes `edits` in the request body that is held, of which `body_len` bytes are there, and corrects
-/// its length.
+/// its `content-length` if it has one.
 ///
 /// # Errors
 /// Edits that do not fit the body, or what the host says.
 pub fn edit_body<H: Host>(
     host: &H,
-    opening: &Opening,
+    has_length: bool,
     edits: &[Edit],
     body_len: usize,
 ) -> Result<(), HostError> {
@@ -22,7 +20,7 @@ pub fn edit_body<H: Host>(
     let length = body_len.saturating_sub(front.len()).saturating_add(edited.len());
     // A stale length would truncate the body upstream; a chunked request has none to correct. It
     // comes first, because a body that does not fit its length is worse than one not edited.
-    if opening.header("content-length").is_some() {
+    if has_length {
         host.set_header(HeaderMap::Request, "content-length", length.to_string().as_bytes())?;
     }
     host.replace_body_front(Body::Request, front.len(), &edited)

@@ -13,11 +13,13 @@ pub(crate) struct Chain {
     filters: Vec<Box<dyn HttpContext>>,
     /// The filter that the request has come to.
     at: usize,
+    /// The filter that holds the response.
+    holder: Option<usize>,
 }
 
 impl Chain {
     pub(crate) fn new(filters: Vec<Box<dyn HttpContext>>) -> Self {
-        Self { filters, at: 0 }
+        Self { filters, at: 0, holder: None }
     }
 
     /// Shows the request to the filters from `at` on, as headers, until one holds it.
@@ -75,6 +77,9 @@ impl HttpContext for Chain {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if !end_of_stream && let Some(action) = self.held_answer(size) {
+            return action;
+        }
         self.answer(|filter| filter.on_http_response_body(size, end_of_stream))
     }
 
@@ -88,16 +93,26 @@ impl HttpContext for Chain {
 }
 
 impl Chain {
-    /// Shows the response to the filters in reverse order. None of them holds a response, so each
-    /// sees every callback.
+    /// Shows the response to the filters in reverse order; notes who holds it.
     fn answer(&mut self, mut seen: impl FnMut(&mut dyn HttpContext) -> Action) -> Action {
-        let mut action = Action::Continue;
-        for filter in self.filters.iter_mut().rev() {
+        self.holder = None;
+        for (index, filter) in self.filters.iter_mut().enumerate().rev() {
             if seen(filter.as_mut()) == Action::Pause {
-                action = Action::Pause;
+                self.holder = Some(index);
             }
         }
-        action
+        if self.holder.is_some() { Action::Pause } else { Action::Continue }
+    }
+
+    /// Shows a body that is held to the filter that holds it. Envoy shows all of such a body each
+    /// time, so the others see it once, when it is complete.
+    fn held_answer(&mut self, size: usize) -> Option<Action> {
+        let filter = self.holder.and_then(|index| self.filters.get_mut(index))?;
+        let action = filter.on_http_response_body(size, false);
+        if action == Action::Continue {
+            self.holder = None;
+        }
+        Some(action)
     }
 }
 
@@ -138,8 +153,12 @@ mod tests {
             self.note("trailers", true)
         }
 
-        fn on_http_response_body(&mut self, _: usize, _: bool) -> Action {
-            self.note("answer", true)
+        fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+            self.note("answer headers", false)
+        }
+
+        fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+            self.note(&format!("answer {size}"), end)
         }
     }
 
@@ -185,6 +204,24 @@ mod tests {
         let (mut chain, log) = chain([false, false]);
         assert_eq!(chain.on_http_request_headers(1, true), Action::Continue);
         assert_eq!(chain.on_http_response_body(1, true), Action::Continue);
-        assert_eq!(*log.borrow(), ["a headers", "b headers", "b answer", "a answer"]);
+        assert_eq!(*log.borrow(), ["a headers", "b headers", "b answer 1", "a answer 1"]);
+    }
+
+    #[test]
+    fn a_body_that_one_filter_holds_is_shown_to_the_others_once_when_it_is_complete() {
+        let (mut chain, log) = chain([true, false]);
+        assert_eq!(chain.on_http_response_headers(1, false), Action::Pause);
+        assert_eq!(chain.on_http_response_body(3, false), Action::Pause);
+        assert_eq!(chain.on_http_response_body(5, false), Action::Pause);
+        assert_eq!(chain.on_http_response_body(9, true), Action::Continue);
+        let expected = [
+            "b answer headers",
+            "a answer headers",
+            "a answer 3",
+            "a answer 5",
+            "b answer 9",
+            "a answer 9",
+        ];
+        assert_eq!(*log.borrow(), expected);
     }
 }

@@ -1,7 +1,8 @@
-//! The root of `root_id: gateway`: model-router and endpoint-picker in one Envoy filter.
+//! The root of `root_id: gateway`: model-router, guardrail and endpoint-picker in one Envoy filter.
 
 use serde::Deserialize;
 use weir_endpoint_picker as endpoint_picker;
+use weir_guardrail as guardrail;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
 use weir_request::Handover;
@@ -18,6 +19,8 @@ pub(crate) const ROOT_ID: &str = "gateway";
 struct RawGateway {
     /// As for `root_id: model-router`.
     model_router: serde_json::Value,
+    /// As for `root_id: guardrail`; without it nothing is inspected.
+    guardrail: Option<serde_json::Value>,
     /// As for `root_id: endpoint-picker`.
     endpoint_picker: serde_json::Value,
     /// True to leave the facts of each request in filter state too, for Weir filters that follow in
@@ -29,6 +32,7 @@ struct RawGateway {
 pub(crate) struct Gateway<H: Host> {
     host: H,
     router: model_router::Root<H>,
+    guardrail: Option<guardrail::Root<H>>,
     picker: endpoint_picker::Root<H>,
 }
 
@@ -36,7 +40,25 @@ impl<H: Host> Gateway<H> {
     pub(crate) fn new(host: H) -> Self {
         let router = model_router::Root::new(host.clone());
         let picker = endpoint_picker::Root::new(host.clone());
-        Self { host, router, picker }
+        Self { host, router, guardrail: None, picker }
+    }
+
+    /// Configures all filters; false, with the reason in the log, if one refuses.
+    fn configure(&mut self, raw: &RawGateway) -> bool {
+        let handover = Handover::default();
+        self.router.hand_over(handover.clone(), raw.leave_facts);
+        self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
+        let guarded = match (&mut self.guardrail, &raw.guardrail) {
+            (Some(filter), Some(configuration)) => {
+                filter.pass_on(handover.clone());
+                filter.configure(configuration.to_string().as_bytes())
+            }
+            _ => true,
+        };
+        self.picker.take_over(handover);
+        guarded
+            && self.router.configure(raw.model_router.to_string().as_bytes())
+            && self.picker.configure(raw.endpoint_picker.to_string().as_bytes())
     }
 }
 
@@ -46,13 +68,7 @@ impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
         let raw = plugin::read::<RawGateway>(&self.host.configuration(Config::Plugin));
         match raw {
-            Ok(RawGateway { model_router, endpoint_picker, leave_facts }) => {
-                let handover = Handover::default();
-                self.router.hand_over(handover.clone(), leave_facts);
-                self.picker.take_over(handover);
-                self.router.configure(model_router.to_string().as_bytes())
-                    && self.picker.configure(endpoint_picker.to_string().as_bytes())
-            }
+            Ok(raw) => self.configure(&raw),
             Err(error) => {
                 self.host.log(LogLevel::Error, &format!("weir.gateway: {error}"));
                 false
@@ -62,6 +78,7 @@ impl<H: Host> RootContext for Gateway<H> {
 
     fn on_tick(&mut self) {
         self.router.on_tick();
+        self.guardrail.iter_mut().for_each(RootContext::on_tick);
         self.picker.on_tick();
     }
 
@@ -72,7 +89,11 @@ impl<H: Host> RootContext for Gateway<H> {
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         let router = self.router.create_http_context(context_id)?;
         let picker = self.picker.create_http_context(context_id)?;
-        Some(Box::new(Chain::new(vec![router, picker])))
+        let filters = match &self.guardrail {
+            Some(guardrail) => vec![router, guardrail.create_http_context(context_id)?, picker],
+            None => vec![router, picker],
+        };
+        Some(Box::new(Chain::new(filters)))
     }
 }
 
@@ -109,6 +130,21 @@ mod tests {
         // It looked for an endpoint of the pool; without facts it would have let the request pass.
         assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
         assert_eq!(host.state("weir.pool").unwrap().as_deref(), Some(&b"p"[..]));
+    }
+
+    #[test]
+    fn a_guardrail_between_them_edits_what_the_picker_places() {
+        let host = FakeHost::new();
+        let rule = r#"{"rules":["custom"],"action":"redact"}"#;
+        let words = r#"{"id":"greetings","entity":"GREETING","terms":["Hi"]}"#;
+        let guardrail = format!(
+            r#""guardrail":{{"policies":{{"default":{{"rules":[{rule}],"dictionaries":[{words}]}}}}}}"#
+        );
+        let mut stream = chat(&host, &format!("{{{CONFIG},{guardrail}}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        let body = String::from_utf8(host.body_now(Body::Request)).unwrap();
+        assert!(body.contains("[GREETING]"), "{body}");
+        assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
     }
 
     #[test]

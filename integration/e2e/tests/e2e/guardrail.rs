@@ -62,7 +62,12 @@ async fn each_route_has_its_policy_in_the_shipped_example() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_text_of_a_request_is_redacted_and_its_length_corrected() {
-    let stack = Plan::guarding(REDACTING).start().await;
+    for plan in Plan::guarding_both(REDACTING) {
+        assert_requests_are_redacted(plan.start().await).await;
+    }
+}
+
+async fn assert_requests_are_redacted(stack: Stack) {
     let arguments = format!("{{\"to\":\"{EMAIL}\"}}");
     let body = json!({
         "model": LLAMA,
@@ -82,6 +87,13 @@ async fn every_text_of_a_request_is_redacted_and_its_length_corrected() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let expected = body.to_string().replace(EMAIL, "[EMAIL]").replace(CARD, "[CREDIT_CARD]");
     assert_eq!(received(&reply), serde_json::from_str::<Value>(&expected).unwrap());
+    // An alias changes the body before the guardrail reads it.
+    let alias = chat("gpt-4o", EMAIL);
+    let received = received(&stack.send(alias).await);
+    assert_eq!(
+        (&received["model"], &received["messages"][0]["content"]),
+        (&json!(LLAMA), &json!("[EMAIL]"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +127,12 @@ async fn a_refusal_is_in_the_clients_dialect_and_names_rules_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_text_of_a_response_is_redacted_in_every_dialect() {
-    let stack = Plan::guarding(REDACTING).start().await;
+    for plan in Plan::guarding_both(REDACTING) {
+        assert_responses_are_redacted(plan.start().await).await;
+    }
+}
+
+async fn assert_responses_are_redacted(stack: Stack) {
     let text = format!("It is {EMAIL}, with {CARD}.");
     let call = json!({"id": "c", "name": "send", "arguments": format!("{{\"to\": \"{EMAIL}\"}}")});
     for (index, question) in questions(false).into_iter().enumerate() {

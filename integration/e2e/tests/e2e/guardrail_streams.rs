@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_harness::{HttpClient, Request};
 
 use crate::guardrail::{CARD, EMAIL, REDACTING, questions, scripted};
-use crate::stack::{LLAMA, Plan};
+use crate::stack::{LLAMA, Plan, Stack};
 
 /// All strings under `key` of all events, in order.
 fn collected(events: &[Value], key: &str) -> String {
@@ -27,7 +27,12 @@ fn collected(events: &[Value], key: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_is_redacted_in_every_dialect_however_the_stream_is_cut() {
-    let stack = Plan::guarding(REDACTING).start().await;
+    for plan in Plan::guarding_both(REDACTING) {
+        assert_streams_are_redacted(plan.start().await).await;
+    }
+}
+
+async fn assert_streams_are_redacted(stack: Stack) {
     let text = format!("It is {EMAIL}, and {CARD} pays.");
     for (chars, frame) in [(1, 1), (3, 7), (5, 64), (1000, 100_000)] {
         let script = json!({"text": text, "chunk_chars": chars, "frame_bytes": frame});
@@ -51,7 +56,7 @@ async fn a_benign_stream_is_the_same_with_and_without_the_guardrail() {
     let text = "The river holds water until spring, when every channel opens. 7 boats wait.";
     let script = json!({"text": text, "frame_bytes": 33});
     for question in 0..4 {
-        let ask = async |stack: &crate::stack::Stack| {
+        let ask = async |stack: &Stack| {
             let request = questions(true).remove(question);
             let reply = stack.send(scripted(request, &script)).await;
             // What differs from reply to reply: identifiers and times.
@@ -88,8 +93,8 @@ async fn a_block_in_mid_stream_ends_it_with_an_error_of_the_dialect() {
 async fn nothing_is_lost_without_done_with_trailers_or_both() {
     let text = "No end in sight for ann@example.com";
     for http2 in [false, true] {
-        let plan = Plan::guarding(REDACTING);
-        let stack = if http2 { plan.http2_upstream() } else { plan }.start().await;
+        let [apart, one] = Plan::guarding_both(REDACTING);
+        let stack = if http2 { one.http2_upstream() } else { apart }.start().await;
         let client = HttpClient::http2();
         for (fail, trailers) in [(false, false), (true, false), (false, true), (true, true)] {
             let mut script = json!({"text": text, "chunk_chars": 4});

@@ -58,6 +58,16 @@ impl Plan {
         Self::guardrail().replace(&text[start..end], &policies)
     }
 
+    /// The same policy in a filter of its own, and in the one filter that runs them all.
+    pub(crate) fn guarding_both(policy: &str) -> [Self; 2] {
+        let picker = "                    endpoint-picker:\n";
+        let guardrail = format!(
+            "                    guardrail:\n                      policies:\n                        default: {policy}\n{picker}"
+        );
+        let one = Self::shipped("envoy-config/one-filter.yaml").replace(picker, &guardrail);
+        [Self::guarding(policy), one]
+    }
+
     fn shipped(path: &str) -> Self {
         let config = EnvoyConfig::from_file(path).unwrap();
         let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY).env("WEIR_HASH_KEY", KEY);
