@@ -97,3 +97,43 @@ fn split(bytes: u8x16) -> (u8x16, u8x16) {
 fn occupied(lanes: u8x16) -> u32 {
     !lanes.simd_eq(u8x16::ZERO).to_bitmask() & 0xFFFF
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::super::fingerprint::is_token;
+    use super::super::{BLOCK, table};
+    use super::*;
+
+    #[test]
+    fn the_shuffled_test_passes_all_that_the_table_does() {
+        let set = |seed: u8| {
+            let mut set = [0_u8; 256];
+            for (bits, byte) in set.iter_mut().zip(0..=u8::MAX) {
+                *bits = byte.wrapping_mul(seed) & byte.rotate_left(3);
+            }
+            set
+        };
+        let (sets, phrases) = ([3, 5, 7].map(set), [9, 11, 13, 15].map(set));
+        let mut run = [0_u8; 256];
+        for (bits, byte) in run.iter_mut().zip(0..=u8::MAX) {
+            *bits = if is_token(byte) { 1 << (byte >> 4) } else { 0 };
+        }
+        let shuffled = Tables::new(&sets, &phrases, &run);
+        let exact = table::Tables::new(&sets, &phrases, &run);
+        let text: Vec<u8> =
+            (0..4000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for bytes in text.windows(BLOCK + PHRASE_WIDTH - 1).filter_map(|w| w.first_chunk()) {
+            let (wide, narrow) = (shuffled.block(bytes), exact.block(bytes));
+            assert_eq!(wide.hits & narrow.hits, narrow.hits);
+            assert_eq!(wide.phrases & narrow.phrases, narrow.phrases);
+            assert_eq!(wide.foreign & narrow.foreign, narrow.foreign);
+            assert_eq!(
+                (wide.tokens, wide.digits, wide.letters),
+                (narrow.tokens, narrow.digits, narrow.letters)
+            );
+        }
+    }
+}
