@@ -2,10 +2,6 @@
 
 use std::ops::Range;
 
-use aho_corasick::MatchKind;
-use aho_corasick::automaton::{Automaton, OverlappingState};
-use aho_corasick::nfa::contiguous::NFA;
-
 use crate::policy::PolicyError;
 use crate::rule::RuleIndex;
 
@@ -14,15 +10,70 @@ const MAX_TERMS: usize = 100_000;
 /// Longest term, in bytes.
 const MAX_TERM: usize = 256;
 
-/// All dictionaries of a policy in one automaton.
-#[derive(Debug)]
+/// All dictionaries of a policy.
+///
+/// A term can begin only where a word does, so each such place is looked up: its first bytes in a
+/// table of bits, and what passes that in the sorted terms. An automaton would look at every byte.
 pub(super) struct Dictionary {
-    automaton: NFA,
-    /// Lower-cased terms, sorted: answers whether something is the beginning of one.
-    sorted: Vec<Box<[u8]>>,
-    /// Rule of each pattern of the automaton.
-    rules: Vec<RuleIndex>,
+    /// Lower-cased terms with their rules, sorted.
+    sorted: Vec<(Box<[u8]>, RuleIndex)>,
+    beginnings: Beginnings,
     longest: usize,
+}
+
+impl std::fmt::Debug for Dictionary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dictionary").field("terms", &self.sorted.len()).finish_non_exhaustive()
+    }
+}
+
+/// Bytes of a beginning that is looked up.
+const BEGINNING: usize = 4;
+
+/// The beginnings of all terms, as bits by their hash.
+struct Beginnings {
+    bits: Vec<u64>,
+    /// Lengths of beginnings that occur: terms shorter than [`BEGINNING`] are theirs as a whole.
+    lengths: [bool; BEGINNING + 1],
+}
+
+impl Beginnings {
+    /// 2¹⁸ bits, 32 KB: of ten thousand terms one in 26 other beginnings passes.
+    const WORDS: usize = 4096;
+
+    fn of<'t>(terms: impl Iterator<Item = &'t [u8]>) -> Self {
+        let mut beginnings = Self { bits: vec![0; Self::WORDS], lengths: [false; BEGINNING + 1] };
+        for term in terms {
+            let beginning = term.get(..BEGINNING).unwrap_or(term);
+            let (word, bit) = Self::place(beginning);
+            if let Some(word) = beginnings.bits.get_mut(word) {
+                *word |= bit;
+            }
+            if let Some(length) = beginnings.lengths.get_mut(beginning.len()) {
+                *length = true;
+            }
+        }
+        beginnings
+    }
+
+    /// Whether a term may begin like `text`.
+    fn may_begin(&self, text: &[u8]) -> bool {
+        let lengths = (1..=BEGINNING).filter(|len| self.lengths.get(*len) == Some(&true));
+        lengths.filter_map(|len| text.get(..len)).any(|beginning| {
+            let (word, bit) = Self::place(beginning);
+            self.bits.get(word).is_some_and(|word| word & bit != 0)
+        })
+    }
+
+    /// Word and bit of a beginning, without regard to ASCII case.
+    fn place(beginning: &[u8]) -> (usize, u64) {
+        let key = beginning.iter().fold(beginning.len() as u64, |key, byte| {
+            key << 8 | u64::from(byte.to_ascii_lowercase())
+        });
+        // Fibonacci hashing: the upper bits of the product.
+        let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 46;
+        (usize::try_from(hash >> 6).unwrap_or(0) % Self::WORDS, 1 << (hash & 63))
+    }
 }
 
 impl Dictionary {
@@ -39,20 +90,12 @@ impl Dictionary {
                 format!("has a term that is empty, padded or longer than {MAX_TERM} bytes");
             return Err(fail(id, reason));
         }
-        let lower: Vec<Box<[u8]>> = terms
-            .iter()
-            .map(|(term, _, _)| term.to_ascii_lowercase().into_bytes().into())
-            .collect();
-        let automaton = NFA::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .build(&lower)
-            .map_err(|error| fail(first, error.to_string()))?;
-        let longest = lower.iter().map(|term| term.len()).max().unwrap_or(0);
-        let mut sorted = lower;
+        let lower = |term: &str| term.to_ascii_lowercase().into_bytes().into_boxed_slice();
+        let mut sorted: Vec<_> = terms.iter().map(|(term, rule, _)| (lower(term), *rule)).collect();
         sorted.sort_unstable();
-        let rules = terms.iter().map(|(_, rule, _)| *rule).collect();
-        Ok(Some(Self { automaton, sorted, rules, longest }))
+        let beginnings = Beginnings::of(sorted.iter().map(|(term, _)| term.as_ref()));
+        let longest = sorted.iter().map(|(term, _)| term.len()).max().unwrap_or(0);
+        Ok(Some(Self { sorted, beginnings, longest }))
     }
 
     /// Takes every term from `at` on that later text can't change; answers where to go on.
@@ -64,21 +107,40 @@ impl Dictionary {
         mut take: impl FnMut(Range<usize>, RuleIndex),
     ) -> usize {
         let end = if complete { text.len() } else { self.first_live(text, at) };
-        let rest = text.get(at..).unwrap_or_default();
-        let mut state = OverlappingState::start();
-        let input = aho_corasick::Input::new(rest);
-        while self.automaton.try_find_overlapping(&input, &mut state).is_ok() {
-            let Some(found) = state.get_match() else { break };
-            let span = at + found.start()..at + found.end();
-            let whole = is_edge(text, span.start) && is_edge(text, span.end);
-            if span.start < end
-                && whole
-                && let Some(rule) = self.rules.get(found.pattern().as_usize())
-            {
-                take(span, *rule);
+        for start in at..end {
+            let rest = text.get(start..).unwrap_or_default();
+            if is_edge(text, start) && self.beginnings.may_begin(rest) {
+                self.terms_at(text, start, &mut take);
             }
         }
         end
+    }
+
+    /// Takes every term that stands at `start` and ends with a word.
+    fn terms_at(&self, text: &[u8], start: usize, take: &mut impl FnMut(Range<usize>, RuleIndex)) {
+        let until = text.len().min(start + self.longest);
+        let lower = text.get(start..until).unwrap_or_default().to_ascii_lowercase();
+        let mut beginning = lower.as_slice();
+        // The last term that is not after the text; terms that are beginnings of it are beginnings
+        // of what both have in common.
+        while !beginning.is_empty() {
+            let place = self.sorted.partition_point(|(term, _)| term.as_ref() <= beginning);
+            let Some((term, rule)) = place.checked_sub(1).and_then(|at| self.sorted.get(at)) else {
+                return;
+            };
+            let common = term.iter().zip(beginning).take_while(|(a, b)| a == b).count();
+            if common == term.len() {
+                let same = self.sorted.get(..place).unwrap_or_default().iter().rev();
+                let span = start..start + common;
+                if is_edge(text, span.end) {
+                    take(span.clone(), *rule);
+                    let others = same.skip(1).take_while(|(other, _)| other == term);
+                    others.for_each(|(_, rule)| take(span.clone(), *rule));
+                }
+            }
+            let shorter = if common == term.len() { common.saturating_sub(1) } else { common };
+            beginning = beginning.get(..shorter).unwrap_or_default();
+        }
     }
 
     /// The first place from which all the rest is the beginning of a term.
@@ -92,8 +154,8 @@ impl Dictionary {
     }
 
     fn begins_term(&self, beginning: &[u8]) -> bool {
-        let place = self.sorted.partition_point(|term| term.as_ref() < beginning);
-        self.sorted.get(place).is_some_and(|term| term.starts_with(beginning))
+        let place = self.sorted.partition_point(|(term, _)| term.as_ref() < beginning);
+        self.sorted.get(place).is_some_and(|(term, _)| term.starts_with(beginning))
     }
 }
 
@@ -110,4 +172,37 @@ fn is_edge(text: &[u8], at: usize) -> bool {
     !(left.is_some_and(word) && right.is_some_and(word))
         || caseless(Some(at))
         || caseless(at.checked_sub(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn found(terms: &[&str], text: &str) -> Vec<String> {
+        let rule = |place: usize| RuleIndex(u16::try_from(place).unwrap());
+        let terms: Vec<_> =
+            terms.iter().enumerate().map(|(at, term)| (*term, rule(at), "d")).collect();
+        let dictionary = Dictionary::compile(&terms).unwrap().unwrap();
+        let mut found = Vec::new();
+        dictionary.advance(text.as_bytes(), 0, true, |span, rule| {
+            found.push(format!("{}:{}", &text[span], rule.position()));
+        });
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn every_term_that_is_whole_words_is_found_however_they_overlap() {
+        let terms = ["Blue", "blue bird", "bird", "b", "C++", "@acme", "x", "秘密", "blue"];
+        assert_eq!(found(&terms, "a BLUE bird"), ["BLUE bird:1", "BLUE:0", "BLUE:8", "bird:2"]);
+        assert_eq!(found(&terms, "bluebird, blues"), Vec::<String>::new());
+        assert_eq!(found(&terms, "c++ (x) to me@acme.b"), ["@acme:5", "b:3", "c++:4", "x:6"]);
+        assert_eq!(found(&terms, "この秘密は"), ["秘密:7"]);
+        assert_eq!(
+            found(&["ab", "abc de", "abc"], "abc d, abc de"),
+            ["abc de:1", "abc:2", "abc:2"]
+        );
+    }
 }
