@@ -44,6 +44,9 @@ struct Options {
     /// the more of them each wake-up serves, and the less CPU time a request takes in any setup.
     #[arg(long, default_value_t = 1)]
     clients: usize,
+    /// Adds the guardrail with its default policy to Weir's chain, in the same Envoy filter.
+    #[arg(long)]
+    guardrail: bool,
 }
 
 fn main() -> ExitCode {

@@ -20,6 +20,13 @@ const EXT_PROC: u16 = 9100;
 /// Signs the sidecar's snapshots; the name is that of the shipped configurations.
 const KEY: (&str, &str) = ("WEIR_INTAKE_KEY", "a key for the length of one measurement");
 
+/// Where the guardrail goes in the chain's configuration, and with what.
+const PICKER: &str = "                    endpoint-picker:\n";
+const GUARDRAIL_AND_PICKER: &str = concat!(
+    "                    guardrail: {policies: {default: {}}}\n",
+    "                    endpoint-picker:\n"
+);
+
 /// Everything that runs, upstream included; dropping it ends all of it.
 pub(crate) struct Paths {
     paths: Vec<Path>,
@@ -39,18 +46,18 @@ pub(crate) struct Path {
 }
 
 impl Paths {
-    /// Starts the upstream and all setups.
+    /// Starts the upstream and all setups; with a guardrail in the chain if asked.
     ///
     /// # Errors
     /// When anything is not built, or does not start.
-    pub(crate) async fn start() -> Result<Paths, HarnessError> {
+    pub(crate) async fn start(guardrail: bool) -> Result<Paths, HarnessError> {
         let folder = tempfile::tempdir()
             .map_err(|source| HarnessError::File { path: std::env::temp_dir(), source })?;
         let shared = Ports::allocate()?;
         let upstream = upstream(&shared, &folder)?;
         let mut paths = Vec::new();
         for setup in Setup::ALL {
-            paths.push(Path::start(setup, &shared, &folder).await?);
+            paths.push(Path::start(setup, guardrail, &shared, &folder).await?);
         }
         Ok(Paths { paths, _upstream: upstream, _folder: folder })
     }
@@ -70,8 +77,16 @@ fn upstream(ports: &Ports, folder: &TempDir) -> Result<ChildProcess, HarnessErro
 }
 
 impl Path {
-    async fn start(setup: Setup, shared: &Ports, folder: &TempDir) -> Result<Path, HarnessError> {
+    async fn start(
+        setup: Setup,
+        guardrail: bool,
+        shared: &Ports,
+        folder: &TempDir,
+    ) -> Result<Path, HarnessError> {
         let mut config = EnvoyConfig::from_file(setup.envoy_config())?;
+        if guardrail && setup == Setup::Chain {
+            config = config.replace(PICKER, GUARDRAIL_AND_PICKER)?;
+        }
         for port in REPLICAS {
             config.ports_mut().set(port, shared.actual(port));
         }

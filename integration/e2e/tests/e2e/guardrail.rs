@@ -262,6 +262,27 @@ async fn access_logs_name_rules_and_counts_and_no_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn findings_are_counted_for_prometheus_with_labels() {
+    let stack = Plan::guarding(REDACTING).start().await;
+    stack.send(chat(LLAMA, &format!("{EMAIL} {CARD}"))).await;
+    let page = Request::get("/stats/prometheus?filter=weir");
+    let page = stack.http.send(stack.envoy.admin(), page).await.unwrap().text();
+    for rule in ["pii.email", "pii.credit_card"] {
+        let start = "weir_guardrail_findings_total{";
+        let lines = page.lines().filter(|line| line.starts_with(start));
+        let labels = [
+            format!("rule=\"{rule}\""),
+            "direction=\"request\"".into(),
+            "action=\"redact\"".into(),
+        ];
+        let count =
+            lines.filter(|line| labels.iter().all(|label| line.contains(label.as_str()))).count();
+        assert_eq!(count, 1, "{page}");
+    }
+    assert!(page.contains("weir_guardrail_scan_us_bucket{direction=\"request\""), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn optional_rules_are_skipped_while_the_pool_is_saturated() {
     let policy = "{rules: [{rules: [EMAIL], action: redact}, {rules: [CREDIT_CARD], action: redact, optional: true}]}";
     let stack = Plan::guarding(policy).start().await;
