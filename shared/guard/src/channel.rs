@@ -130,6 +130,11 @@ impl ChannelState {
         String::new()
     }
 
+    /// Keeps a copy of an event for text that no event is left for.
+    pub(crate) fn keep(&mut self, copy: Envelope) {
+        self.last = Some(copy);
+    }
+
     /// Sends text that no event is left for, with a copy of the last one.
     pub(crate) fn emit_rest(&self, text: &str, out: &mut Vec<u8>) {
         if let Some(last) = self.last.as_ref().filter(|_| !text.is_empty()) {

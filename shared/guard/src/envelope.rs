@@ -75,6 +75,11 @@ impl Envelope {
         }
     }
 
+    /// An event with nothing to change but its text, at `text` in its bytes.
+    pub(crate) fn of_text(raw: &[u8], text: Range<usize>) -> Self {
+        Self { raw: raw.to_vec(), edits: Vec::new(), logprobs: Vec::new(), text, span: 0..0 }
+    }
+
     /// Whether it repeats its text token by token, so that it cannot go before all of it may.
     pub(crate) fn is_indivisible(&self) -> bool {
         !self.logprobs.is_empty()

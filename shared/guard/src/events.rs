@@ -1,5 +1,7 @@
 //! The events of a stream, in order, and the texts that go on through them.
 
+use std::ops::Range;
+
 use weir_detect::{OnTrouble, Pseudonyms};
 use weir_wire::content::{Channel, Delta, Ended, EventTexts, Form, Plain, Scope, Tape, TextField};
 use weir_wire::edit::Edit;
@@ -15,6 +17,7 @@ use crate::ending;
 use crate::envelope::{Envelope, Frame, in_event, write_edited};
 use crate::report::{Report, Trouble};
 use crate::run::Piece;
+use crate::shape::Shape;
 
 /// The events and the texts that go through them.
 pub(crate) struct Events {
@@ -24,6 +27,10 @@ pub(crate) struct Events {
     dialect: Dialect,
     operation: Option<Operation>,
     channels: Vec<(Channel, ChannelState)>,
+    /// The event before, if nothing but its text was worth inspecting.
+    shape: Option<Shape>,
+    /// Something was found in texts of the event that come whole.
+    found_whole: bool,
     /// Scopes in which something was replaced.
     redacted: Vec<Scope>,
     report: Report,
@@ -39,6 +46,8 @@ impl Events {
             dialect,
             operation,
             channels: Vec::new(),
+            shape: None,
+            found_whole: false,
             redacted: Vec::new(),
             report: Report::default(),
             ended: false,
@@ -73,6 +82,10 @@ impl Events {
     pub(crate) fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         if self.ended {
             return;
+        }
+        let like = self.shape.as_ref().and_then(|shape| Some((shape.delta(), shape.text(event)?)));
+        if let Some((delta, text)) = like {
+            return self.again(event, &delta, text, out);
         }
         let Some(data) = event.data() else {
             // A comment, an id, a name without data: clients dispatch nothing for it.
@@ -127,6 +140,7 @@ impl Events {
             refused |= piece.blocked;
             edits.extend(edit);
         }
+        self.found_whole = !report.is_empty();
         match texts.repeats {
             true => self.report.merge_repeated(report),
             false => self.report.merge(report),
@@ -165,21 +179,30 @@ impl Events {
         match &texts.deltas[..] {
             [] => {
                 let mut edits = edits;
-                if !self.redacted.is_empty() {
+                if !(self.redacted.is_empty() && edits.is_empty()) {
                     edits.extend(logprobs().map(|span| without(data, &span)));
                 }
                 write_edited(event.raw, &in_event(&Frame::new(event), &edits), out);
             }
             [delta] => {
                 let envelope = Envelope::new(event, &delta.span, &edits, logprobs());
-                self.alone(delta, data, envelope, &texts.ended, out);
+                let raw = data.get(delta.span.clone()).unwrap_or_default();
+                self.remember(event, delta, texts, &edits);
+                self.alone(delta, raw, envelope, &texts.ended, out);
             }
             deltas => {
-                let mut edits = edits;
+                let (mut edits, mut written) = (edits, Vec::new());
                 edits.extend(logprobs().map(|span| without(data, &span)));
-                for delta in deltas {
-                    edits.extend(self.together(delta, data, &texts.ended, out));
+                for (place, delta) in deltas.iter().enumerate() {
+                    let raw = data.get(delta.span.clone()).unwrap_or_default();
+                    // What is held back at the very end goes with a copy that has only this text.
+                    let mut own = edits.clone();
+                    let others = deltas.iter().enumerate().filter(|(other, _)| *other != place);
+                    own.extend(others.map(|(_, other)| blank(&other.span)));
+                    let copy = Envelope::new(event, &delta.span, &own, std::iter::empty());
+                    written.extend(self.together(delta, raw, copy, &texts.ended, out));
                 }
+                edits.extend(written);
                 if !self.ended {
                     write_edited(event.raw, &in_event(&Frame::new(event), &edits), out);
                 }
@@ -192,12 +215,12 @@ impl Events {
     fn alone(
         &mut self,
         delta: &Delta,
-        data: &[u8],
+        raw: &[u8],
         envelope: Envelope,
         ended: &[Ended],
         out: &mut Vec<u8>,
     ) {
-        let Some((index, piece, len)) = self.take(delta, data, ended) else { return };
+        let Some((index, piece, len)) = self.take(delta, raw, ended) else { return };
         let bare = self.redacted.contains(&delta.scope);
         let rest = match self.channels.get_mut(index) {
             Some((_, state)) => {
@@ -209,31 +232,52 @@ impl Events {
         self.after(index, &piece, &rest, out);
     }
 
+    /// Keeps the shape of an event of which nothing but one text is worth inspecting.
+    fn remember(&mut self, event: Event<'_>, delta: &Delta, texts: &EventTexts, edits: &[Edit]) {
+        let plain = texts.known
+            && texts.ended.is_empty()
+            && texts.whole.logprobs.is_empty()
+            && texts.whole.opaque.is_empty()
+            && texts.whole.duplicate.is_none()
+            && edits.is_empty()
+            && !self.found_whole;
+        self.shape = if plain { Shape::of(event, delta) } else { None };
+    }
+
+    /// An event like the one before, but for its text.
+    fn again(&mut self, event: Event<'_>, delta: &Delta, text: Range<usize>, out: &mut Vec<u8>) {
+        let raw = event.raw.get(text.clone()).unwrap_or_default();
+        let envelope = Envelope::of_text(event.raw, text);
+        self.alone(delta, raw, envelope, &[], out);
+    }
+
     /// One of several texts of an event, which does not wait: answers with its edit.
     fn together(
         &mut self,
         delta: &Delta,
-        data: &[u8],
+        raw: &[u8],
+        copy: Envelope,
         ended: &[Ended],
         out: &mut Vec<u8>,
     ) -> Option<Edit> {
-        let (index, piece, _) = self.take(delta, data, ended)?;
+        let (index, piece, _) = self.take(delta, raw, ended)?;
         let bare = self.redacted.contains(&delta.scope);
         let (_, state) = self.channels.get_mut(index)?;
         let rest = state.emit(&piece, bare, out);
+        state.keep(copy);
         self.after(index, &piece, "", out);
         Some(Edit { span: delta.span.clone(), replacement: escaped(&rest) })
     }
 
-    /// Gives a text to its channel; answers with the channel's place, what may pass, and the text's
+    /// Gives a text, as it stands between its quotes, to its channel; answers with the channel's place, what may pass, and the text's
     /// length.
     fn take(
         &mut self,
         delta: &Delta,
-        data: &[u8],
+        raw: &[u8],
         ended: &[Ended],
     ) -> Option<(usize, Piece, usize)> {
-        let plain = Plain::of(data.get(delta.span.clone())?)?;
+        let plain = Plain::of(raw)?;
         let index = self.channel(delta);
         let (_, state) = self.channels.get_mut(index)?;
         let mut piece = Piece::new();
@@ -325,4 +369,9 @@ fn ends(ended: &[Ended], channel: Channel, scope: Scope) -> bool {
         Ended::Scope(ended) => *ended == scope,
         Ended::Channel(ended) => *ended == channel,
     })
+}
+
+/// The edit that empties a text.
+fn blank(span: &Range<usize>) -> Edit {
+    Edit { span: span.clone(), replacement: Vec::new() }
 }

@@ -23,6 +23,7 @@ mod envelope;
 mod events;
 mod report;
 mod run;
+mod shape;
 mod stream;
 
 pub use body::{Inspected, Refusal, RequestInspection, inspect_request, inspect_response};

@@ -72,7 +72,7 @@ fn named(value: &Value) -> String {
     format!("event: {}\r\ndata: {value}\r\n\r\n", value["type"].as_str().unwrap())
 }
 
-const FORMS: [Form; 5] = [
+const FORMS: [Form; 6] = [
     Form {
         dialect: Dialect::OpenAi,
         operation: Operation::ChatCompletions,
@@ -134,6 +134,16 @@ const FORMS: [Form; 5] = [
             (0..texts.len()).map(stop).collect::<String>()
                 + &named(&json!({"type": "message_stop"}))
         },
+    },
+    Form {
+        // Several texts in one event.
+        dialect: Dialect::OpenAi,
+        operation: Operation::ChatCompletions,
+        delta: |channel, piece| {
+            let choice = |index: usize| json!({"index": index, "delta": {"content": piece, "reasoning_content": piece}});
+            data(&json!({"choices": [choice(channel), choice(channel + 1)]}))
+        },
+        end: |_| "data: [DONE]\n\n".to_owned(),
     },
     Form {
         dialect: Dialect::Gemini,

@@ -268,3 +268,32 @@ fn data_in_several_lines_and_odd_line_ends_are_edited_in_place() {
     let stream = "\u{feff}data:{\"choices\":[{\"index\":0,\r\ndata: \"delta\":{\"content\":\"a@b.com\"},\"finish_reason\":\"stop\"}]}\r\n\r\n:x\r\rdata: [DONE]\n\n";
     assert_eq!(through(&mut openai(redacting()), stream), stream.replace("a@b.com", "[EMAIL]"));
 }
+
+#[test]
+fn nothing_is_lost_of_events_with_several_texts() {
+    let chunk = |first: &str, second: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{first}\"}}}},{{\"index\":1,\"delta\":{{\"refusal\":\"{second}\"}}}}]}}\n\n"
+        )
+    };
+    let stream =
+        chunk("Hello wor", "a@") + &chunk("ld is", "b.com no") + &chunk(" it", "t so") + DONE;
+    let out = through(&mut openai(redacting()), &stream);
+    assert_eq!(collected(&out, "content"), "Hello world is it");
+    assert_eq!(collected(&out, "refusal"), "[EMAIL] not so");
+}
+
+#[test]
+fn an_event_that_only_looks_like_the_one_before_is_read_as_a_whole() {
+    let text = |text: &str| {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    // The second has more members inside of what was text before, one of them with a value.
+    let other = text(r#"x","refusal":"a@b.com"#);
+    let stream = [text("one"), other, text(" two"), text(r#" \"q\" "#), text("\\\\"), text(" end")]
+        .concat()
+        + DONE;
+    let out = through(&mut openai(redacting()), &stream);
+    assert_eq!(collected(&out, "content"), "onex two \"q\" \\ end");
+    assert_eq!(collected(&out, "refusal"), "[EMAIL]");
+}

@@ -5,7 +5,6 @@ mod openai;
 mod others;
 mod responses;
 
-use core::hash::Hasher;
 use core::ops::Range;
 
 use super::tape::{Kind, Tape, Value};
@@ -90,30 +89,34 @@ impl EventTexts {
     }
 }
 
-/// The name of a channel, piece by piece.
-#[derive(Clone)]
-struct ChannelName(std::hash::DefaultHasher);
+/// The name of a channel, piece by piece: FNV-1a, 64 bits.
+#[derive(Clone, Copy)]
+struct ChannelName(u64);
 
 impl ChannelName {
+    /// Offset basis and prime of 64-bit FNV.
+    const BASIS: u64 = 0xCBF2_9CE4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01B3;
+
     fn new(scope: Scope) -> Self {
-        let mut hasher = std::hash::DefaultHasher::new();
-        hasher.write_u32(scope.0);
-        Self(hasher)
+        Self(Self::BASIS).with_number(scope.0)
     }
 
-    fn with(mut self, part: &str) -> Self {
-        self.0.write(part.as_bytes());
-        self.0.write_u8(0xFF);
-        self
+    fn with(self, part: &str) -> Self {
+        // No UTF-8 text holds the byte that ends it.
+        part.bytes().chain([0xFF]).fold(self, Self::byte)
     }
 
-    fn with_number(mut self, number: u32) -> Self {
-        self.0.write_u32(number);
-        self
+    fn with_number(self, number: u32) -> Self {
+        number.to_le_bytes().into_iter().fold(self, Self::byte)
+    }
+
+    fn byte(self, byte: u8) -> Self {
+        Self((self.0 ^ u64::from(byte)).wrapping_mul(Self::PRIME))
     }
 
     fn channel(self) -> Channel {
-        Channel(self.0.finish())
+        Channel(self.0)
     }
 }
 

@@ -61,7 +61,9 @@ impl Tape {
     /// What is wrong with it: see [`WireError`]. Duplicate keys are found by [`Value::duplicate`].
     pub fn read(json: &[u8]) -> Result<Self, WireError> {
         let mut lexer = Lexer::of_containers(MAX_DEPTH);
-        let mut builder = Builder { json, ..Builder::default() };
+        // A value takes some 20 bytes in events and small bodies; large ones are mostly text.
+        let entries = Vec::with_capacity((json.len() / 16).min(256) + 4);
+        let mut builder = Builder { json, entries, ..Builder::default() };
         lexer.feed(json, &mut builder)?;
         lexer.finish()?;
         Ok(Self { entries: builder.entries })
