@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_harness::{HttpClient, Request};
 
 use crate::guardrail::{CARD, EMAIL, REDACTING, questions, scripted};
-use crate::stack::{LLAMA, Plan, Stack};
+use crate::stack::{LLAMA, Plan, Stack, eventually};
 
 /// All strings under `key` of all events, in order.
 fn collected(events: &[Value], key: &str) -> String {
@@ -153,4 +153,39 @@ async fn a_systems_own_words_are_noticed_in_its_answer() {
         let fine = stack.send(scripted(request(), &json!({"text": "I can't say."}))).await.text();
         assert!(!fine.contains("content_policy_violation"), "{fine}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_breaks_off_lets_nothing_through_that_was_held() {
+    for plan in Plan::guarding_both(REDACTING) {
+        let stack = plan.start().await;
+        let script = json!({"text": format!("It is {EMAIL} and {EMAIL}"), "chunk_chars": 6, "fail": "cut_midstream"});
+        // A whole response is still held: Envoy answers in its place.
+        let whole = stack.send(scripted(questions(false).remove(0), &script)).await;
+        assert!(whole.status >= 500 || !whole.complete, "{} {}", whole.status, whole.text());
+        assert!(!whole.text().contains("ann@"), "{}", whole.text());
+        let stream = stack.send(scripted(questions(true).remove(0), &script)).await;
+        assert!(stream.status == 200 && !stream.complete, "the client sees that it broke off");
+        assert!(!stream.text().contains("ann@exa"), "{}", stream.text());
+        stack.assert_no_trap().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_in_mid_stream_is_reported_and_harmless() {
+    let stack = Plan::guarding(REDACTING).start().await;
+    let script = json!({"text": format!("{EMAIL} {}", "word ".repeat(400)), "frame_delay_ms": 5});
+    let request = scripted(questions(true).remove(0), &script);
+    let mut response = stack.http.stream(stack.envoy.clients(), request).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("[EMAIL]") {
+        seen.extend(response.next().await.unwrap().unwrap().0);
+    }
+    drop(response);
+    let stat = "weir_guardrail_findings_total.rule.pii.email.direction.response.action.redact";
+    eventually("the finding of the broken stream is counted", async || {
+        (stack.stat(stat).await == 1).then_some(())
+    })
+    .await;
+    stack.assert_no_trap().await;
 }
