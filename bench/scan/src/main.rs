@@ -3,6 +3,7 @@
 //! Native: `cargo run --release -p weir-bench-scan`. In V8: build for `wasm32-wasip1` with the
 //! `wasm` profile and run the module with `run.mjs`. Prints one JSON object.
 
+mod guard;
 mod short;
 mod texts;
 
@@ -25,6 +26,7 @@ fn main() -> std::io::Result<()> {
         }
         return Ok(());
     }
+    let compiled_policy_kib = compiled_policy_kib();
     let policy = Arc::new(Policy::default());
     let measured: Vec<Value> = texts::all(BYTES)
         .iter()
@@ -40,12 +42,31 @@ fn main() -> std::io::Result<()> {
         .collect();
     let result = json!({
         "target": target(),
+        "compiled_policy_kib": compiled_policy_kib,
+        "guard": guard::measure(&policy),
         "texts": measured,
         "short": short::measure(&policy),
         "hold_back": hold_back(&policy),
     });
     println!("{result:#}");
     Ok(())
+}
+
+/// Memory of one compiled policy in KiB, from that of many, because memory grows in pages of 64.
+fn compiled_policy_kib() -> Option<usize> {
+    const MANY: usize = 64;
+    let before = memory_kib()?;
+    let policies: Vec<Policy> = (0..MANY).map(|_| Policy::default()).collect();
+    let after = std::hint::black_box(&policies).len() * memory_kib()? / MANY;
+    Some((after - before) / MANY)
+}
+
+/// Linear memory of the module in KiB, which grows in pages of 64; `None` outside of a VM.
+fn memory_kib() -> Option<usize> {
+    #[cfg(target_arch = "wasm32")]
+    return Some(core::arch::wasm32::memory_size(0) * 64);
+    #[cfg(not(target_arch = "wasm32"))]
+    None
 }
 
 fn target() -> &'static str {
