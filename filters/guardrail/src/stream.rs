@@ -1,17 +1,19 @@
 //! One request and its response.
 
+mod answer;
+
 use std::rc::Rc;
 
 use weir_detect::Direction;
 use weir_guard::Report;
-use weir_host::{Action, Body, Context, Host, HostError, HttpContext, LogLevel};
+use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
 use weir_request::{Opening, Route, respond};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
 use crate::audit;
 use crate::request::{Exchange, Next, Request};
-use crate::response::{self, Opened, Response};
+use crate::response::Response;
 use crate::root::Shared;
 
 /// How far an exchange has come.
@@ -139,113 +141,6 @@ impl<H: Host> Stream<H> {
         respond(&self.host, dialect, error, "weir_guardrail");
         self.phase = Phase::Refused;
         Action::Pause
-    }
-
-    fn open_response(&mut self, shared: &Shared, mut exchange: Box<Exchange>) -> Action {
-        let dialect = exchange.dialect();
-        let [_, found] = &mut self.found;
-        match response::open(&self.host, &exchange, found) {
-            Ok(Opened::Passes) => {
-                self.close(shared);
-                Action::Continue
-            }
-            Ok(Opened::Withheld(error)) => {
-                self.close(shared);
-                self.refuse(dialect, &error)
-            }
-            Ok(Opened::Inspected(response)) => {
-                let held = matches!(response, Response::Whole { .. });
-                self.phase = Phase::Answering(exchange, response);
-                if held { Action::Pause } else { Action::Continue }
-            }
-            Err(error) => self.response_failed(shared, &mut exchange, error),
-        }
-    }
-
-    /// The host did not do what inspecting a response needs.
-    fn response_failed(
-        &mut self,
-        shared: &Shared,
-        exchange: &mut Exchange,
-        error: HostError,
-    ) -> Action {
-        self.host.log(LogLevel::Error, &format!("weir.guardrail: response: {error}"));
-        let survives = exchange.survives_failure();
-        let [_, found] = &mut self.found;
-        found.trouble(weir_guard::Trouble::Internal, exchange.policy.policy.on_error);
-        self.close(shared);
-        if survives {
-            return Action::Continue;
-        }
-        self.refuse(exchange.dialect(), &ErrorReply::misconfigured())
-    }
-
-    fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
-        match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Answering(exchange, Response::Whole { json, has_length }) => {
-                if !end_of_stream && !exchange.is_too_large(size as u64) {
-                    let response = Response::Whole { json, has_length };
-                    self.phase = Phase::Answering(exchange, response);
-                    return Action::Pause;
-                }
-                self.answer_whole(shared, exchange, (json, has_length))
-            }
-            Phase::Answering(mut exchange, Response::Stream { mut guard, mut took_ns }) => {
-                let host = &self.host;
-                let passed =
-                    response::inspect_chunk(host, &mut guard, &mut took_ns, size, end_of_stream);
-                if let Err(error) = passed {
-                    // What was not inspected does not pass.
-                    let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
-                    return self.response_failed(shared, &mut exchange, error);
-                }
-                let response = Response::Stream { guard, took_ns };
-                self.phase = Phase::Answering(exchange, response);
-                if end_of_stream {
-                    self.end_stream(shared);
-                }
-                Action::Continue
-            }
-            Phase::Refused => {
-                self.phase = Phase::Refused;
-                Action::Continue
-            }
-            other => {
-                self.phase = other;
-                Action::Continue
-            }
-        }
-    }
-
-    fn answer_whole(
-        &mut self,
-        shared: &Shared,
-        mut exchange: Box<Exchange>,
-        form: (bool, bool),
-    ) -> Action {
-        let [_, found] = &mut self.found;
-        match response::inspect_whole(&self.host, shared, &exchange, form, found) {
-            Ok(None) => {
-                self.close(shared);
-                Action::Continue
-            }
-            Ok(Some(error)) => {
-                self.close(shared);
-                self.refuse(exchange.dialect(), &error)
-            }
-            Err(error) => self.response_failed(shared, &mut exchange, error),
-        }
-    }
-
-    /// A stream of events has ended, complete or cut.
-    fn end_stream(&mut self, shared: &Shared) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Passing);
-        if let Phase::Answering(_, Response::Stream { guard, took_ns }) = phase {
-            shared.metrics.scanned(&self.host, Direction::Response, took_ns);
-            let [_, found] = &mut self.found;
-            *found = guard.report().clone();
-            self.close(shared);
-        }
     }
 
     /// Everything about the response is known.

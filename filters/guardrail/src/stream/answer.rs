@@ -1,0 +1,120 @@
+//! The response of an exchange.
+
+use weir_detect::Direction;
+use weir_guard::Trouble;
+use weir_host::{Action, Body, Host, HostError, LogLevel};
+use weir_wire::error::ErrorReply;
+
+use super::{Phase, Stream};
+use crate::request::Exchange;
+use crate::response::{self, Opened, Response};
+use crate::root::Shared;
+
+impl<H: Host> Stream<H> {
+    pub(super) fn open_response(&mut self, shared: &Shared, mut exchange: Box<Exchange>) -> Action {
+        let dialect = exchange.dialect();
+        let [_, found] = &mut self.found;
+        match response::open(&self.host, &exchange, found) {
+            Ok(Opened::Passes) => {
+                self.close(shared);
+                Action::Continue
+            }
+            Ok(Opened::Withheld(error)) => {
+                self.close(shared);
+                self.refuse(dialect, &error)
+            }
+            Ok(Opened::Inspected(response)) => {
+                let held = matches!(response, Response::Whole { .. });
+                self.phase = Phase::Answering(exchange, response);
+                if held { Action::Pause } else { Action::Continue }
+            }
+            Err(error) => self.response_failed(shared, &mut exchange, error),
+        }
+    }
+
+    /// The host did not do what inspecting a response needs.
+    fn response_failed(
+        &mut self,
+        shared: &Shared,
+        exchange: &mut Exchange,
+        error: HostError,
+    ) -> Action {
+        self.host.log(LogLevel::Error, &format!("weir.guardrail: response: {error}"));
+        let survives = exchange.survives_failure();
+        let [_, found] = &mut self.found;
+        found.trouble(Trouble::Internal, exchange.policy.policy.on_error);
+        self.close(shared);
+        if survives {
+            return Action::Continue;
+        }
+        self.refuse(exchange.dialect(), &ErrorReply::misconfigured())
+    }
+
+    pub(super) fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
+        match std::mem::replace(&mut self.phase, Phase::Passing) {
+            Phase::Answering(exchange, Response::Whole { json, has_length }) => {
+                if !end_of_stream && !exchange.is_too_large(size as u64) {
+                    let response = Response::Whole { json, has_length };
+                    self.phase = Phase::Answering(exchange, response);
+                    return Action::Pause;
+                }
+                self.answer_whole(shared, exchange, (json, has_length))
+            }
+            Phase::Answering(mut exchange, Response::Stream { mut guard, mut took_ns }) => {
+                let host = &self.host;
+                let passed =
+                    response::inspect_chunk(host, &mut guard, &mut took_ns, size, end_of_stream);
+                if let Err(error) = passed {
+                    // What was not inspected does not pass.
+                    let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
+                    return self.response_failed(shared, &mut exchange, error);
+                }
+                let response = Response::Stream { guard, took_ns };
+                self.phase = Phase::Answering(exchange, response);
+                if end_of_stream {
+                    self.end_stream(shared);
+                }
+                Action::Continue
+            }
+            Phase::Refused => {
+                self.phase = Phase::Refused;
+                Action::Continue
+            }
+            other => {
+                self.phase = other;
+                Action::Continue
+            }
+        }
+    }
+
+    fn answer_whole(
+        &mut self,
+        shared: &Shared,
+        mut exchange: Box<Exchange>,
+        form: (bool, bool),
+    ) -> Action {
+        let [_, found] = &mut self.found;
+        match response::inspect_whole(&self.host, shared, &exchange, form, found) {
+            Ok(None) => {
+                self.close(shared);
+                Action::Continue
+            }
+            Ok(Some(error)) => {
+                self.close(shared);
+                self.refuse(exchange.dialect(), &error)
+            }
+            Err(error) => self.response_failed(shared, &mut exchange, error),
+        }
+    }
+
+    /// A stream of events has ended, complete or cut.
+    pub(super) fn end_stream(&mut self, shared: &Shared) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Passing);
+        if let Phase::Answering(_, Response::Stream { guard, took_ns }) = phase {
+            shared.metrics.scanned(&self.host, Direction::Response, took_ns);
+            let [_, found] = &mut self.found;
+            *found = guard.report().clone();
+            self.close(shared);
+        }
+    }
+}
