@@ -114,7 +114,8 @@ cargo xtask bench NAME [OPTIONS]: measure, in a release build
 Names:
   overhead   CPU time and latency per request: Envoy alone, with Weir's chain, with a minimal
              ext_proc server
-  scan       throughput of the guardrail's scanner
+             (--guardrail adds that to the chain)
+  scan       throughput of the guardrail's scanner, cost of requests, responses and events
 
 Options:
   --json FILE   also write the figures to FILE
