@@ -25,9 +25,6 @@ pub(crate) enum CliError {
         /// Where and why.
         reason: String,
     },
-    /// A policy can't be compiled.
-    #[error(transparent)]
-    Policy(#[from] weir_detect::PolicyError),
     /// A line of a data file is not a record.
     #[error("{}: line {line}: {reason}", path.display())]
     Record {

@@ -1,26 +1,34 @@
 //! Policies and entity tables from files.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use weir_detect::{Policy, RawPolicy};
+use serde_json::Value;
+use weir_detect::Policy;
 
 use crate::error::CliError;
 
-/// The policy of a file, or the default one. The key of `hash` comes from the variable it names.
-pub(crate) fn policy(path: Option<&Path>) -> Result<Arc<Policy>, CliError> {
-    let policy = match path {
-        Some(path) => Policy::try_from(yaml::<RawPolicy>(path)?)?,
-        None => Policy::default(),
-    };
-    let key = policy.hash_key_env.as_ref().and_then(|name| std::env::var(name).ok());
-    Ok(Arc::new(match key {
-        Some(key) => policy.with_hash_key(key.as_bytes()),
-        None => policy,
-    }))
+/// The policy of a file, or the default one: one policy as it stands below `policies` in the
+/// filter's configuration, or such a configuration, of which the policy `name` is taken. The key of
+/// `hash` comes from the variable it names.
+pub(crate) fn policy(path: Option<&Path>, name: &str) -> Result<Arc<Policy>, CliError> {
+    let Some(path) = path else { return Ok(Arc::new(Policy::default())) };
+    let unusable = |reason: String| CliError::Yaml { path: path.to_owned(), reason };
+    let mut written = yaml::<Value>(path)?;
+    if let Some(policies) = written.get_mut("policies") {
+        let missing = || unusable(format!("policies: there is none named {name:?}"));
+        written = policies.get_mut(name).ok_or_else(missing)?.take();
+    }
+    let configuration = serde_json::json!({"policies": {"default": written}}).to_string();
+    let variable = |name: &str| std::env::var_os(name).map(OsString::into_encoded_bytes);
+    let policies = weir_settings::guardrail::policies(configuration.as_bytes(), variable);
+    let policies = policies.map_err(|error| unusable(error.to_string()))?;
+    let policy = policies.select(None, None).map_err(|error| unusable(error.to_string()))?;
+    Ok(policy.policy.clone())
 }
 
 /// A YAML (or JSON) file as `T`.

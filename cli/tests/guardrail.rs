@@ -51,6 +51,26 @@ fn scan_applies_a_policy_in_its_direction_and_says_when_it_blocks() {
 }
 
 #[test]
+fn scan_takes_one_policy_of_a_filters_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = file(
+        folder.path(),
+        "guardrail.yaml",
+        "policies:\n  default: {max_body_bytes: 9, rules: [{rules: [pii], action: redact}]}\n  \
+         strict: {rules: [{rules: [pii], action: block}]}\n",
+    );
+    let scan = |more: &[&str]| {
+        let arguments = [&["scan", "--policy", &policy], more].concat();
+        weir(&arguments, "ann@example.com")
+    };
+    assert_eq!(scan(&[]).status.code(), Some(0));
+    assert_eq!(scan(&["--policy-name", "strict"]).status.code(), Some(1));
+    let unknown = scan(&["--policy-name", "nosuch"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8(unknown.stderr).unwrap().contains("nosuch"));
+}
+
+#[test]
 fn a_policy_with_an_unknown_field_is_refused_with_its_file_name() {
     let folder = tempfile::tempdir().unwrap();
     let policy = file(folder.path(), "policy.yaml", "rulez: []\n");

@@ -33,6 +33,9 @@ pub(crate) struct Guardrail {
     /// Policy in YAML; without it the default policy applies.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Which policy to take, where FILE is a filter's configuration with several.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    policy_name: String,
     /// Records, one JSON object a line: `text` with `spans` or with `label`.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
@@ -76,7 +79,7 @@ struct RecordSpan {
 
 impl Guardrail {
     fn run(&self) -> Result<ExitCode, CliError> {
-        let policy = guardrail::policy(self.policy.as_deref())?;
+        let policy = guardrail::policy(self.policy.as_deref(), &self.policy_name)?;
         let names = EntityNames::load(self.entities.as_deref())?;
         let records = records(&self.data)?;
         let mut tally = Tally::new(self.matching);

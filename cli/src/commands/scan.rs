@@ -17,6 +17,9 @@ pub(crate) struct Scan {
     /// Policy in YAML; without it the default policy applies.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Which policy to take, where FILE is a filter's configuration with several.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    policy_name: String,
     /// Which way the text goes.
     #[arg(long, value_enum, default_value_t = Way::Request)]
     direction: Way,
@@ -66,7 +69,7 @@ struct ScanReport<'f> {
 impl Scan {
     /// Reads standard input, writes the result; exit code 1 says that the policy blocks.
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
-        let policy = guardrail::policy(self.policy.as_deref())?;
+        let policy = guardrail::policy(self.policy.as_deref(), &self.policy_name)?;
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);

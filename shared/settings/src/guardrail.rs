@@ -123,7 +123,7 @@ fn compile(
     let mut policy = Policy::try_from(policy).map_err(invalid)?;
     if let Some(name) = policy.hash_key_env.clone() {
         let key = variable(&name).filter(|key| !key.is_empty()).ok_or_else(|| {
-            let problem = "is not set in the VM; name it in vm_config.environment_variables";
+            let problem = "is not set; in Envoy, name it in vm_config.environment_variables, too";
             SettingsError::invalid(format!("{field}.hash_key_env"), &name, problem)
         })?;
         policy = policy.with_hash_key(&key);
