@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
     open: Vec<bool>,
     /// The next string of an object is a key.
     key_next: bool,
+    /// A value has ended: a comma or a closing bracket must follow.
+    after_value: bool,
     /// The last key as written, for the context of its value.
     key: String,
     /// A piece of an escape that the last event cut.
@@ -32,6 +34,8 @@ enum State {
     Text { run: Box<TextRun>, key: bool },
     /// In a number.
     Number(String),
+    /// In `true`, `false` or `null`, as it seems.
+    Word(String),
     /// This is no JSON.
     Plain(Box<TextRun>),
 }
@@ -42,6 +46,7 @@ impl Arguments {
             state: State::Between,
             open: Vec::new(),
             key_next: false,
+            after_value: false,
             key: String::new(),
             escape: String::new(),
         }
@@ -52,7 +57,7 @@ impl Arguments {
         let held = match &self.state {
             State::Between => 0,
             State::Text { run, .. } | State::Plain(run) => run.held_back(),
-            State::Number(digits) => digits.len(),
+            State::Number(held) | State::Word(held) => held.len(),
         };
         held + self.escape.len()
     }
@@ -70,6 +75,7 @@ impl Arguments {
                 State::Between => self.between(watch, text, piece),
                 State::Text { run, key } => self.string(run, key, text, names, piece),
                 State::Number(digits) => self.number(watch, digits, text, names, piece),
+                State::Word(word) => self.word(watch, word, text, names, piece),
                 State::Plain(mut run) => {
                     run.push(text, names, piece);
                     self.state = State::Plain(run);
@@ -85,6 +91,11 @@ impl Arguments {
             State::Between => {}
             State::Text { mut run, .. } | State::Plain(mut run) => run.finish(names, piece),
             State::Number(digits) => self.number_ended(watch, &digits, names, piece),
+            State::Word(word) => {
+                let mut run = TextRun::new(watch, "", false);
+                run.push(&word, names, piece);
+                run.finish(names, piece);
+            }
         }
         piece.text.push_str(&std::mem::take(&mut self.escape));
     }
@@ -93,6 +104,10 @@ impl Arguments {
     fn between<'t>(&mut self, watch: &Watch, text: &'t str, piece: &mut Piece) -> &'t str {
         for (at, byte) in text.bytes().enumerate() {
             let rest = text.get(at + 1..).unwrap_or_default();
+            if self.is_misplaced(byte) {
+                self.state = State::Plain(Box::new(TextRun::new(watch, "", false)));
+                return text.get(at..).unwrap_or_default();
+            }
             match byte {
                 b'"' => {
                     let key = self.key_next && self.open.last() == Some(&true);
@@ -110,23 +125,38 @@ impl Arguments {
                     return text.get(at..).unwrap_or_default();
                 }
                 b'{' | b'[' => self.open.push(byte == b'{'),
-                b'}' | b']' => drop(self.open.pop()),
+                b'}' | b']' => {
+                    self.open.pop();
+                    self.after_value = true;
+                }
                 b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
-                // true, false, null
-                b't' | b'r' | b'u' | b'e' | b'f' | b'a' | b'l' | b's' | b'n' => {}
+                b't' | b'f' | b'n' => {
+                    self.state = State::Word(String::new());
+                    return text.get(at..).unwrap_or_default();
+                }
                 _ => {
                     self.state = State::Plain(Box::new(TextRun::new(watch, "", false)));
                     return text.get(at..).unwrap_or_default();
                 }
             }
             match byte {
-                b'{' | b',' => self.key_next = true,
-                b':' => self.key_next = false,
+                b'{' | b',' => (self.key_next, self.after_value) = (true, false),
+                b':' => (self.key_next, self.after_value) = (false, false),
                 _ => {}
             }
             piece.text.push(char::from(byte));
         }
         ""
+    }
+
+    /// Whether JSON has no value here, or none of this kind.
+    fn is_misplaced(&self, byte: u8) -> bool {
+        let key_next = self.key_next && self.open.last() == Some(&true);
+        match byte {
+            b'"' => self.after_value,
+            b'-' | b'0'..=b'9' | b'{' | b'[' | b't' | b'f' | b'n' => self.after_value || key_next,
+            _ => false,
+        }
     }
 
     /// The context of a value: the key it stands under.
@@ -160,6 +190,7 @@ impl Arguments {
             Some(rest) => {
                 run.finish(names, piece);
                 piece.text.push('"');
+                self.after_value = true;
                 rest
             }
             None => {
@@ -197,6 +228,32 @@ impl Arguments {
         ""
     }
 
+    /// Goes on in a word; what is no word of JSON is plain text from its first letter on.
+    fn word<'t>(
+        &mut self,
+        watch: &Watch,
+        mut word: String,
+        text: &'t str,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) -> &'t str {
+        let len = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let (more, rest) = text.split_at_checked(len).unwrap_or((text, ""));
+        word.push_str(more);
+        let words = ["true", "false", "null"];
+        if !rest.is_empty() && words.contains(&word.as_str()) {
+            self.after_value = true;
+            piece.text.push_str(&word);
+        } else if rest.is_empty() && words.iter().any(|whole| whole.starts_with(&word)) {
+            self.state = State::Word(word);
+        } else {
+            let mut run = Box::new(TextRun::new(watch, "", false));
+            run.push(&word, names, piece);
+            self.state = State::Plain(run);
+        }
+        rest
+    }
+
     fn number<'t>(
         &mut self,
         watch: &Watch,
@@ -206,28 +263,39 @@ impl Arguments {
         piece: &mut Piece,
     ) -> &'t str {
         let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-        let len = text.bytes().take_while(|byte| part(byte)).count();
+        let space = |byte: &u8| byte.is_ascii_whitespace();
+        let mut len = 0;
+        if !digits.bytes().last().is_some_and(|last| space(&last)) {
+            len = text.bytes().take_while(|byte| part(byte)).count();
+        }
+        len += text.bytes().skip(len).take_while(|byte| space(byte)).count();
         let (more, rest) = text.split_at_checked(len).unwrap_or((text, ""));
         digits.push_str(more);
-        if digits.len() > MAX_NUMBER {
-            let mut run = Box::new(TextRun::new(watch, "", false));
-            run.push(&digits, names, piece);
-            self.state = State::Plain(run);
-        } else if rest.is_empty() {
-            self.state = State::Number(digits);
-        } else {
-            self.number_ended(watch, &digits, names, piece);
+        // What follows tells whether this was the whole number: of "4111 1111" it was not.
+        match rest.bytes().next() {
+            None if digits.len() <= MAX_NUMBER => self.state = State::Number(digits),
+            Some(b',' | b'}' | b']') if digits.len() <= MAX_NUMBER => {
+                self.after_value = true;
+                self.number_ended(watch, &digits, names, piece);
+            }
+            _ => {
+                let mut run = Box::new(TextRun::new(watch, "", false));
+                run.push(&digits, names, piece);
+                self.state = State::Plain(run);
+            }
         }
         rest
     }
 
     fn number_ended(&self, watch: &Watch, digits: &str, names: &mut Pseudonyms, piece: &mut Piece) {
+        let number = digits.trim_ascii_end();
+        let space = digits.get(number.len()..).unwrap_or_default();
         let mut run = TextRun::new(watch, &self.context(), true);
         let mut own = Piece::new();
-        run.push(digits, names, &mut own);
+        run.push(number, names, &mut own);
         run.finish(names, &mut own);
         let quote = if own.exact { "" } else { "\"" };
-        piece.text.extend([quote, &own.text, quote]);
+        piece.text.extend([quote, &own.text, quote, space]);
         piece.applied.append(&mut own.applied);
         piece.exact &= own.exact;
         piece.redacted |= own.redacted;

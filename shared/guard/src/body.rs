@@ -56,6 +56,7 @@ pub fn inspect_request(
     let texts =
         if known { Texts::of(&tape, body, Side::Request) } else { Texts::of_any(&tape, body) };
     let mut names = Pseudonyms::default();
+    names.reserve(&String::from_utf8_lossy(body));
     let mut inspector = BodyInspector::new(policy, Direction::Request, saturated, &mut names, body);
     inspector.troubles(&texts);
     let inspects = |field: &&TextField| {
@@ -167,8 +168,9 @@ impl<'a> BodyInspector<'a> {
         let raw = self.body.get(field.span.clone()).unwrap_or_default();
         match field.form {
             Form::Number => self.number(raw, field),
-            Form::String | Form::Key => self.string(raw, field),
-            Form::Arguments => self.arguments(raw, field),
+            Form::Key => self.string(raw, field),
+            // What a tool answers, and what a model answers in JSON mode, is JSON in a string, too.
+            Form::Arguments | Form::String => self.arguments(raw, field),
         }
         if field.signed && self.inspected.edits.len() > before {
             self.inspected.edits.truncate(before);
@@ -203,7 +205,8 @@ impl<'a> BodyInspector<'a> {
     fn arguments(&mut self, raw: &[u8], field: &TextField) {
         let Some(plain) = Plain::of(raw) else { return };
         let inner = plain.text().as_bytes();
-        let Ok(tape) = Tape::read(inner) else {
+        let is_json = matches!(inner.trim_ascii_start().first(), Some(b'{' | b'['));
+        let Some(tape) = is_json.then(|| Tape::read(inner).ok()).flatten() else {
             return self.string(raw, field);
         };
         let (watch, direction) = (self.watch, self.direction);

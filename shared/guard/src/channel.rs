@@ -16,8 +16,26 @@ use crate::envelope::Envelope;
 use crate::run::{Piece, TextRun};
 
 enum Text {
+    /// Nothing but white space has come: what it is shows with the first letter.
+    Unknown,
     Plain(Box<TextRun>),
     Arguments(Box<Arguments>),
+}
+
+impl Text {
+    /// A text by its beginning: in JSON mode models answer with an object, whose strings are
+    /// inspected without their escapes.
+    fn of(watch: &Watch, beginning: &str) -> Self {
+        if is_object(beginning) {
+            return Self::Arguments(Box::new(Arguments::new()));
+        }
+        Self::Plain(Box::new(TextRun::new(watch, "", false)))
+    }
+}
+
+/// Whether a text begins like a JSON object.
+pub(crate) fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{')
 }
 
 /// The state of one channel.
@@ -39,10 +57,10 @@ pub(crate) struct ChannelState {
 }
 
 impl ChannelState {
-    pub(crate) fn new(watch: &Watch, delta: &Delta) -> Self {
+    pub(crate) fn new(delta: &Delta) -> Self {
         let text = match delta.form {
             Form::Arguments => Text::Arguments(Box::new(Arguments::new())),
-            _ => Text::Plain(Box::new(TextRun::new(watch, "", false))),
+            _ => Text::Unknown,
         };
         Self {
             scope: delta.scope,
@@ -66,7 +84,11 @@ impl ChannelState {
         piece: &mut Piece,
     ) {
         self.taken += text.len();
+        if matches!(self.text, Text::Unknown) && !text.trim_ascii().is_empty() {
+            self.text = Text::of(watch, text);
+        }
         match &mut self.text {
+            Text::Unknown => piece.text.push_str(text),
             Text::Plain(run) => run.push(text, names, piece),
             Text::Arguments(arguments) => arguments.push(watch, text, names, piece),
         }
@@ -75,9 +97,15 @@ impl ChannelState {
     /// Ends the text.
     pub(crate) fn finish(&mut self, watch: &Watch, names: &mut Pseudonyms, piece: &mut Piece) {
         match &mut self.text {
+            Text::Unknown => {}
             Text::Plain(run) => run.finish(names, piece),
             Text::Arguments(arguments) => arguments.finish(watch, names, piece),
         }
+    }
+
+    /// Whether events wait.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Whether events or text wait.
@@ -87,6 +115,7 @@ impl ChannelState {
 
     fn held_back(&self) -> usize {
         match &self.text {
+            Text::Unknown => 0,
             Text::Plain(run) => run.held_back(),
             Text::Arguments(arguments) => arguments.held_back(),
         }
@@ -128,6 +157,11 @@ impl ChannelState {
         }
         (self.sent, self.ready_exact, self.ready) = (at, exact, text);
         String::new()
+    }
+
+    /// Takes the line feed of the last event's CR LF, if that event waits.
+    pub(crate) fn line_feed(&mut self) -> bool {
+        self.waiting.back_mut().map(Envelope::line_feed).is_some()
     }
 
     /// Keeps a copy of an event for text that no event is left for.

@@ -80,6 +80,11 @@ impl Envelope {
         Self { raw: raw.to_vec(), edits: Vec::new(), logprobs: Vec::new(), text, span: 0..0 }
     }
 
+    /// Adds the second half of the line end that the event ends with.
+    pub(crate) fn line_feed(&mut self) {
+        self.raw.push(b'\n');
+    }
+
     /// Whether it repeats its text token by token, so that it cannot go before all of it may.
     pub(crate) fn is_indivisible(&self) -> bool {
         !self.logprobs.is_empty()

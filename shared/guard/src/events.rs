@@ -12,7 +12,7 @@ use weir_wire::sse::Event;
 use crate::Watch;
 use crate::arguments::Arguments;
 use crate::body::{BodyInspector, Inspected};
-use crate::channel::ChannelState;
+use crate::channel::{ChannelState, is_object};
 use crate::ending;
 use crate::report::{Report, Trouble};
 use crate::run::Piece;
@@ -28,6 +28,8 @@ pub(crate) struct Events {
     channels: Vec<(Channel, ChannelState)>,
     /// The event before, if nothing but its text was worth inspecting.
     shape: Option<Shape>,
+    /// The channel in which the last event waits, if it does.
+    last: Option<Channel>,
     /// Something was found in texts of the event that come whole.
     found_whole: bool,
     /// Scopes in which something was replaced.
@@ -46,6 +48,7 @@ impl Events {
             operation,
             channels: Vec::new(),
             shape: None,
+            last: None,
             found_whole: false,
             redacted: Vec::new(),
             report: Report::default(),
@@ -78,10 +81,20 @@ impl Events {
         self.end(&[Ended::All], &[], out);
     }
 
+    /// Writes the bytes between two events. The line feed of a CR LF goes with the event that it
+    /// ends, also where that event waits.
+    pub(crate) fn between(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let last = self.last.take().filter(|_| bytes.first() == Some(&b'\n'));
+        let state = last.and_then(|last| self.channels.iter_mut().find(|(name, _)| *name == last));
+        let kept = state.is_some_and(|(_, state)| state.line_feed());
+        out.extend_from_slice(bytes.get(usize::from(kept)..).unwrap_or_default());
+    }
+
     pub(crate) fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         if self.ended {
             return;
         }
+        self.last = None;
         let like = self.shape.as_ref().and_then(|shape| Some((shape.delta(), shape.text(event)?)));
         if let Some((delta, text)) = like {
             return self.again(event, &delta, text, out);
@@ -127,7 +140,12 @@ impl Events {
     fn whole(&mut self, texts: &EventTexts, data: &[u8], out: &mut Vec<u8>) -> Vec<Edit> {
         let mut inspector = BodyInspector::of_event(&self.watch, &mut self.names, data);
         inspector.troubles(&texts.whole);
-        let is_arguments = |field: &&TextField| field.form == Form::Arguments;
+        // As in the stream: arguments, and answers in JSON mode.
+        let is_arguments = |field: &&TextField| {
+            let text = || data.get(field.span.clone()).and_then(Plain::of);
+            let is_object = || text().is_some_and(|plain| is_object(plain.text()));
+            field.form == Form::Arguments || (field.form == Form::String && is_object())
+        };
         for field in texts.whole.fields.iter().filter(|field| !is_arguments(field)) {
             inspector.field(field);
         }

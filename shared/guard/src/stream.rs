@@ -43,7 +43,7 @@ impl StreamGuard {
         let (passed, events) = (&mut self.passed, &mut self.events);
         let fed = parser.feed(chunk, |event| {
             if !events.is_ended() {
-                between(passed, event.offset, base, chunk, out);
+                between(events, passed, event.offset, (base, chunk), out);
                 *passed = event.offset + event.raw.len() as u64;
                 events.event(event, out);
             }
@@ -56,7 +56,7 @@ impl StreamGuard {
             return;
         }
         let told = self.received - parser.held() as u64;
-        between(&mut self.passed, told, base, chunk, out);
+        between(&mut self.events, &mut self.passed, told, (base, chunk), out);
         self.parser = Some(parser);
     }
 
@@ -99,12 +99,18 @@ impl StreamGuard {
             self.events.trouble(Trouble::TooLarge, OnTrouble::Block, out);
             return;
         }
-        between(&mut self.passed, self.received, base, chunk, out);
+        between(&mut self.events, &mut self.passed, self.received, (base, chunk), out);
     }
 }
 
 /// Writes the bytes up to `to` that belong to no event: line feeds, a byte order mark.
-fn between(passed: &mut u64, to: u64, base: u64, chunk: &[u8], out: &mut Vec<u8>) {
+fn between(
+    events: &mut Events,
+    passed: &mut u64,
+    to: u64,
+    (base, chunk): (u64, &[u8]),
+    out: &mut Vec<u8>,
+) {
     // Only a byte order mark can have begun in an earlier chunk.
     let offset = |from: u64| usize::try_from(from).unwrap_or(usize::MAX);
     if *passed < base.min(to) {
@@ -114,7 +120,7 @@ fn between(passed: &mut u64, to: u64, base: u64, chunk: &[u8], out: &mut Vec<u8>
     }
     if *passed < to {
         let here = chunk.get(offset(*passed - base)..offset(to - base));
-        out.extend_from_slice(here.unwrap_or_default());
+        events.between(here.unwrap_or_default(), out);
         *passed = to;
     }
 }

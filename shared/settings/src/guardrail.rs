@@ -11,6 +11,9 @@ use crate::{Policies, SettingsError};
 /// Largest body that is held, in bytes, where a policy does not say: what model-router takes.
 const DEFAULT_MAX_BODY_BYTES: u64 = crate::model_router::DEFAULT_MAX_BODY_BYTES;
 
+/// Shortest key of `hash`, in bytes, as for the signatures of snapshots.
+const MIN_KEY_BYTES: usize = 16;
+
 /// One policy as written: the members of [`RawPolicy`], and of the filter itself.
 #[derive(Debug)]
 pub struct RawGuardrail {
@@ -117,13 +120,18 @@ fn compile(
     variable: impl Fn(&str) -> Option<Vec<u8>>,
 ) -> Result<GuardrailPolicy, SettingsError> {
     let RawGuardrail { filter, policy } = raw;
+    let hashes = policy.rules.iter().any(|rule| rule.action == weir_detect::Action::Hash);
+    if hashes && policy.hash_key_env.is_none() {
+        let problem = "is needed by the action `hash`: the name of a variable with its key";
+        return Err(SettingsError::invalid(format!("{field}.hash_key_env"), "(none)", problem));
+    }
     let restores = policy.rules.iter().any(|rule| rule.action == weir_detect::Action::Pseudonymise);
     let invalid =
         |error: weir_detect::PolicyError| SettingsError::Syntax(format!("{field}.{error}"));
     let mut policy = Policy::try_from(policy).map_err(invalid)?;
     if let Some(name) = policy.hash_key_env.clone() {
-        let key = variable(&name).filter(|key| !key.is_empty()).ok_or_else(|| {
-            let problem = "is not set; in Envoy, name it in vm_config.environment_variables, too";
+        let key = variable(&name).filter(|key| key.len() >= MIN_KEY_BYTES).ok_or_else(|| {
+            let problem = "is not set, or has less than 16 bytes; in Envoy, name it in vm_config.environment_variables, too";
             SettingsError::invalid(format!("{field}.hash_key_env"), &name, problem)
         })?;
         policy = policy.with_hash_key(&key);
@@ -148,7 +156,7 @@ mod tests {
 
     fn read(policy: &str) -> Result<Policies<GuardrailPolicy>, SettingsError> {
         let json = format!(r#"{{"policies":{{"default":{policy}}}}}"#);
-        policies(json.as_bytes(), |name| (name == "KEY").then(|| b"k".to_vec()))
+        policies(json.as_bytes(), |name| (name == "KEY").then(|| b"0123456789abcdef".to_vec()))
     }
 
     #[test]
@@ -181,6 +189,7 @@ mod tests {
     fn what_makes_no_sense_is_refused_with_the_field() {
         for (policy, expected) in [
             (r#"{"hash_key_env":"NONE"}"#, "policies.default.hash_key_env"),
+            (r#"{"rules":[{"rules":["pii"],"action":"hash"}]}"#, "policies.default.hash_key_env"),
             (r#"{"rules":[{"rules":["nosuch"],"action":"redact"}]}"#, "nosuch"),
             (r#"{"colour":"red"}"#, "colour"),
             (r#"{"unknown_paths":"drop"}"#, "drop"),

@@ -172,7 +172,11 @@ impl TryFrom<RawPolicy> for Policy {
         let custom = Custom::compile(&raw.regexes, &raw.dictionaries)?;
         let hosts = Hosts::new(raw.link_hosts.iter().cloned());
         let scanner = Arc::new(Scanner::with(custom, allowed(&raw)?, hosts, hold_back));
-        let written = if raw.rules.is_empty() { default_rules() } else { raw.rules.clone() };
+        let mut written = if raw.rules.is_empty() { default_rules() } else { raw.rules.clone() };
+        if raw.max_response_bytes.is_some() {
+            // A limit without a rule of its own is meant as one; any rule for it wins.
+            written.insert(0, default_rule(&[Group::Size], Directions::Both, Action::Block, 0.5));
+        }
         let treatments = treatments(&scanner, &written)?;
         Ok(Self::assemble(scanner, treatments, &raw))
     }
@@ -268,16 +272,7 @@ fn validate(scanner: &Scanner, entry: &RawRule) -> Result<(), PolicyError> {
 /// Personal data, secrets and encoded forms of them are redacted both ways, what could carry data
 /// away is removed from responses, the rest is counted.
 fn default_rules() -> Vec<RawRule> {
-    let rule = |groups: &[Group], direction, action, min_confidence| RawRule {
-        rules: groups.iter().map(|group| group.name().to_owned()).collect(),
-        direction,
-        action,
-        min_confidence,
-        except: Vec::new(),
-        shadow: false,
-        roles: Vec::new(),
-        optional: false,
-    };
+    let rule = default_rule;
     vec![
         rule(&[Group::Pii, Group::PiiNational], Directions::Both, Action::Redact, 0.5),
         rule(
@@ -296,4 +291,22 @@ fn default_rules() -> Vec<RawRule> {
         rule(&[Group::Exfil], Directions::Response, Action::Redact, 0.6),
         rule(&[Group::Size], Directions::Both, Action::Block, 0.5),
     ]
+}
+
+fn default_rule(
+    groups: &[Group],
+    direction: Directions,
+    action: Action,
+    min_confidence: f32,
+) -> RawRule {
+    RawRule {
+        rules: groups.iter().map(|group| group.name().to_owned()).collect(),
+        direction,
+        action,
+        min_confidence,
+        except: Vec::new(),
+        shadow: false,
+        roles: Vec::new(),
+        optional: false,
+    }
 }

@@ -156,7 +156,11 @@ impl Policy {
         let room = floor_char(text.as_bytes(), self.limit(direction));
         let Some((inside, beyond)) = text.split_at_checked(room).filter(|(_, b)| !b.is_empty())
         else {
-            return scanner.scan_whole(text);
+            return if has_overlong_run(text) {
+                in_pieces(&mut scanner, text)
+            } else {
+                scanner.scan_whole(text)
+            };
         };
         // Too large: as a stream, so that the order of the findings is the same.
         let mut findings = scanner.push(inside).findings;
@@ -171,6 +175,33 @@ impl Policy {
         let limit = self.max_response_bytes.filter(|_| direction == Direction::Response);
         limit.unwrap_or(usize::MAX)
     }
+}
+
+/// Bytes among which every ordinary text has a space or a line's end.
+const STRETCH: usize = 4096;
+
+/// Bytes that a long text without spaces is given to the scanner in, so that what it looks at again
+/// for each forced cut stays small: as a whole, the time would grow with the square of the length.
+const PIECE: usize = 16 * 1024;
+
+/// Whether some stretch of the text has no white space.
+fn has_overlong_run(text: &str) -> bool {
+    let stretches = text.as_bytes().chunks_exact(STRETCH);
+    text.len() > PIECE
+        && stretches.into_iter().any(|stretch| memchr::memchr2(b' ', b'\n', stretch).is_none())
+}
+
+/// The findings of a text that is given in pieces, which are those of the whole.
+fn in_pieces(scanner: &mut StreamScanner, mut text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    while !text.is_empty() {
+        let cut = floor_char(text.as_bytes(), PIECE);
+        let (piece, rest) = text.split_at_checked(cut).unwrap_or((text, ""));
+        findings.extend(scanner.push(piece).findings);
+        text = rest;
+    }
+    findings.extend(scanner.finish().findings);
+    findings
 }
 
 /// The finding that a text goes on after its limit of `at` bytes.

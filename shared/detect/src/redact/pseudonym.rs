@@ -18,7 +18,12 @@ struct Pseudonym {
 #[derive(Clone, Default)]
 pub struct Pseudonyms {
     known: Vec<Pseudonym>,
+    /// Names that the text has already.
+    reserved: Vec<String>,
 }
+
+/// Most names that a text may have already; more are not told apart.
+const MAX_RESERVED: usize = 1024;
 
 impl Pseudonyms {
     /// The name of a value: `[EMAIL_1]`; the same value gets the same name. `None` when there are
@@ -29,16 +34,41 @@ impl Pseudonyms {
             Some(place) => place,
             None if self.known.len() >= MAX => return None,
             None => {
-                let number = self.known.iter().filter(|p| p.entity == entity).count() + 1;
-                self.known.push(Pseudonym {
-                    entity: entity.to_owned(),
-                    value: value.to_owned(),
-                    placeholder: format!("[{entity}_{number}]"),
-                });
+                let placeholder = self.free_placeholder(entity);
+                let (entity, value) = (entity.to_owned(), value.to_owned());
+                self.known.push(Pseudonym { entity, value, placeholder });
                 self.known.len() - 1
             }
         };
         self.known.get(place).map(|p| p.placeholder.as_str())
+    }
+
+    /// The next name that neither stands for a value nor in the text.
+    fn free_placeholder(&self, entity: &str) -> String {
+        let used = self.known.iter().filter(|p| p.entity == entity).count();
+        let mut number = used + 1;
+        loop {
+            let placeholder = format!("[{entity}_{number}]");
+            let known = self.known.iter().any(|p| p.placeholder == placeholder);
+            if !known && !self.reserved.contains(&placeholder) {
+                return placeholder;
+            }
+            number += 1;
+        }
+    }
+
+    /// Leaves the names alone that `text` has already, so that they are not taken for values in the
+    /// response. Call before the first value is replaced.
+    pub fn reserve(&mut self, text: &str) {
+        for piece in text.split('[').skip(1) {
+            let Some((name, _)) = piece.split_once(']') else { continue };
+            let is_name = name.rsplit_once('_').is_some_and(|(entity, number)| {
+                !entity.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            if is_name && name.len() <= 64 && self.reserved.len() < MAX_RESERVED {
+                self.reserved.push(format!("[{name}]"));
+            }
+        }
     }
 
     /// Whether nothing was replaced.

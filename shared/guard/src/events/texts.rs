@@ -75,7 +75,9 @@ impl Events {
         let rest = match self.channels.get_mut(index) {
             Some((_, state)) => {
                 state.wait(envelope, len);
-                state.emit(&piece, bare, out)
+                let rest = state.emit(&piece, bare, out);
+                self.last = state.has_waiting().then_some(delta.channel);
+                rest
             }
             None => String::new(),
         };
@@ -148,7 +150,7 @@ impl Events {
     fn channel(&mut self, delta: &Delta) -> usize {
         let known = self.channels.iter().position(|(channel, _)| *channel == delta.channel);
         known.unwrap_or_else(|| {
-            self.channels.push((delta.channel, ChannelState::new(&self.watch, delta)));
+            self.channels.push((delta.channel, ChannelState::new(delta)));
             self.channels.len() - 1
         })
     }

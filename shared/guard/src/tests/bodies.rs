@@ -163,3 +163,43 @@ fn plain_text_is_inspected_too() {
     assert_eq!(edited, b"mail [EMAIL] now");
     assert_eq!(inspect_response(&watch, b"\xff\xfe", false).refusal, Some(Refusal::Policy));
 }
+
+#[test]
+fn json_in_a_tools_answer_is_inspected_without_its_escapes() {
+    let answer = r#"{"t":"a\nann@example.com","k":"x\tAKIAQYLPMN5HHHFPZAM2"}"#;
+    let body = serde_json::json!({"messages": [{"role": "tool", "content": answer}]}).to_string();
+    let edited: serde_json::Value = serde_json::from_str(&request(&all("redact"), &body)).unwrap();
+    let content = edited["messages"][0]["content"].as_str().unwrap();
+    let inner: serde_json::Value = serde_json::from_str(content).unwrap();
+    assert_eq!(inner["t"], "a\n[EMAIL]");
+    assert!(!content.contains("AKIA") && inner["k"].as_str().unwrap().starts_with("x\t["));
+}
+
+#[test]
+fn a_name_that_the_client_wrote_itself_stands_for_nothing() {
+    let body = r#"{"messages":[{"role":"user","content":"Is [EMAIL_1] ann@example.com?"}]}"#;
+    let inspection = inspect_request(&all("pseudonymise"), body.as_bytes(), true, false);
+    let edited = edit::apply(body.as_bytes(), &inspection.inspected.edits).unwrap();
+    let edited = String::from_utf8(edited).unwrap();
+    assert!(edited.contains("Is [EMAIL_1] [EMAIL_2]?"), "{edited}");
+    let answer = r#"{"choices":[{"message":{"content":"[EMAIL_1] is not [EMAIL_2]"}}]}"#;
+    let expected = r#"{"choices":[{"message":{"content":"[EMAIL_1] is not ann@example.com"}}]}"#;
+    assert_eq!(response(&inspection.watch, answer), expected);
+}
+
+#[test]
+fn a_limit_of_a_response_needs_no_rule_of_its_own() {
+    let limit = r#""max_response_bytes":10"#;
+    let pii = r#""rules":[{"rules":["pii"],"action":"redact"}]"#;
+    let watch = Watch::new(policy(&format!("{{{limit},{pii}}}")));
+    let body = r#"{"choices":[{"message":{"content":"a dozen words, more or less, in all"}}]}"#;
+    assert_eq!(inspect_response(&watch, body.as_bytes(), true).refusal, Some(Refusal::Policy));
+}
+
+#[test]
+fn long_texts_without_spaces_take_time_in_proportion() {
+    // A megabyte took minutes in a debug build when the time grew with the square.
+    let text = "a".repeat(1 << 20);
+    let body = serde_json::json!({"messages": [{"role": "user", "content": text}]}).to_string();
+    assert_eq!(request(&all("redact"), &body), body);
+}

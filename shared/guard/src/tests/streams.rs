@@ -297,3 +297,44 @@ fn an_event_that_only_looks_like_the_one_before_is_read_as_a_whole() {
     assert_eq!(collected(&out, "content"), "onex two \"q\" \\ end");
     assert_eq!(collected(&out, "refusal"), "[EMAIL]");
 }
+
+#[test]
+fn answers_in_json_mode_are_inspected_without_their_escapes_and_stay_json() {
+    let answer = r#"{"t": "a\nann@example.com", "c": "n\t4111 1111 1111 1111", "n": 4111111111111111 , "ok": true}"#;
+    let expected =
+        r#"{"t": "a\n[EMAIL]", "c": "n\t[CREDIT_CARD]", "n": "[CREDIT_CARD]" , "ok": true}"#;
+    for len in [1, 2, 5, 200] {
+        let pieces: Vec<_> =
+            answer.as_bytes().chunks(len).map(|p| std::str::from_utf8(p).unwrap()).collect();
+        let out = through(&mut openai(redacting()), &(chunks(0, CONTENT, &pieces) + DONE));
+        assert_eq!(collected(&out, "content"), expected, "pieces of {len}");
+    }
+}
+
+#[test]
+fn what_only_begins_like_json_is_inspected_as_text() {
+    for (text, expected) in [
+        ("{ann@example.com}", "{[EMAIL]}"),
+        ("{nann@example.com}", "{[EMAIL]}"),
+        ("{4111 1111 1111 1111}", "{[CREDIT_CARD]}"),
+        (r#"{"a": 4111 1111 1111 1111}"#, r#"{"a": [CREDIT_CARD]}"#),
+        (r#"{"a": 4111"#, r#"{"a": 4111"#),
+        ("{name} is true", "{name} is true"),
+    ] {
+        for len in [1, 3, 100] {
+            let pieces: Vec<_> =
+                text.as_bytes().chunks(len).map(|p| std::str::from_utf8(p).unwrap()).collect();
+            let out = through(&mut openai(redacting()), &(chunks(0, CONTENT, &pieces) + DONE));
+            assert_eq!(collected(&out, "content"), expected, "pieces of {len}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_with_carriage_returns_passes_byte_for_byte() {
+    let lines = chunks(0, CONTENT, &["It", " is", " fi", "ne", "."]) + DONE;
+    for end in ["\r\n", "\r"] {
+        let stream = lines.replace('\n', end);
+        assert_eq!(through(&mut openai(redacting()), &stream), stream);
+    }
+}
