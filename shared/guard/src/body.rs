@@ -184,6 +184,10 @@ impl<'a> BodyInspector<'a> {
             return;
         }
         let Some(plain) = Plain::of(raw) else { return };
+        self.text(&plain, field);
+    }
+
+    fn text(&mut self, plain: &Plain<'_>, field: &TextField) {
         let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
         for (span, replacement) in self.judge(plain.text(), &context, role) {
             let edit = plain.edit(field.span.start, &span, &replacement);
@@ -207,7 +211,7 @@ impl<'a> BodyInspector<'a> {
         let inner = plain.text().as_bytes();
         let is_json = matches!(inner.trim_ascii_start().first(), Some(b'{' | b'['));
         let Some(tape) = is_json.then(|| Tape::read(inner).ok()).flatten() else {
-            return self.string(raw, field);
+            return self.text(&plain, field);
         };
         let (watch, direction) = (self.watch, self.direction);
         let mut below =
