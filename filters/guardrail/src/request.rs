@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_detect::{Direction, OnTrouble};
+use weir_detect::Direction;
 use weir_guard::{Inspected, Refusal, Report, RequestInspection, Trouble, Watch, inspect_request};
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_request::{Handover, Known, Opening, edit_body};
@@ -179,8 +179,6 @@ impl Exchange {
 
     /// Whether a failure of the filter itself lets the exchange go on.
     pub(crate) fn survives_failure(&mut self) -> bool {
-        let treatment = self.policy.policy.on_error;
-        self.found.trouble(Trouble::Internal, treatment);
-        treatment != OnTrouble::Block
+        !self.found.trouble(Trouble::Internal, self.policy.policy.on_error)
     }
 }

@@ -76,7 +76,8 @@ fn kind(headers: &HeaderBlock) -> Result<Kind, Trouble> {
     let kind = kind.to_ascii_lowercase();
     match kind.as_slice() {
         b"text/event-stream" => Ok(Kind::Events),
-        b"application/json" | b"application/problem+json" => Ok(Kind::Json),
+        b"application/json" => Ok(Kind::Json),
+        json if json.starts_with(b"application/") && json.ends_with(b"+json") => Ok(Kind::Json),
         text if text.starts_with(b"text/") => Ok(Kind::Text),
         _ => Err(Trouble::ContentType),
     }
@@ -120,11 +121,12 @@ pub(crate) fn inspect_whole<H: Host>(
         return Ok(None);
     }
     let edited = edit::apply(&body, &edits).map_err(|_| HostError::BadArgument)?;
-    host.replace_body_front(Body::Response, usize::MAX, &edited)?;
+    // The length first: a body that does not fit it is worse than one that is not edited.
     if has_length {
         let length = edited.len().to_string();
         host.set_header(HeaderMap::Response, "content-length", length.as_bytes())?;
     }
+    host.replace_body_front(Body::Response, usize::MAX, &edited)?;
     Ok(None)
 }
 

@@ -56,7 +56,10 @@ pub fn inspect_request(
     let texts =
         if known { Texts::of(&tape, body, Side::Request) } else { Texts::of_any(&tape, body) };
     let mut names = Pseudonyms::default();
-    names.reserve(&String::from_utf8_lossy(body));
+    if policy.pseudonymises() {
+        let texts = texts.fields.iter().filter_map(|field| body.get(field.span.clone()));
+        texts.filter_map(Plain::of).for_each(|plain| names.reserve(plain.text()));
+    }
     let mut inspector = BodyInspector::new(policy, Direction::Request, saturated, &mut names, body);
     inspector.troubles(&texts);
     let inspects = |field: &&TextField| {
@@ -124,6 +127,8 @@ pub(crate) struct BodyInspector<'a> {
     names: &'a mut Pseudonyms,
     body: &'a [u8],
     watch: Option<&'a Watch>,
+    /// How many strings of JSON it is in.
+    depth: usize,
     pub(crate) inspected: Inspected,
 }
 
@@ -136,7 +141,7 @@ impl<'a> BodyInspector<'a> {
         body: &'a [u8],
     ) -> Self {
         let inspected = Inspected::default();
-        Self { policy, direction, saturated, names, body, watch: None, inspected }
+        Self { policy, direction, saturated, names, body, watch: None, depth: 0, inspected }
     }
 
     /// For the texts of an event that come whole.
@@ -209,7 +214,8 @@ impl<'a> BodyInspector<'a> {
     fn arguments(&mut self, raw: &[u8], field: &TextField) {
         let Some(plain) = Plain::of(raw) else { return };
         let inner = plain.text().as_bytes();
-        let is_json = matches!(inner.trim_ascii_start().first(), Some(b'{' | b'['));
+        let is_json = self.depth < MAX_JSON_DEPTH
+            && matches!(inner.trim_ascii_start().first(), Some(b'{' | b'['));
         let Some(tape) = is_json.then(|| Tape::read(inner).ok()).flatten() else {
             return self.text(&plain, field);
         };
@@ -217,6 +223,7 @@ impl<'a> BodyInspector<'a> {
         let mut below =
             BodyInspector::new(self.policy, direction, self.saturated, self.names, inner);
         below.watch = watch;
+        below.depth = self.depth + 1;
         for text in &Texts::of_any(&tape, inner).fields {
             below.field(&TextField { role: field.role.clone(), ..text.clone() });
         }
@@ -286,6 +293,10 @@ impl<'a> BodyInspector<'a> {
         }
     }
 }
+
+/// JSON in a string of JSON in a string is read so deep; below it is text. Each level costs a pass
+/// over all that is in it, and stack.
+const MAX_JSON_DEPTH: usize = 2;
 
 /// Whether a key is a short name of letters, in which no built-in rule can find anything.
 fn is_name(key: &[u8]) -> bool {

@@ -108,11 +108,6 @@ impl ChannelState {
         !self.waiting.is_empty()
     }
 
-    /// Whether events or text wait.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty() || self.held_back() > 0
-    }
-
     fn held_back(&self) -> usize {
         match &self.text {
             Text::Unknown => 0,
@@ -137,7 +132,7 @@ impl ChannelState {
         let mut at = self.sent;
         while let Some(envelope) = self.waiting.pop_front_if(|first| first.span.end <= until) {
             let own = if exact { envelope.span.end.saturating_sub(at) } else { text.len() };
-            let rest = text.split_off(own.min(text.len()));
+            let rest = text.split_off(text.floor_char_boundary(own));
             let unchanged = exact && at == envelope.span.start;
             envelope.write((!unchanged).then_some(&text), bare, out);
             at = envelope.span.end;

@@ -61,11 +61,6 @@ impl Events {
         self.ended
     }
 
-    /// Whether events or text wait.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.channels.iter().any(|(_, state)| state.is_waiting())
-    }
-
     pub(crate) fn report(&self) -> &Report {
         &self.report
     }
@@ -140,18 +135,12 @@ impl Events {
     fn whole(&mut self, texts: &EventTexts, data: &[u8], out: &mut Vec<u8>) -> Vec<Edit> {
         let mut inspector = BodyInspector::of_event(&self.watch, &mut self.names, data);
         inspector.troubles(&texts.whole);
-        // As in the stream: arguments, and answers in JSON mode.
-        let is_arguments = |field: &&TextField| {
-            let text = || data.get(field.span.clone()).and_then(Plain::of);
-            let is_object = || text().is_some_and(|plain| is_object(plain.text()));
-            field.form == Form::Arguments || (field.form == Form::String && is_object())
-        };
-        for field in texts.whole.fields.iter().filter(|field| !is_arguments(field)) {
-            inspector.field(field);
-        }
+        let (json, plain): (Vec<_>, Vec<_>) =
+            texts.whole.fields.iter().partition(|field| is_streamed_json(field, data));
+        plain.into_iter().for_each(|field| inspector.field(field));
         let Inspected { mut edits, mut report, refusal } = inspector.inspected;
         let mut refused = refusal.is_some();
-        for field in texts.whole.fields.iter().filter(is_arguments) {
+        for field in json {
             let (edit, piece) = self.whole_arguments(field, data);
             report.add(&piece.applied);
             refused |= piece.blocked;
@@ -198,5 +187,16 @@ impl Events {
         self.channels.clear();
         let error = ErrorReply::response_violation(&self.report.blocking());
         out.extend(ending::refusal(&error, self.dialect, self.operation));
+    }
+}
+
+/// Whether a text that comes whole would be read as JSON if it came in pieces: arguments, and answers
+/// in JSON mode. Of what is signed no piece may be edited either way.
+fn is_streamed_json(field: &TextField, data: &[u8]) -> bool {
+    let text = || data.get(field.span.clone()).and_then(Plain::of);
+    match field.form {
+        Form::Arguments => true,
+        Form::String if !field.signed => text().is_some_and(|plain| is_object(plain.text())),
+        _ => false,
     }
 }

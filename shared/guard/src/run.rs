@@ -109,7 +109,8 @@ impl TextRun {
         let restored = self.restore(last);
         let held = if last { 0 } else { self.inspector.held_back() + self.kept.len() };
         let end = self.written(self.taken.0.saturating_sub(held)).max(self.out);
-        let len = (end - self.out).min(self.raw.len());
+        // A boundary of characters, whatever the offsets say: splitting elsewhere would panic.
+        let len = self.raw.floor_char_boundary(end - self.out);
         if self.released.edited || self.released.blocked || restored {
             piece.exact = false;
             self.write_edited(piece);
@@ -134,7 +135,7 @@ impl TextRun {
         let mut given = std::mem::take(&mut self.kept);
         given.push_str(&self.released.text);
         let passed = given.len().saturating_sub(restorer.held_back());
-        self.kept = given.split_off(passed.min(given.len()));
+        self.kept = given.split_off(given.floor_char_boundary(passed));
         self.released.text = restored;
         self.released.text != given
     }

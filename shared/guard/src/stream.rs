@@ -75,11 +75,6 @@ impl StreamGuard {
         self.events.is_ended()
     }
 
-    /// Bytes of text and events that are held back.
-    pub fn holds_back(&self) -> bool {
-        self.events.is_waiting() || self.parser.as_ref().is_some_and(|parser| parser.held() > 0)
-    }
-
     /// What was found so far.
     pub fn report(&self) -> &Report {
         self.events.report()

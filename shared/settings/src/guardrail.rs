@@ -125,7 +125,6 @@ fn compile(
         let problem = "is needed by the action `hash`: the name of a variable with its key";
         return Err(SettingsError::invalid(format!("{field}.hash_key_env"), "(none)", problem));
     }
-    let restores = policy.rules.iter().any(|rule| rule.action == weir_detect::Action::Pseudonymise);
     let invalid =
         |error: weir_detect::PolicyError| SettingsError::Syntax(format!("{field}.{error}"));
     let mut policy = Policy::try_from(policy).map_err(invalid)?;
@@ -138,7 +137,7 @@ fn compile(
     }
     let inspects = Inspects {
         requests: policy.is_active(Direction::Request) || policy.watches_leaks(),
-        responses: policy.is_active(Direction::Response) || restores,
+        responses: policy.is_active(Direction::Response) || policy.pseudonymises(),
     };
     Ok(GuardrailPolicy {
         policy: Arc::new(policy),

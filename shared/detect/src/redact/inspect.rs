@@ -156,16 +156,19 @@ impl Policy {
         let room = floor_char(text.as_bytes(), self.limit(direction));
         let Some((inside, beyond)) = text.split_at_checked(room).filter(|(_, b)| !b.is_empty())
         else {
-            return if has_overlong_run(text) {
-                in_pieces(&mut scanner, text)
-            } else {
-                scanner.scan_whole(text)
-            };
+            if !has_overlong_run(text) {
+                return scanner.scan_whole(text);
+            }
+            let mut findings: Vec<_> =
+                pieces(text).flat_map(|piece| scanner.push(piece).findings).collect();
+            findings.extend(scanner.finish().findings);
+            return findings;
         };
         // Too large: as a stream, so that the order of the findings is the same.
-        let mut findings = scanner.push(inside).findings;
+        let mut findings = Vec::new();
+        pieces(inside).for_each(|piece| findings.extend(scanner.push(piece).findings));
         findings.extend(oversize(self, room));
-        findings.extend(scanner.push(beyond).findings);
+        pieces(beyond).for_each(|piece| findings.extend(scanner.push(piece).findings));
         findings.extend(scanner.finish().findings);
         findings
     }
@@ -191,17 +194,13 @@ fn has_overlong_run(text: &str) -> bool {
         && stretches.into_iter().any(|stretch| memchr::memchr2(b' ', b'\n', stretch).is_none())
 }
 
-/// The findings of a text that is given in pieces, which are those of the whole.
-fn in_pieces(scanner: &mut StreamScanner, mut text: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    while !text.is_empty() {
-        let cut = floor_char(text.as_bytes(), PIECE);
-        let (piece, rest) = text.split_at_checked(cut).unwrap_or((text, ""));
-        findings.extend(scanner.push(piece).findings);
+/// A text in the pieces that a stream scanner takes.
+pub(super) fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (piece, rest) = text.split_at_checked(text.floor_char_boundary(PIECE))?;
         text = rest;
-    }
-    findings.extend(scanner.finish().findings);
-    findings
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// The finding that a text goes on after its limit of `at` bytes.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::inspect::{applied, edit, oversize};
+use super::inspect::{applied, edit, oversize, pieces};
 use super::{Applied, Pseudonyms};
 use crate::leak::SystemPrompt;
 use crate::policy::{Direction, Policy};
@@ -123,10 +123,15 @@ impl Inspector {
         self.scanner.held_back()
     }
 
-    fn take(&mut self, piece: &str, pseudonyms: &mut Pseudonyms, released: &mut Released) {
-        self.taken += piece.len();
-        let ready = self.scanner.feed(piece);
-        self.release(ready, pseudonyms, released);
+    fn take(&mut self, text: &str, pseudonyms: &mut Pseudonyms, released: &mut Released) {
+        for piece in pieces(text) {
+            self.taken += piece.len();
+            let ready = self.scanner.feed(piece);
+            self.release(ready, pseudonyms, released);
+            if self.blocked {
+                return;
+            }
+        }
     }
 
     /// Adds what became final to `released`.

@@ -11,6 +11,7 @@ const MAX: usize = 4096;
 struct Pseudonym {
     entity: String,
     value: String,
+    number: usize,
     placeholder: String,
 }
 
@@ -25,6 +26,13 @@ pub struct Pseudonyms {
 /// Most names that a text may have already; more are not told apart.
 const MAX_RESERVED: usize = 1024;
 
+/// Longest such name, in bytes without its brackets.
+const MAX_NAME: usize = 64;
+
+fn placeholder(entity: &str, number: usize) -> String {
+    format!("[{entity}_{number}]")
+}
+
 impl Pseudonyms {
     /// The name of a value: `[EMAIL_1]`; the same value gets the same name. `None` when there are
     /// too many.
@@ -34,27 +42,24 @@ impl Pseudonyms {
             Some(place) => place,
             None if self.known.len() >= MAX => return None,
             None => {
-                let placeholder = self.free_placeholder(entity);
+                let number = self.free_number(entity);
+                let placeholder = placeholder(entity, number);
                 let (entity, value) = (entity.to_owned(), value.to_owned());
-                self.known.push(Pseudonym { entity, value, placeholder });
+                self.known.push(Pseudonym { entity, value, number, placeholder });
                 self.known.len() - 1
             }
         };
         self.known.get(place).map(|p| p.placeholder.as_str())
     }
 
-    /// The next name that neither stands for a value nor in the text.
-    fn free_placeholder(&self, entity: &str) -> String {
-        let used = self.known.iter().filter(|p| p.entity == entity).count();
-        let mut number = used + 1;
-        loop {
-            let placeholder = format!("[{entity}_{number}]");
-            let known = self.known.iter().any(|p| p.placeholder == placeholder);
-            if !known && !self.reserved.contains(&placeholder) {
-                return placeholder;
-            }
+    /// The number of the next name that neither stands for a value nor in the text.
+    fn free_number(&self, entity: &str) -> usize {
+        let last = self.known.iter().rev().find(|p| p.entity == entity);
+        let mut number = last.map_or(1, |last| last.number + 1);
+        while self.reserved.contains(&placeholder(entity, number)) {
             number += 1;
         }
+        number
     }
 
     /// Leaves the names alone that `text` has already, so that they are not taken for values in the
@@ -65,8 +70,12 @@ impl Pseudonyms {
             let is_name = name.rsplit_once('_').is_some_and(|(entity, number)| {
                 !entity.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
             });
-            if is_name && name.len() <= 64 && self.reserved.len() < MAX_RESERVED {
-                self.reserved.push(format!("[{name}]"));
+            if !is_name || name.len() > MAX_NAME || self.reserved.len() >= MAX_RESERVED {
+                continue;
+            }
+            let name = format!("[{name}]");
+            if !self.reserved.contains(&name) {
+                self.reserved.push(name);
             }
         }
     }

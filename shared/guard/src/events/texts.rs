@@ -15,6 +15,9 @@ use crate::report::Trouble;
 use crate::run::Piece;
 use crate::shape::Shape;
 
+/// Most texts that go on at a time in one stream: choices, tool calls and kinds of text.
+const MAX_CHANNELS: usize = 1024;
+
 impl Events {
     /// Lets the texts that go on take what the event brings, and sends what may pass.
     pub(super) fn texts(
@@ -70,7 +73,7 @@ impl Events {
         ended: &[Ended],
         out: &mut Vec<u8>,
     ) {
-        let Some((index, piece, len)) = self.take(delta, raw, ended) else { return };
+        let Some((index, piece, len)) = self.take(delta, raw, ended, out) else { return };
         let bare = self.redacted.contains(&delta.scope);
         let rest = match self.channels.get_mut(index) {
             Some((_, state)) => {
@@ -118,7 +121,7 @@ impl Events {
         ended: &[Ended],
         out: &mut Vec<u8>,
     ) -> Option<Edit> {
-        let (index, piece, _) = self.take(delta, raw, ended)?;
+        let (index, piece, _) = self.take(delta, raw, ended, out)?;
         let bare = self.redacted.contains(&delta.scope);
         let (_, state) = self.channels.get_mut(index)?;
         let rest = state.emit(&piece, bare, out);
@@ -127,16 +130,23 @@ impl Events {
         Some(Edit { span: delta.span.clone(), replacement: escaped(&rest) })
     }
 
-    /// Gives a text, as it stands between its quotes, to its channel; answers with the channel's place, what may pass, and the text's
-    /// length.
+    /// Gives a text, as it stands between its quotes, to its channel; answers with the channel's
+    /// place, what may pass, and the text's length.
     fn take(
         &mut self,
         delta: &Delta,
         raw: &[u8],
         ended: &[Ended],
+        out: &mut Vec<u8>,
     ) -> Option<(usize, Piece, usize)> {
         let plain = Plain::of(raw)?;
         let index = self.channel(delta);
+        if index >= MAX_CHANNELS {
+            // Such a stream is no answer of a model; there is no memory for more of it.
+            self.channels.truncate(MAX_CHANNELS);
+            self.trouble(Trouble::TooLarge, OnTrouble::Block, out);
+            return None;
+        }
         let (_, state) = self.channels.get_mut(index)?;
         let mut piece = Piece::new();
         state.push(&self.watch, plain.text(), &mut self.names, &mut piece);

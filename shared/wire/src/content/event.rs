@@ -46,6 +46,10 @@ pub enum Ended {
     All,
 }
 
+/// Most texts that go on that one event may bring; an event with more is not known. Servers send one
+/// for each choice.
+const MAX_DELTAS: usize = 256;
+
 /// The texts of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventTexts {
@@ -84,6 +88,10 @@ impl EventTexts {
     }
 
     fn push(&mut self, value: Value<'_>, form: Form, channel: Channel, scope: Scope) {
+        if self.deltas.len() >= MAX_DELTAS {
+            self.known = false;
+            return;
+        }
         let span = value.content_span();
         self.deltas.push(Delta { span, form, channel, scope, signed: false });
     }

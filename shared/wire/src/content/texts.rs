@@ -305,7 +305,8 @@ impl<'t> Walk<'t> {
 
     fn note(&mut self, value: Value<'t>, form: Form, place: Place) {
         let key = if place.zone == Zone::Free { value.key_span() } else { 0..0 };
-        let signed = value.key() == "thinking"
+        let signed = place.zone == Zone::Known
+            && value.key() == "thinking"
             && value.parent().is_some_and(|part| part.get_string("signature").is_some());
         let field = TextField { span: value.content_span(), form, role: None, key, signed };
         self.push(field, place);

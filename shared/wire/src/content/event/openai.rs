@@ -32,7 +32,7 @@ pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
 fn below(delta: Value<'_>, scope: Scope, event: &mut EventTexts) {
     let end = delta.span().end;
     let mut next = delta.next();
-    while let Some(value) = next.filter(|value| value.span().end <= end) {
+    while let Some(value) = next.filter(|value| value.span().end <= end && event.known) {
         let key = value.key();
         if value.kind() == Kind::String && !WHOLE.contains(&key.as_ref()) {
             let arguments = matches!(key.as_ref(), "arguments" | "partial_json");
