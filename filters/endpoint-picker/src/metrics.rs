@@ -1,5 +1,6 @@
 //! What the picker counts.
 
+use weir_host::Host;
 use weir_host::metrics::Metric;
 use weir_placement::Basis;
 
@@ -33,6 +34,13 @@ impl Metrics {
             ttft_ms: Metric::histogram("weir_time_to_first_token_ms"),
             misconfigured: Metric::counter("weir_picker_misconfigured_total"),
         }
+    }
+
+    /// Adds what waits to the counters.
+    pub(crate) fn flush<H: Host>(&self, host: &H) {
+        let tokens = [&self.matched_tokens, &self.cached_tokens, &self.prompt_tokens];
+        let picks = [&self.by_load, &self.by_affinity];
+        picks.into_iter().chain(tokens).for_each(|metric| metric.flush(host));
     }
 
     pub(crate) fn picks(&self, basis: Basis) -> &Metric {

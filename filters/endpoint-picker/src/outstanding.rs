@@ -1,7 +1,7 @@
 //! The in-flight counts of a pool, shared by all workers through compare-and-swap.
 //!
-//! A change costs two host calls, so in a busy pool what a response tells (its first token, its end)
-//! waits in the VM until the next request of the pool is placed, or for one tick.
+//! A change costs two host calls, so in a busy pool what happens (a request goes out, its first
+//! token comes, it ends) waits in the VM for some milliseconds, or for one tick.
 
 use weir_host::{Host, HostError};
 use weir_placement::{Dispatch, Outstanding, Phase};
@@ -11,9 +11,11 @@ use weir_placement::{Dispatch, Outstanding, Phase};
 /// snapshots.
 const ATTEMPTS: usize = 8;
 
-/// What a response told about the counts.
+/// What changes the counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
+    /// A request went to its replica at this time, in ns.
+    Sent(Dispatch, u64),
     /// Its first token came.
     FirstToken(Dispatch),
     /// It ended, complete or not.
@@ -33,6 +35,7 @@ impl Event {
     /// Applies it.
     pub(crate) fn apply(&self, counts: &mut Outstanding) {
         match self {
+            Self::Sent(dispatch, at_ns) => counts.dispatch(dispatch, *at_ns),
             Self::FirstToken(dispatch) => counts.first_token(dispatch),
             Self::Finished(dispatch, phase) => counts.finish(dispatch, *phase),
             Self::Moved { from, to, at_ns } => {
@@ -57,15 +60,24 @@ pub(crate) fn store<H: Host>(host: &H, key: &str, counts: &Outstanding, cas: Opt
     host.set_shared(key, &counts.encode(), cas) != Err(HostError::CasMismatch)
 }
 
-/// Applies `change` to the counts, and again to newer ones if another worker was faster.
-pub(crate) fn change<H: Host>(host: &H, key: &str, change: impl Fn(&mut Outstanding)) {
+/// Applies `change` to the counts, and again to newer ones if another worker was faster. Answers
+/// with what it stored.
+pub(crate) fn change<H: Host>(
+    host: &H,
+    key: &str,
+    change: impl Fn(&mut Outstanding),
+) -> Outstanding {
+    let mut last = Outstanding::default();
     for _ in 0..ATTEMPTS {
         let (mut counts, cas) = read(host, key);
         change(&mut counts);
-        if store(host, key, &counts, cas) {
-            return;
+        let stored = store(host, key, &counts, cas);
+        last = counts;
+        if stored {
+            break;
         }
     }
+    last
 }
 
 #[cfg(test)]

@@ -18,10 +18,21 @@ const MAX_POOLS: usize = weir_snapshot::limits::MAX_POOLS;
 /// would be a fair part of what the filter costs.
 const CHECK_EVERY_NS: u64 = 1_000_000;
 
-/// Within this time of the last write, in ns, a pool counts as busy: its next request will write
-/// what waits. An idle pool's counts are written at once, or the next turn of the conversation that
-/// just ended would find its replica busy.
-const BUSY_NS: u64 = 2_000_000;
+/// How often a pool's counts are shared with the other workers while it is busy, in ns: 5 ms, a
+/// twentieth of a snapshot's interval. A share costs three entries of the host.
+///
+/// An idle pool's counts are shared at once: the next turn of a conversation that has just ended
+/// would find its replica busy otherwise.
+const SHARE_EVERY_NS: u64 = 5_000_000;
+
+/// How often Envoy is asked where a request really went, in ns: 5 ms.
+///
+/// It is the replica that was chosen unless Envoy could not connect to it. Replicas go down for
+/// longer than that, so a retry is noticed, and asking for each response costs two entries.
+const ASK_EVERY_NS: u64 = 5_000_000;
+
+/// For how long every answer's replica is asked for once a retry was seen, in ns: 1 s.
+const WARY_NS: u64 = 1_000_000_000;
 
 /// One pool.
 pub(crate) struct Pool {
@@ -30,10 +41,16 @@ pub(crate) struct Pool {
     outstanding_key: Rc<str>,
     version: Vec<u8>,
     checked_at_ns: u64,
-    /// What responses told since the counts were last written.
+    /// The counts of all workers as they were when they were last shared.
+    counts: Outstanding,
+    /// When that was.
+    shared_at_ns: u64,
+    /// What happened in this worker since.
     waiting: Vec<Event>,
-    /// When the counts were last written.
-    written_at_ns: u64,
+    /// When Envoy is next asked where a request went.
+    ask_at_ns: u64,
+    /// Until when it is asked for every answer.
+    wary_until_ns: u64,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
 }
@@ -46,8 +63,11 @@ impl Pool {
             outstanding_key: keys::outstanding(name).into(),
             version: Vec::new(),
             checked_at_ns: 0,
+            counts: Outstanding::default(),
+            shared_at_ns: 0,
             waiting: Vec::new(),
-            written_at_ns: 0,
+            ask_at_ns: 0,
+            wary_until_ns: 0,
             view: None,
         }
     }
@@ -72,49 +92,67 @@ impl Pool {
         self.view = Some(Rc::new(view));
     }
 
-    /// The shared counts with everything that this VM knows besides.
-    pub(crate) fn counts<H: Host>(&self, host: &H, view: &LoadView) -> Counts {
-        let (mut counts, cas) = outstanding::read(host, &self.outstanding_key);
+    /// The counts with everything that this VM knows besides; those of other workers are at most
+    /// [`SHARE_EVERY_NS`] old.
+    pub(crate) fn counts<H: Host>(&self, host: &H, view: &LoadView, now_ns: u64) -> Counts {
+        let since = now_ns.checked_sub(self.shared_at_ns);
+        let share = since.is_none_or(|since| since >= SHARE_EVERY_NS);
+        let (mut counts, cas) = match share {
+            true => outstanding::read(host, &self.outstanding_key),
+            false => (self.counts.clone(), None),
+        };
         counts.observe(view);
         self.waiting.iter().for_each(|event| event.apply(&mut counts));
-        Counts { counts, cas }
+        Counts { counts, share: share.then_some(cas) }
     }
 
-    /// Counts a request that goes to its replica now, with all that waits.
+    /// Counts a request that goes to its replica now. Shares it with all that waits if it is time to,
+    /// else it waits too: true then.
     pub(crate) fn dispatch<H: Host>(
         &mut self,
         host: &H,
-        Counts { mut counts, cas }: Counts,
+        Counts { mut counts, share }: Counts,
         dispatch: &Dispatch,
         now_ns: u64,
-    ) {
+    ) -> bool {
+        self.waiting.push(Event::Sent(*dispatch, now_ns));
+        let Some(cas) = share else { return true };
         counts.dispatch(dispatch, now_ns);
-        let waiting = std::mem::take(&mut self.waiting);
-        self.written_at_ns = now_ns;
+        self.shared_at_ns = now_ns;
         if outstanding::store(host, &self.outstanding_key, &counts, cas) {
-            return;
+            self.counts = counts;
+            self.waiting.clear();
+        } else {
+            self.flush(host);
         }
-        outstanding::change(host, &self.outstanding_key, |counts| {
-            waiting.iter().for_each(|event| event.apply(counts));
-            counts.dispatch(dispatch, now_ns);
-        });
+        false
     }
 
-    /// Writes what waits.
+    /// Shares what waits.
     fn flush<H: Host>(&mut self, host: &H) {
         let waiting = std::mem::take(&mut self.waiting);
         if !waiting.is_empty() {
-            outstanding::change(host, &self.outstanding_key, |counts| {
+            self.counts = outstanding::change(host, &self.outstanding_key, |counts| {
                 waiting.iter().for_each(|event| event.apply(counts));
             });
         }
+    }
+
+    /// Whether to ask Envoy where the request went that was placed at `placed_ns`.
+    fn asks(&mut self, placed_ns: u64) -> bool {
+        let asks = placed_ns >= self.ask_at_ns || placed_ns < self.wary_until_ns;
+        if asks {
+            self.ask_at_ns = placed_ns.saturating_add(ASK_EVERY_NS);
+        }
+        asks
     }
 }
 
 /// The counts at the moment of a pick.
 pub(crate) struct Counts {
     pub(crate) counts: Outstanding,
-    cas: Option<u32>,
+    /// That they are to be shared, and the number to do so with.
+    share: Option<Option<u32>>,
 }
 
 /// All pools, and the prefix index that spans them.
@@ -145,22 +183,40 @@ impl Pools {
         Some((pool, &mut self.prefixes))
     }
 
-    /// Notes what a response told; true if it waits, and nothing was waiting before.
+    /// Notes what happened; true if it waits, and nothing was waiting before.
     pub(crate) fn note<H: Host>(&mut self, host: &H, pool: &str, event: Event) -> bool {
         let Some(pool) = self.by_name.get_mut(pool) else { return false };
         pool.waiting.push(event);
+        if self.waiting {
+            return false;
+        }
         let now_ns = host.now_ns();
-        if now_ns.saturating_sub(pool.written_at_ns) >= BUSY_NS {
-            pool.written_at_ns = now_ns;
+        if now_ns.saturating_sub(pool.shared_at_ns) >= SHARE_EVERY_NS {
+            pool.shared_at_ns = now_ns;
             pool.flush(host);
             return false;
         }
-        let first = !self.waiting;
-        self.waiting = true;
-        first
+        self.wait()
     }
 
-    /// Writes what waits in any pool; false if nothing was told since the last time.
+    /// Notes that something waits; true if nothing was waiting before.
+    pub(crate) fn wait(&mut self) -> bool {
+        !std::mem::replace(&mut self.waiting, true)
+    }
+
+    /// Whether to ask Envoy where a request of that pool went.
+    pub(crate) fn asks(&mut self, pool: &str, placed_ns: u64) -> bool {
+        self.by_name.get_mut(pool).is_none_or(|pool| pool.asks(placed_ns))
+    }
+
+    /// Notes that a retry took a request to another replica than the one chosen.
+    pub(crate) fn moved(&mut self, pool: &str, placed_ns: u64) {
+        if let Some(pool) = self.by_name.get_mut(pool) {
+            pool.wary_until_ns = placed_ns.saturating_add(WARY_NS);
+        }
+    }
+
+    /// Shares what waits in any pool; false if nothing happened since the last time.
     pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
         self.by_name.values_mut().for_each(|pool| pool.flush(host));
         std::mem::take(&mut self.waiting)

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_host::{HeaderMap, Host, HostError};
 use weir_placement::fingerprint::text_hash;
 use weir_placement::{Dispatch, Expectation, LoadView, Pick, PickRequest, Policy, PoolState};
-use weir_request::Opening;
+use weir_request::{Left, Opening};
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
@@ -53,9 +53,11 @@ pub(crate) fn place<H: Host>(
     match choose(host, shared, policy, facts, opening) {
         Some((placed, header)) => {
             host.set_header(HeaderMap::Request, DESTINATION, &header)?;
-            let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
-            // For access logs only; a request does not fail for it.
-            let _ = host.set_state(ENDPOINT, first);
+            if shared.leaves.has(Left::Endpoint) {
+                let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
+                // For access logs only; a request does not fail for it.
+                let _ = host.set_state(ENDPOINT, first);
+            }
             Ok(Some(placed))
         }
         None => {
@@ -78,7 +80,7 @@ fn choose<H: Host>(
     let now_ns = host.now_ns();
     let (pool, prefixes) = pools.current(host, &pool_name, now_ns)?;
     let view = Rc::clone(pool.view.as_ref()?);
-    let counts = pool.counts(host, &view);
+    let counts = pool.counts(host, &view, now_ns);
     // Headers that were read as a whole tell for nothing that there is no such header.
     let absent = |name| opening.is_some_and(|opening| opening.header(name).is_none());
     let header = |name| match absent(name) {
@@ -96,7 +98,9 @@ fn choose<H: Host>(
     let pick = rule(policy).pick(&request, &state).ok()?;
     let dispatch = Dispatch::of(&pick, &view)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
-    pool.dispatch(host, counts, &dispatch, now_ns);
+    if pool.dispatch(host, counts, &dispatch, now_ns) && pools.wait() {
+        shared.tick(host);
+    }
     note(host, shared, &pick);
     let header = endpoints(&pick, &view, policy.alternates);
     let placed = Placed { pool: pool_name, view, dispatch, expectation, facts, at_ns: now_ns };
@@ -130,9 +134,9 @@ pub(crate) fn pick_request(facts: &Facts) -> PickRequest<'_> {
 }
 
 fn note<H: Host>(host: &H, shared: &Shared, pick: &Pick) {
-    shared.metrics.picks(pick.basis).increment(host);
+    shared.count(host, shared.metrics.picks(pick.basis), 1);
     if pick.matched_tokens > 0 {
-        shared.metrics.matched_tokens.add(host, i64::from(pick.matched_tokens));
+        shared.count(host, &shared.metrics.matched_tokens, pick.matched_tokens);
     }
 }
 

@@ -64,6 +64,9 @@ impl Response {
 
 /// The request may have ended at another endpoint than the first of its list: count and learn there.
 fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    if !shared.pools.borrow_mut().asks(&placed.pool, placed.at_ns) {
+        return;
+    }
     let Ok(Some(address)) = host.property(&["upstream", "address"]) else { return };
     let replica = replica_key(&address);
     if replica == placed.dispatch.replica {
@@ -75,6 +78,7 @@ fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     note(host, shared, placed, Event::Moved { from: before, to, at_ns });
     let position = placed.view.position(&address);
     let mut pools = shared.pools.borrow_mut();
+    pools.moved(&placed.pool, placed.at_ns);
     placed.expectation = position
         .and_then(|index| placed.view.id(index))
         .map(|id| pools.prefixes.learn(&pick_request(&placed.facts), id));
@@ -103,9 +107,9 @@ fn note<H: Host>(host: &H, shared: &Shared, placed: &Placed, event: Event) {
 
 fn learn<H: Host>(host: &H, shared: &Shared, placed: &Placed, usage: &Usage) {
     let metrics = &shared.metrics;
-    metrics.prompt_tokens.add(host, i64::from(usage.prompt_tokens));
+    shared.count(host, &metrics.prompt_tokens, usage.prompt_tokens);
     let Some(cached) = usage.cached_tokens else { return };
-    metrics.cached_tokens.add(host, i64::from(cached));
+    shared.count(host, &metrics.cached_tokens, cached);
     if let Some(expectation) = &placed.expectation {
         let reported = CachedTokens { cached, prompt: usage.prompt_tokens };
         shared.pools.borrow_mut().prefixes.correct(expectation, reported);

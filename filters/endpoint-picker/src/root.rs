@@ -1,12 +1,14 @@
 //! Configuration, and what the streams share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
+use weir_host::metrics::Metric;
+use weir_host::tick::Tick;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_placement::{ExpectedTtft, FreshnessLimits, TtftModel};
-use weir_request::Handover;
+use weir_request::{Handover, Leaves, Together};
 use weir_settings::Policies;
 use weir_settings::endpoint_picker::{PickerPolicy, policies};
 use weir_wire::path::Dialect;
@@ -18,37 +20,41 @@ use crate::stream::Stream;
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) policies: Policies<PickerPolicy>,
+    /// Whether Envoy is asked for the route's policy.
+    pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,
     /// What the filter before this one in the same VM leaves.
     pub(crate) before: Option<Handover>,
+    /// What is left in filter state.
+    pub(crate) leaves: Leaves,
     pub(crate) pools: RefCell<Pools>,
     pub(crate) metrics: Metrics,
-    ticking: Cell<bool>,
+    tick: Tick,
 }
 
-/// How long what a response told may wait, in ms: half a snapshot's interval.
-const FLUSH_MS: u32 = 50;
+/// How long what happened may wait before others see it, in ms: a fifth of a snapshot's interval.
+const FLUSH_MS: u32 = 20;
 
 impl Shared {
     /// Makes sure that a tick comes. It goes on until one finds nothing to do, because starting it
     /// costs a host call and under load there is always something.
     pub(crate) fn tick<H: Host>(&self, host: &H) {
-        if !self.ticking.replace(true) {
-            // Without a tick the next request writes what waits.
-            let _ = host.set_tick_ms(FLUSH_MS);
-        }
+        self.tick.every(host, FLUSH_MS);
     }
 
-    /// Call when somebody else has stopped the tick.
-    pub(crate) fn resume_tick<H: Host>(&self, host: &H) {
-        if self.ticking.replace(false) {
-            self.tick(host);
+    /// Adds to a counter: at once, or with the next tick if one is on its way.
+    pub(crate) fn count<H: Host>(&self, host: &H, metric: &Metric, by: u32) {
+        if self.tick.is_on() {
+            metric.add_later(i64::from(by));
+        } else {
+            metric.add(host, i64::from(by));
         }
     }
 
     fn on_tick<H: Host>(&self, host: &H) {
-        if !self.pools.borrow_mut().flush(host) && self.ticking.replace(false) {
-            let _ = host.set_tick_ms(0);
+        self.metrics.flush(host);
+        if !self.pools.borrow_mut().flush(host) {
+            self.tick.stop(host);
         }
     }
 }
@@ -65,33 +71,36 @@ pub(crate) fn rule(policy: &PickerPolicy) -> ExpectedTtft {
 /// The filter's root context.
 pub struct Root<H: Host> {
     host: H,
-    before: Option<Handover>,
+    together: Option<Together>,
     shared: Option<Rc<Shared>>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, before: None, shared: None }
+        Self { host, together: None, shared: None }
     }
 
-    /// Takes what is known of requests from a filter that runs as one with this, from the next
-    /// configuration on.
-    pub fn take_over(&mut self, before: Handover) {
-        self.before = Some(before);
+    /// Runs as one with others, from the next configuration on: takes what they know of requests.
+    pub fn join(&mut self, together: Together) {
+        self.together = Some(together);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match policies(configuration) {
             Ok(policies) => {
+                let together = self.together.as_ref();
+                let ticker = together.map(|with| with.ticker.clone()).unwrap_or_default();
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    probe: HoldProbe::new(),
-                    before: self.before.clone(),
+                    asks_route: together.is_none_or(|with| with.asks_route),
+                    probe: HoldProbe::new(&ticker),
+                    before: together.map(|with| with.handover.clone()),
+                    leaves: together.map(|with| with.leaves).unwrap_or_default(),
                     pools: RefCell::default(),
                     metrics: Metrics::new(),
-                    ticking: Cell::new(false),
+                    tick: ticker.part(),
                 }));
                 true
             }

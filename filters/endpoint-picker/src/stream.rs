@@ -57,7 +57,9 @@ impl<H: Host> Stream<H> {
                 Err(_) => self.unknown_policy(),
             };
         }
-        let Ok(policy) = Route::read(&self.host).policy(&self.host, &shared.policies) else {
+        let Ok(policy) =
+            Route::read(&self.host, shared.asks_route).policy(&self.host, &shared.policies)
+        else {
             return self.unknown_policy();
         };
         match self.host.state(FACTS) {
@@ -186,8 +188,8 @@ impl<H: Host> HttpContext for Stream<H> {
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let Some(shared) = self.shared.clone() else { return Action::Pause };
-        if matches!(self.phase, Phase::Reading(_)) && shared.probe.body_arrived(&self.host) {
-            shared.resume_tick(&self.host);
+        if matches!(self.phase, Phase::Reading(_)) {
+            shared.probe.body_arrived(&self.host);
         }
         self.advance(&shared, size, end_of_stream)
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
-use weir_request::Handover;
+use weir_request::{Handover, Together};
 use weir_settings::Policies;
 use weir_settings::guardrail::{GuardrailPolicy, policies};
 use weir_wire::path::Dialect;
@@ -17,6 +17,8 @@ use crate::stream::Stream;
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) policies: Policies<GuardrailPolicy>,
+    /// Whether Envoy is asked for the route's policy.
+    pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,
     pub(crate) metrics: Metrics,
     pub(crate) saturation: RefCell<Saturation>,
@@ -28,19 +30,19 @@ pub(crate) struct Shared {
 pub struct Root<H: Host> {
     host: H,
     shared: Option<Rc<Shared>>,
-    handover: Handover,
+    together: Option<Together>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, shared: None, handover: Handover::default() }
+        Self { host, shared: None, together: None }
     }
 
-    /// Takes what the filter before it in the same VM has read, and leaves it to the one after. Call
-    /// before [`Root::configure`].
-    pub fn pass_on(&mut self, handover: Handover) {
-        self.handover = handover;
+    /// Runs as one with others, from the next configuration on: takes what the filter before has
+    /// read, and leaves it to the one after.
+    pub fn join(&mut self, together: Together) {
+        self.together = Some(together);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
@@ -48,12 +50,15 @@ impl<H: Host> Root<H> {
         let variable = |name: &str| std::env::var_os(name).map(|v| v.into_encoded_bytes());
         match policies(configuration, variable) {
             Ok(policies) => {
+                let together = self.together.as_ref();
+                let ticker = together.map(|with| with.ticker.clone()).unwrap_or_default();
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    probe: HoldProbe::new(),
+                    asks_route: together.is_none_or(|with| with.asks_route),
+                    probe: HoldProbe::new(&ticker),
                     metrics: Metrics::new(),
                     saturation: RefCell::default(),
-                    handover: self.handover.clone(),
+                    handover: together.map(|with| with.handover.clone()).unwrap_or_default(),
                 }));
                 true
             }

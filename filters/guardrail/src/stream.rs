@@ -54,7 +54,8 @@ impl<H: Host> Stream<H> {
                 (Request::Handed(known), policy)
             }
             None => {
-                let policy = Route::read(&self.host).policy(&self.host, &shared.policies);
+                let policy =
+                    Route::read(&self.host, shared.asks_route).policy(&self.host, &shared.policies);
                 (Request::Own(Opening::read(&self.host)), policy)
             }
         };

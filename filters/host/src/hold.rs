@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::Host;
+use crate::tick::{Tick, Ticker};
 
 /// How often paused streams are looked at while the option is unproven, in ms.
 ///
@@ -36,22 +37,18 @@ struct Watched {
 struct State {
     option: Known,
     watched: Vec<Watched>,
+    tick: Tick,
 }
 
 /// Shared by a root context and its streams.
 #[derive(Clone)]
 pub struct HoldProbe(Rc<RefCell<State>>);
 
-impl Default for HoldProbe {
-    fn default() -> Self {
-        Self(Rc::new(RefCell::new(State { option: Known::Unproven, watched: Vec::new() })))
-    }
-}
-
 impl HoldProbe {
-    /// Nothing is known yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// Nothing is known yet. `ticker` is that of the root context.
+    pub fn new(ticker: &Ticker) -> Self {
+        let (option, watched, tick) = (Known::Unproven, Vec::new(), ticker.part());
+        Self(Rc::new(RefCell::new(State { option, watched, tick })))
     }
 
     /// True once the option is known to be missing: fail at once instead of pausing.
@@ -67,22 +64,20 @@ impl HoldProbe {
         }
         if state.watched.is_empty() {
             // If the tick cannot be set, the worst is the hang that Envoy would give anyway.
-            let _ = host.set_tick_ms(TICK_MS);
+            state.tick.every(host, TICK_MS);
         }
         let size_at_headers = received(host);
         state.watched.push(Watched { context_id, size_at_headers });
     }
 
-    /// Call from every body callback of a stream that was paused. True if this stopped the tick,
-    /// so that whoever else needs ticks sets the period again.
-    pub fn body_arrived<H: Host>(&self, host: &H) -> bool {
+    /// Call from every body callback of a stream that was paused.
+    pub fn body_arrived<H: Host>(&self, host: &H) {
         let mut state = self.0.borrow_mut();
-        if state.option == Known::Present {
-            return false;
+        if state.option != Known::Present {
+            state.option = Known::Present;
+            state.watched = Vec::new();
+            state.tick.stop(host);
         }
-        state.option = Known::Present;
-        state.watched = Vec::new();
-        host.set_tick_ms(0).is_ok()
     }
 
     /// Call when a stream ends.
@@ -106,7 +101,7 @@ impl HoldProbe {
             return Vec::new();
         }
         state.option = Known::Missing;
-        let _ = host.set_tick_ms(0);
+        state.tick.stop(host);
         state.watched.drain(..).map(|watched| watched.context_id).collect()
     }
 }
@@ -134,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_body_that_arrives_without_a_callback_proves_the_option_missing() {
-        let (host, probe) = (host_with_size(100), HoldProbe::new());
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
         probe.paused(&host, 7);
         assert!(probe.stuck(&host).is_empty(), "a slow client is not a wrong configuration");
         grow_to(&host, 101);
@@ -145,11 +140,10 @@ mod tests {
 
     #[test]
     fn a_body_callback_proves_the_option_present() {
-        let (host, probe) = (host_with_size(100), HoldProbe::new());
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
         probe.paused(&host, 7);
         assert_ne!(host.tick_ms(), 0);
-        assert!(probe.body_arrived(&host));
-        assert!(!probe.body_arrived(&host), "once is enough");
+        probe.body_arrived(&host);
         grow_to(&host, 5000);
         assert!(probe.stuck(&host).is_empty());
         assert!(!probe.is_missing());
@@ -158,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_ended_is_not_answered() {
-        let (host, probe) = (host_with_size(100), HoldProbe::new());
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
         probe.paused(&host, 7);
         probe.ended(7);
         grow_to(&host, 5000);

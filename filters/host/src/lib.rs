@@ -22,6 +22,7 @@ pub mod metrics;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod pairs;
+pub mod tick;
 mod wasm;
 
 pub use api::{Body, Config, HeaderMap, Headers, Host, LogLevel, MetricKind};

@@ -13,17 +13,29 @@ pub struct Metric {
     kind: MetricKind,
     name: String,
     id: Cell<Option<u32>>,
+    /// What was added and the host does not know of yet.
+    waiting: Cell<i64>,
 }
 
 impl Metric {
     /// A counter by its full name.
     pub fn counter(name: impl Into<String>) -> Self {
-        Self { kind: MetricKind::Counter, name: name.into(), id: Cell::new(None) }
+        Self {
+            kind: MetricKind::Counter,
+            name: name.into(),
+            id: Cell::new(None),
+            waiting: Cell::new(0),
+        }
     }
 
     /// A histogram by its full name; its unit belongs into the name.
     pub fn histogram(name: impl Into<String>) -> Self {
-        Self { kind: MetricKind::Histogram, name: name.into(), id: Cell::new(None) }
+        Self {
+            kind: MetricKind::Histogram,
+            name: name.into(),
+            id: Cell::new(None),
+            waiting: Cell::new(0),
+        }
     }
 
     /// Adds one.
@@ -36,6 +48,19 @@ impl Metric {
         if let Some(id) = self.id(host) {
             // A metric that cannot be written must not fail a request.
             let _ = host.increment_metric(id, by);
+        }
+    }
+
+    /// Adds `by` with the next [`Metric::flush`]: saves a host call where many come at a time.
+    pub fn add_later(&self, by: i64) {
+        self.waiting.set(self.waiting.get().saturating_add(by));
+    }
+
+    /// Adds what waits.
+    pub fn flush<H: Host>(&self, host: &H) {
+        match self.waiting.take() {
+            0 => {}
+            by => self.add(host, by),
         }
     }
 
@@ -58,6 +83,18 @@ impl Metric {
 mod tests {
     use super::*;
     use crate::FakeHost;
+
+    #[test]
+    fn what_is_added_later_is_seen_after_the_flush_and_once() {
+        let host = FakeHost::new();
+        let tokens = Metric::counter("weir_tokens_total");
+        tokens.add_later(2);
+        tokens.add_later(3);
+        assert_eq!(host.metric("weir_tokens_total"), None);
+        tokens.flush(&host);
+        tokens.flush(&host);
+        assert_eq!(host.metric("weir_tokens_total"), Some(5));
+    }
 
     #[test]
     fn a_metric_is_defined_once_and_counts() {

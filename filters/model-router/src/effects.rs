@@ -1,7 +1,7 @@
 //! Applies a decision to the stream.
 
 use weir_host::{HeaderMap, Host, HostError};
-use weir_request::Opening;
+use weir_request::{Leaves, Left, Opening};
 
 use crate::decision::Decision;
 
@@ -16,8 +16,7 @@ pub(crate) fn remove_owned_headers<H: Host>(host: &H) -> Result<(), HostError> {
     host.remove_header(HeaderMap::Request, BASE_MODEL)
 }
 
-/// Edits body and path, leaves what people may want to read, and sets the headers that make Envoy choose the route
-/// again. `body_len` is the length of the whole body that is held.
+/// Edits body and path, and sets the headers that make Envoy choose the route again. `body_len` is the length of the whole body that is held.
 pub(crate) fn apply<H: Host>(
     host: &H,
     opening: &Opening,
@@ -29,8 +28,21 @@ pub(crate) fn apply<H: Host>(
     if let Some(path) = &decision.path {
         host.set_header(HeaderMap::Request, ":path", path)?;
     }
-    host.set_state("weir.model", decision.model.as_bytes())?;
-    host.set_state("weir.pool", decision.target.pool.as_bytes())?;
     host.set_header(HeaderMap::Request, MODEL, decision.model.as_bytes())?;
     host.set_header(HeaderMap::Request, BASE_MODEL, decision.target.base_model.as_bytes())
+}
+
+/// Leaves what access logs may want in filter state.
+pub(crate) fn leave<H: Host>(
+    host: &H,
+    decision: &Decision,
+    leaves: Leaves,
+) -> Result<(), HostError> {
+    if leaves.has(Left::Model) {
+        host.set_state("weir.model", decision.model.as_bytes())?;
+    }
+    if leaves.has(Left::Pool) {
+        host.set_state("weir.pool", decision.target.pool.as_bytes())?;
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
-use weir_request::Handover;
+use weir_request::{Handover, Leaves, Together};
 use weir_settings::Policies;
 use weir_settings::model_router::{RouterPolicy, policies};
 use weir_wire::path::Dialect;
@@ -15,9 +15,11 @@ use crate::stream::Stream;
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) policies: Policies<RouterPolicy>,
+    /// Whether Envoy is asked for the route's policy.
+    pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,
-    /// Whether the facts are left in filter state.
-    pub(crate) leaves_state: bool,
+    /// What is left in filter state.
+    pub(crate) leaves: Leaves,
     /// The filter of the same VM that comes next.
     pub(crate) next: Option<Handover>,
     pub(crate) routed: Metric,
@@ -28,32 +30,33 @@ pub(crate) struct Shared {
 /// The filter's root context.
 pub struct Root<H: Host> {
     host: H,
-    leaves_state: bool,
-    next: Option<Handover>,
+    together: Option<Together>,
     shared: Option<Rc<Shared>>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, leaves_state: true, next: None, shared: None }
+        Self { host, together: None, shared: None }
     }
 
-    /// Leaves the facts to a filter that runs as one with this, from the next configuration on; in
-    /// filter state too if `leaves_state`.
-    pub fn hand_over(&mut self, next: Handover, leaves_state: bool) {
-        (self.next, self.leaves_state) = (Some(next), leaves_state);
+    /// Runs as one with others, from the next configuration on.
+    pub fn join(&mut self, together: Together) {
+        self.together = Some(together);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match policies(configuration) {
             Ok(policies) => {
+                let together = self.together.as_ref();
+                let ticker = together.map(|with| with.ticker.clone()).unwrap_or_default();
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    probe: HoldProbe::new(),
-                    leaves_state: self.leaves_state,
-                    next: self.next.clone(),
+                    asks_route: together.is_none_or(|with| with.asks_route),
+                    probe: HoldProbe::new(&ticker),
+                    leaves: together.map(|with| with.leaves).unwrap_or_default(),
+                    next: together.map(|with| with.handover.clone()),
                     routed: Metric::counter("weir_router_routed_total"),
                     rejected: Metric::counter("weir_router_rejected_total"),
                     misconfigured: Metric::counter("weir_router_misconfigured_total"),

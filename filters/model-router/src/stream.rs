@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
-use weir_request::{BodyReader, FACTS, Known, Opening, Route, respond};
+use weir_request::{BodyReader, FACTS, Known, Leaves, Left, Opening, Route, respond};
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
@@ -49,7 +49,7 @@ impl<H: Host> Stream<H> {
         };
         let opening = Opening::read(&self.host);
         let dialect = opening.dialect();
-        let route = Route::read(&self.host);
+        let route = Route::read(&self.host, shared.asks_route);
         let Ok(policy) = route.policy(&self.host, &shared.policies) else {
             self.host.log(LogLevel::Error, UNKNOWN_POLICY);
             return self.refuse(dialect, &ErrorReply::misconfigured());
@@ -139,6 +139,7 @@ impl<H: Host> Stream<H> {
         match decision {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(decision) => match effects::apply(&self.host, &opening, &decision, size)
+                .and_then(|()| effects::leave(&self.host, &decision, self.leaves()))
                 .and_then(|()| self.hand_over(decision.facts, opening, route))
             {
                 Err(error) => {
@@ -156,10 +157,14 @@ impl<H: Host> Stream<H> {
         }
     }
 
+    fn leaves(&self) -> Leaves {
+        self.shared.as_ref().map(|shared| shared.leaves).unwrap_or_default()
+    }
+
     /// Leaves what was learned to the filters after this one.
     fn hand_over(&self, facts: Facts, opening: Opening, route: Route) -> Result<(), HostError> {
         let Some(shared) = &self.shared else { return Ok(()) };
-        if shared.leaves_state {
+        if shared.leaves.has(Left::Facts) {
             self.host.set_state(FACTS, &facts.encode())?;
         }
         if let Some(next) = &shared.next {

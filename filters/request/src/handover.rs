@@ -7,9 +7,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use weir_host::tick::Ticker;
 use weir_wire::facts::Facts;
 
-use crate::{Opening, Route};
+use crate::{Leaves, Opening, Route};
 
 /// What is known of a request that a filter before has read.
 pub struct Known {
@@ -40,6 +41,19 @@ impl Handover {
     }
 }
 
+/// What filters that run as one share.
+#[derive(Clone)]
+pub struct Together {
+    /// Takes what one learns to the next.
+    pub handover: Handover,
+    /// The tick of their root context.
+    pub ticker: Ticker,
+    /// What they leave in filter state.
+    pub leaves: Leaves,
+    /// Whether routes have policies of their own, so that Envoy is asked for the route's.
+    pub asks_route: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,7 +71,7 @@ mod tests {
         scanner.feed(b"{}").unwrap();
         let to = Destination { model: "m", upstream_model: "m", pool: "p", adapter: None };
         let facts = Facts::new(&endpoint, &scanner.finish().unwrap(), to);
-        Known { context_id, facts, opening, route: Route::read(&host) }
+        Known { context_id, facts, opening, route: Route::read(&host, true) }
     }
 
     #[test]

@@ -3,18 +3,21 @@
 //! - [`Opening`] and [`BodyReader`] look at the headers, take each chunk of a held body from the host once and feed the scanner.
 //! - [`Route`] tells which policy the route wants.
 //! - [`Handover`] takes what one filter has learned to the next in the same VM.
+//! - [`Leaves`] says what is left in filter state.
 //! - [`edit_body`] changes a held body by span.
 //! - [`respond`] turns an error into the reply of the request's own dialect.
 //! - [`answer_stuck`] answers requests whose body Envoy would never show.
 
 mod edit_body;
 mod handover;
+mod leaves;
 mod reader;
 mod respond;
 mod route;
 
 pub use edit_body::edit_body;
-pub use handover::{Handover, Known};
+pub use handover::{Handover, Known, Together};
+pub use leaves::{Leaves, Left};
 pub use reader::{BodyReader, Opening};
 pub use respond::{answer_stuck, respond};
 pub use route::Route;

@@ -17,9 +17,10 @@ pub struct Route {
 }
 
 impl Route {
-    /// Asks the current route.
-    pub fn read<H: Host>(host: &H) -> Self {
-        Self { metadata: host.property(&METADATA).ok().flatten(), name: OnceCell::new() }
+    /// Asks the current route, unless `asks` says that all routes have the same policy.
+    pub fn read<H: Host>(host: &H, asks: bool) -> Self {
+        let metadata = if asks { host.property(&METADATA).ok().flatten() } else { None };
+        Self { metadata, name: OnceCell::new() }
     }
 
     /// The policy that it wants.

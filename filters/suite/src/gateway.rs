@@ -3,10 +3,12 @@
 use serde::Deserialize;
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
+use weir_host::tick::Ticker;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
-use weir_request::Handover;
+use weir_request::{Handover, Left, Together};
 use weir_settings::plugin;
+use weir_settings::policies::DEFAULT;
 
 use crate::chain::Chain;
 
@@ -23,10 +25,28 @@ struct RawGateway {
     guardrail: Option<serde_json::Value>,
     /// As for `root_id: endpoint-picker`.
     endpoint_picker: serde_json::Value,
-    /// True to leave the facts of each request in filter state too, for Weir filters that follow in
-    /// the chain. The picker in here does not need that.
-    #[serde(default)]
-    leave_facts: bool,
+    /// What each request leaves in filter state; by default what access logs may want. Weir filters
+    /// that follow in the chain need `facts`; the ones in here need nothing.
+    leave_state: Option<Vec<Left>>,
+    /// False where every route has the policy `default`: Envoy is not asked for the route's then.
+    policy_by_route: Option<bool>,
+}
+
+const CONTRADICTION: &str = "weir.gateway: `policy-by-route: false` goes with the policy `default` alone: \
+     remove it, or the other policies and `routes`";
+
+impl RawGateway {
+    /// Whether there are policies that no route could choose.
+    fn contradicts_itself(&self) -> bool {
+        let parts =
+            [Some(&self.model_router), self.guardrail.as_ref(), Some(&self.endpoint_picker)];
+        let chooses = |part: &serde_json::Value| {
+            let policies = part.get("policies").and_then(serde_json::Value::as_object);
+            part.get("routes").is_some()
+                || policies.is_some_and(|all| all.keys().any(|name| name != DEFAULT))
+        };
+        self.policy_by_route == Some(false) && parts.into_iter().flatten().any(chooses)
+    }
 }
 
 pub(crate) struct Gateway<H: Host> {
@@ -45,17 +65,20 @@ impl<H: Host> Gateway<H> {
 
     /// Configures all filters; false, with the reason in the log, if one refuses.
     fn configure(&mut self, raw: &RawGateway) -> bool {
-        let handover = Handover::default();
-        self.router.hand_over(handover.clone(), raw.leave_facts);
+        let leaves = raw.leave_state.as_deref().unwrap_or(&Left::NAMES).into();
+        let (handover, ticker) = (Handover::default(), Ticker::new());
+        let asks_route = raw.policy_by_route.unwrap_or(true);
+        let together = Together { handover, ticker, leaves, asks_route };
+        self.router.join(together.clone());
         self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
         let guarded = match (&mut self.guardrail, &raw.guardrail) {
             (Some(filter), Some(configuration)) => {
-                filter.pass_on(handover.clone());
+                filter.join(together.clone());
                 filter.configure(configuration.to_string().as_bytes())
             }
             _ => true,
         };
-        self.picker.take_over(handover);
+        self.picker.join(together);
         guarded
             && self.router.configure(raw.model_router.to_string().as_bytes())
             && self.picker.configure(raw.endpoint_picker.to_string().as_bytes())
@@ -68,6 +91,10 @@ impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
         let raw = plugin::read::<RawGateway>(&self.host.configuration(Config::Plugin));
         match raw {
+            Ok(raw) if raw.contradicts_itself() => {
+                self.host.log(LogLevel::Error, CONTRADICTION);
+                false
+            }
             Ok(raw) => self.configure(&raw),
             Err(error) => {
                 self.host.log(LogLevel::Error, &format!("weir.gateway: {error}"));
@@ -150,9 +177,25 @@ mod tests {
     #[test]
     fn facts_are_left_for_filters_that_follow_if_that_is_wanted() {
         let host = FakeHost::new();
-        let mut stream = chat(&host, &format!("{{{CONFIG},\"leave-facts\":true}}"));
+        let mut stream = chat(&host, &format!("{{{CONFIG},\"leave-state\":[\"facts\"]}}"));
         assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
         assert!(host.state(weir_request::FACTS).unwrap().is_some());
+        assert_eq!(host.state("weir.pool").unwrap(), None);
+    }
+
+    #[test]
+    fn routes_are_not_asked_where_all_have_the_default_policy() {
+        let host = FakeHost::new();
+        let route = ["xds", "route_metadata", "filter_metadata", "weir", "policy"];
+        host.set_property(&route, b"batch");
+        let mut stream = chat(&host, &format!("{{{CONFIG},\"policy-by-route\":false}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+
+        let batch =
+            format!("{{{},\"policy-by-route\":false}}", CONFIG.replacen("default", "batch", 1));
+        host.set_configuration(Config::Plugin, batch.as_bytes());
+        assert!(!Gateway::new(host.clone()).on_configure(0));
+        assert!(host.logs().last().unwrap().1.contains("policy-by-route"));
     }
 
     #[test]

@@ -225,7 +225,7 @@ async fn plain_text_is_inspected_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_to_unknown_paths_is_inspected_unless_the_policy_passes_it() {
-    let ask = || Request::post("/v1/rerank").json(&json!({"query": EMAIL}));
+    let ask = || Request::post("/v1/other").json(&json!({"query": EMAIL}));
     let stack = Plan::guarding(BLOCKING).start().await;
     let refused = stack.send(ask()).await;
     assert_eq!(refused.status, 400);
