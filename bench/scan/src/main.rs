@@ -4,6 +4,7 @@
 //! `wasm` profile and run the module with `run.mjs`. Prints one JSON object.
 
 mod guard;
+mod request;
 mod short;
 mod texts;
 
@@ -43,6 +44,7 @@ fn main() -> std::io::Result<()> {
     let result = json!({
         "target": target(),
         "compiled_policy_kib": compiled_policy_kib,
+        "request_us": request::measure(),
         "guard": guard::measure(&policy),
         "texts": measured,
         "short": short::measure(&policy),

@@ -222,3 +222,83 @@ impl Pools {
         std::mem::take(&mut self.waiting)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_host::FakeHost;
+    use weir_placement::{Phase, replica_key};
+    use weir_snapshot::{EndpointReport, EndpointState, SnapshotMessage, encode};
+
+    const MS: u64 = 1_000_000;
+
+    fn dispatch() -> Dispatch {
+        Dispatch { replica: replica_key(ADDRESS.as_bytes()), uncached_tokens: 10, prefill_us: 1 }
+    }
+
+    const ADDRESS: &str = "10.0.0.1:80";
+
+    fn view() -> LoadView {
+        let endpoints = vec![EndpointReport::new(ADDRESS.to_owned(), EndpointState::Ready)];
+        let pool = "p".to_owned();
+        let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence: 1, endpoints };
+        LoadView::decode(&encode(&message, 1).unwrap(), &mut PrefixIndex::default()).unwrap()
+    }
+
+    fn send(host: &FakeHost, pool: &mut Pool, at_ns: u64) -> (u32, bool) {
+        let counts = pool.counts(host, &view(), at_ns);
+        let before = counts.counts.load(dispatch().replica).in_flight;
+        (before, pool.dispatch(host, counts, &dispatch(), at_ns))
+    }
+
+    /// What other workers see.
+    fn shared(host: &FakeHost) -> u32 {
+        outstanding::read(host, &keys::outstanding("p")).0.load(dispatch().replica).in_flight
+    }
+
+    #[test]
+    fn a_busy_pools_counts_are_shared_every_few_milliseconds_and_known_here_at_once() {
+        let (host, mut pool) = (FakeHost::new(), Pool::new("p"));
+        assert_eq!(send(&host, &mut pool, 100 * MS), (0, false));
+        assert_eq!(send(&host, &mut pool, 101 * MS), (1, true));
+        assert_eq!((send(&host, &mut pool, 104 * MS), shared(&host)), ((2, true), 1));
+        // Another worker's request is seen with the next share, and neither loses the other's.
+        outstanding::change(&host, &keys::outstanding("p"), |counts| {
+            counts.dispatch(&dispatch(), 1)
+        });
+        assert_eq!(send(&host, &mut pool, 105 * MS), (4, false));
+        assert_eq!(shared(&host), 5);
+    }
+
+    #[test]
+    fn what_waits_is_shared_with_the_tick_at_the_latest() {
+        let (host, mut pools) = (FakeHost::new(), Pools::default());
+        host.set_now_ns(100 * MS);
+        pools.current(&host, "p", 100 * MS).unwrap();
+        let pool = pools.by_name.get_mut("p").unwrap();
+        send(&host, pool, 100 * MS);
+        assert!(pools.note(&host, "p", Event::Finished(dispatch(), Phase::Prefill)));
+        assert_eq!(shared(&host), 1);
+        assert!(pools.flush(&host));
+        assert_eq!((shared(&host), pools.flush(&host)), (0, false));
+    }
+
+    #[test]
+    fn an_idle_pools_counts_are_shared_at_once() {
+        let (host, mut pools) = (FakeHost::new(), Pools::default());
+        pools.current(&host, "p", 100 * MS).unwrap();
+        send(&host, pools.by_name.get_mut("p").unwrap(), 100 * MS);
+        host.set_now_ns(105 * MS);
+        assert!(!pools.note(&host, "p", Event::Finished(dispatch(), Phase::Prefill)));
+        assert_eq!(shared(&host), 0);
+    }
+
+    #[test]
+    fn envoy_is_asked_where_requests_went_now_and_then_and_always_after_a_retry() {
+        let mut pool = Pool::new("p");
+        let asked = |pool: &mut Pool, times: [u64; 4]| times.map(|ms| pool.asks(ms * MS));
+        assert_eq!(asked(&mut pool, [100, 101, 104, 105]), [true, false, false, true]);
+        pool.wary_until_ns = 110 * MS;
+        assert_eq!(asked(&mut pool, [106, 107, 109, 110]), [true, true, true, false]);
+    }
+}

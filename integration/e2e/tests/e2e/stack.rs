@@ -250,7 +250,16 @@ impl Stack {
 
     /// The sum of all of Envoy's counters and gauges whose names contain `part`.
     pub(crate) async fn stat(&self, part: &str) -> u64 {
-        self.envoy.stats("").await.unwrap().sum(part)
+        // The counters of a busy picker come with its tick, every 20 ms.
+        let mut last = self.envoy.stats("").await.unwrap().sum(part);
+        loop {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let now = self.envoy.stats("").await.unwrap().sum(part);
+            if now == last {
+                return now;
+            }
+            last = now;
+        }
     }
 
     /// Fails when a filter has trapped.
