@@ -117,7 +117,7 @@ fn sums_over_a_response_go_when_it_is_or_may_be_edited() {
         // A rule for requests alone leaves responses as they are.
         (r#""action":"redact","direction":"request""#, 6),
         (r#""action":"pseudonymise","direction":"request""#, 0),
-        (r#""action":"block""#, 0),
+        (r#""action":"block","direction":"response""#, 0),
     ] {
         let flag = r#"{"rules":["secrets"],"action":"flag"}"#;
         let policy = format!(r#"{{{lenient},"rules":[{{"rules":["pii"],{rule}}},{flag}]}}"#);

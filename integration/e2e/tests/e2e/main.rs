@@ -12,6 +12,7 @@
 
 mod bytes;
 mod clients;
+mod commands;
 mod configuration;
 mod digests;
 mod documents;
