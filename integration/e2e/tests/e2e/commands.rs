@@ -234,6 +234,20 @@ async fn the_commands_of_the_documents_work_as_they_stand() {
     assert!(count >= 3, "{count} blocks were found");
 }
 
+/// What `cargo xtask demo` runs once all is installed and built. Its times are not judged here.
+#[test]
+fn the_demo_runs_to_its_table() {
+    let demo = workspace::binary("weir-demo").unwrap();
+    let output = Command::new(demo).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    let table = shown.split("Side by side").nth(1).unwrap_or_else(|| panic!("{shown}"));
+    for placement in ["Weir", "round robin"] {
+        let row = table.lines().find(|line| line.trim_start().starts_with(placement));
+        assert!(row.is_some_and(|row| row.contains('%') && row.contains("ms")), "{table}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[should_panic(expected = "exit status: 3")]
 async fn a_command_that_fails_in_the_middle_is_noticed() {
