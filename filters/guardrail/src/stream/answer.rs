@@ -25,8 +25,15 @@ impl<H: Host> Stream<H> {
             }
             Ok(Opened::Inspected(response)) => {
                 let held = matches!(response, Response::Whole(_));
+                if held && shared.probe.is_missing() {
+                    return self.refuse(dialect, &ErrorReply::misconfigured());
+                }
                 self.phase = Phase::Answering(exchange, response);
-                if held { Action::Pause } else { Action::Continue }
+                if !held {
+                    return Action::Continue;
+                }
+                shared.probe.response_paused(&self.host, self.context_id);
+                Action::Pause
             }
             Err(error) => self.response_failed(shared, &exchange, error),
         }
@@ -52,6 +59,9 @@ impl<H: Host> Stream<H> {
     pub(super) fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
             Phase::Answering(exchange, Response::Whole(form)) => {
+                if !shared.probe.is_missing() {
+                    shared.probe.body_arrived(&self.host);
+                }
                 if !end_of_stream && !exchange.is_too_large(size as u64) {
                     self.phase = Phase::Answering(exchange, Response::Whole(form));
                     return Action::Pause;
