@@ -29,18 +29,20 @@ pub struct Root<H: Host> {
     host: H,
     shared: Option<Rc<Shared>>,
     handover: Handover,
+    probe: HoldProbe,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, shared: None, handover: Handover::default() }
+        Self { host, shared: None, handover: Handover::default(), probe: HoldProbe::new() }
     }
 
-    /// Takes what the filter before it in the same VM has read, and leaves it to the one after. Call
-    /// before [`Root::configure`].
-    pub fn pass_on(&mut self, handover: Handover) {
-        self.handover = handover;
+    /// Takes what the filter before it in the same VM has read, and leaves it to the one after. What
+    /// either finds out about their plugin is in `probe`: the second to find it out would stop the
+    /// tick that another filter of the plugin has started since. Call before [`Root::configure`].
+    pub fn pass_on(&mut self, handover: Handover, probe: HoldProbe) {
+        (self.handover, self.probe) = (handover, probe);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
@@ -50,7 +52,7 @@ impl<H: Host> Root<H> {
             Ok(policies) => {
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    probe: HoldProbe::new(),
+                    probe: self.probe.clone(),
                     metrics: Metrics::new(),
                     saturation: RefCell::default(),
                     handover: self.handover.clone(),

@@ -30,19 +30,20 @@ pub struct Root<H: Host> {
     host: H,
     leaves_state: bool,
     next: Option<Handover>,
+    probe: HoldProbe,
     shared: Option<Rc<Shared>>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, leaves_state: true, next: None, shared: None }
+        Self { host, leaves_state: true, next: None, probe: HoldProbe::new(), shared: None }
     }
 
     /// Leaves the facts to a filter that runs as one with this, from the next configuration on; in
-    /// filter state too if `leaves_state`.
-    pub fn hand_over(&mut self, next: Handover, leaves_state: bool) {
-        (self.next, self.leaves_state) = (Some(next), leaves_state);
+    /// filter state too if `leaves_state`. What either finds out about their plugin is in `probe`.
+    pub fn hand_over(&mut self, next: Handover, probe: HoldProbe, leaves_state: bool) {
+        (self.next, self.probe, self.leaves_state) = (Some(next), probe, leaves_state);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
@@ -51,7 +52,7 @@ impl<H: Host> Root<H> {
             Ok(policies) => {
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    probe: HoldProbe::new(),
+                    probe: self.probe.clone(),
                     leaves_state: self.leaves_state,
                     next: self.next.clone(),
                     routed: Metric::counter("weir_router_routed_total"),
