@@ -331,27 +331,6 @@ async fn optional_rules_are_skipped_while_the_pool_is_saturated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_option_is_an_error_for_a_response_to_a_get_too() {
-    let option = "                allow_on_headers_stop_iteration: true\n";
-    let unrouted = "- name: no-such-path\n                match: {prefix: /}\n                direct_response: {status: 404}\n";
-    for plan in Plan::guarding_both(REDACTING) {
-        let stack = plan
-            .replace(option, "")
-            .replace(unrouted, "- name: any\n                match: {prefix: /}\n                route: {cluster: llama}\n")
-            .start()
-            .await;
-        for _ in 0..4 {
-            let client = weir_harness::HttpClient::http1();
-            let reply = client.send(stack.envoy.clients(), Request::get("/metrics")).await.unwrap();
-            assert_eq!(reply.status, 500, "{}", reply.text());
-            assert_eq!(reply.json().unwrap()["error"]["code"], "gateway_misconfigured");
-        }
-        assert!(stack.envoy.log().contains("lacks `allow_on_headers"), "{}", stack.envoy.log());
-        stack.assert_no_trap().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_makes_no_sense_is_refused_with_its_field() {
     let plan = Plan::guarding("{rules: [{rules: [nosuch], action: redact}]}");
     let error = plan.try_start().await.err().unwrap().to_string();

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use weir_harness::{EnvoyConfig, HarnessError, Request, workspace};
+use weir_replica::FailureMode;
 
 use crate::stack::{LLAMA, Plan, QWEN, Stack, chat, echoed};
 use patches::{list, text};
@@ -79,8 +80,20 @@ async fn the_patched_gateway_routes_by_model_and_places_requests_on_replicas() {
     assert_eq!(stack.send(chat(LLAMA, &"long ".repeat(400_000))).await.status, 200);
     let socket = fs::metadata(folder.path().join("intake.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
-    let _sidecar = stack.sidecar_with(&sidecar_yaml(folder.path())).await;
+    let sidecar = stack.sidecar_with(&sidecar_yaml(folder.path())).await;
     assert_placed(&stack).await;
+    // Nobody tells Envoy that a replica is gone: Istio's own retry has to take the next of the list.
+    drop(sidecar);
+    let question = chat(LLAMA, &"the same long beginning ".repeat(50));
+    let home = stack.send(question.clone()).await.header("x-weir-replica").to_owned();
+    let mut replicas = stack.llama.replicas().iter();
+    let chosen = replicas.find(|replica| replica.address().to_string() == home).unwrap();
+    chosen.set_failure(FailureMode::Refuse).await;
+    for _ in 0..5 {
+        let reply = stack.send(question.clone()).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_ne!(reply.header("x-weir-replica"), home);
+    }
     stack.assert_no_trap().await;
 }
 
