@@ -95,7 +95,8 @@ impl<H: Host> Root<H> {
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     asks_route: together.is_none_or(|with| with.asks_route),
-                    probe: HoldProbe::new(&ticker),
+                    probe: together
+                        .map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
                     before: together.map(|with| with.handover.clone()),
                     leaves: together.map(|with| with.leaves).unwrap_or_default(),
                     pools: RefCell::default(),

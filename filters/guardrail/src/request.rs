@@ -166,8 +166,9 @@ impl Exchange {
         self.found = report;
         match refusal {
             None => {
-                let has_length = self.header("content-length").is_some();
-                edit_body(host, has_length, &edits, body.len()).map(|()| Next::Pass)
+                // The headers are here until the request is handed on.
+                let opening = self.request.opening().ok_or(HostError::BadArgument)?;
+                edit_body(host, opening, &edits, body.len()).map(|()| Next::Pass)
             }
             Some(Refusal::Malformed(error)) => Ok(Next::Refuse(ErrorReply::from(&error))),
             Some(Refusal::Policy) => {

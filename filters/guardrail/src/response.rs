@@ -12,10 +12,23 @@ use crate::root::Shared;
 /// What a response is.
 pub(crate) enum Response {
     /// Held until it is complete.
-    Whole { json: bool, has_length: bool },
+    Whole(Form),
     /// Passed on event by event; with the time that took so far.
     Stream { guard: Box<StreamGuard>, took_ns: u64 },
 }
+
+/// What the headers of a response that is held say of its body.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    json: bool,
+    has_length: bool,
+    has_sums: bool,
+}
+
+/// Headers that are true of the replica's bytes only: sums over them (RFC 9530, RFC 3230, RFC 1864), and
+/// what lets clients keep them or ask for parts of them (RFC 9110).
+const SUMS: [&str; 6] =
+    ["content-digest", "repr-digest", "digest", "content-md5", "etag", "accept-ranges"];
 
 /// How a response goes on from its headers.
 pub(crate) enum Opened {
@@ -38,25 +51,34 @@ pub(crate) fn open<H: Host>(
 ) -> Result<Opened, HostError> {
     let headers = host.header_block(HeaderMap::Response);
     let has_length = headers.get("content-length").is_some();
+    let has_sums = SUMS.iter().any(|name| headers.get(name).is_some());
     let trouble = match kind(&headers) {
         Err(trouble) => trouble,
         Ok(Kind::Events) => {
             if has_length {
                 host.remove_header(HeaderMap::Response, "content-length")?;
             }
+            // The headers leave before it is known what is edited.
+            if has_sums && exchange.policy.edits_responses {
+                remove_sums(host)?;
+            }
             let watch = exchange.watch.clone();
             let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation());
             return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), took_ns: 0 }));
         }
         Ok(kind) => {
-            let json = kind == Kind::Json;
-            return Ok(Opened::Inspected(Response::Whole { json, has_length }));
+            let form = Form { json: kind == Kind::Json, has_length, has_sums };
+            return Ok(Opened::Inspected(Response::Whole(form)));
         }
     };
     Ok(match withheld(exchange, found, trouble) {
         Some(error) => Opened::Withheld(error),
         None => Opened::Passes,
     })
+}
+
+fn remove_sums<H: Host>(host: &H) -> Result<(), HostError> {
+    SUMS.iter().try_for_each(|name| host.remove_header(HeaderMap::Response, name))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,7 +120,7 @@ pub(crate) fn inspect_whole<H: Host>(
     host: &H,
     shared: &Shared,
     exchange: &Exchange,
-    (json, has_length): (bool, bool),
+    form: Form,
     found: &mut Report,
 ) -> Result<Option<ErrorReply>, HostError> {
     let body = host.body(Body::Response, 0, usize::MAX)?;
@@ -110,7 +132,7 @@ pub(crate) fn inspect_whole<H: Host>(
     }
     let started_ns = host.now_ns();
     let watch: &Watch = &exchange.watch;
-    let Inspected { edits, report, refusal } = inspect_response(watch, &body, json);
+    let Inspected { edits, report, refusal } = inspect_response(watch, &body, form.json);
     let took_ns = host.now_ns().saturating_sub(started_ns);
     shared.metrics.scanned(host, Direction::Response, took_ns);
     *found = report;
@@ -122,9 +144,12 @@ pub(crate) fn inspect_whole<H: Host>(
     }
     let edited = edit::apply(&body, &edits).map_err(|_| HostError::BadArgument)?;
     // The length first: a body that does not fit it is worse than one that is not edited.
-    if has_length {
+    if form.has_length {
         let length = edited.len().to_string();
         host.set_header(HeaderMap::Response, "content-length", length.as_bytes())?;
+    }
+    if form.has_sums {
+        remove_sums(host)?;
     }
     host.replace_body_front(Body::Response, usize::MAX, &edited)?;
     Ok(None)

@@ -51,11 +51,10 @@ impl<H: Host> Root<H> {
         match policies(configuration, variable) {
             Ok(policies) => {
                 let together = self.together.as_ref();
-                let ticker = together.map(|with| with.ticker.clone()).unwrap_or_default();
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     asks_route: together.is_none_or(|with| with.asks_route),
-                    probe: HoldProbe::new(&ticker),
+                    probe: together.map_or_else(HoldProbe::default, |with| with.probe.clone()),
                     metrics: Metrics::new(),
                     saturation: RefCell::default(),
                     handover: together.map(|with| with.handover.clone()).unwrap_or_default(),

@@ -88,6 +88,62 @@ fn a_whole_response_is_held_and_edited() {
     assert_eq!(length, edited.len().to_string().as_bytes());
 }
 
+/// The sums that are left of a response's, after `body` came as `kind` through the policy.
+fn sums_left(config: &str, kind: &str, body: &str) -> Vec<&'static str> {
+    let host = FakeHost::new();
+    let (mut stream, _) = ask(&host, config, QUESTION);
+    let sums = ["content-digest", "repr-digest", "digest", "content-md5", "etag", "accept-ranges"];
+    for name in sums {
+        host.set_header(HeaderMap::Response, name, b"x").unwrap();
+    }
+    answer_headers(&host, stream.as_mut(), kind);
+    answer_body(&host, stream.as_mut(), body, true);
+    let left = |name: &&str| host.header_now(HeaderMap::Response, name).is_some();
+    sums.into_iter().filter(left).collect()
+}
+
+#[test]
+fn sums_over_a_response_go_when_it_is_or_may_be_edited() {
+    let (json, events) = ("application/json", "text/event-stream");
+    let whole =
+        |text: &str| format!("{{\"choices\":[{{\"message\":{{\"content\":\"{text}\"}}}}]}}");
+    assert_eq!(sums_left(REDACT, json, &whole("c@d.com")), [""; 0]);
+    assert_eq!(sums_left(REDACT, json, &whole("hello")).len(), 6);
+    assert_eq!(sums_left(REDACT, events, "data: [DONE]\n\n"), [""; 0]);
+    let lenient = r#""on_unscannable":"flag","on_error":"flag""#;
+    for (rule, left) in [
+        (r#""action":"flag""#, 6),
+        (r#""action":"redact","shadow":true"#, 6),
+        // A rule for requests alone leaves responses as they are.
+        (r#""action":"redact","direction":"request""#, 6),
+        (r#""action":"pseudonymise","direction":"request""#, 0),
+        (r#""action":"block","direction":"response""#, 0),
+    ] {
+        let flag = r#"{"rules":["secrets"],"action":"flag"}"#;
+        let policy = format!(r#"{{{lenient},"rules":[{{"rules":["pii"],{rule}}},{flag}]}}"#);
+        let config = format!(r#"{{"policies":{{"default":{policy}}}}}"#);
+        let found = sums_left(&config, events, "data: [DONE]\n\n").len();
+        assert_eq!(found, left, "{rule}");
+    }
+}
+
+#[test]
+fn digests_of_a_request_go_when_it_is_edited() {
+    for (question, left) in
+        [(QUESTION.to_owned(), false), (QUESTION.replace("a@b.com", "ann"), true)]
+    {
+        let host = FakeHost::new();
+        for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
+            host.set_header(HeaderMap::Request, name, b"x").unwrap();
+        }
+        ask(&host, REDACT, &question);
+        for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
+            let found = host.header_now(HeaderMap::Request, name).is_some();
+            assert_eq!(found, left, "{name} {question}");
+        }
+    }
+}
+
 #[test]
 fn a_stream_passes_event_by_event_without_a_length() {
     let host = FakeHost::new();

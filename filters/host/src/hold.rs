@@ -6,6 +6,12 @@
 //! headers' size). So: a stream that was paused, got no body callback, and whose body has begun
 //! to arrive proves that the option is missing; a body callback after a pause proves that it is
 //! there, and from then on this costs nothing.
+//!
+//! The same goes for the headers of a response that are held, of which a request without a body may be the
+//! first. Of responses Envoy counts what it has sent, which is nothing while they are held; but it
+//! knows how long the replica took (`response.backend_latency`) once the last byte is there. A response
+//! that is complete without a body callback is given up; that says nothing of other streams, because a
+//! filter between replica and this one may hold the body.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -31,7 +37,16 @@ enum Known {
 
 struct Watched {
     context_id: u32,
-    size_at_headers: u64,
+    held: Held,
+}
+
+/// Which headers are held.
+#[derive(Clone, Copy)]
+enum Held {
+    /// The request's, of which Envoy had received so many bytes.
+    Request { size_at_headers: u64 },
+    /// The response's.
+    Response,
 }
 
 struct State {
@@ -43,6 +58,13 @@ struct State {
 /// Shared by a root context and its streams.
 #[derive(Clone)]
 pub struct HoldProbe(Rc<RefCell<State>>);
+
+impl Default for HoldProbe {
+    /// With a tick of its own.
+    fn default() -> Self {
+        Self::new(&Ticker::new())
+    }
+}
 
 impl HoldProbe {
     /// Nothing is known yet. `ticker` is that of the root context.
@@ -58,16 +80,25 @@ impl HoldProbe {
 
     /// Call before returning `Pause` from request headers.
     pub fn paused<H: Host>(&self, host: &H, context_id: u32) {
+        self.watch(host, context_id, || Held::Request { size_at_headers: received(host) });
+    }
+
+    /// Call before returning `Pause` from response headers.
+    pub fn response_paused<H: Host>(&self, host: &H, context_id: u32) {
+        self.watch(host, context_id, || Held::Response);
+    }
+
+    fn watch<H: Host>(&self, host: &H, context_id: u32, held: impl FnOnce() -> Held) {
         let mut state = self.0.borrow_mut();
         if state.option != Known::Unproven || state.watched.len() >= MAX_WATCHED {
             return;
         }
+        // Not again for each: Envoy would start to wait anew, and under load no tick would ever come.
         if state.watched.is_empty() {
             // If the tick cannot be set, the worst is the hang that Envoy would give anyway.
             state.tick.every(host, TICK_MS);
         }
-        let size_at_headers = received(host);
-        state.watched.push(Watched { context_id, size_at_headers });
+        state.watched.push(Watched { context_id, held: held() });
     }
 
     /// Call from every body callback of a stream that was paused.
@@ -90,19 +121,38 @@ impl HoldProbe {
 
     /// Call from `on_tick`: the paused streams that will never get a body callback.
     ///
-    /// Non-empty at most once; the caller answers those streams with an error.
+    /// The caller answers those streams with an error.
     pub fn stuck<H: Host>(&self, host: &H) -> Vec<u32> {
         let mut state = self.0.borrow_mut();
-        let grown = state.watched.iter().any(|watched| {
-            host.act_on_stream(watched.context_id).is_ok()
-                && received(host) > watched.size_at_headers
-        });
-        if !grown || state.option == Known::Present {
+        if state.option == Known::Present {
             return Vec::new();
         }
-        state.option = Known::Missing;
-        state.tick.stop(host);
-        state.watched.drain(..).map(|watched| watched.context_id).collect()
+        let has_body = |watched: &Watched| {
+            host.act_on_stream(watched.context_id).is_ok() && has_body(host, watched.held)
+        };
+        let (stuck, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.watched).into_iter().partition(has_body);
+        let proves = |watched: &Watched| matches!(watched.held, Held::Request { .. });
+        let mut ids: Vec<u32> = stuck.iter().map(|watched| watched.context_id).collect();
+        if stuck.iter().any(proves) {
+            state.option = Known::Missing;
+            state.tick.stop(host);
+            ids.extend(waiting.iter().map(|watched| watched.context_id));
+        } else {
+            state.watched = waiting;
+        }
+        ids
+    }
+}
+
+/// Whether Envoy has a body, or the beginning of one, behind headers that are held.
+fn has_body<H: Host>(host: &H, held: Held) -> bool {
+    match held {
+        Held::Request { size_at_headers } => received(host) > size_at_headers,
+        Held::Response => {
+            let latency = host.property(&["response", "backend_latency"]).ok().flatten();
+            latency.is_some_and(|latency| !latency.is_empty())
+        }
     }
 }
 
@@ -136,6 +186,28 @@ mod tests {
         assert_eq!(probe.stuck(&host), vec![7]);
         assert!(probe.is_missing());
         assert_eq!(host.tick_ms(), 0);
+    }
+
+    #[test]
+    fn a_response_that_is_complete_without_a_callback_is_given_up() {
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
+        probe.response_paused(&host, 7);
+        assert_ne!(host.tick_ms(), 0);
+        assert!(probe.stuck(&host).is_empty(), "a slow replica is not a wrong configuration");
+        host.set_property(&["response", "backend_latency"], &5_000_i64.to_le_bytes());
+        assert_eq!(probe.stuck(&host), vec![7]);
+        assert!(probe.stuck(&host).is_empty(), "it is answered once");
+        assert!(!probe.is_missing() && host.tick_ms() != 0, "only a request proves it");
+    }
+
+    #[test]
+    fn a_tick_that_is_coming_is_not_put_off_by_the_next_stream() {
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
+        probe.paused(&host, 7);
+        host.set_tick_ms(1).unwrap();
+        probe.paused(&host, 8);
+        probe.response_paused(&host, 9);
+        assert_eq!(host.tick_ms(), 1);
     }
 
     #[test]

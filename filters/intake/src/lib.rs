@@ -14,7 +14,6 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
-use weir_host::tick::Ticker;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_settings::intake::IntakeSettings;
 use weir_snapshot::{Refusal, RefusalCode};
@@ -53,7 +52,7 @@ impl<H: Host> RootContext for Root<H> {
             Ok(settings) => {
                 self.shared = Some(Rc::new(Shared {
                     settings,
-                    probe: HoldProbe::new(&Ticker::new()),
+                    probe: HoldProbe::default(),
                     accepted: Metric::counter("weir_intake_accepted_total"),
                     refused: Metric::counter("weir_intake_refused_total"),
                 }));

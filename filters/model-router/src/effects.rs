@@ -23,8 +23,7 @@ pub(crate) fn apply<H: Host>(
     decision: &Decision,
     body_len: usize,
 ) -> Result<(), HostError> {
-    let has_length = opening.header("content-length").is_some();
-    weir_request::edit_body(host, has_length, &decision.edits, body_len)?;
+    weir_request::edit_body(host, opening, &decision.edits, body_len)?;
     if let Some(path) = &decision.path {
         host.set_header(HeaderMap::Request, ":path", path)?;
     }

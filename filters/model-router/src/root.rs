@@ -50,11 +50,10 @@ impl<H: Host> Root<H> {
         match policies(configuration) {
             Ok(policies) => {
                 let together = self.together.as_ref();
-                let ticker = together.map(|with| with.ticker.clone()).unwrap_or_default();
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     asks_route: together.is_none_or(|with| with.asks_route),
-                    probe: HoldProbe::new(&ticker),
+                    probe: together.map_or_else(HoldProbe::default, |with| with.probe.clone()),
                     leaves: together.map(|with| with.leaves).unwrap_or_default(),
                     next: together.map(|with| with.handover.clone()),
                     routed: Metric::counter("weir_router_routed_total"),

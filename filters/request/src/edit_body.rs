@@ -3,14 +3,20 @@
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_wire::edit::{self, Edit};
 
-/// Makes `edits` in the request body that is held, of which `body_len` bytes are there, and corrects
-/// its `content-length` if it has one.
+use crate::Opening;
+
+/// Headers with a sum over the body as the client sent it (RFC 9530, RFC 3230, RFC 1864): a server that
+/// checks it would refuse an edited body.
+const SUMS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+
+/// Makes `edits` in the request body that is held, of which `body_len` bytes are there, corrects its
+/// `content-length` and removes sums over the body, if the request came with them.
 ///
 /// # Errors
 /// Edits that do not fit the body, or what the host says.
 pub fn edit_body<H: Host>(
     host: &H,
-    has_length: bool,
+    opening: &Opening,
     edits: &[Edit],
     body_len: usize,
 ) -> Result<(), HostError> {
@@ -20,8 +26,11 @@ pub fn edit_body<H: Host>(
     let length = body_len.saturating_sub(front.len()).saturating_add(edited.len());
     // A stale length would truncate the body upstream; a chunked request has none to correct. It
     // comes first, because a body that does not fit its length is worse than one not edited.
-    if has_length {
+    if opening.header("content-length").is_some() {
         host.set_header(HeaderMap::Request, "content-length", length.to_string().as_bytes())?;
+    }
+    for name in SUMS.into_iter().filter(|name| opening.header(name).is_some()) {
+        host.remove_header(HeaderMap::Request, name)?;
     }
     host.replace_body_front(Body::Request, front.len(), &edited)
 }

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use weir_host::hold::HoldProbe;
 use weir_host::tick::Ticker;
 use weir_wire::facts::Facts;
 
@@ -46,6 +47,8 @@ impl Handover {
 pub struct Together {
     /// Takes what one learns to the next.
     pub handover: Handover,
+    /// What any of them finds out about their plugin.
+    pub probe: HoldProbe,
     /// The tick of their root context.
     pub ticker: Ticker,
     /// What they leave in filter state.

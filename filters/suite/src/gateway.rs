@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
+use weir_host::hold::HoldProbe;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
@@ -66,9 +67,10 @@ impl<H: Host> Gateway<H> {
     /// Configures all filters; false, with the reason in the log, if one refuses.
     fn configure(&mut self, raw: &RawGateway) -> bool {
         let leaves = raw.leave_state.as_deref().unwrap_or(&Left::NAMES).into();
-        let (handover, ticker) = (Handover::default(), Ticker::new());
+        let ticker = Ticker::new();
+        let (handover, probe) = (Handover::default(), HoldProbe::new(&ticker));
         let asks_route = raw.policy_by_route.unwrap_or(true);
-        let together = Together { handover, ticker, leaves, asks_route };
+        let together = Together { handover, probe, ticker, leaves, asks_route };
         self.router.join(together.clone());
         self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
         let guarded = match (&mut self.guardrail, &raw.guardrail) {
@@ -172,6 +174,21 @@ mod tests {
         let body = String::from_utf8(host.body_now(Body::Request)).unwrap();
         assert!(body.contains("[GREETING]"), "{body}");
         assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
+    }
+
+    #[test]
+    fn holding_a_response_leaves_the_pickers_tick_alone() {
+        let host = FakeHost::new();
+        let rule = r#"{"rules":["pii"],"action":"redact","direction":"response"}"#;
+        let guardrail = format!(r#""guardrail":{{"policies":{{"default":{{"rules":[{rule}]}}}}}}"#);
+        let mut stream = chat(&host, &format!("{{{CONFIG},{guardrail}}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        host.set_tick_ms(50).unwrap();
+        host.set_header(HeaderMap::Response, "content-type", b"application/json").unwrap();
+        assert_eq!(stream.on_http_response_headers(1, false), Action::Pause);
+        host.set_body(Body::Response, b"{}");
+        stream.on_http_response_body(2, true);
+        assert_eq!(host.tick_ms(), 50);
     }
 
     #[test]

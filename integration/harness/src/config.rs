@@ -96,7 +96,8 @@ fn rewrite_modules(
             .rfind(|character| !is_path(character))
             .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
         let (before, path) = before.split_at(start);
-        let is_file = path.contains('/') || path.starts_with("weir_");
+        // What follows the colon of a URL is no file.
+        let is_file = path.contains('/') && !path.starts_with("//") || path.starts_with("weir_");
         if path.is_empty() || !is_file || after.starts_with(is_path) {
             rewritten.extend([before, path, SUFFIX]);
             continue;
@@ -125,6 +126,7 @@ mod tests {
             ("f: weir_endpoint_picker.wasm", "f: <endpoint-picker>"),
             ("type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", ""),
             ("name: envoy.wasm", ""),
+            ("uri: http://modules.test/suite.wasm", ""),
             ("é/a.wasm and /b.wasm", "<a> and <b>"),
         ];
         for (text, expected) in cases {

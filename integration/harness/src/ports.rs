@@ -62,7 +62,7 @@ impl Ports {
     }
 
     /// `text` with every well-known port replaced where it stands as a port: after `port_value:`,
-    /// `port:`, or directly after the colon of an address.
+    /// `port:` (also in JSON), or directly after the colon of an address.
     pub fn rewrite(&self, text: &str) -> String {
         let mut rewritten = String::with_capacity(text.len());
         let mut rest = text;
@@ -86,7 +86,8 @@ fn is_port_position(before: &str, after: &str) -> bool {
     let follows =
         !after.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '.' | '_'));
     let spaced = before.trim_end_matches(' ');
-    let named = spaced.ends_with("port_value:") || spaced.ends_with("port:");
+    let name = spaced.strip_suffix(':').map(|name| name.trim_end_matches('"'));
+    let named = name.is_some_and(|name| name.ends_with("port_value") || name.ends_with("port"));
     let host_before =
         |text: &str| text.ends_with(|last: char| last.is_alphanumeric() || last == ']');
     follows && (named || before.strip_suffix(':').is_some_and(host_before))
@@ -104,6 +105,7 @@ mod tests {
         let cases = [
             ("port_value: 9001}", "port_value: 1}"),
             ("port_value:9001", "port_value:1"),
+            (r#"{"port_value":9001}"#, r#"{"port_value":1}"#),
             ("- address: 127.0.0.1:9001\n", "- address: 127.0.0.1:1\n"),
             ("http://localhost:10000/v1", "http://localhost:22222/v1"),
             ("http://[::1]:9001", "http://[::1]:1"),

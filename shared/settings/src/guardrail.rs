@@ -87,6 +87,8 @@ pub struct GuardrailPolicy {
     pub policy: Arc<Policy>,
     /// Whether any rule looks at requests, and at responses.
     pub inspects: Inspects,
+    /// Whether a response may leave with other bytes than the replica's.
+    pub edits_responses: bool,
     /// Largest body that is held, in bytes.
     pub max_body_bytes: u64,
     /// What happens to requests for unknown paths.
@@ -140,6 +142,7 @@ fn compile(
         responses: policy.is_active(Direction::Response) || policy.pseudonymises(),
     };
     Ok(GuardrailPolicy {
+        edits_responses: policy.may_edit(Direction::Response),
         policy: Arc::new(policy),
         inspects,
         max_body_bytes: filter.max_body_bytes,

@@ -7,7 +7,7 @@ use weir_wire::error::ErrorReply;
 
 use super::{Phase, Stream};
 use crate::request::Exchange;
-use crate::response::{self, Opened, Response};
+use crate::response::{self, Form, Opened, Response};
 use crate::root::Shared;
 
 impl<H: Host> Stream<H> {
@@ -24,9 +24,16 @@ impl<H: Host> Stream<H> {
                 self.refuse(dialect, &error)
             }
             Ok(Opened::Inspected(response)) => {
-                let held = matches!(response, Response::Whole { .. });
+                let held = matches!(response, Response::Whole(_));
+                if held && shared.probe.is_missing() {
+                    return self.refuse(dialect, &ErrorReply::misconfigured());
+                }
                 self.phase = Phase::Answering(exchange, response);
-                if held { Action::Pause } else { Action::Continue }
+                if !held {
+                    return Action::Continue;
+                }
+                shared.probe.response_paused(&self.host, self.context_id);
+                Action::Pause
             }
             Err(error) => self.response_failed(shared, &exchange, error),
         }
@@ -51,13 +58,15 @@ impl<H: Host> Stream<H> {
 
     pub(super) fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Answering(exchange, Response::Whole { json, has_length }) => {
+            Phase::Answering(exchange, Response::Whole(form)) => {
+                if !shared.probe.is_missing() {
+                    shared.probe.body_arrived(&self.host);
+                }
                 if !end_of_stream && !exchange.is_too_large(size as u64) {
-                    let response = Response::Whole { json, has_length };
-                    self.phase = Phase::Answering(exchange, response);
+                    self.phase = Phase::Answering(exchange, Response::Whole(form));
                     return Action::Pause;
                 }
-                self.answer_whole(shared, exchange, (json, has_length))
+                self.answer_whole(shared, exchange, form)
             }
             Phase::Answering(exchange, Response::Stream { mut guard, mut took_ns }) => {
                 let host = &self.host;
@@ -86,12 +95,7 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    fn answer_whole(
-        &mut self,
-        shared: &Shared,
-        exchange: Box<Exchange>,
-        form: (bool, bool),
-    ) -> Action {
+    fn answer_whole(&mut self, shared: &Shared, exchange: Box<Exchange>, form: Form) -> Action {
         let [_, found] = &mut self.found;
         match response::inspect_whole(&self.host, shared, &exchange, form, found) {
             Ok(None) => {

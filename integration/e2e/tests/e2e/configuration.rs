@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use weir_harness::{HarnessError, Request};
 
+use crate::guardrail::REDACTING;
 use crate::stack::{LLAMA, Plan, Stack, chat, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,4 +160,25 @@ async fn assert_missing_option_is_an_error(stack: Stack) {
     assert!((1..=2).contains(&stack.stat("weir_router_misconfigured_total").await));
     assert_eq!(stack.send(Request::get("/v1/models")).await.status, 200);
     stack.assert_no_trap().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_option_is_an_error_for_the_response_to_a_get_too() {
+    let option = "                allow_on_headers_stop_iteration: true\n";
+    let unrouted = "- name: no-such-path\n                match: {prefix: /}\n                direct_response: {status: 404}\n";
+    for plan in Plan::guarding_both(REDACTING) {
+        let stack = plan
+            .replace(option, "")
+            .replace(unrouted, "- name: any\n                match: {prefix: /}\n                route: {cluster: llama}\n")
+            .start()
+            .await;
+        for _ in 0..4 {
+            let client = weir_harness::HttpClient::http1();
+            let reply = client.send(stack.envoy.clients(), Request::get("/metrics")).await.unwrap();
+            assert_eq!(reply.status, 500, "{}", reply.text());
+            assert_eq!(reply.json().unwrap()["error"]["code"], "gateway_misconfigured");
+        }
+        assert!(stack.envoy.log().contains("lacks `allow_on_headers"), "{}", stack.envoy.log());
+        stack.assert_no_trap().await;
+    }
 }

@@ -12,7 +12,9 @@
 
 mod bytes;
 mod clients;
+mod commands;
 mod configuration;
+mod digests;
 mod documents;
 mod errors;
 mod failures;
@@ -20,6 +22,7 @@ mod guardrail;
 mod guardrail_streams;
 mod headers;
 mod intake;
+mod istio;
 mod modules;
 mod placement;
 mod privacy;
@@ -27,3 +30,4 @@ mod routing;
 mod soak;
 mod stack;
 mod transport;
+mod unix_socket;

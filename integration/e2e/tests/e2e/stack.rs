@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_harness::{
-    Envoy, EnvoyConfig, EnvoyOptions, HarnessError, HttpClient, Reply, Request, Sidecar, fleet,
-    workspace,
+    Envoy, EnvoyConfig, EnvoyOptions, HarnessError, HttpClient, Ports, Reply, Request, Sidecar,
+    fleet, workspace,
 };
 use weir_replica::{Fleet, Settings, Timing};
 
@@ -69,10 +69,19 @@ impl Plan {
     }
 
     fn shipped(path: &str) -> Self {
-        let config = EnvoyConfig::from_file(path).unwrap();
+        Self::of(EnvoyConfig::from_file(path).unwrap())
+    }
+
+    /// A configuration with the ports and clusters of the shipped ones.
+    pub(crate) fn of(config: EnvoyConfig) -> Self {
         let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY).env("WEIR_HASH_KEY", KEY);
         let replicas = Settings { timing: Timing::instant(), ..Settings::default() };
         Self { config, options, replicas }
+    }
+
+    /// Which port stands for which.
+    pub(crate) fn ports(&self) -> &Ports {
+        self.config.ports()
     }
 
     /// The same with a piece of the shipped text replaced; it must occur.
@@ -201,9 +210,13 @@ impl Stack {
     /// Starts the sidecar with the shipped file and waits until it has pushed.
     pub(crate) async fn sidecar(&self) -> Sidecar {
         let path = workspace::file("envoy-config/sidecar.yaml");
-        let yaml = std::fs::read_to_string(path).unwrap();
+        self.sidecar_with(&std::fs::read_to_string(path).unwrap()).await
+    }
+
+    /// Starts the sidecar with `yaml` and waits until it has pushed.
+    pub(crate) async fn sidecar_with(&self, yaml: &str) -> Sidecar {
         let environment = [(KEY_VARIABLE, KEY)];
-        let mut sidecar = Sidecar::start(&yaml, self.envoy.ports(), &environment).await.unwrap();
+        let mut sidecar = Sidecar::start(yaml, self.envoy.ports(), &environment).await.unwrap();
         sidecar.wait_until_ready().await.unwrap();
         sidecar
     }

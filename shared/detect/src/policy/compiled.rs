@@ -145,6 +145,15 @@ impl Policy {
         self.selection(Direction::Response, false).has(Group::Leak)
     }
 
+    /// Whether anything that is found in `direction`, or cannot be read there, may change the bytes.
+    pub fn may_edit(&self, direction: Direction) -> bool {
+        let edits = |t: &Treatment| !t.shadow && t.action != Action::Flag;
+        let mut treatments = self.treatments.iter().flatten();
+        treatments.any(|t| t.direction.include(direction) && edits(t))
+            || (direction == Direction::Response && self.pseudonymises())
+            || [self.on_error, self.on_unscannable].contains(&OnTrouble::Block)
+    }
+
     /// Whether any rule ever looks in `direction`.
     pub fn is_active(&self, direction: Direction) -> bool {
         self.treatments.iter().flatten().any(|t| t.direction.include(direction))
