@@ -1,12 +1,12 @@
 //! The root of `root_id: gateway`: model-router, guardrail and endpoint-picker in one Envoy filter.
 
-use serde::Deserialize;
+use serde_json::Value;
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
 use weir_request::Handover;
-use weir_settings::plugin;
+use weir_settings::{SettingsError, plugin};
 
 use crate::chain::Chain;
 
@@ -14,19 +14,44 @@ use crate::chain::Chain;
 pub(crate) const ROOT_ID: &str = "gateway";
 
 /// Its configuration: that of each filter under the filter's name.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawGateway {
+struct Written {
     /// As for `root_id: model-router`.
-    model_router: serde_json::Value,
+    model_router: Value,
     /// As for `root_id: guardrail`; without it nothing is inspected.
-    guardrail: Option<serde_json::Value>,
+    guardrail: Option<Value>,
     /// As for `root_id: endpoint-picker`.
-    endpoint_picker: serde_json::Value,
+    endpoint_picker: Value,
     /// True to leave the facts of each request in filter state too, for Weir filters that follow in
     /// the chain. The picker in here does not need that.
-    #[serde(default)]
     leave_facts: bool,
+}
+
+impl Written {
+    fn read(configuration: &[u8]) -> Result<Self, SettingsError> {
+        let mut members = plugin::members(configuration)?;
+        let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
+        let missing = |name: &str| SettingsError::misfit(name, "is missing");
+        let written = Self {
+            model_router: take("model-router").ok_or_else(|| missing("model-router"))?,
+            guardrail: take("guardrail"),
+            endpoint_picker: take("endpoint-picker").ok_or_else(|| missing("endpoint-picker"))?,
+            leave_facts: match take("leave-facts") {
+                Some(Value::Bool(flag)) => flag,
+                None => false,
+                Some(other) => {
+                    let problem = "must be true or false";
+                    return Err(SettingsError::invalid("leave-facts", other, problem));
+                }
+            },
+        };
+        match members.keys().next() {
+            Some(other) => Err(SettingsError::misfit(
+                other,
+                "unknown field, expected `model-router`, `guardrail`, `endpoint-picker` or `leave-facts`",
+            )),
+            None => Ok(written),
+        }
+    }
 }
 
 pub(crate) struct Gateway<H: Host> {
@@ -44,7 +69,7 @@ impl<H: Host> Gateway<H> {
     }
 
     /// Configures all filters; false, with the reason in the log, if one refuses.
-    fn configure(&mut self, raw: &RawGateway) -> bool {
+    fn configure(&mut self, raw: &Written) -> bool {
         let handover = Handover::default();
         self.router.hand_over(handover.clone(), raw.leave_facts);
         self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
@@ -66,7 +91,7 @@ impl<H: Host> Context for Gateway<H> {}
 
 impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
-        let raw = plugin::read::<RawGateway>(&self.host.configuration(Config::Plugin));
+        let raw = Written::read(&self.host.configuration(Config::Plugin));
         match raw {
             Ok(raw) => self.configure(&raw),
             Err(error) => {
