@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::folding::Folding;
+use super::folding::{Folding, whole};
 use crate::policy::PolicyError;
 use crate::rule::RuleIndex;
 
@@ -22,6 +22,8 @@ pub(super) struct Dictionary {
     beginnings: Beginnings,
     /// Bytes of the longest text that a term matches.
     longest: usize,
+    /// Bytes of the longest folded term.
+    longest_folded: usize,
 }
 
 impl std::fmt::Debug for Dictionary {
@@ -44,12 +46,19 @@ impl Beginnings {
     /// 2¹⁸ bits, 32 KB: of ten thousand terms one in 26 other beginnings passes.
     const WORDS: usize = 4096;
 
-    /// Every way in which a text can begin that one of the terms matches, so that no letter of a
-    /// text has to be folded to look it up.
+    /// Every way in which a text can begin that one of the sorted terms matches, so that no letter of
+    /// a text has to be folded to look it up.
     fn of<'t>(terms: impl Iterator<Item = &'t str>, folding: &Folding) -> Self {
         let mut beginnings = Self { bits: vec![0; Self::WORDS], lengths: [false; BEGINNING + 1] };
+        let mut last = "";
         for term in terms {
-            folding.spellings(term, BEGINNING, &mut |beginning| beginnings.add(beginning));
+            // So many letters are as many bytes at least. Sorted terms begin alike one after another.
+            let end = term.char_indices().nth(BEGINNING).map_or(term.len(), |(end, _)| end);
+            let beginning = term.get(..end).unwrap_or(term);
+            if beginning == std::mem::replace(&mut last, beginning) {
+                continue;
+            }
+            folding.spellings(beginning, BEGINNING, &mut |beginning| beginnings.add(beginning));
         }
         beginnings
     }
@@ -98,12 +107,13 @@ impl Dictionary {
             return Err(PolicyError::new(format_args!("dictionaries"), problem));
         }
         let folding = Folding::of(terms.iter().map(|(term, _)| *term));
-        let beginnings = Beginnings::of(terms.iter().map(|(term, _)| *term), &folding);
         let longest = terms.iter().map(|(term, _)| folding.longest(term)).max().unwrap_or(0);
         let folded = |term: &str| folding.fold(term.as_bytes()).into_boxed_slice();
         let mut sorted: Vec<_> = terms.iter().map(|(term, rule)| (folded(term), *rule)).collect();
         sorted.sort_unstable();
-        Ok(Some(Self { sorted, folding, beginnings, longest }))
+        let beginnings = Beginnings::of(sorted.iter().map(|(term, _)| whole(term)), &folding);
+        let longest_folded = sorted.iter().map(|(term, _)| term.len()).max().unwrap_or(0);
+        Ok(Some(Self { sorted, folding, beginnings, longest, longest_folded }))
     }
 
     /// Takes every term from `at` on that later text can't change; answers where to go on.
@@ -127,7 +137,7 @@ impl Dictionary {
     /// Takes every term that stands at `start` and ends with a word.
     fn terms_at(&self, text: &[u8], start: usize, take: &mut impl FnMut(Range<usize>, RuleIndex)) {
         let rest = text.get(start..text.len().min(start + self.longest)).unwrap_or_default();
-        let folded = self.folding.fold(rest);
+        let folded = self.folding.fold_to(rest, self.longest_folded);
         let mut beginning = folded.as_slice();
         // The last term that is not after the text; terms that are beginnings of it are beginnings
         // of what both have in common.
@@ -157,7 +167,8 @@ impl Dictionary {
         let live = |start: &usize| {
             let rest = text.get(*start..).unwrap_or_default();
             let may_begin = rest.len() < BEGINNING || self.beginnings.may_begin(rest);
-            is_edge(text, *start) && may_begin && self.begins_term(&self.folding.fold(rest))
+            let folded = || self.folding.fold_to(rest, self.longest_folded + 1);
+            is_edge(text, *start) && may_begin && self.begins_term(&folded())
         };
         (from..text.len()).find(live).unwrap_or(text.len())
     }

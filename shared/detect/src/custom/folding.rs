@@ -47,19 +47,30 @@ impl Folding {
         entry.map_or(letter, |(_, folded)| *folded)
     }
 
-    /// What a text folds to. A letter that is cut at its end is dropped.
+    /// What a text folds to. A letter that is cut at its end may be dropped.
     pub(crate) fn fold(&self, text: &[u8]) -> Vec<u8> {
-        if self.letters.is_empty() || text.is_ascii() {
-            return text.to_ascii_lowercase();
+        self.fold_to(text, usize::MAX)
+    }
+
+    /// At least the first `most` bytes of what a text folds to, if it has so many.
+    pub(super) fn fold_to(&self, text: &[u8], most: usize) -> Vec<u8> {
+        let head = text.get(..most).unwrap_or(text);
+        if self.letters.is_empty() || head.is_ascii() {
+            return head.to_ascii_lowercase();
         }
-        let mut folded = String::with_capacity(text.len());
-        folded.extend(whole(text).chars().map(|letter| self.letter(letter)));
+        let mut folded = String::with_capacity(most.min(text.len()) + 4);
+        for letter in whole(text).chars() {
+            if folded.len() >= most {
+                break;
+            }
+            folded.push(self.letter(letter));
+        }
         folded.into_bytes()
     }
 
     /// How many bytes of `text` the first `length` bytes are that it folds to.
     pub(super) fn unfolded(&self, text: &[u8], length: usize) -> usize {
-        if self.letters.is_empty() || text.is_ascii() {
+        if self.letters.is_empty() || text.get(..length).is_some_and(<[u8]>::is_ascii) {
             return length;
         }
         let mut left = length;
@@ -116,7 +127,7 @@ fn spellings(letter: char) -> Vec<char> {
 }
 
 /// The text up to a letter that is cut off.
-fn whole(text: &[u8]) -> &str {
+pub(super) fn whole(text: &[u8]) -> &str {
     match std::str::from_utf8(text) {
         Ok(text) => text,
         Err(cut) => {
