@@ -30,7 +30,7 @@ impl Written {
     fn read(configuration: &[u8]) -> Result<Self, SettingsError> {
         let mut members = plugin::members(configuration)?;
         let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
-        let missing = |name: &str| SettingsError::misfit(name, "is missing");
+        let missing = |name: &str| SettingsError::misfit("", format!("missing field `{name}`"));
         let written = Self {
             model_router: take("model-router").ok_or_else(|| missing("model-router"))?,
             guardrail: take("guardrail"),
@@ -45,10 +45,11 @@ impl Written {
             },
         };
         match members.keys().next() {
-            Some(other) => Err(SettingsError::misfit(
-                other,
-                "unknown field, expected `model-router`, `guardrail`, `endpoint-picker` or `leave-facts`",
-            )),
+            Some(other) => {
+                let names = "`model-router`, `guardrail`, `endpoint-picker` or `leave-facts`";
+                let problem = format!("unknown field `{other}`, expected {names}");
+                Err(SettingsError::misfit("", problem))
+            }
             None => Ok(written),
         }
     }
@@ -170,6 +171,32 @@ mod tests {
         let body = String::from_utf8(host.body_now(Body::Request)).unwrap();
         assert!(body.contains("[GREETING]"), "{body}");
         assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
+    }
+
+    #[test]
+    fn a_mistake_is_refused_and_named_in_the_log() {
+        let strict = r#""guardrail":{"policies":{"strict":{"roles":["typo"]}}}"#;
+        for (config, expected) in [
+            ("{}".to_owned(), "weir.gateway: missing field `model-router`"),
+            (
+                format!("{{{CONFIG},\"guard\":{{}}}}"),
+                "weir.gateway: unknown field `guard`, expected",
+            ),
+            (
+                format!("{{{CONFIG},\"leave-facts\":1}}"),
+                "weir.gateway: leave-facts: 1 must be true or false",
+            ),
+            (
+                format!("{{{CONFIG},{strict}}}"),
+                "weir.guardrail: policies.strict.roles[0]: \"typo\" is no message role",
+            ),
+        ] {
+            let host = FakeHost::new();
+            host.set_configuration(Config::Plugin, config.as_bytes());
+            assert!(!Gateway::new(host.clone()).on_configure(0), "{config}");
+            let logs = format!("{:?}", host.logs()).replace("\\\"", "\"");
+            assert!(logs.contains(expected), "{logs}");
+        }
     }
 
     #[test]

@@ -43,8 +43,8 @@ impl Written {
         let routes = located::read("routes", routes)?;
         match members.keys().next() {
             Some(other) => {
-                let problem = "unknown field, expected `policies` or `routes`";
-                Err(SettingsError::misfit(other, problem))
+                let problem = format!("unknown field `{other}`, expected `policies` or `routes`");
+                Err(SettingsError::misfit("", problem))
             }
             None => Ok(Self { policies, routes }),
         }
@@ -159,7 +159,7 @@ mod tests {
         for (json, expected) in [
             (
                 r#"{"policies":{"a":1},"rutes":{}}"#,
-                "rutes: unknown field, expected `policies` or `routes`",
+                "unknown field `rutes`, expected `policies` or `routes`",
             ),
             (
                 r#"{"policies":{"a":"x"}}"#,
