@@ -17,7 +17,7 @@ pub(crate) enum CliError {
     /// Standard input or output failed.
     #[error("standard input or output: {0}")]
     Stream(#[from] std::io::Error),
-    /// A policy or table is no YAML of the expected shape.
+    /// A policy or table is no YAML, or not of the expected shape.
     #[error("{}: {reason}", path.display())]
     Yaml {
         /// The file.
@@ -25,6 +25,9 @@ pub(crate) enum CliError {
         /// Where and why.
         reason: String,
     },
+    /// The text to inspect is no text.
+    #[error("standard input: not UTF-8 from byte {0} on; Weir inspects text only")]
+    NotText(usize),
     /// A line of a data file is not a record.
     #[error("{}: line {line}: {reason}", path.display())]
     Record {
@@ -38,4 +41,16 @@ pub(crate) enum CliError {
     /// A result could not be written as JSON.
     #[error("result: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    /// Whether the reader of standard output has gone.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        let kind = match self {
+            Self::Stream(error) => Some(error.kind()),
+            Self::Json(error) => error.io_error_kind(),
+            _ => None,
+        };
+        kind == Some(std::io::ErrorKind::BrokenPipe)
+    }
 }

@@ -3,39 +3,88 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_saphyr::UserMessageFormatter;
 use weir_detect::Policy;
 
 use crate::error::CliError;
 
-/// The policy of a file, or the default one: one policy as it stands below `policies` in the
-/// filter's configuration, or such a configuration, of which the policy `name` is taken. The key of
-/// `hash` comes from the variable it names.
-pub(crate) fn policy(path: Option<&Path>, name: &str) -> Result<Arc<Policy>, CliError> {
-    let Some(path) = path else { return Ok(Arc::new(Policy::default())) };
-    let unusable = |reason: String| CliError::Yaml { path: path.to_owned(), reason };
-    let mut written = yaml::<Value>(path)?;
-    if let Some(policies) = written.get_mut("policies") {
-        let missing = || unusable(format!("policies: there is none named {name:?}"));
-        written = policies.get_mut(name).ok_or_else(missing)?.take();
+/// Which policy a command uses.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyFile {
+    /// Policy in YAML or JSON; without it the default policy applies.
+    ///
+    /// One policy as it stands below `policies` in the filter's configuration, or such a
+    /// configuration (what stands below `value:` of the guardrail in Envoy's). `weir rules` lists
+    /// the names that `rules` can use. The key of `hash` is read from the variable that
+    /// `hash_key_env` names.
+    #[arg(long = "policy", value_name = "FILE")]
+    path: Option<PathBuf>,
+    /// Which policy to take, where FILE is a filter's configuration with several [default: default].
+    #[arg(long = "policy-name", value_name = "NAME", requires = "path")]
+    name: Option<String>,
+}
+
+impl PolicyFile {
+    /// The policy of the file, or the default one.
+    pub(crate) fn load(&self) -> Result<Arc<Policy>, CliError> {
+        let Some(path) = &self.path else { return Ok(Arc::new(Policy::default())) };
+        let unusable = |reason: String| CliError::Yaml { path: path.clone(), reason };
+        let (field, written) = self.choose(yaml(path)?).map_err(unusable)?;
+        let variable = |name: &str| std::env::var_os(name).map(OsString::into_encoded_bytes);
+        let policy = weir_settings::guardrail::policy(&field, written, variable);
+        Ok(policy.map_err(|error| unusable(error.to_string()))?.policy)
     }
-    let configuration = serde_json::json!({"policies": {"default": written}}).to_string();
-    let variable = |name: &str| std::env::var_os(name).map(OsString::into_encoded_bytes);
-    let policies = weir_settings::guardrail::policies(configuration.as_bytes(), variable);
-    let policies = policies.map_err(|error| unusable(error.to_string()))?;
-    let policy = policies.select(None, None).map_err(|error| unusable(error.to_string()))?;
-    Ok(policy.policy.clone())
+
+    /// The policy that is meant, and where it stands in the file.
+    fn choose(&self, mut written: Value) -> Result<(String, Value), String> {
+        if written.get("static_resources").is_some() {
+            return Err("is a configuration of Envoy; put what stands below `value:` of the \
+                        guardrail into a file of its own"
+                .to_owned());
+        }
+        if written.is_null() {
+            return Err("is empty; `{}` is the default policy".to_owned());
+        }
+        let Some(policies) = written.get_mut("policies") else {
+            return match &self.name {
+                None => Ok((String::new(), written)),
+                Some(_) => Err("is one policy; --policy-name is for a configuration with \
+                                `policies`"
+                    .to_owned()),
+            };
+        };
+        let name = self.name.as_deref().unwrap_or("default");
+        let Some(policies) = policies.as_object_mut() else {
+            return Err("policies: must be members with names: `policies: {default: …}`".to_owned());
+        };
+        let Some(chosen) = policies.remove(name) else {
+            let names: Vec<_> = policies.keys().map(String::as_str).collect();
+            return Err(format!(
+                "policies: none is named {name:?}; there are: {} (--policy-name)",
+                names.join(", ")
+            ));
+        };
+        let known = |member: &&String| !["policies", "routes"].contains(&member.as_str());
+        match written.as_object().and_then(|members| members.keys().find(known)) {
+            Some(other) => Err(format!("{other}: stands beside `policies`; only `routes` can")),
+            None => Ok((format!("policies.{name}"), chosen)),
+        }
+    }
 }
 
 /// A YAML (or JSON) file as `T`.
 fn yaml<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
     let text = read(path)?;
-    serde_saphyr::from_str(&text)
-        .map_err(|error| CliError::Yaml { path: path.to_owned(), reason: error.to_string() })
+    serde_saphyr::from_str(&text).map_err(|error| {
+        let reason = error.without_snippet().render_with_formatter(&UserMessageFormatter);
+        CliError::Yaml { path: path.to_owned(), reason: format!("no YAML: {reason}") }
+    })
 }
 
 /// A file as text.

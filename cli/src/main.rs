@@ -1,4 +1,4 @@
-//! Check a config, try a policy, explain a pick: Weir without Envoy.
+//! Try a policy, list the rules, measure them: Weir without Envoy.
 
 mod commands;
 mod error;
@@ -11,9 +11,9 @@ use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
 
-/// Try Weir's rules without Envoy.
+/// Try a policy, list the rules, measure them: Weir without Envoy.
 #[derive(Debug, Parser)]
-#[command(name = "weir", version, about)]
+#[command(name = "weir", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,6 +24,8 @@ struct Cli {
 enum Command {
     /// Inspect text from standard input: findings and the redacted text.
     Scan(commands::scan::Scan),
+    /// List every rule: its names, and what the policy does about it.
+    Rules(commands::rules::Rules),
     /// Measure rules on labelled data.
     #[command(subcommand)]
     Eval(commands::eval::Eval),
@@ -32,6 +34,8 @@ enum Command {
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
+        // Whoever reads the output has read enough, as `head` does.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("weir: {error}");
             ExitCode::from(2)
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Scan(scan) => scan.run(),
+        Command::Rules(rules) => rules.run(),
         Command::Eval(eval) => eval.run(),
     }
 }

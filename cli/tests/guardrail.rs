@@ -137,7 +137,7 @@ fn errors_in_data_name_the_line_and_show_no_text() {
     let data = file(
         folder.path(),
         "data.jsonl",
-        "{\"text\": \"ok\"}\n{\"text\": 7, \"secret\": \"hunter2\"}\n",
+        "{\"text\": \"ok\", \"label\": \"x\"}\n{\"text\": 7, \"secret\": \"hunter2\"}\n",
     );
     let run = weir(&["eval", "guardrail", "--data", &data], "");
     let message = String::from_utf8(run.stderr).unwrap();

@@ -1,5 +1,6 @@
 //! `weir eval`: rules measured on labelled data.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use weir_detect::{Direction, Finding, Group, Policy};
 
 use crate::error::CliError;
-use crate::guardrail::{self, EntityNames};
+use crate::guardrail::{self, EntityNames, PolicyFile};
 use crate::report::{Report, Span, Tally};
 
 /// What to measure.
@@ -29,14 +30,16 @@ impl Eval {
 
 /// Arguments of `weir eval guardrail`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+`weir rules` lists the entity types that there are.
+Exit code: 0, whatever the rates are, or 2 for an error.")]
 pub(crate) struct Guardrail {
-    /// Policy in YAML; without it the default policy applies.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// Which policy to take, where FILE is a filter's configuration with several.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    policy_name: String,
+    #[command(flatten)]
+    policy: PolicyFile,
     /// Records, one JSON object a line: `text` with `spans` or with `label`.
+    ///
+    /// `spans` is a list of `{"start": 9, "end": 24, "type": "EMAIL"}`, counted in characters;
+    /// `label` is any word, counted by `group` if the record has one.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Writes the result as JSON.
@@ -79,7 +82,7 @@ struct RecordSpan {
 
 impl Guardrail {
     fn run(&self) -> Result<ExitCode, CliError> {
-        let policy = guardrail::policy(self.policy.as_deref(), &self.policy_name)?;
+        let policy = self.policy.load()?;
         let names = EntityNames::load(self.entities.as_deref())?;
         let records = records(&self.data)?;
         let mut tally = Tally::new(self.matching);
@@ -96,7 +99,7 @@ impl Guardrail {
     }
 
     fn write(&self, report: &Report) -> Result<(), CliError> {
-        print!("{report}");
+        write!(std::io::stdout().lock(), "{report}")?;
         let Some(path) = &self.json else { return Ok(()) };
         let json = serde_json::to_vec_pretty(report)?;
         std::fs::write(path, json).map_err(|source| CliError::File { path: path.clone(), source })
@@ -112,15 +115,48 @@ fn scan(policy: &Policy, text: &str) -> Vec<Finding> {
 fn records(path: &Path) -> Result<Vec<Record>, CliError> {
     let text = guardrail::read(path)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
+    let records: Vec<_> = lines
         .map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| CliError::Record {
-                path: path.to_owned(),
-                line: number + 1,
-                reason: format!("{:?} at column {}", error.classify(), error.column()),
-            })
+            let fail =
+                |reason| CliError::Record { path: path.to_owned(), line: number + 1, reason };
+            let record = serde_json::from_str(line).map_err(|error| fail(no_record(&error)))?;
+            check(&record).map_err(fail)?;
+            Ok(record)
         })
-        .collect()
+        .collect::<Result<_, CliError>>()?;
+    if records.is_empty() {
+        let reason = "holds no record".to_owned();
+        return Err(CliError::Record { path: path.to_owned(), line: 1, reason });
+    }
+    Ok(records)
+}
+
+/// Why a line is no record. What serde says could show its text.
+fn no_record(error: &serde_json::Error) -> String {
+    let column = error.column();
+    if error.is_data() {
+        return format!(
+            "needs `text` in quotes, and `spans`, a list of {{\"start\": 9, \"end\": 24, \"type\": \"EMAIL\"}}, or `label` in quotes (read up to column {column})"
+        );
+    }
+    format!("is no JSON (column {column}); each line must be one object")
+}
+
+/// What is wrong with a record that can be read.
+fn check(record: &Record) -> Result<(), String> {
+    if record.spans.is_none() && record.label.is_none() {
+        return Err("has neither `spans` nor `label`, so it says nothing about its text".to_owned());
+    }
+    let characters = record.text.chars().count();
+    for (at, span) in record.spans.iter().flatten().enumerate() {
+        let RecordSpan { start, end, .. } = span;
+        if start >= end || *end > characters {
+            return Err(format!(
+                "spans[{at}]: {start} to {end} is no stretch of the text's {characters} characters"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn count(tally: &mut Tally, names: &EntityNames, record: &Record, findings: &[Finding]) {

@@ -1,4 +1,5 @@
 //! One module for each subcommand.
 
 pub(crate) mod eval;
+pub(crate) mod rules;
 pub(crate) mod scan;

@@ -1,7 +1,6 @@
 //! `weir scan`: what a policy finds in a text and makes of it.
 
 use std::io::{IsTerminal, Read, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -9,21 +8,21 @@ use serde::Serialize;
 use weir_detect::{Action, Direction, Inspection, Pseudonyms, apply};
 
 use crate::error::CliError;
-use crate::guardrail;
+use crate::guardrail::PolicyFile;
 
 /// Arguments of `weir scan`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+`weir rules` lists the rules, groups and entity types that findings and policies name. The `start` and
+`end` of a finding are bytes of the text.
+Exit code: 0, or 1 where the policy blocks the text, or 2 for an error.")]
 pub(crate) struct Scan {
-    /// Policy in YAML; without it the default policy applies.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// Which policy to take, where FILE is a filter's configuration with several.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    policy_name: String,
+    #[command(flatten)]
+    policy: PolicyFile,
     /// Which way the text goes.
     #[arg(long, value_enum, default_value_t = Way::Request)]
     direction: Way,
-    /// JSON also on a terminal.
+    /// JSON also on a terminal; into a pipe or file it always is.
     #[arg(long)]
     json: bool,
 }
@@ -69,10 +68,8 @@ struct ScanReport<'f> {
 impl Scan {
     /// Reads standard input, writes the result; exit code 1 says that the policy blocks.
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
-        let policy = guardrail::policy(self.policy.as_deref(), &self.policy_name)?;
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
+        let policy = self.policy.load()?;
+        let text = input()?;
         let inspection = policy.inspect(&text, self.direction.into(), &mut Pseudonyms::default());
         let mut out = std::io::stdout().lock();
         if self.json || !out.is_terminal() {
@@ -83,6 +80,17 @@ impl Scan {
         }
         Ok(if inspection.blocked { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
+}
+
+/// Standard input.
+fn input() -> Result<String, CliError> {
+    let mut stdin = std::io::stdin().lock();
+    if stdin.is_terminal() {
+        eprintln!("weir: reads the text from here; Ctrl-D on a line of its own ends it");
+    }
+    let mut bytes = Vec::new();
+    stdin.read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| CliError::NotText(error.utf8_error().valid_up_to()))
 }
 
 fn report<'f>(text: &str, inspection: &'f Inspection) -> ScanReport<'f> {

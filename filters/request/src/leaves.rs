@@ -1,10 +1,7 @@
 //! What filters leave in filter state.
 
-use serde::Deserialize;
-
 /// One piece of filter state that a request leaves; `wasm.weir.NAME` in access logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     /// `weir.facts`: what the body says, encoded, for Weir filters that follow in the chain.
     Facts,
@@ -19,6 +16,17 @@ pub enum Left {
 impl Left {
     /// What filters leave that stand alone: later ones may need all of it.
     pub const ALL: [Self; 4] = [Self::Facts, Self::Model, Self::Pool, Self::Endpoint];
+    /// The one that a configuration calls so.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "facts" => Some(Self::Facts),
+            "model" => Some(Self::Model),
+            "pool" => Some(Self::Pool),
+            "endpoint" => Some(Self::Endpoint),
+            _ => None,
+        }
+    }
+
     /// What access logs may want.
     pub const NAMES: [Self; 3] = [Self::Model, Self::Pool, Self::Endpoint];
 }

@@ -1,54 +1,18 @@
 //! The root of `root_id: gateway`: model-router, guardrail and endpoint-picker in one Envoy filter.
 
-use serde::Deserialize;
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
 use weir_host::hold::HoldProbe;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
-use weir_request::{Handover, Left, Together};
-use weir_settings::plugin;
-use weir_settings::policies::DEFAULT;
+use weir_request::{Handover, Together};
 
 use crate::chain::Chain;
+use crate::written::Written;
 
 /// `root_id` of this filter.
 pub(crate) const ROOT_ID: &str = "gateway";
-
-/// Its configuration: that of each filter under the filter's name.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawGateway {
-    /// As for `root_id: model-router`.
-    model_router: serde_json::Value,
-    /// As for `root_id: guardrail`; without it nothing is inspected.
-    guardrail: Option<serde_json::Value>,
-    /// As for `root_id: endpoint-picker`.
-    endpoint_picker: serde_json::Value,
-    /// What each request leaves in filter state; by default what access logs may want. Weir filters
-    /// that follow in the chain need `facts`; the ones in here need nothing.
-    leave_state: Option<Vec<Left>>,
-    /// False where every route has the policy `default`: Envoy is not asked for the route's then.
-    policy_by_route: Option<bool>,
-}
-
-const CONTRADICTION: &str = "weir.gateway: `policy-by-route: false` goes with the policy `default` alone: \
-     remove it, or the other policies and `routes`";
-
-impl RawGateway {
-    /// Whether there are policies that no route could choose.
-    fn contradicts_itself(&self) -> bool {
-        let parts =
-            [Some(&self.model_router), self.guardrail.as_ref(), Some(&self.endpoint_picker)];
-        let chooses = |part: &serde_json::Value| {
-            let policies = part.get("policies").and_then(serde_json::Value::as_object);
-            part.get("routes").is_some()
-                || policies.is_some_and(|all| all.keys().any(|name| name != DEFAULT))
-        };
-        self.policy_by_route == Some(false) && parts.into_iter().flatten().any(chooses)
-    }
-}
 
 pub(crate) struct Gateway<H: Host> {
     host: H,
@@ -65,11 +29,10 @@ impl<H: Host> Gateway<H> {
     }
 
     /// Configures all filters; false, with the reason in the log, if one refuses.
-    fn configure(&mut self, raw: &RawGateway) -> bool {
-        let leaves = raw.leave_state.as_deref().unwrap_or(&Left::NAMES).into();
+    fn configure(&mut self, raw: &Written) -> bool {
         let ticker = Ticker::new();
         let (handover, probe) = (Handover::default(), HoldProbe::new(&ticker));
-        let asks_route = raw.policy_by_route.unwrap_or(true);
+        let (leaves, asks_route) = (raw.leaves, raw.asks_route);
         let together = Together { handover, probe, ticker, leaves, asks_route };
         self.router.join(together.clone());
         self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
@@ -91,12 +54,8 @@ impl<H: Host> Context for Gateway<H> {}
 
 impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
-        let raw = plugin::read::<RawGateway>(&self.host.configuration(Config::Plugin));
+        let raw = Written::read(&self.host.configuration(Config::Plugin));
         match raw {
-            Ok(raw) if raw.contradicts_itself() => {
-                self.host.log(LogLevel::Error, CONTRADICTION);
-                false
-            }
             Ok(raw) => self.configure(&raw),
             Err(error) => {
                 self.host.log(LogLevel::Error, &format!("weir.gateway: {error}"));

@@ -5,6 +5,7 @@
 
 mod chain;
 mod gateway;
+mod written;
 
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;

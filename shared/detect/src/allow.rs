@@ -3,13 +3,14 @@
 use hashbrown::HashSet;
 use regex_automata::{Anchored, Input};
 
-use crate::custom::{Engine, Memory};
+use crate::custom::{Engine, Folding, Memory};
 use crate::hash::FixedHasher;
 
 /// Compiled allow lists.
 #[derive(Debug, Default)]
 pub(crate) struct Allowed {
     exact: HashSet<Vec<u8>, FixedHasher>,
+    folding: Folding,
     patterns: Vec<Engine>,
     domains: Vec<Vec<u8>>,
 }
@@ -18,8 +19,10 @@ impl Allowed {
     /// Values (case-insensitive), whole-match patterns, and domains with their subdomains.
     pub(crate) fn new(exact: &[String], patterns: Vec<Engine>, domains: &[String]) -> Self {
         let lower = |text: &String| text.trim_start_matches("*.").to_ascii_lowercase().into_bytes();
+        let folding = Folding::of(exact.iter().map(String::as_str));
         Self {
-            exact: exact.iter().map(|text| text.to_ascii_lowercase().into_bytes()).collect(),
+            exact: exact.iter().map(|text| folding.fold(text.as_bytes())).collect(),
+            folding,
             patterns,
             domains: domains.iter().map(lower).collect(),
         }
@@ -30,7 +33,7 @@ impl Allowed {
         if self.exact.is_empty() && self.patterns.is_empty() && self.domains.is_empty() {
             return false;
         }
-        self.exact.contains(&text.to_ascii_lowercase())
+        self.exact.contains(&self.folding.fold(text))
             || self.patterns.iter().any(|pattern| matches_whole(pattern, text))
             || self.domains.iter().any(|domain| is_at(text, domain))
     }

@@ -5,6 +5,8 @@
 
 mod dictionary;
 mod engine;
+mod folding;
+mod names;
 mod pattern;
 
 use std::borrow::Cow;
@@ -14,8 +16,9 @@ use dictionary::Dictionary;
 use pattern::{Liveness, Pattern};
 
 pub(crate) use engine::{Engine, Memory};
+pub(crate) use folding::Folding;
 
-use crate::policy::{PolicyError, RawDictionary, RawRegex};
+use crate::policy::{PolicyError, RawDictionary, RawRegex, check};
 use crate::rule::{BuiltIn, Group, Rule, RuleIndex};
 use crate::scan::Candidate;
 use crate::scanner::Selection;
@@ -30,40 +33,48 @@ pub(crate) struct Custom {
 
 impl Custom {
     /// Compiles everything.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn compile(
         regexes: &[RawRegex],
         dictionaries: &[RawDictionary],
     ) -> Result<Self, PolicyError> {
         let mut custom = Self::default();
-        for raw in regexes {
-            let rule = custom.add("regexes.confidence", &raw.id, &raw.entity, raw.confidence)?;
-            let fail =
-                |reason| PolicyError::Pattern { field: "regexes", id: raw.id.clone(), reason };
+        for (at, raw) in regexes.iter().enumerate() {
+            let field = format!("regexes[{at}]");
+            let rule = custom.add(&field, &raw.id, &raw.entity, raw.confidence)?;
+            let fail = |reason: String| {
+                PolicyError::new(format_args!("{field}.pattern"), format_args!("{reason}"))
+            };
             custom.regexes.push(Pattern::compile(rule, &raw.pattern).map_err(fail)?);
         }
         let mut terms = Vec::new();
-        for raw in dictionaries {
-            let rule =
-                custom.add("dictionaries.confidence", &raw.id, &raw.entity, raw.confidence)?;
-            terms.extend(raw.terms.iter().map(|term| (term.as_str(), rule, raw.id.as_str())));
+        for (at, raw) in dictionaries.iter().enumerate() {
+            let field = format!("dictionaries[{at}]");
+            let rule = custom.add(&field, &raw.id, &raw.entity, raw.confidence)?;
+            names::terms(&field, &raw.terms)?;
+            terms.extend(raw.terms.iter().map(|term| (term.as_str(), rule)));
         }
         custom.dictionary = Dictionary::compile(&terms)?;
         Ok(custom)
     }
 
+    /// Adds a rule; `field` is the path of its entry.
+    #[cold]
+    #[inline(never)]
     fn add(
         &mut self,
-        field: &'static str,
+        field: &str,
         id: &str,
         entity: &str,
         confidence: f32,
     ) -> Result<RuleIndex, PolicyError> {
-        if !(0.0..=1.0).contains(&confidence) {
-            return Err(PolicyError::Confidence { field, value: confidence.to_string() });
-        }
+        names::id(field, id, &self.rules)?;
+        names::entity(field, entity)?;
+        check::confidence(format_args!("{field}.confidence"), confidence)?;
         let index = BuiltIn::COUNT + self.rules.len();
         self.rules.push(Arc::new(Rule {
-            id: Cow::Owned(format!("custom.{id}")),
+            id: Cow::Owned(format!("{}{id}", names::PREFIX)),
             entity: Cow::Owned(entity.to_owned()),
             group: Group::Custom,
             confidence,

@@ -39,8 +39,8 @@ mod validate;
 
 pub use leak::SystemPrompt;
 pub use policy::{
-    Action, Allow, Direction, Directions, OnTrouble, Policy, PolicyError, RawDictionary, RawPolicy,
-    RawRegex, RawRule, Treatment,
+    Action, Allow, Direction, Directions, OnTrouble, Policy, PolicyError, ROLES, RawDictionary,
+    RawPolicy, RawRegex, RawRule, Treatment,
 };
 pub use redact::{
     Applied, Edit, Inspection, Inspector, Pseudonyms, Released, Restorer, Surroundings, apply,

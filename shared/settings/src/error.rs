@@ -3,9 +3,18 @@
 /// A configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// Not JSON, a field that does not exist, a field that is missing, or a value of another kind.
+    /// Not JSON, nor a Struct.
     #[error("cannot read the configuration: {0}")]
     Syntax(String),
+    /// A field that does not exist or is missing, a value of another kind, a policy's mistake.
+    #[error("{field}{}{problem}", if field.is_empty() { "" } else { ": " })]
+    Misfit {
+        /// Path of the field, as in the configuration: `policies.strict.rules[2].action`. Empty for
+        /// the whole of it.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A value that is of the right kind but makes no sense.
     #[error("{field}: {value} {problem}")]
     Invalid {
@@ -19,6 +28,11 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
+    /// A [`SettingsError::Misfit`].
+    pub fn misfit(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Misfit { field: field.into(), problem: problem.into() }
+    }
+
     /// An [`SettingsError::Invalid`].
     pub fn invalid(
         field: impl Into<String>,

@@ -6,20 +6,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use weir_detect::{Direction, Policy, RawPolicy};
 
-use crate::{Policies, SettingsError};
+use crate::{Policies, SettingsError, located};
 
 /// Largest body that is held, in bytes, where a policy does not say: what model-router takes.
 const DEFAULT_MAX_BODY_BYTES: u64 = crate::model_router::DEFAULT_MAX_BODY_BYTES;
 
 /// Shortest key of `hash`, in bytes, as for the signatures of snapshots.
 const MIN_KEY_BYTES: usize = 16;
-
-/// One policy as written: the members of [`RawPolicy`], and of the filter itself.
-#[derive(Debug)]
-pub struct RawGuardrail {
-    filter: RawFilter,
-    policy: RawPolicy,
-}
 
 /// What the filter itself is told.
 #[derive(Debug, Deserialize)]
@@ -50,35 +43,6 @@ pub enum UnknownPaths {
 
 /// The members of [`RawFilter`].
 const OWN: [&str; 2] = ["max_body_bytes", "unknown_paths"];
-
-impl<'de> Deserialize<'de> for RawGuardrail {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut members = Map::deserialize(deserializer)?;
-        let own = OWN.into_iter().filter_map(|name| members.remove_entry(name)).collect();
-        let filter =
-            serde_json::from_value(Value::Object(own)).map_err(serde::de::Error::custom)?;
-        fractions(&mut members);
-        let policy =
-            serde_json::from_value(Value::Object(members)).map_err(serde::de::Error::custom)?;
-        Ok(Self { filter, policy })
-    }
-}
-
-/// Envoy hands a fraction over as a string: see [`crate::plugin`].
-fn fractions(members: &mut Map<String, Value>) {
-    let lists = ["rules", "regexes", "dictionaries"];
-    let entries = members.iter_mut().filter(|(name, _)| lists.contains(&name.as_str()));
-    let entries = entries.filter_map(|(_, list)| list.as_array_mut()).flatten();
-    for entry in entries.filter_map(Value::as_object_mut) {
-        for name in ["min_confidence", "confidence"] {
-            let Some(value) = entry.get_mut(name) else { continue };
-            let number = value.as_str().and_then(|text| text.parse::<f64>().ok());
-            if let Some(number) = number.and_then(serde_json::Number::from_f64) {
-                *value = Value::Number(number);
-            }
-        }
-    }
-}
 
 /// One compiled policy.
 #[derive(Debug)]
@@ -113,27 +77,40 @@ pub fn policies(
     json: &[u8],
     variable: impl Fn(&str) -> Option<Vec<u8>>,
 ) -> Result<Policies<GuardrailPolicy>, SettingsError> {
-    Policies::from_json(json, |field, raw| compile(field, raw, &variable))
+    Policies::from_values(json, |field, written| policy(field, written, &variable))
 }
 
-fn compile(
+/// Reads one policy, which stands at `field`; that is empty where it stands for itself.
+///
+/// # Errors
+/// As [`policies`].
+pub fn policy(
     field: &str,
-    raw: RawGuardrail,
+    written: Value,
     variable: impl Fn(&str) -> Option<Vec<u8>>,
 ) -> Result<GuardrailPolicy, SettingsError> {
-    let RawGuardrail { filter, policy } = raw;
+    let (filter, policy) = members(field, written)?;
+    let path = |member: &str| match field {
+        "" => member.to_owned(),
+        field => format!("{field}.{member}"),
+    };
+    if filter.max_body_bytes == 0 {
+        return Err(SettingsError::invalid(path("max_body_bytes"), 0, "must be at least 1"));
+    }
     let hashes = policy.rules.iter().any(|rule| rule.action == weir_detect::Action::Hash);
     if hashes && policy.hash_key_env.is_none() {
         let problem = "is needed by the action `hash`: the name of a variable with its key";
-        return Err(SettingsError::invalid(format!("{field}.hash_key_env"), "(none)", problem));
+        return Err(SettingsError::invalid(path("hash_key_env"), "(none)", problem));
     }
-    let invalid =
-        |error: weir_detect::PolicyError| SettingsError::Syntax(format!("{field}.{error}"));
+    let invalid = |error: weir_detect::PolicyError| SettingsError::Misfit {
+        field: path(&error.field),
+        problem: error.problem,
+    };
     let mut policy = Policy::try_from(policy).map_err(invalid)?;
     if let Some(name) = policy.hash_key_env.clone() {
         let key = variable(&name).filter(|key| key.len() >= MIN_KEY_BYTES).ok_or_else(|| {
             let problem = "is not set, or has less than 16 bytes; in Envoy, name it in vm_config.environment_variables, too";
-            SettingsError::invalid(format!("{field}.hash_key_env"), &name, problem)
+            SettingsError::invalid(path("hash_key_env"), &name, problem)
         })?;
         policy = policy.with_hash_key(&key);
     }
@@ -148,6 +125,26 @@ fn compile(
         max_body_bytes: filter.max_body_bytes,
         unknown_paths: filter.unknown_paths,
     })
+}
+
+/// The members of the filter, and those of [`RawPolicy`], which stand side by side.
+fn members(field: &str, written: Value) -> Result<(RawFilter, RawPolicy), SettingsError> {
+    let mut own = Map::new();
+    let mut written = written;
+    if let Value::Object(members) = &mut written {
+        own.extend(OWN.into_iter().filter_map(|name| members.remove_entry(name)));
+    }
+    let policy = located::read(field, written).map_err(|mut error| {
+        if let SettingsError::Misfit { field: at, problem } = &mut error
+            && at == field
+            && problem.starts_with("unknown field")
+        {
+            // The list of those that there are goes on with the filter's.
+            OWN.iter().for_each(|name| problem.push_str(&format!(", `{name}`")));
+        }
+        error
+    })?;
+    Ok((located::read(field, Value::Object(own))?, policy))
 }
 
 #[cfg(test)]
@@ -188,17 +185,79 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_with_the_field() {
+    fn mistakes_are_named_with_their_place() {
+        let rule = |members: &str| {
+            format!(r#"{{"rules":[{{"rules":["pii"],"action":"flag"}},{{{members}}}]}}"#)
+        };
+        let actions = "one of `flag`, `redact`, `mask`, `hash`, `pseudonymise`, `block`";
         for (policy, expected) in [
-            (r#"{"hash_key_env":"NONE"}"#, "policies.default.hash_key_env"),
-            (r#"{"rules":[{"rules":["pii"],"action":"hash"}]}"#, "policies.default.hash_key_env"),
-            (r#"{"rules":[{"rules":["nosuch"],"action":"redact"}]}"#, "nosuch"),
-            (r#"{"colour":"red"}"#, "colour"),
-            (r#"{"unknown_paths":"drop"}"#, "drop"),
+            (
+                rule(r#""rules":["pii"],"action":"delete""#),
+                format!("policies.strict.rules[1].action: unknown variant `delete`, expected {actions}"),
+            ),
+            (rule(r#""rules":["pii"]"#), "policies.strict.rules[1]: missing field `action`".to_owned()),
+            (
+                rule(r#""rules":"pii","action":"flag""#),
+                "policies.strict.rules[1].rules: found string \"pii\", expected a list".to_owned(),
+            ),
+            (
+                rule(r#""rules":["pii"],"action":"flag","min_confidence":"2""#),
+                "policies.strict.rules[1].min_confidence: 2 is outside 0 to 1".to_owned(),
+            ),
+            (
+                rule(r#""rules":["pii"],"action":"flag","roles":["typo"]"#),
+                "policies.strict.rules[1].roles[0]: \"typo\" is no message role; the roles are user, assistant, system, developer, tool, function, model".to_owned(),
+            ),
+            (
+                rule(r#""rules":["pii"],"action":"hash""#),
+                "policies.strict.hash_key_env: (none) is needed by the action `hash`: the name of a variable with its key".to_owned(),
+            ),
+            (
+                r#"{"dictionaries":[{"id":"d","entity":"D","terms":["a",7]}]}"#.to_owned(),
+                "policies.strict.dictionaries[0].terms[1]: found integer `7`, expected a string".to_owned(),
+            ),
+            (
+                r#"{"unknown_paths":"drop"}"#.to_owned(),
+                "policies.strict.unknown_paths: unknown variant `drop`, expected `inspect` or `pass`".to_owned(),
+            ),
+            (
+                r#"{"max_body_bytes":0}"#.to_owned(),
+                "policies.strict.max_body_bytes: 0 must be at least 1".to_owned(),
+            ),
+            ("null".to_owned(), "policies.strict: found nothing, expected a policy".to_owned()),
         ] {
-            let error = read(policy).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
+            let json = format!(r#"{{"policies":{{"default":{{}},"strict":{policy}}}}}"#);
+            let error = policies(json.as_bytes(), |_| None).unwrap_err().to_string();
+            assert_eq!(error, expected, "{policy}");
         }
+    }
+
+    #[test]
+    fn an_unknown_member_is_answered_with_all_that_there_are() {
+        let error = read(r#"{"max_body":1}"#).unwrap_err().to_string();
+        assert!(
+            error
+                .starts_with("policies.default: unknown field `max_body`, expected one of `rules`")
+        );
+        assert!(error.ends_with("`hash_key_env`, `max_body_bytes`, `unknown_paths`"), "{error}");
+    }
+
+    #[test]
+    fn the_key_of_hash_has_to_be_there() {
+        let error = read(r#"{"hash_key_env":"NONE"}"#).unwrap_err().to_string();
+        assert!(error.starts_with("policies.default.hash_key_env: NONE is not set"), "{error}");
         assert!(read(r#"{"hash_key_env":"KEY"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_policy_that_stands_for_itself_has_places_of_its_own() {
+        let read = |written| policy("", written, |_| None).unwrap_err().to_string();
+        let rules = serde_json::json!({"rules": [{"rules": ["nosuch"], "action": "flag"}]});
+        assert!(read(rules).starts_with("rules[0].rules[0]: \"nosuch\" is no group"));
+        assert_eq!(
+            read(serde_json::json!({"roles": 1})),
+            "roles: found integer `1`, expected a list"
+        );
+        assert!(read(serde_json::json!({"colour": 1})).starts_with("unknown field `colour`"));
     }
 }

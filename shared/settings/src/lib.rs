@@ -11,6 +11,7 @@ pub mod endpoint_picker;
 pub mod error;
 pub mod guardrail;
 pub mod intake;
+mod located;
 pub mod model_router;
 pub mod plugin;
 pub mod policies;

@@ -5,14 +5,14 @@
 //! the string, which then has to be JSON. Both are read.
 //!
 //! Envoy's YAML reader makes numbers of integers only: `0.5` arrives as the string `"0.5"`, so a
-//! setting that is a fraction must accept both.
+//! setting that is a fraction accepts both.
 
 use prost::Message;
 use prost_types::value::Kind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-use crate::SettingsError;
+use crate::{SettingsError, located};
 
 /// Deepest nesting of a configuration; the filters' own have five levels.
 const MAX_DEPTH: u32 = 32;
@@ -20,18 +20,30 @@ const MAX_DEPTH: u32 = 32;
 /// Reads a configuration in either form.
 ///
 /// # Errors
-/// [`SettingsError::Syntax`] if the bytes are of neither form, or do not fit `T`.
+/// [`SettingsError::Syntax`] if the bytes are of neither form, [`SettingsError::Misfit`] with the
+/// place of what does not fit `T`.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SettingsError> {
+    located::read("", value_of(bytes)?)
+}
+
+/// The members of a configuration in either form.
+///
+/// # Errors
+/// [`SettingsError::Syntax`] if the bytes are of neither form, or no members with names.
+pub fn members(bytes: &[u8]) -> Result<Map<String, Value>, SettingsError> {
+    match value_of(bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(SettingsError::misfit("", "must be members: `{…}`")),
+    }
+}
+
+fn value_of(bytes: &[u8]) -> Result<Value, SettingsError> {
     // A Struct starts with a line break (the tag of its only field), so JSON has to be tried first.
-    let value = match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) => value,
-        Err(not_json) => {
-            let written = prost_types::Struct::decode(bytes);
-            let written = written.map_err(|_| SettingsError::from(not_json))?;
-            object(written, MAX_DEPTH)?
-        }
-    };
-    Ok(serde_json::from_value(value)?)
+    serde_json::from_slice::<Value>(bytes).or_else(|not_json| {
+        let written = prost_types::Struct::decode(bytes);
+        let written = written.map_err(|_| SettingsError::from(not_json))?;
+        object(written, MAX_DEPTH)
+    })
 }
 
 fn object(written: prost_types::Struct, depth: u32) -> Result<Value, SettingsError> {
@@ -100,8 +112,8 @@ mod tests {
         let value = json!({"a": {"b": [1, "x", true, null, 1.5, -3]}, "limit": 16_777_216});
         let text = format!("\n {value}");
         let bytes = as_struct(&value).encode_to_vec();
-        assert_eq!(read::<Value>(text.as_bytes()).unwrap(), value);
-        assert_eq!(read::<Value>(&bytes).unwrap(), value);
+        assert_eq!(value_of(text.as_bytes()).unwrap(), value);
+        assert_eq!(value_of(&bytes).unwrap(), value);
     }
 
     #[test]
@@ -117,12 +129,12 @@ mod tests {
     #[test]
     fn what_is_neither_is_an_error_and_so_is_endless_nesting() {
         for bytes in [&b"{\"a\":"[..], b"\xff\xff", b"policies: {}"] {
-            assert!(read::<Value>(bytes).is_err(), "{bytes:?}");
+            assert!(value_of(bytes).is_err(), "{bytes:?}");
         }
         let mut deep = json!({});
         for _ in 0..40 {
             deep = json!({"a": deep});
         }
-        assert!(read::<Value>(&as_struct(&deep).encode_to_vec()).is_err());
+        assert!(value_of(&as_struct(&deep).encode_to_vec()).is_err());
     }
 }

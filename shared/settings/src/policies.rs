@@ -7,29 +7,48 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use crate::SettingsError;
+use crate::{SettingsError, located};
 
 /// Name of the policy that applies where a route names none.
 pub const DEFAULT: &str = "default";
-
-/// Policies as written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawPolicies<R> {
-    /// Policies by name. `default` applies where a route names none.
-    pub policies: BTreeMap<String, R>,
-    /// Policy by Envoy route name.
-    #[serde(default)]
-    pub routes: BTreeMap<String, String>,
-}
 
 /// Compiled policies.
 #[derive(Debug)]
 pub struct Policies<P> {
     named: BTreeMap<String, Rc<P>>,
     routes: BTreeMap<String, Rc<P>>,
+}
+
+/// Policies as written.
+struct Written {
+    /// Policies by name. `default` applies where a route names none.
+    policies: Map<String, Value>,
+    /// Policy by Envoy route name.
+    routes: BTreeMap<String, String>,
+}
+
+impl Written {
+    fn read(json: &[u8]) -> Result<Self, SettingsError> {
+        let mut members = crate::plugin::members(json)?;
+        let policies = match members.remove("policies") {
+            Some(Value::Object(policies)) if !policies.is_empty() => policies,
+            _ => {
+                let problem = "needs at least one policy, as in `policies: {default: {}}`";
+                return Err(SettingsError::misfit("policies", problem));
+            }
+        };
+        let routes = members.remove("routes").unwrap_or_else(|| Value::Object(Map::new()));
+        let routes = located::read("routes", routes)?;
+        match members.keys().next() {
+            Some(other) => {
+                let problem = format!("unknown field `{other}`, expected `policies` or `routes`");
+                Err(SettingsError::misfit("", problem))
+            }
+            None => Ok(Self { policies, routes }),
+        }
+    }
 }
 
 /// A route names a policy that the filter does not have.
@@ -47,17 +66,22 @@ impl<P> Policies<P> {
         json: &[u8],
         compile: impl Fn(&str, R) -> Result<P, SettingsError>,
     ) -> Result<Self, SettingsError> {
-        let raw: RawPolicies<R> = crate::plugin::read(json)?;
-        if raw.policies.is_empty() {
-            return Err(SettingsError::invalid("policies", "{}", "needs at least one policy"));
-        }
+        Self::from_values(json, |field, written| compile(field, located::read(field, written)?))
+    }
+
+    /// The same where `compile` reads what is written, too.
+    pub(crate) fn from_values(
+        json: &[u8],
+        compile: impl Fn(&str, Value) -> Result<P, SettingsError>,
+    ) -> Result<Self, SettingsError> {
+        let written = Written::read(json)?;
         let mut named = BTreeMap::new();
-        for (name, policy) in raw.policies {
+        for (name, policy) in written.policies {
             let compiled = compile(&format!("policies.{name}"), policy)?;
             named.insert(name, Rc::new(compiled));
         }
         let mut routes = BTreeMap::new();
-        for (route, name) in raw.routes {
+        for (route, name) in written.routes {
             let field = format!("routes.{route}");
             let policy = named
                 .get(&name)
@@ -132,7 +156,22 @@ mod tests {
         assert!(error.contains("at least one policy"), "{error}");
         let error = policies(r#"{"policies":{"a":1},"routes":{"r":"b"}}"#).unwrap_err().to_string();
         assert_eq!(error, "routes.r: b is not a policy's name");
-        let error = policies(r#"{"policies":{"a":1},"rutes":{}}"#).unwrap_err().to_string();
-        assert!(error.contains("rutes"), "{error}");
+        for (json, expected) in [
+            (
+                r#"{"policies":{"a":1},"rutes":{}}"#,
+                "unknown field `rutes`, expected `policies` or `routes`",
+            ),
+            (
+                r#"{"policies":{"a":"x"}}"#,
+                "policies.a: found string \"x\", expected a whole number from 0 on",
+            ),
+            (
+                r#"{"policies":{"a":1},"routes":{"r":1}}"#,
+                "routes.r: found integer `1`, expected a string",
+            ),
+            ("[]", "must be members: `{…}`"),
+        ] {
+            assert_eq!(policies(json).unwrap_err().to_string(), expected);
+        }
     }
 }

@@ -2,23 +2,28 @@
 
 use std::ops::Range;
 
+use super::folding::{Folding, whole};
 use crate::policy::PolicyError;
 use crate::rule::RuleIndex;
 
 /// Most terms of all dictionaries together.
 const MAX_TERMS: usize = 100_000;
 /// Longest term, in bytes.
-const MAX_TERM: usize = 256;
+pub(super) const MAX_TERM: usize = 256;
 
 /// All dictionaries of a policy.
 ///
 /// A term can begin only where a word does, so each such place is looked up: its first bytes in a
 /// table of bits, and what passes that in the sorted terms. An automaton would look at every byte.
 pub(super) struct Dictionary {
-    /// Lower-cased terms with their rules, sorted.
+    /// Folded terms with their rules, sorted.
     sorted: Vec<(Box<[u8]>, RuleIndex)>,
+    folding: Folding,
     beginnings: Beginnings,
+    /// Bytes of the longest text that a term matches.
     longest: usize,
+    /// Bytes of the longest folded term.
+    longest_folded: usize,
 }
 
 impl std::fmt::Debug for Dictionary {
@@ -41,19 +46,31 @@ impl Beginnings {
     /// 2¹⁸ bits, 32 KB: of ten thousand terms one in 26 other beginnings passes.
     const WORDS: usize = 4096;
 
-    fn of<'t>(terms: impl Iterator<Item = &'t [u8]>) -> Self {
+    /// Every way in which a text can begin that one of the sorted terms matches, so that no letter of
+    /// a text has to be folded to look it up.
+    fn of<'t>(terms: impl Iterator<Item = &'t str>, folding: &Folding) -> Self {
         let mut beginnings = Self { bits: vec![0; Self::WORDS], lengths: [false; BEGINNING + 1] };
+        let mut last = "";
         for term in terms {
-            let beginning = term.get(..BEGINNING).unwrap_or(term);
-            let (word, bit) = Self::place(beginning);
-            if let Some(word) = beginnings.bits.get_mut(word) {
-                *word |= bit;
+            // So many letters are as many bytes at least. Sorted terms begin alike one after another.
+            let end = term.char_indices().nth(BEGINNING).map_or(term.len(), |(end, _)| end);
+            let beginning = term.get(..end).unwrap_or(term);
+            if beginning == std::mem::replace(&mut last, beginning) {
+                continue;
             }
-            if let Some(length) = beginnings.lengths.get_mut(beginning.len()) {
-                *length = true;
-            }
+            folding.spellings(beginning, BEGINNING, &mut |beginning| beginnings.add(beginning));
         }
         beginnings
+    }
+
+    fn add(&mut self, beginning: &[u8]) {
+        let (word, bit) = Self::place(beginning);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= bit;
+        }
+        if let Some(length) = self.lengths.get_mut(beginning.len()) {
+            *length = true;
+        }
     }
 
     /// Whether a term may begin like `text`.
@@ -77,25 +94,26 @@ impl Beginnings {
 }
 
 impl Dictionary {
-    /// Compiles terms with their rule and the id of their dictionary; `None` when there are none.
-    pub(super) fn compile(terms: &[(&str, RuleIndex, &str)]) -> Result<Option<Self>, PolicyError> {
-        let Some((_, _, first)) = terms.first() else { return Ok(None) };
-        let fail = |id: &str, reason: String| PolicyError::Dictionary { id: id.to_owned(), reason };
+    /// Compiles terms with their rule; `None` when there are none.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn compile(terms: &[(&str, RuleIndex)]) -> Result<Option<Self>, PolicyError> {
+        if terms.is_empty() {
+            return Ok(None);
+        }
         if terms.len() > MAX_TERMS {
-            return Err(fail(first, format!("has {} terms of at most {MAX_TERMS}", terms.len())));
+            let problem =
+                format_args!("have {} terms together, of at most {MAX_TERMS}", terms.len());
+            return Err(PolicyError::new(format_args!("dictionaries"), problem));
         }
-        let unusable = |term: &str| term.trim() != term || term.is_empty() || term.len() > MAX_TERM;
-        if let Some((_, _, id)) = terms.iter().find(|(term, _, _)| unusable(term)) {
-            let reason =
-                format!("has a term that is empty, padded or longer than {MAX_TERM} bytes");
-            return Err(fail(id, reason));
-        }
-        let lower = |term: &str| term.to_ascii_lowercase().into_bytes().into_boxed_slice();
-        let mut sorted: Vec<_> = terms.iter().map(|(term, rule, _)| (lower(term), *rule)).collect();
+        let folding = Folding::of(terms.iter().map(|(term, _)| *term));
+        let longest = terms.iter().map(|(term, _)| folding.longest(term)).max().unwrap_or(0);
+        let folded = |term: &str| folding.fold(term.as_bytes()).into_boxed_slice();
+        let mut sorted: Vec<_> = terms.iter().map(|(term, rule)| (folded(term), *rule)).collect();
         sorted.sort_unstable();
-        let beginnings = Beginnings::of(sorted.iter().map(|(term, _)| term.as_ref()));
-        let longest = sorted.iter().map(|(term, _)| term.len()).max().unwrap_or(0);
-        Ok(Some(Self { sorted, beginnings, longest }))
+        let beginnings = Beginnings::of(sorted.iter().map(|(term, _)| whole(term)), &folding);
+        let longest_folded = sorted.iter().map(|(term, _)| term.len()).max().unwrap_or(0);
+        Ok(Some(Self { sorted, folding, beginnings, longest, longest_folded }))
     }
 
     /// Takes every term from `at` on that later text can't change; answers where to go on.
@@ -118,9 +136,9 @@ impl Dictionary {
 
     /// Takes every term that stands at `start` and ends with a word.
     fn terms_at(&self, text: &[u8], start: usize, take: &mut impl FnMut(Range<usize>, RuleIndex)) {
-        let until = text.len().min(start + self.longest);
-        let lower = text.get(start..until).unwrap_or_default().to_ascii_lowercase();
-        let mut beginning = lower.as_slice();
+        let rest = text.get(start..text.len().min(start + self.longest)).unwrap_or_default();
+        let folded = self.folding.fold_to(rest, self.longest_folded);
+        let mut beginning = folded.as_slice();
         // The last term that is not after the text; terms that are beginnings of it are beginnings
         // of what both have in common.
         while !beginning.is_empty() {
@@ -131,7 +149,7 @@ impl Dictionary {
             let common = term.iter().zip(beginning).take_while(|(a, b)| a == b).count();
             if common == term.len() {
                 let same = self.sorted.get(..place).unwrap_or_default().iter().rev();
-                let span = start..start + common;
+                let span = start..start + self.folding.unfolded(rest, common);
                 if is_edge(text, span.end) {
                     take(span.clone(), *rule);
                     let others = same.skip(1).take_while(|(other, _)| other == term);
@@ -148,7 +166,9 @@ impl Dictionary {
         let from = at.max(text.len().saturating_sub(self.longest));
         let live = |start: &usize| {
             let rest = text.get(*start..).unwrap_or_default();
-            is_edge(text, *start) && self.begins_term(&rest.to_ascii_lowercase())
+            let may_begin = rest.len() < BEGINNING || self.beginnings.may_begin(rest);
+            let folded = || self.folding.fold_to(rest, self.longest_folded + 1);
+            is_edge(text, *start) && may_begin && self.begins_term(&folded())
         };
         (from..text.len()).find(live).unwrap_or(text.len())
     }
@@ -182,8 +202,7 @@ mod tests {
 
     fn found(terms: &[&str], text: &str) -> Vec<String> {
         let rule = |place: usize| RuleIndex(u16::try_from(place).unwrap());
-        let terms: Vec<_> =
-            terms.iter().enumerate().map(|(at, term)| (*term, rule(at), "d")).collect();
+        let terms: Vec<_> = terms.iter().enumerate().map(|(at, term)| (*term, rule(at))).collect();
         let dictionary = Dictionary::compile(&terms).unwrap().unwrap();
         let mut found = Vec::new();
         dictionary.advance(text.as_bytes(), 0, true, |span, rule| {
@@ -197,6 +216,11 @@ mod tests {
     fn every_term_that_is_whole_words_is_found_however_they_overlap() {
         let terms = ["Blue", "blue bird", "bird", "b", "C++", "@acme", "x", "秘密", "blue"];
         assert_eq!(found(&terms, "a BLUE bird"), ["BLUE bird:1", "BLUE:0", "BLUE:8", "bird:2"]);
+        let by_case = ["Zürich", "straße", "Συσ"];
+        assert_eq!(
+            found(&by_case, "ZÜRICH zürich, STRAẞE! strasse ΣΥΣ συς zürichs"),
+            ["STRAẞE:1", "ZÜRICH:0", "zürich:0", "ΣΥΣ:2", "συς:2"]
+        );
         assert_eq!(found(&terms, "bluebird, blues"), Vec::<String>::new());
         assert_eq!(found(&terms, "c++ (x) to me@acme.b"), ["@acme:5", "b:3", "c++:4", "x:6"]);
         assert_eq!(found(&terms, "この秘密は"), ["秘密:7"]);
@@ -204,5 +228,54 @@ mod tests {
             found(&["ab", "abc de", "abc"], "abc d, abc de"),
             ["abc de:1", "abc:2", "abc:2"]
         );
+    }
+
+    /// Against a slow search that asks the tables of Unicode about every pair of letters.
+    #[cfg(not(target_arch = "wasm32"))]
+    mod against_a_slow_search {
+        use super::*;
+        use proptest::prelude::*;
+        use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
+
+        fn same_letter(a: char, b: char) -> bool {
+            let mut class = ClassUnicode::new([ClassUnicodeRange::new(a, a)]);
+            class.try_case_fold_simple().unwrap();
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&b))
+        }
+
+        fn slowly(terms: &[&str], text: &str) -> Vec<String> {
+            let mut found = Vec::new();
+            for (start, _) in text.char_indices().filter(|(at, _)| is_edge(text.as_bytes(), *at)) {
+                for (rule, term) in terms.iter().enumerate() {
+                    let mut letters = text[start..].chars();
+                    let same = |letter| letters.next().is_some_and(|c| same_letter(letter, c));
+                    if term.chars().all(same) {
+                        let end = text.len() - letters.as_str().len();
+                        if is_edge(text.as_bytes(), end) {
+                            found.push(format!("{}:{rule}", &text[start..end]));
+                        }
+                    }
+                }
+            }
+            found.sort_unstable();
+            found
+        }
+
+        fn text(most: usize) -> impl Strategy<Value = String> {
+            const LETTERS: &str = "kKsSaAüÜßẞⱥȺſıIiσςΣдД秘1 -\u{212a}";
+            let letter = prop::sample::select(LETTERS.chars().collect::<Vec<_>>());
+            prop::collection::vec(letter, 1..most).prop_map(|letters| letters.into_iter().collect())
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+            #[test]
+            fn the_same_is_found(terms in prop::collection::vec(text(5), 1..8), text in text(40)) {
+                let terms: Vec<&str> = terms.iter().map(|term| term.trim()).filter(|t| !t.is_empty()).collect();
+                prop_assume!(!terms.is_empty());
+                prop_assert_eq!(found(&terms, &text), slowly(&terms, &text));
+            }
+        }
     }
 }

@@ -3,52 +3,31 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::check;
 use super::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule};
 use crate::allow::Allowed;
 use crate::custom::{Custom, Engine};
 use crate::detectors::exfil::Hosts;
 use crate::rule::{Finding, Group, Rule, RuleIndex};
-use crate::scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner, Selection};
-
-/// Largest hold-back limit, in bytes.
-const MAX_HOLD_BACK: usize = 65_536;
+use crate::scanner::{DEFAULT_HOLD_BACK, Scanner, Selection};
 
 /// Why a policy can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// An entry names nothing that exists.
-    #[error("rules: {0:?} is no group, rule id or entity type")]
-    UnknownRule(String),
-    /// A confidence is outside 0 to 1.
-    #[error("{field}: confidence {value} is outside 0 to 1")]
-    Confidence {
-        /// The field.
-        field: &'static str,
-        /// What was written.
-        value: String,
-    },
-    /// A pattern does not compile or compiles to too much.
-    #[error("{field}: pattern of {id:?} is not usable: {reason}")]
-    Pattern {
-        /// The field.
-        field: &'static str,
-        /// The rule's id, or the position in an allow list.
-        id: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A dictionary is empty, too large or has an unusable term.
-    #[error("dictionaries: {id:?} {reason}")]
-    Dictionary {
-        /// The rule's id.
-        id: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The hold-back limit is out of range.
-    #[error("hold_back_bytes: {0} is outside {MIN_HOLD_BACK} to {MAX_HOLD_BACK}")]
-    HoldBack(usize),
+#[error("{field}: {problem}")]
+pub struct PolicyError {
+    /// Path of the field, as in the policy: `rules[2].min_confidence`.
+    pub field: String,
+    /// What is wrong with it, and what to write instead.
+    pub problem: String,
+}
+
+impl PolicyError {
+    // Out of line, as are the checks: they run once, and the crate is compiled for speed.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new(field: fmt::Arguments<'_>, problem: fmt::Arguments<'_>) -> Self {
+        Self { field: field.to_string(), problem: problem.to_string() }
+    }
 }
 
 /// What a policy does about one rule.
@@ -103,6 +82,12 @@ impl Policy {
     /// What happens to a finding.
     pub fn treatment(&self, finding: &Finding) -> Option<&Treatment> {
         self.treatment_of(finding.index)
+    }
+
+    /// Every rule, with what happens to its findings; `None` where the policy does not look for it.
+    pub fn rules(&self) -> impl Iterator<Item = (&Rule, Option<&Treatment>)> {
+        let treatments = self.treatments.iter().map(Option::as_ref);
+        self.scanner.rules().iter().map(AsRef::as_ref).zip(treatments)
     }
 
     pub(crate) fn treatment_of(&self, rule: RuleIndex) -> Option<&Treatment> {
@@ -163,7 +148,7 @@ impl Policy {
 impl Default for Policy {
     fn default() -> Self {
         let scanner = Arc::new(Scanner::new());
-        let treatments = treatments(&scanner, &default_rules()).unwrap_or_default();
+        let treatments = treatments(&scanner, &default_rules());
         Self::assemble(scanner, treatments, &RawPolicy::default())
     }
 }
@@ -178,19 +163,18 @@ impl TryFrom<RawPolicy> for Policy {
     type Error = PolicyError;
 
     fn try_from(raw: RawPolicy) -> Result<Self, PolicyError> {
-        let hold_back = raw.hold_back_bytes.unwrap_or(DEFAULT_HOLD_BACK);
-        if !(MIN_HOLD_BACK..=MAX_HOLD_BACK).contains(&hold_back) {
-            return Err(PolicyError::HoldBack(hold_back));
-        }
+        check::policy(&raw)?;
         let custom = Custom::compile(&raw.regexes, &raw.dictionaries)?;
         let hosts = Hosts::new(raw.link_hosts.iter().cloned());
+        let hold_back = raw.hold_back_bytes.unwrap_or(DEFAULT_HOLD_BACK);
         let scanner = Arc::new(Scanner::with(custom, allowed(&raw)?, hosts, hold_back));
+        check::rules(&scanner, &raw.rules)?;
         let mut written = if raw.rules.is_empty() { default_rules() } else { raw.rules.clone() };
         if raw.max_response_bytes.is_some() {
             // A limit without a rule of its own is meant as one; any rule for it wins.
             written.insert(0, default_rule(&[Group::Size], Directions::Both, Action::Block, 0.5));
         }
-        let treatments = treatments(&scanner, &written)?;
+        let treatments = treatments(&scanner, &written);
         Ok(Self::assemble(scanner, treatments, &raw))
     }
 }
@@ -227,11 +211,9 @@ impl Policy {
 }
 
 fn allowed(raw: &RawPolicy) -> Result<Allowed, PolicyError> {
-    let compile = |(place, pattern): (usize, &String)| -> Result<Engine, PolicyError> {
-        Engine::compile(pattern).map_err(|reason| PolicyError::Pattern {
-            field: "allow.regex",
-            id: place.to_string(),
-            reason,
+    let compile = |(at, pattern): (usize, &String)| -> Result<Engine, PolicyError> {
+        Engine::compile(pattern).map_err(|reason| {
+            PolicyError::new(format_args!("allow.regex[{at}]"), format_args!("{reason}"))
         })
     };
     let patterns = raw.allow.regex.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
@@ -239,15 +221,9 @@ fn allowed(raw: &RawPolicy) -> Result<Allowed, PolicyError> {
 }
 
 /// For each rule of the scanner the last entry that names it.
-fn treatments(
-    scanner: &Scanner,
-    written: &[RawRule],
-) -> Result<Vec<Option<Treatment>>, PolicyError> {
-    for entry in written {
-        validate(scanner, entry)?;
-    }
+fn treatments(scanner: &Scanner, written: &[RawRule]) -> Vec<Option<Treatment>> {
     let entry_for = |rule: &Rule| written.iter().rev().find(|entry| names(entry, rule));
-    Ok(scanner.rules().iter().map(|rule| entry_for(rule).map(treatment)).collect())
+    scanner.rules().iter().map(|rule| entry_for(rule).map(treatment)).collect()
 }
 
 fn treatment(entry: &RawRule) -> Treatment {
@@ -265,21 +241,6 @@ fn names(entry: &RawRule, rule: &Rule) -> bool {
     let is = |name: &String| *name == rule.id || *name == rule.entity;
     let matches = |name: &String| name == rule.group.name() || is(name);
     entry.rules.iter().any(matches) && !entry.except.iter().any(is)
-}
-
-fn validate(scanner: &Scanner, entry: &RawRule) -> Result<(), PolicyError> {
-    if !(0.0..=1.0).contains(&entry.min_confidence) {
-        let value = entry.min_confidence.to_string();
-        return Err(PolicyError::Confidence { field: "rules.min_confidence", value });
-    }
-    let known = |name: &&String| {
-        Group::ALL.iter().any(|group| group.name() == *name)
-            || scanner.rules().iter().any(|rule| rule.id == **name || rule.entity == **name)
-    };
-    match entry.rules.iter().chain(&entry.except).find(|name| !known(name)) {
-        Some(name) => Err(PolicyError::UnknownRule(name.clone())),
-        None => Ok(()),
-    }
 }
 
 /// Personal data, secrets and encoded forms of them are redacted both ways, what could carry data

@@ -1,9 +1,11 @@
 //! What to do about findings: as written, and compiled.
 
+pub(crate) mod check;
 mod compiled;
 mod raw;
 
 pub use compiled::{Policy, PolicyError, Treatment};
 pub use raw::{
-    Action, Allow, Direction, Directions, OnTrouble, RawDictionary, RawPolicy, RawRegex, RawRule,
+    Action, Allow, Direction, Directions, OnTrouble, ROLES, RawDictionary, RawPolicy, RawRegex,
+    RawRule,
 };

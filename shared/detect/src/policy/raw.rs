@@ -68,9 +68,13 @@ pub enum OnTrouble {
     Flag,
 }
 
+/// The message roles of the dialects; `model` is Gemini's `assistant`.
+pub const ROLES: [&str; 7] =
+    ["user", "assistant", "system", "developer", "tool", "function", "model"];
+
 /// What to do about one rule, one entity type or one group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a rule")]
 pub struct RawRule {
     /// Groups (`pii`), rule ids (`pii.email`) or entity types (`EMAIL`).
     pub rules: Vec<String>,
@@ -82,13 +86,13 @@ pub struct RawRule {
     /// Least confidence, 0 to 1, that counts.
     #[serde(default = "half")]
     pub min_confidence: f32,
-    /// Rule ids left out of a group named in `rules`.
+    /// Rule ids and entity types left out of a group named in `rules`.
     #[serde(default)]
     pub except: Vec<String>,
     /// Found and counted, but nothing is done.
     #[serde(default)]
     pub shadow: bool,
-    /// Message roles inspected in requests; empty means all.
+    /// Message roles inspected in requests, of [`ROLES`]; empty means all.
     #[serde(default)]
     pub roles: Vec<String>,
     /// May be skipped while the pool is saturated.
@@ -102,7 +106,7 @@ fn half() -> f32 {
 
 /// A custom regular expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a regex")]
 pub struct RawRegex {
     /// Rule id; `custom.` is put before it.
     pub id: String,
@@ -115,9 +119,9 @@ pub struct RawRegex {
     pub confidence: f32,
 }
 
-/// A list of terms, matched as whole words without regard to ASCII case.
+/// A list of terms, matched as whole words without regard to case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a dictionary")]
 pub struct RawDictionary {
     /// Rule id; `custom.` is put before it.
     pub id: String,
@@ -136,9 +140,9 @@ fn sure() -> f32 {
 
 /// What is never reported.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "members")]
 pub struct Allow {
-    /// Exact values, without regard to ASCII case.
+    /// Exact values, without regard to case.
     pub exact: Vec<String>,
     /// Patterns that match a whole value.
     pub regex: Vec<String>,
@@ -148,7 +152,7 @@ pub struct Allow {
 
 /// A guardrail policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a policy")]
 pub struct RawPolicy {
     /// What to do, later entries before earlier ones. Empty: the default policy.
     pub rules: Vec<RawRule>,
@@ -168,7 +172,7 @@ pub struct RawPolicy {
     pub max_response_bytes: Option<usize>,
     /// Most bytes held back in a stream; 2048 to 65536, default 4096.
     pub hold_back_bytes: Option<usize>,
-    /// Message roles inspected in requests; empty means all.
+    /// Message roles inspected in requests, of [`ROLES`]; empty means all.
     pub roles: Vec<String>,
     /// Environment variable with the key of `hash`.
     pub hash_key_env: Option<String>,

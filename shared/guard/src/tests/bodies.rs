@@ -108,6 +108,11 @@ fn only_inspected_roles_are_edited() {
 }
 
 #[test]
+fn the_roles_that_a_policy_can_name_are_those_that_messages_have() {
+    assert_eq!(weir_detect::ROLES, weir_wire::content::Role::KNOWN);
+}
+
+#[test]
 fn a_response_loses_the_log_probabilities_of_the_choice_that_was_edited() {
     let choice = |index: u32, text: &str| {
         format!(

@@ -52,6 +52,10 @@ pub enum Role {
 }
 
 impl Role {
+    /// Those of the dialects' messages; `model` is Gemini's `assistant`.
+    pub const KNOWN: [&str; 7] =
+        ["user", "assistant", "system", "developer", "tool", "function", "model"];
+
     /// The role's name.
     pub fn name(&self) -> &str {
         match self {
@@ -326,8 +330,7 @@ impl<'t> Walk<'t> {
 
     fn written(&self, index: usize) -> Option<Role> {
         let text = self.tape.value(self.json, index)?.text()?;
-        let known = ["user", "assistant", "system", "developer", "tool", "function", "model"];
-        let fixed = known.iter().find(|known| **known == text);
+        let fixed = Role::KNOWN.iter().find(|known| **known == text);
         Some(fixed.map_or_else(|| Role::Written(text.into_owned()), |name| Role::Fixed(name)))
     }
 
