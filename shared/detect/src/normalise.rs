@@ -118,6 +118,13 @@ fn look_alike(character: char) -> Option<char> {
     None
 }
 
+/// Prose as a reader would see it, without a map back; `foreign` where Greek and Cyrillic letters
+/// stand for themselves.
+pub(crate) fn prose(text: &[u8], foreign: bool) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.chars().filter_map(|character| plain(character, !foreign)).collect()
+}
+
 fn mixes_scripts(text: &str) -> bool {
     text.bytes().any(|b| b.is_ascii_alphanumeric()) && text.chars().any(|c| look_alike(c).is_some())
 }
@@ -136,6 +143,8 @@ fn escape(rest: &str) -> Option<(Option<char>, usize)> {
         [b'&', b'#', ..] => number(2, 10, 7)?,
         [b'\\', b'u', ..] => number(2, 16, 4).filter(|(_, end)| *end == 6)?,
         [b'\\', b'x', ..] => number(2, 16, 2).filter(|(_, end)| *end == 4)?,
+        // Beyond ASCII a percent escape is one byte of several.
+        [b'%', ..] => number(1, 16, 2).filter(|(value, end)| *value < 0x80 && *end == 3)?,
         _ => return None,
     };
     let end = end + usize::from(bytes.first() == Some(&b'&') && bytes.get(end) == Some(&b';'));

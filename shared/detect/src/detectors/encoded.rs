@@ -38,6 +38,12 @@ pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     }
 }
 
+/// Whether `run` is text in Base64 or hexadecimal, of some length.
+pub(super) fn is_encoded_text(run: &[u8]) -> bool {
+    let decoded = || hex(run).or_else(|| base64(run).filter(|_| mixed(run)));
+    run.len() >= MIN_RUN && decoded().is_some_and(|bytes| is_text(&bytes))
+}
+
 /// Base64 of text has letters of both cases, or digits among letters.
 fn mixed(text: &[u8]) -> bool {
     crate::validate::token::classes(text) >= 2

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::signatures::Signature;
 use super::spelled;
+use crate::normalise;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -89,7 +90,10 @@ fn preceded(segment: &Segment<'_>, end: usize, signature: &Signature) -> bool {
     }
     // English words end at a curly quote; those of other languages have letters beyond ASCII.
     let foreign = signature.before.iter().flat_map(|set| set.iter()).any(|word| !word.is_ascii());
-    let left = left.to_ascii_lowercase();
+    let mut left = left.to_ascii_lowercase();
+    if !left.is_ascii() {
+        left = normalise::prose(&left, foreign).to_ascii_lowercase().into_bytes();
+    }
     let letter = |b: &u8| b.is_ascii_alphanumeric() || foreign && *b >= 0x80;
     let mut words = left.rsplit(|b| !letter(b)).filter(|word| !word.is_empty());
     signature.before.iter().all(|set| {

@@ -43,8 +43,14 @@ const OWN: Words = &[
     "existing",
     "programmed",
 ];
+const NONE: Words = &["no", "without", "zero", "any", "free"];
+const ASSISTANT: Words =
+    &["ai", "assistant", "model", "chatbot", "bot", "llm", "gpt", "chatgpt", "persona", "entity"];
+const HAVE: Words = &["have", "has", "are", "with", "under", "now", "operat"];
+const COMPLY: Words = &["comply", "complies", "fulfil", "obey"];
+const UNBOUND: Words = &["unrestrict", "uncensor", "unfilter", "jailbreak", "jailbroken"];
 
-pub(super) static OVERRIDES: [Signature; 43] = [
+pub(super) static OVERRIDES: [Signature; 62] = [
     signature("instructions", &[EARLIER, IGNORE], Injection, 0.95),
     signature("instruction", &[EARLIER, IGNORE], Injection, 0.9),
     signature("instructions", &[OWN, IGNORE], Injection, 0.8),
@@ -103,6 +109,30 @@ pub(super) static OVERRIDES: [Signature; 43] = [
         0.4,
     ),
     signature("rot13", &[&["decod", "decipher", "decrypt"]], Injection, 0.4),
+    signature("restrictions", &[NONE, ASSISTANT], Injection, 0.6),
+    signature("restrictions", &[NONE, HAVE, &["you"]], Injection, 0.55),
+    signature("rules", &[NONE, ASSISTANT], Injection, 0.55),
+    signature("rules", &[NONE, HAVE, &["you"]], Injection, 0.5),
+    signature("filters", &[NONE, ASSISTANT], Injection, 0.6),
+    signature("filters", &[NONE, HAVE, &["you"]], Injection, 0.55),
+    signature("limitations", &[NONE, ASSISTANT], Injection, 0.5),
+    signature("guidelines", &[NONE, ASSISTANT], Injection, 0.55),
+    signature("guidelines", &[NONE, HAVE, &["you"]], Injection, 0.55),
+    signature("constraints", &[NONE, ASSISTANT], Injection, 0.55),
+    signature("mode", &[UNBOUND], Injection, 0.6),
+    signature("model", &[UNBOUND], Injection, 0.5),
+    signature("assistant", &[UNBOUND], Injection, 0.55),
+    signature("request", &[&["every", "any", "all", "each"], COMPLY], Injection, 0.6),
+    signature("requests", &[&["every", "any", "all", "my", "privileged"], COMPLY], Injection, 0.55),
+    signature("instructions:", &[&["new"]], Injection, 0.5),
+    signature("instruction:", &[&["new"]], Injection, 0.55),
+    signature(
+        "disabled",
+        &[&["safety", "ethics", "ethical", "refusal", "guardrails", "moderation", "safeguards"]],
+        Injection,
+        0.5,
+    ),
+    signature("rules", &[OWN, &["ignor", "disregard", "forget", "bypass"]], Injection, 0.6),
     signature("<|im_start", &[], Injection, 0.7),
     signature("<|im_end", &[], Injection, 0.7),
     signature("<|endoftext", &[], Injection, 0.7),
