@@ -38,10 +38,27 @@ pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     }
 }
 
-/// Whether `run` is text in Base64 or hexadecimal, of some length.
+/// Whether `run` is words in Base64 or hexadecimal. Stricter than what is scanned inside: here
+/// being text is all that there is.
 pub(super) fn is_encoded_text(run: &[u8]) -> bool {
-    let decoded = || hex(run).or_else(|| base64(run).filter(|_| mixed(run)));
-    run.len() >= MIN_RUN && decoded().is_some_and(|bytes| is_text(&bytes))
+    let words = |run: &[u8]| {
+        let is_hex = run.iter().all(u8::is_ascii_hexdigit);
+        let decoded = if is_hex { hex(run) } else { base64(run).filter(|_| mixed(run)) };
+        decoded.is_some_and(|bytes| is_words(&bytes))
+    };
+    // Most runs show at their head that they are none.
+    run.get(..MIN_RUN).is_some_and(words) && words(run)
+}
+
+/// Letters, digits and spaces for the most part, without control characters. A character may be
+/// cut at the end.
+fn is_words(bytes: &[u8]) -> bool {
+    let valid = bytes.utf8_chunks().next();
+    let Some(text) = valid.map(|chunk| chunk.valid()) else { return false };
+    let plain = text.chars().filter(|c| c.is_alphanumeric() || *c == ' ').count();
+    bytes.len() - text.len() < 4
+        && !text.chars().any(|c| c.is_control() && !c.is_whitespace())
+        && plain * 10 >= text.chars().count() * 7
 }
 
 /// Base64 of text has letters of both cases, or digits among letters.

@@ -50,7 +50,7 @@ const HAVE: Words = &["have", "has", "are", "with", "under", "now", "operat"];
 const COMPLY: Words = &["comply", "complies", "fulfil", "obey"];
 const UNBOUND: Words = &["unrestrict", "uncensor", "unfilter", "jailbreak", "jailbroken"];
 
-pub(super) static OVERRIDES: [Signature; 62] = [
+pub(super) static OVERRIDES: [Signature; 61] = [
     signature("instructions", &[EARLIER, IGNORE], Injection, 0.95),
     signature("instruction", &[EARLIER, IGNORE], Injection, 0.9),
     signature("instructions", &[OWN, IGNORE], Injection, 0.8),
@@ -121,7 +121,6 @@ pub(super) static OVERRIDES: [Signature; 62] = [
     signature("constraints", &[NONE, ASSISTANT], Injection, 0.55),
     signature("mode", &[UNBOUND], Injection, 0.6),
     signature("model", &[UNBOUND], Injection, 0.5),
-    signature("assistant", &[UNBOUND], Injection, 0.55),
     signature("request", &[&["every", "any", "all", "each"], COMPLY], Injection, 0.6),
     signature("requests", &[&["every", "any", "all", "my", "privileged"], COMPLY], Injection, 0.55),
     signature("instructions:", &[&["new"]], Injection, 0.5),

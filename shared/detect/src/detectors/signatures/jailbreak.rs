@@ -28,7 +28,7 @@ const FREE: Words = &[
     "longer",
 ];
 
-pub(super) static JAILBREAKS: [Signature; 92] = [
+pub(super) static JAILBREAKS: [Signature; 90] = [
     signature("anything now", &[&["do"]], Jailbreak, 0.95),
     signature(
         "developer mode",
@@ -38,8 +38,6 @@ pub(super) static JAILBREAKS: [Signature; 92] = [
     ),
     signature("godmode", &[], Jailbreak, 0.45),
     signature("unrestrictedly", &[], Jailbreak, 0.45),
-    signature("divider", &[&["insert", "print"]], Jailbreak, 0.45),
-    signature("leetspeak", &[], Jailbreak, 0.3),
     signature("developer mode", &[], Jailbreak, 0.4),
     signature("jailbreak", &[], Jailbreak, 0.45),
     signature("jailbroken", &[], Jailbreak, 0.5),

@@ -87,12 +87,11 @@ const HIDDEN: Words = &[
     "invisible",
 ];
 
-pub(super) static PROBES: [Signature; 36] = [
+pub(super) static PROBES: [Signature; 33] = [
     signature("system prompt", &[LEAK], PromptProbe, 0.85),
     signature("system prompt", &[THE, SHOW], PromptProbe, 0.8),
     signature("received", &[&["you"], &["instruct", "prompt", "messages"]], PromptProbe, 0.6),
     signature("directives", &[HIDDEN, LEAK], PromptProbe, 0.65),
-    signature("context window", &[&["your"], LEAK], PromptProbe, 0.6),
     signature(
         "instructions",
         &[&["all", "every", "full", "exact"], &["reveal", "leak", "dump", "expose", "disclose"]],
@@ -105,8 +104,6 @@ pub(super) static PROBES: [Signature; 36] = [
         PromptProbe,
         0.55,
     ),
-    signature("verbatim", &[&["instruct", "prompt", "message", "rules"]], PromptProbe, 0.55),
-    signature("word for word", &[&["instruct", "prompt", "message", "rules"]], PromptProbe, 0.55),
     signature("system prompt", &[], PromptProbe, 0.45),
     signature("system message", &[SHOW], PromptProbe, 0.75),
     signature("system instructions", &[SHOW], PromptProbe, 0.8),
