@@ -16,6 +16,7 @@ const IGNORE: Words = &[
     "dismiss",
     "overlook",
     "stop",
+    "skip",
 ];
 const EARLIER: Words = &[
     "previous",
@@ -50,7 +51,7 @@ const HAVE: Words = &["have", "has", "are", "with", "under", "now", "operat"];
 const COMPLY: Words = &["comply", "complies", "fulfil", "obey"];
 const UNBOUND: Words = &["unrestrict", "uncensor", "unfilter", "jailbreak", "jailbroken"];
 
-pub(super) static OVERRIDES: [Signature; 61] = [
+pub(super) static OVERRIDES: [Signature; 66] = [
     signature("instructions", &[EARLIER, IGNORE], Injection, 0.95),
     signature("instruction", &[EARLIER, IGNORE], Injection, 0.9),
     signature("instructions", &[OWN, IGNORE], Injection, 0.8),
@@ -119,6 +120,30 @@ pub(super) static OVERRIDES: [Signature; 61] = [
     signature("guidelines", &[NONE, ASSISTANT], Injection, 0.55),
     signature("guidelines", &[NONE, HAVE, &["you"]], Injection, 0.55),
     signature("constraints", &[NONE, ASSISTANT], Injection, 0.55),
+    signature(
+        "print",
+        &[
+            &["just", "only", "instead", "and"],
+            &["instructions", "directions", "rest", "this"],
+            &["ignor", "disregard", "forget"],
+        ],
+        Injection,
+        0.55,
+    ),
+    signature(
+        "above",
+        &[&["instruct", "rules", "directi"], &["follow", "obey"], &["not", "don", "never", "t"]],
+        Injection,
+        0.7,
+    ),
+    signature("above", &[&["the"], &["forget", "disregard"]], Injection, 0.5),
+    signature("task", &[&["real", "actual", "true"], &["your"]], Injection, 0.55),
+    signature(
+        "system prompt",
+        &[&["ignor", "disregard", "forget", "bypass", "circumvent"]],
+        Injection,
+        0.7,
+    ),
     signature("mode", &[UNBOUND], Injection, 0.6),
     signature("model", &[UNBOUND], Injection, 0.5),
     signature("request", &[&["every", "any", "all", "each"], COMPLY], Injection, 0.6),
