@@ -67,6 +67,7 @@ pub(crate) fn view(segment: &Segment<'_>) -> Option<View> {
 }
 
 /// What a character looks like; `None` when it can't be seen.
+#[inline(never)]
 fn plain(character: char, mixed: bool) -> Option<char> {
     let code = u32::from(character);
     match character {

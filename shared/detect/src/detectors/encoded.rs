@@ -52,6 +52,7 @@ pub(super) fn is_encoded_text(run: &[u8]) -> bool {
 
 /// Letters, digits and spaces for the most part, without control characters. A character may be
 /// cut at the end.
+#[inline(never)]
 fn is_words(bytes: &[u8]) -> bool {
     let valid = bytes.utf8_chunks().next();
     let Some(text) = valid.map(|chunk| chunk.valid()) else { return false };

@@ -90,10 +90,8 @@ fn preceded(segment: &Segment<'_>, end: usize, signature: &Signature) -> bool {
     }
     // English words end at a curly quote; those of other languages have letters beyond ASCII.
     let foreign = signature.before.iter().flat_map(|set| set.iter()).any(|word| !word.is_ascii());
-    let mut left = left.to_ascii_lowercase();
-    if !left.is_ascii() {
-        left = normalise::prose(&left, foreign).to_ascii_lowercase().into_bytes();
-    }
+    let seen = (!left.is_ascii()).then(|| normalise::prose(left, foreign).into_bytes());
+    let left = seen.as_deref().unwrap_or(left);
     let letter = |b: &u8| b.is_ascii_alphanumeric() || foreign && *b >= 0x80;
     let mut words = left.rsplit(|b| !letter(b)).filter(|word| !word.is_empty());
     signature.before.iter().all(|set| {
@@ -113,5 +111,6 @@ fn contains(left: &[u8], sets: &[&[&str]]) -> bool {
 
 /// Short words must be whole, longer ones may go on.
 fn starts(word: &[u8], beginning: &[u8]) -> bool {
-    if beginning.len() <= 4 { word == beginning } else { word.starts_with(beginning) }
+    let head = if beginning.len() <= 4 { Some(word) } else { word.get(..beginning.len()) };
+    head.is_some_and(|head| head.eq_ignore_ascii_case(beginning))
 }

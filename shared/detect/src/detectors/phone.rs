@@ -102,6 +102,7 @@ fn impossible(segment: &Segment<'_>, number: &Number<'_>) -> bool {
 
 /// Whether the name right before the number's `:` or `=` is that of another kind of number: what
 /// is called a telephone farther off is another field.
+#[inline(never)]
 fn named_otherwise(segment: &Segment<'_>, at: usize) -> bool {
     const NAME: usize = 32;
     let trim = |text: &[u8]| {

@@ -60,7 +60,7 @@ use BuiltIn::{
 };
 
 /// Prefixes as their issuers document them.
-pub(super) static SHAPES: [Shape; 158] = [
+pub(super) static SHAPES: [Shape; 151] = [
     shape(b"AKIA", AwsAccessKey, (16, 16), aws),
     shape(b"ASIA", AwsAccessKey, (16, 16), aws),
     shape(b"ABIA", AwsAccessKey, (16, 16), aws),
@@ -209,17 +209,10 @@ pub(super) static SHAPES: [Shape; 158] = [
     shape(b"sat.", ProviderToken, (68, 68), dotted),
     shape(b"api_org_", HuggingFaceToken, (34, 34), letters),
     shape(b"sha256~", ProviderToken, (43, 43), word),
-    shape(b"sm_aat_", ProviderToken, (16, 16), alnum),
-    shape(b"sm_pat_", ProviderToken, (16, 16), alnum),
-    shape(b"sm_sat_", ProviderToken, (16, 16), alnum),
     shape(b"s.", ProviderToken, (24, 24), alnum),
     shape(b"bedrock-api-key-", ProviderToken, (24, 2000), base64),
     shape(b"ABSK", ProviderToken, (109, 269), base64),
     shape(b"A3-", ProviderToken, (36, 37), upper_dash),
-    shape(b"dnkey-", ProviderToken, (79, 79), word),
-    shape(b"AQVN", ProviderToken, (35, 38), word),
-    shape(b"v1.0-", ProviderToken, (171, 171), word),
-    shape(b"NRII-", ProviderToken, (32, 32), word),
 ];
 
 /// Prefixes whose kind is written into them: `cfat_`, `vcp_`.

@@ -37,6 +37,7 @@ pub(crate) struct Ends {
 impl Ends {
     /// The end of the URL that goes on at `from`, which never falls from call to call: closing
     /// punctuation does not belong to it.
+    #[inline(never)]
     pub(crate) fn after(&mut self, segment: &Segment<'_>, from: usize) -> usize {
         if from >= self.stop {
             let rest = segment.slice(from..segment.end());

@@ -128,6 +128,7 @@ const WIDE_SPACE: &[u8] = "\u{3000}".as_bytes();
 const IDEOGRAPHIC: u8 = 0xE3;
 
 /// Whether a segment ends beside what may be a wide space at `at`: not between full-width digits.
+#[inline(never)]
 fn wide_space(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     if !text.get(..at).is_some_and(ends_in_wide_digit) {
         return Some(true);
@@ -146,6 +147,7 @@ fn ends_in_wide_digit(before: &[u8]) -> bool {
 }
 
 /// Whether `right` begins with a full-width digit; `None` while more has to come.
+#[inline(never)]
 fn begins_with_wide_digit(right: &[u8], complete: bool) -> Option<bool> {
     match right {
         [0xEF, 0xBC, last, ..] => Some((0x90..=0x99).contains(last)),
