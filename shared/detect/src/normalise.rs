@@ -122,8 +122,14 @@ fn look_alike(character: char) -> Option<char> {
 /// Prose as a reader would see it, without a map back; `foreign` where Greek and Cyrillic letters
 /// stand for themselves.
 pub(crate) fn prose(text: &[u8], foreign: bool) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.chars().filter_map(|character| plain(character, !foreign)).collect()
+    // What is left of a character that was cut says nothing.
+    let cut = text.iter().take_while(|b| **b & 0xC0 == 0x80).count();
+    let text = text.get(cut..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+    let mut seen = String::with_capacity(text.len());
+    for character in text.chars() {
+        seen.extend(plain(character, !foreign));
+    }
+    seen
 }
 
 fn mixes_scripts(text: &str) -> bool {

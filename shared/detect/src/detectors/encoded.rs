@@ -52,14 +52,12 @@ pub(super) fn is_encoded_text(run: &[u8]) -> bool {
 
 /// Letters, digits and spaces for the most part, without control characters. A character may be
 /// cut at the end.
-#[inline(never)]
 fn is_words(bytes: &[u8]) -> bool {
-    let valid = bytes.utf8_chunks().next();
-    let Some(text) = valid.map(|chunk| chunk.valid()) else { return false };
-    let plain = text.chars().filter(|c| c.is_alphanumeric() || *c == ' ').count();
-    bytes.len() - text.len() < 4
-        && !text.chars().any(|c| c.is_control() && !c.is_whitespace())
-        && plain * 10 >= text.chars().count() * 7
+    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    let plain = |b: &&u8| b.is_ascii_alphanumeric() || **b == b' ' || **b >= 0x80;
+    bytes.len() - valid < 4
+        && bytes.iter().all(|b| *b >= b' ' || b.is_ascii_whitespace())
+        && bytes.iter().filter(plain).count() * 10 >= bytes.len() * 7
 }
 
 /// Base64 of text has letters of both cases, or digits among letters.

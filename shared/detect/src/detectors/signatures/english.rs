@@ -51,7 +51,7 @@ const HAVE: Words = &["have", "has", "are", "with", "under", "now", "operat"];
 const COMPLY: Words = &["comply", "complies", "fulfil", "obey"];
 const UNBOUND: Words = &["unrestrict", "uncensor", "unfilter", "jailbreak", "jailbroken"];
 
-pub(super) static OVERRIDES: [Signature; 66] = [
+pub(super) static OVERRIDES: [Signature; 64] = [
     signature("instructions", &[EARLIER, IGNORE], Injection, 0.95),
     signature("instruction", &[EARLIER, IGNORE], Injection, 0.9),
     signature("instructions", &[OWN, IGNORE], Injection, 0.8),
@@ -116,10 +116,8 @@ pub(super) static OVERRIDES: [Signature; 66] = [
     signature("rules", &[NONE, HAVE, &["you"]], Injection, 0.5),
     signature("filters", &[NONE, ASSISTANT], Injection, 0.6),
     signature("filters", &[NONE, HAVE, &["you"]], Injection, 0.55),
-    signature("limitations", &[NONE, ASSISTANT], Injection, 0.5),
     signature("guidelines", &[NONE, ASSISTANT], Injection, 0.55),
     signature("guidelines", &[NONE, HAVE, &["you"]], Injection, 0.55),
-    signature("constraints", &[NONE, ASSISTANT], Injection, 0.55),
     signature(
         "print",
         &[

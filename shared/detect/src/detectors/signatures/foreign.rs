@@ -83,7 +83,7 @@ const EARLIER_ZH: Words = &["之前", "以上", "先前", "上面", "前面", "�
 const IGNORE_ZH: Words = &["忽略", "无视", "忘记", "忘掉", "無視", "忘記", "不要遵守", "别管"];
 const EARLIER_JA: Words = &["以前", "前の", "上記", "これまで", "すべて", "全て", "今まで"];
 
-pub(super) static OVERRIDES: [Signature; 46] = [
+pub(super) static OVERRIDES: [Signature; 42] = [
     signature("anweisungen", &[EARLIER_DE, IGNORE_DE], Injection, 0.9),
     signature("anweisung", &[EARLIER_DE, IGNORE_DE], Injection, 0.85),
     signature("instruktionen", &[EARLIER_DE, IGNORE_DE], Injection, 0.9),
@@ -100,7 +100,6 @@ pub(super) static OVERRIDES: [Signature; 46] = [
         0.75,
     ),
     signature("systemanweisungen", &[], PromptProbe, 0.6),
-    signature("richtlinien", &[EARLIER_DE, IGNORE_DE], Injection, 0.8),
     signature("regeln", &[&["keine", "ohne"], &["du", "hast", "gibt", "ki"]], Injection, 0.55),
     signature("système", &[&["instruction", "consigne", "prompt"], SHOW_ROMANCE], PromptProbe, 0.7),
     signature(
@@ -111,11 +110,8 @@ pub(super) static OVERRIDES: [Signature; 46] = [
     ),
     signature("di sistema", &[&["istruzion", "prompt"], SHOW_ROMANCE], PromptProbe, 0.7),
     signature("do sistema", &[&["instruç", "prompt"], SHOW_ROMANCE], PromptProbe, 0.7),
-    signature("recebeu", &[&["instruç", "prompt"]], PromptProbe, 0.6),
     signature("istruzioni", &[&["tutte", "tue"], &["ignor", "dimentic"]], Injection, 0.85),
     signature("restricciones", &[&["sin"], MODEL_ROMANCE], Injection, 0.55),
-    signature("restrições", &[&["sem"], MODEL_ROMANCE], Injection, 0.55),
-    signature("restrizioni", &[&["senza"], MODEL_ROMANCE], Injection, 0.55),
     signature("restrictions", &[&["sans"], MODEL_ROMANCE], Injection, 0.55),
     signature("talimatları", &[&["önceki", "tüm", "yukarıdaki", "bütün"]], Injection, 0.7),
     signature("ограничений", &[&["без"], &["ты", "вы", "модель", "ассистент"]], Injection, 0.55),
