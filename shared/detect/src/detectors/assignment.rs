@@ -94,14 +94,13 @@ fn name(text: &[u8]) -> Option<Kind> {
         }
     }
     let name = buffer.get(..length)?;
-    let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word.as_bytes()));
-    if ends(&["secretaccesskey", "awssecretkey"]) {
+    if ends(name, &["secretaccesskey", "awssecretkey"]) {
         return Some(Kind::AwsSecret);
     }
-    if ends(&["authorization", "xapikey", "proxyauthorization"]) {
+    if ends(name, &["authorization", "xapikey", "proxyauthorization"]) {
         return Some(Kind::Authorization);
     }
-    let passwords = [
+    let passwords = &[
         "password",
         "passwd",
         "passphrase",
@@ -117,10 +116,10 @@ fn name(text: &[u8]) -> Option<Kind> {
         "motdepasse",
         "passe",
     ];
-    if ends(&passwords) {
+    if ends(name, passwords) {
         return Some(Kind::Password);
     }
-    let keys = [
+    let keys = &[
         "secret",
         "secretkey",
         "secretkeybase",
@@ -144,7 +143,12 @@ fn name(text: &[u8]) -> Option<Kind> {
         "apisecret",
         "bearer",
     ];
-    ends(&keys).then_some(Kind::Key)
+    ends(name, keys).then_some(Kind::Key)
+}
+
+#[inline(never)]
+fn ends(name: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| name.ends_with(word.as_bytes()))
 }
 
 /// Values in the segment that an operator inside it or before it names.

@@ -98,6 +98,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Decodes standard or URL-safe Base64, padded or not; `None` when it is neither.
+#[inline(never)]
 pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take_while(|b| **b == b'=').count();
     let body = text.get(..text.len().checked_sub(padding)?)?;
@@ -128,6 +129,7 @@ fn sextet(byte: u8) -> Option<u8> {
     }
 }
 
+#[inline(never)]
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
     let body = text.strip_prefix(b"0x").unwrap_or(text);
     if body.len() % 2 == 1 {

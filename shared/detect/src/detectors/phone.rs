@@ -12,16 +12,16 @@ pub(crate) fn judge(segment: &Segment<'_>, number: &Number<'_>) -> Option<(Range
     if !(6..=15).contains(&digits) || number.lengths.len() > 7 || impossible(segment, number) {
         return None;
     }
-    if number.has_slash && !segment.topics(number.span.start).any(Topics::PHONE) {
-        return None;
-    }
     let span = with_prefix(segment, number);
     let plus = segment.byte(span.start) == b'+';
     let plain = plain(number, plus, span.start < number.span.start);
-    if plain >= 0.7 {
+    if plain >= 0.7 && !number.has_slash {
         return Some((span, plain));
     }
     let topics = segment.topics(number.span.start);
+    if number.has_slash && !topics.any(Topics::PHONE) {
+        return None;
+    }
     let named = topics.any(Topics::PHONE) && !named_otherwise(segment, number.span.start);
     let confidence = match (named, topics.any(Topics::NUMBER)) {
         (true, false) => plain.max(0.45) + 0.2,

@@ -30,6 +30,7 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
 }
 
 /// What follows `Bearer` anywhere: in a header's name or in prose about one.
+#[inline(never)]
 fn bearer(segment: &Segment<'_>, run: &std::ops::Range<usize>, out: &mut Vec<Candidate>) {
     const LEAST: usize = 20;
     let text = segment.slice(run.clone());
