@@ -110,6 +110,7 @@ fn contains(left: &[u8], sets: &[&[&str]]) -> bool {
 }
 
 /// Short words must be whole, longer ones may go on.
+#[inline(never)]
 fn starts(word: &[u8], beginning: &[u8]) -> bool {
     let head = if beginning.len() <= 4 { Some(word) } else { word.get(..beginning.len()) };
     head.is_some_and(|head| head.eq_ignore_ascii_case(beginning))

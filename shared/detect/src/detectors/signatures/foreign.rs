@@ -59,22 +59,6 @@ const SHOW_ROMANCE: Words = &[
     "repita",
     "mostrame",
 ];
-const MODEL_ROMANCE: Words = &[
-    "asistente",
-    "assistente",
-    "assistant",
-    "modelo",
-    "modello",
-    "modo",
-    "estas",
-    "estás",
-    "eres",
-    "sei",
-    "agora",
-    "ahora",
-    "ora",
-    "tu",
-];
 const EARLIER_RU: Words = &["предыдущ", "прошл", "прежн", "все", "выше", "ранее", "данные"];
 /// Only ASCII letters are folded, so a sentence's first word stands here twice.
 const IGNORE_RU: Words =
@@ -83,7 +67,7 @@ const EARLIER_ZH: Words = &["之前", "以上", "先前", "上面", "前面", "�
 const IGNORE_ZH: Words = &["忽略", "无视", "忘记", "忘掉", "無視", "忘記", "不要遵守", "别管"];
 const EARLIER_JA: Words = &["以前", "前の", "上記", "これまで", "すべて", "全て", "今まで"];
 
-pub(super) static OVERRIDES: [Signature; 42] = [
+pub(super) static OVERRIDES: [Signature; 38] = [
     signature("anweisungen", &[EARLIER_DE, IGNORE_DE], Injection, 0.9),
     signature("anweisung", &[EARLIER_DE, IGNORE_DE], Injection, 0.85),
     signature("instruktionen", &[EARLIER_DE, IGNORE_DE], Injection, 0.9),
@@ -108,11 +92,7 @@ pub(super) static OVERRIDES: [Signature; 42] = [
         PromptProbe,
         0.7,
     ),
-    signature("di sistema", &[&["istruzion", "prompt"], SHOW_ROMANCE], PromptProbe, 0.7),
-    signature("do sistema", &[&["instruç", "prompt"], SHOW_ROMANCE], PromptProbe, 0.7),
     signature("istruzioni", &[&["tutte", "tue"], &["ignor", "dimentic"]], Injection, 0.85),
-    signature("restricciones", &[&["sin"], MODEL_ROMANCE], Injection, 0.55),
-    signature("restrictions", &[&["sans"], MODEL_ROMANCE], Injection, 0.55),
     signature("talimatları", &[&["önceki", "tüm", "yukarıdaki", "bütün"]], Injection, 0.7),
     signature("ограничений", &[&["без"], &["ты", "вы", "модель", "ассистент"]], Injection, 0.55),
     signature("السابقة", &[&["التعليمات", "الأوامر"], &["تجاهل", "انس"]], Injection, 0.9),
