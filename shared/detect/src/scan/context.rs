@@ -1,6 +1,7 @@
 //! Words near a candidate that make it more believable.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// How many bytes before a segment are read for context words.
 pub(crate) const REACH: usize = 96;
@@ -14,13 +15,10 @@ macro_rules! topics {
         impl Topics {
             $(pub(crate) const $name: Self = Self(1 << $bit);)*
 
-            /// The topics of one lower-case ASCII word.
-            fn of(word: &[u8]) -> Self {
-                let mut bits = 0;
-                $(if matches!(word, $($word)|*) { bits |= 1 << $bit; })*
-                Self(bits)
-            }
         }
+
+        /// Every word and a topic of it.
+        static WORDS: &[(&[u8], u32)] = &[$($(($word, 1 << $bit),)*)*];
     };
 }
 
@@ -69,7 +67,26 @@ topics! {
     WALLET = 11: [b"eth", b"ethereum", b"wallet", b"address", b"erc20", b"metamask", b"contract"],
 }
 
+/// The words in order, each with all its topics: a search is as fast as the code of a match, which
+/// takes three times the room in a module.
+static SORTED: LazyLock<Vec<(&[u8], u32)>> = LazyLock::new(|| {
+    let mut sorted: Vec<(&[u8], u32)> = Vec::with_capacity(WORDS.len());
+    for (word, bits) in WORDS {
+        match sorted.binary_search_by(|(other, _)| other.cmp(word)) {
+            Ok(at) => sorted.get_mut(at).into_iter().for_each(|entry| entry.1 |= bits),
+            Err(at) => sorted.insert(at, (word, *bits)),
+        }
+    }
+    sorted
+});
+
 impl Topics {
+    /// The topics of one lower-case ASCII word.
+    fn of(word: &[u8]) -> Self {
+        let found = SORTED.binary_search_by(|(other, _)| (*other).cmp(word));
+        Self(found.ok().and_then(|at| SORTED.get(at)).map_or(0, |(_, bits)| *bits))
+    }
+
     /// Whether any topic of `other` is present.
     pub(crate) fn any(self, other: Self) -> bool {
         self.0 & other.0 != 0
