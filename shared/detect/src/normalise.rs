@@ -67,6 +67,7 @@ pub(crate) fn view(segment: &Segment<'_>) -> Option<View> {
 }
 
 /// What a character looks like; `None` when it can't be seen.
+#[inline(never)]
 fn plain(character: char, mixed: bool) -> Option<char> {
     let code = u32::from(character);
     match character {
@@ -118,6 +119,19 @@ fn look_alike(character: char) -> Option<char> {
     None
 }
 
+/// Prose as a reader would see it, without a map back; `foreign` where Greek and Cyrillic letters
+/// stand for themselves.
+pub(crate) fn prose(text: &[u8], foreign: bool) -> String {
+    // What is left of a character that was cut says nothing.
+    let cut = text.iter().take_while(|b| **b & 0xC0 == 0x80).count();
+    let text = text.get(cut..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+    let mut seen = String::with_capacity(text.len());
+    for character in text.chars() {
+        seen.extend(plain(character, !foreign));
+    }
+    seen
+}
+
 fn mixes_scripts(text: &str) -> bool {
     text.bytes().any(|b| b.is_ascii_alphanumeric()) && text.chars().any(|c| look_alike(c).is_some())
 }
@@ -136,6 +150,8 @@ fn escape(rest: &str) -> Option<(Option<char>, usize)> {
         [b'&', b'#', ..] => number(2, 10, 7)?,
         [b'\\', b'u', ..] => number(2, 16, 4).filter(|(_, end)| *end == 6)?,
         [b'\\', b'x', ..] => number(2, 16, 2).filter(|(_, end)| *end == 4)?,
+        // Beyond ASCII a percent escape is one byte of several.
+        [b'%', ..] => number(1, 16, 2).filter(|(value, end)| *value < 0x80 && *end == 3)?,
         _ => return None,
     };
     let end = end + usize::from(bytes.first() == Some(&b'&') && bytes.get(end) == Some(&b';'));

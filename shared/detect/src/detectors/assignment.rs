@@ -51,13 +51,37 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
     // Most words before an operator end in something else: settle those at once.
     if !matches!(
         &left.last_chunk::<2>()?.map(|b| b.to_ascii_lowercase()),
-        b"rd" | b"wd" | b"se" | b"de" | b"ss" | b"et" | b"ey" | b"en" | b"al" | b"ls" | b"on"
+        b"rd"
+            | b"wd"
+            | b"se"
+            | b"de"
+            | b"ss"
+            | b"et"
+            | b"ey"
+            | b"en"
+            | b"al"
+            | b"ls"
+            | b"on"
+            | b"rt"
+            | b"ha"
+            | b"\xB1a"
     ) {
         return None;
     }
+    if left.ends_with("contraseña".as_bytes()) {
+        return Some(Kind::Password);
+    }
     let part = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_' || **b == b'-' || **b == b'.';
     let length = left.iter().rev().take_while(part).count();
-    name(left.get(left.len() - length..)?)
+    let text = left.get(left.len() - length..)?;
+    // `ssh_pass` and `pass`, but no `compass`.
+    if matches!(
+        text.to_ascii_lowercase().strip_suffix(b"pass"),
+        Some([] | [.., b'_' | b'-' | b'.'])
+    ) {
+        return Some(Kind::Password);
+    }
+    name(text)
 }
 
 fn name(text: &[u8]) -> Option<Kind> {
@@ -70,19 +94,35 @@ fn name(text: &[u8]) -> Option<Kind> {
         }
     }
     let name = buffer.get(..length)?;
-    let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word.as_bytes()));
-    if ends(&["secretaccesskey", "awssecretkey"]) {
+    if ends(name, &["secretaccesskey", "awssecretkey"]) {
         return Some(Kind::AwsSecret);
     }
-    if ends(&["authorization", "xapikey", "proxyauthorization"]) {
+    if ends(name, &["authorization", "xapikey", "proxyauthorization"]) {
         return Some(Kind::Authorization);
     }
-    if ends(&["password", "passwd", "passphrase", "pwd", "passcode", "userpass", "dbpass"]) {
+    let passwords = &[
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "passcode",
+        "userpass",
+        "dbpass",
+        "passwort",
+        "kennwort",
+        "senha",
+        "wachtwoord",
+        "senord",
+        "motdepasse",
+        "passe",
+    ];
+    if ends(name, passwords) {
         return Some(Kind::Password);
     }
-    let keys = [
+    let keys = &[
         "secret",
         "secretkey",
+        "secretkeybase",
         "apikey",
         "accesskey",
         "privatekey",
@@ -103,7 +143,12 @@ fn name(text: &[u8]) -> Option<Kind> {
         "apisecret",
         "bearer",
     ];
-    ends(&keys).then_some(Kind::Key)
+    ends(name, keys).then_some(Kind::Key)
+}
+
+#[inline(never)]
+fn ends(name: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| name.ends_with(word.as_bytes()))
 }
 
 /// Values in the segment that an operator inside it or before it names.
@@ -132,14 +177,24 @@ fn value_end(segment: &Segment<'_>, value: usize) -> Option<usize> {
     let rest = segment.slice(value..segment.end());
     // Inside quotes only the quote ends it; without them what ends a parameter or a statement.
     let quote = Some(segment.before(value)).filter(|b| b"'\"`".contains(b));
-    let ends = |b: &u8| match quote {
-        Some(quote) => *b == quote || *b == b'\\' || b.is_ascii_whitespace(),
-        None => b"'\";,)]}&\\".contains(b) || b.is_ascii_whitespace(),
+    let ends = |(place, b): (usize, &u8)| match (quote, *b) {
+        (Some(quote), b) => b == quote || b == b'\\' || b.is_ascii_whitespace(),
+        // A password may have one in it; in a query the next parameter follows.
+        (None, b'&') => begins_parameter(rest.get(place + 1..).unwrap_or_default()),
+        (None, b) => b"'\";,)]}\\".contains(&b) || b.is_ascii_whitespace(),
     };
-    let length = rest.iter().take(MAX_VALUE).position(ends).unwrap_or(rest.len().min(MAX_VALUE));
+    let read = rest.len().min(MAX_VALUE);
+    let length = rest.iter().take(read).enumerate().position(ends).unwrap_or(read);
     let text = rest.get(..length)?;
     let trailing = text.iter().rev().take_while(|b| b".!?".contains(b)).count();
     Some(value + length - trailing)
+}
+
+/// Whether `rest` goes on as `name=`.
+fn begins_parameter(rest: &[u8]) -> bool {
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || b"_-.[]".contains(*b);
+    let name = rest.iter().take(NAME).take_while(part).count();
+    name > 0 && rest.get(name) == Some(&b'=')
 }
 
 fn judge(
@@ -198,7 +253,11 @@ fn is_placeholder(value: &[u8]) -> bool {
     ];
     let lower = value.get(..STAND_IN_REACH).unwrap_or(value).to_ascii_lowercase();
     let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
-    value.iter().any(|b| b"{}<>$([".contains(b)) && !symbols_only_inside(value)
+    // `!vault` of YAML and `%NAME%` of a shell.
+    let tagged = matches!(value, [b'!', name @ ..] if name.iter().all(u8::is_ascii_alphabetic))
+        || matches!(value, [b'%', .., b'%']);
+    tagged
+        || value.iter().any(|b| b"{}<>$([".contains(b)) && !symbols_only_inside(value)
         || STAND_INS.iter().any(|word| has(word))
         || has("://")
 }

@@ -14,11 +14,9 @@ const MAX_DOMAIN: usize = 255;
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for place in memchr::memchr_iter(b'@', segment.bytes()) {
         let at = segment.start() + place;
-        let start = local_start(segment, at);
-        let end = domain_end(segment, at + 1);
-        if let (Some(start), Some(end)) = (start, end)
-            && !in_url_credentials(segment, start)
-        {
+        let Some(end) = domain_end(segment, at + 1) else { continue };
+        let Some(start) = local_start(segment, at, segment.byte(end) == b'\'') else { continue };
+        if !in_url_credentials(segment, start) {
             out.push(Candidate::plain(start..end, BuiltIn::Email));
         }
     }
@@ -33,11 +31,13 @@ fn is_opening(byte: u8) -> bool {
     b"!#$%&'*/=?^{}~.".contains(&byte)
 }
 
-fn local_start(segment: &Segment<'_>, at: usize) -> Option<usize> {
+/// Where the local part before `at` begins. An apostrophe in it (`o'neil`) is its own unless one
+/// follows the address: then it opens a quotation.
+fn local_start(segment: &Segment<'_>, at: usize, quoted: bool) -> Option<usize> {
     let left = segment.slice(segment.start()..at);
     let length = left.iter().rev().take(MAX_LOCAL + 1).take_while(|b| is_local(**b)).count();
     let mut start = at - length;
-    let separator = |b: &u8| b"=/'&?{}".contains(b);
+    let separator = |b: &u8| b"=/&?{}".contains(b) || quoted && *b == b'\'';
     if let Some(place) = segment.slice(start..at).iter().rposition(separator) {
         start += place + 1;
     }

@@ -38,6 +38,28 @@ pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     }
 }
 
+/// Whether `run` is words in Base64 or hexadecimal. Stricter than what is scanned inside: here
+/// being text is all that there is.
+pub(super) fn is_encoded_text(run: &[u8]) -> bool {
+    let words = |run: &[u8]| {
+        let is_hex = run.iter().all(u8::is_ascii_hexdigit);
+        let decoded = if is_hex { hex(run) } else { base64(run).filter(|_| mixed(run)) };
+        decoded.is_some_and(|bytes| is_words(&bytes))
+    };
+    // Most runs show at their head that they are none.
+    run.get(..MIN_RUN).is_some_and(words) && words(run)
+}
+
+/// Letters, digits and spaces for the most part, without control characters. A character may be
+/// cut at the end.
+fn is_words(bytes: &[u8]) -> bool {
+    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    let plain = |b: &&u8| b.is_ascii_alphanumeric() || **b == b' ' || **b >= 0x80;
+    bytes.len() - valid < 4
+        && bytes.iter().all(|b| *b >= b' ' || b.is_ascii_whitespace())
+        && bytes.iter().filter(plain).count() * 10 >= bytes.len() * 7
+}
+
 /// Base64 of text has letters of both cases, or digits among letters.
 fn mixed(text: &[u8]) -> bool {
     crate::validate::token::classes(text) >= 2
@@ -76,6 +98,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Decodes standard or URL-safe Base64, padded or not; `None` when it is neither.
+#[inline(never)]
 pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take_while(|b| **b == b'=').count();
     let body = text.get(..text.len().checked_sub(padding)?)?;
@@ -106,6 +129,7 @@ fn sextet(byte: u8) -> Option<u8> {
     }
 }
 
+#[inline(never)]
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
     let body = text.strip_prefix(b"0x").unwrap_or(text);
     if body.len() % 2 == 1 {

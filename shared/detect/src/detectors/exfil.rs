@@ -1,6 +1,6 @@
 //! Links and images in Markdown or HTML that would send data to a foreign host.
 
-use super::url;
+use super::{encoded, url};
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -40,26 +40,38 @@ impl Hosts {
 enum Embedding {
     Image,
     Link,
+    /// Not at all: chat windows make a link of it all the same.
+    Bare,
 }
 
 /// Every embedded URL to a host outside the list; the span covers the URL alone.
 pub(crate) fn find(segment: &Segment<'_>, hosts: &Hosts, out: &mut Vec<Candidate>) {
+    let mut ends = url::Ends::default();
+    let mut done = segment.start();
     for place in memchr::memmem::find_iter(segment.bytes(), b"//") {
         let at = segment.start() + place;
         let start = scheme_start(segment, at);
-        let Some(embedding) = embedding(segment, start) else { continue };
-        let span = start..url::end(segment, at + 2);
+        let embedding = embedding(segment, start).unwrap_or(Embedding::Bare);
+        // What is part of a URL that was judged is part of its data.
+        if start < done || (embedding == Embedding::Bare && start == at) {
+            continue;
+        }
+        let span = start..ends.after(segment, at + 2);
         let rest = segment.slice(at + 2..span.end);
         let host = host(rest);
         if host.is_empty() || hosts.contains(host) {
             continue;
         }
-        let carries = carries_data(rest.get(host.len()..).unwrap_or_default());
-        let (rule, plain) = match embedding {
-            Embedding::Image => (BuiltIn::ExfilImage, 0.7),
-            Embedding::Link => (BuiltIn::ExfilLink, 0.4),
+        done = span.end;
+        let tail = rest.get(host.len()..).unwrap_or_default();
+        let carries = |more: f32, plain: f32| if carries_data(tail) { plain + more } else { plain };
+        let (rule, confidence) = match embedding {
+            Embedding::Image => (BuiltIn::ExfilImage, carries(0.25, 0.7)),
+            Embedding::Link => (BuiltIn::ExfilLink, carries(0.25, 0.4)),
+            Embedding::Bare if carries_text(tail) => (BuiltIn::ExfilLink, 0.65),
+            Embedding::Bare => continue,
         };
-        out.push(Candidate::new(span, rule, if carries { plain + 0.25 } else { plain }));
+        out.push(Candidate::new(span, rule, confidence));
     }
 }
 
@@ -99,6 +111,17 @@ fn host(rest: &[u8]) -> &[u8] {
     let authority = rest.split(|b| b"/?#\\".contains(b)).next().unwrap_or_default();
     let host = authority.split(|b| *b == b'@').next_back().unwrap_or_default();
     host.split(|b| *b == b':').next().unwrap_or_default()
+}
+
+/// A value of the query is text in Base64 or hexadecimal. Signatures and random tokens do not
+/// decode to text.
+fn carries_text(tail: &[u8]) -> bool {
+    let query = memchr::memchr2(b'?', b'#', tail).and_then(|place| tail.get(place + 1..));
+    let mut values = query.unwrap_or_default().split(|b| b"&;?#".contains(b));
+    values.any(|pair| {
+        let name = memchr::memchr(b'=', pair).map_or(0, |place| place + 1);
+        pair.get(name..).is_some_and(encoded::is_encoded_text)
+    })
 }
 
 /// A query with a value, or a path part long and mixed enough to be an encoding.

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::signatures::Signature;
 use super::spelled;
+use crate::normalise;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -89,7 +90,8 @@ fn preceded(segment: &Segment<'_>, end: usize, signature: &Signature) -> bool {
     }
     // English words end at a curly quote; those of other languages have letters beyond ASCII.
     let foreign = signature.before.iter().flat_map(|set| set.iter()).any(|word| !word.is_ascii());
-    let left = left.to_ascii_lowercase();
+    let seen = (!left.is_ascii()).then(|| normalise::prose(left, foreign).into_bytes());
+    let left = seen.as_deref().unwrap_or(left);
     let letter = |b: &u8| b.is_ascii_alphanumeric() || foreign && *b >= 0x80;
     let mut words = left.rsplit(|b| !letter(b)).filter(|word| !word.is_empty());
     signature.before.iter().all(|set| {
@@ -108,6 +110,8 @@ fn contains(left: &[u8], sets: &[&[&str]]) -> bool {
 }
 
 /// Short words must be whole, longer ones may go on.
+#[inline(never)]
 fn starts(word: &[u8], beginning: &[u8]) -> bool {
-    if beginning.len() <= 4 { word == beginning } else { word.starts_with(beginning) }
+    let head = if beginning.len() <= 4 { Some(word) } else { word.get(..beginning.len()) };
+    head.is_some_and(|head| head.eq_ignore_ascii_case(beginning))
 }

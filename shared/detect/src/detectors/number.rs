@@ -167,7 +167,7 @@ fn read_separator(rest: &[u8]) -> Option<(Separator, usize)> {
         b"." => Separator::Dot,
         b"/" => Separator::Slash,
         b" - " => Separator::Spaced,
-        b")" | b") " | b")-" | b" (" | b"(" | b") (" | b"-(" | b")(" => Separator::Paren,
+        b")" | b") " | b")-" | b" (" | b"(" | b") (" | b"-(" | b")(" | b")/" => Separator::Paren,
         _ => return None,
     };
     Some((separator, length))

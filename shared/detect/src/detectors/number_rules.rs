@@ -131,7 +131,10 @@ const fn form(
 
 fn identity(segment: &Segment<'_>, number: &Number<'_>, add: &mut impl FnMut(BuiltIn, f32)) {
     for form in forms(number.digits.len()) {
-        let printed = !form.lengths.is_empty() && number.grouped(form.lengths);
+        // A network address may have the groups of one: those are not all dots.
+        let printed = !form.lengths.is_empty()
+            && number.grouped(form.lengths)
+            && !number.separated_by(&[Separator::Dot]);
         if (printed || number.is_bare()) && (form.valid)(number.digits) {
             let plain = if printed { form.printed } else { form.bare };
             let named = segment.topics(number.span.start).any(form.topics);

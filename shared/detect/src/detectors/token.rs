@@ -11,17 +11,36 @@ use crate::validate::token::{entropy, github_checksum};
 /// Every token in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for run in runs(segment, dotted) {
+        bearer(segment, &run, out);
         for start in run.clone().filter(|at| begins(segment, *at)) {
             let rest = segment.slice(start..segment.end());
             let found = prefixed(rest).or_else(|| jwt(rest)).or_else(|| dotted_parts(rest));
             if let Some((rule, length, confidence)) = found {
                 out.push(Candidate::new(start..start + length, rule, confidence));
+                if rule == BuiltIn::Jwt {
+                    // It goes on to the end of the run.
+                    break;
+                }
             }
         }
     }
     azure(segment, out);
     telegram(segment, out);
     raw_key(segment, out);
+}
+
+/// What follows `Bearer` anywhere: in a header's name or in prose about one.
+#[inline(never)]
+fn bearer(segment: &Segment<'_>, run: &std::ops::Range<usize>, out: &mut Vec<Candidate>) {
+    const LEAST: usize = 20;
+    let text = segment.slice(run.clone());
+    if run.len() >= LEAST
+        && segment.left_of(run.start, 7).eq_ignore_ascii_case(b"bearer ")
+        && text.iter().any(u8::is_ascii_digit)
+        && entropy(text) > 3.5
+    {
+        out.push(Candidate::plain(run.clone(), BuiltIn::Authorization));
+    }
 }
 
 /// A token may begin after anything but a letter or digit.
@@ -32,9 +51,9 @@ fn begins(segment: &Segment<'_>, at: usize) -> bool {
 fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     for shape in known(rest) {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
-        let length = body.iter().take_while(|b| (shape.alphabet)(**b)).count();
-        let ends = body.get(length).is_none_or(|b| !alnum(*b) && *b != b'_');
         let (least, most) = shape.length;
+        let length = body.iter().take(most + 1).take_while(|b| (shape.alphabet)(**b)).count();
+        let ends = body.get(length).is_none_or(|b| !alnum(*b) && *b != b'_');
         if ends && (least..=most).contains(&length) {
             let body = body.get(..length)?;
             // A short prefix may stand before words; a key has digits.
@@ -98,7 +117,7 @@ fn confidence(rule: BuiltIn, body: &[u8]) -> Option<f32> {
 /// OpenAI keys carry `T3BlbkFJ` ("OpenAI" in Base64) in the middle.
 fn openai(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"sk-")?;
-    let length = body.iter().take_while(|b| word(**b)).count();
+    let length = body.iter().take(221).take_while(|b| word(**b)).count();
     let marked = memchr::memmem::find(body.get(..length)?, b"T3BlbkFJ").is_some();
     (marked && (35..=220).contains(&length)).then_some((
         BuiltIn::OpenAiKey,
@@ -112,7 +131,7 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"xox")?;
     let (kind, body) = body.split_first()?;
     let body = body.strip_prefix(b"-").or_else(|| body.strip_prefix(b".xoxp-"))?;
-    let length = body.iter().take_while(|b| word(**b)).count();
+    let length = body.iter().take(400).take_while(|b| word(**b)).count();
     let digits = body.iter().take(length).filter(|b| b.is_ascii_digit()).count();
     (b"abceoprs".contains(kind) && length >= 15 && digits >= 6).then_some((
         SlackToken,
@@ -137,8 +156,8 @@ fn family(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
         let Some(body) = body.get(kind..).and_then(|body| body.strip_prefix(b"_")) else {
             continue;
         };
-        let length = body.iter().take_while(|b| (shape.alphabet)(**b)).count();
         let (least, most) = shape.length;
+        let length = body.iter().take(most + 1).take_while(|b| (shape.alphabet)(**b)).count();
         let digits = body.iter().take(length).any(u8::is_ascii_digit);
         if kind > 0 && digits && (least..=most).contains(&length) {
             return Some((shape.rule, shape.prefix.len() + kind + 1 + length, 0.85));
@@ -149,16 +168,23 @@ fn family(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
 
 /// Three Base64url parts, the first a JSON header that names an algorithm.
 fn jwt(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
+    /// Longest header that is decoded.
+    const HEADER: usize = 2048;
     if !rest.starts_with(b"eyJ") {
         return None;
     }
-    let length = rest.iter().take_while(|b| dotted(**b)).count();
-    let token = rest.get(..length)?;
-    let mut parts = token.split(|b| *b == b'.');
-    let (header, payload) = (parts.next()?, parts.next()?);
+    let end = rest.iter().take(HEADER).take_while(|b| word(**b)).count();
+    let (header, rest_of) = rest.split_at_checked(end)?;
+    let payload = rest_of.strip_prefix(b".")?;
+    let begins = super::encoded::base64(header.get(..16)?)?;
+    if !begins.iter().all(|b| (b' '..0x7F).contains(b)) {
+        return None;
+    }
     let header = super::encoded::base64(header)?;
-    let named = memchr::memmem::find(&header, b"\"alg\"").is_some();
-    (named && payload.len() >= 4).then_some((BuiltIn::Jwt, length, BuiltIn::Jwt.confidence()))
+    memchr::memmem::find(&header, b"\"alg\"")?;
+    let length = rest.iter().take_while(|b| dotted(**b)).count();
+    let payload = payload.iter().take_while(|b| word(**b)).count();
+    (payload >= 4).then_some((BuiltIn::Jwt, length, BuiltIn::Jwt.confidence()))
 }
 
 /// Tokens of three parts without a prefix: Discord's bots, whose first part is the bot's number in

@@ -47,6 +47,9 @@ fn lower_alnum(b: u8) -> bool {
 fn upper_alnum(b: u8) -> bool {
     b.is_ascii_digit() || b.is_ascii_uppercase()
 }
+fn upper_dash(b: u8) -> bool {
+    upper_alnum(b) || b == b'-'
+}
 fn aws(b: u8) -> bool {
     b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b)
 }
@@ -57,7 +60,7 @@ use BuiltIn::{
 };
 
 /// Prefixes as their issuers document them.
-pub(super) static SHAPES: [Shape; 130] = [
+pub(super) static SHAPES: [Shape; 151] = [
     shape(b"AKIA", AwsAccessKey, (16, 16), aws),
     shape(b"ASIA", AwsAccessKey, (16, 16), aws),
     shape(b"ABIA", AwsAccessKey, (16, 16), aws),
@@ -72,18 +75,18 @@ pub(super) static SHAPES: [Shape; 130] = [
     shape(b"ghs_", GithubToken, (36, 36), alnum),
     shape(b"ghr_", GithubToken, (36, 36), alnum),
     shape(b"github_pat_", GithubToken, (60, 100), word),
-    shape(b"glpat-", ProviderToken, (20, 60), dotted),
+    shape(b"glpat-", ProviderToken, (20, 320), dotted),
     shape(b"gldt-", ProviderToken, (20, 60), word),
-    shape(b"glrt-", ProviderToken, (20, 60), word),
+    shape(b"glrt-", ProviderToken, (20, 320), dotted),
     shape(b"glptt-", ProviderToken, (40, 40), hex),
-    shape(b"xapp-", SlackToken, (20, 200), word),
+    shape(b"xapp-", SlackToken, (20, 400), word),
     shape(b"sk_live_", StripeKey, (24, 247), alnum),
     shape(b"sk_test_", StripeKey, (24, 247), alnum),
     shape(b"sk_prod_", StripeKey, (24, 247), alnum),
     shape(b"rk_live_", StripeKey, (24, 247), alnum),
     shape(b"rk_test_", StripeKey, (24, 247), alnum),
     shape(b"rk_prod_", StripeKey, (24, 247), alnum),
-    shape(b"sk-ant-api03-", AnthropicKey, (60, 120), word),
+    shape(b"sk-ant-api03-", AnthropicKey, (40, 120), word),
     shape(b"sk-ant-admin01-", AnthropicKey, (60, 120), word),
     shape(b"sk-ant-oat01-", AnthropicKey, (60, 120), word),
     shape(b"sk-or-v1-", ProviderToken, (64, 64), hex),
@@ -123,10 +126,10 @@ pub(super) static SHAPES: [Shape; 130] = [
     // Further issuers, by the names of their products.
     shape(b"sk-", ProviderToken, (32, 32), lower_hex),
     shape(b"sk-ant-sid01-", AnthropicKey, (60, 140), word),
-    shape(b"SK", ProviderToken, (32, 32), lower_hex),
+    shape(b"SK", ProviderToken, (32, 32), hex),
     shape(b"key-", ProviderToken, (32, 32), lower_hex),
     shape(b"whsec_", StripeKey, (32, 64), base64),
-    shape(b"sq0atp-", ProviderToken, (22, 22), word),
+    shape(b"sq0atp-", ProviderToken, (22, 60), word),
     shape(b"sq0csp-", ProviderToken, (43, 43), word),
     shape(b"EAAA", ProviderToken, (56, 64), word),
     shape(b"EAAG", ProviderToken, (80, 400), alnum),
@@ -189,6 +192,27 @@ pub(super) static SHAPES: [Shape; 130] = [
     shape(b"API-", ProviderToken, (25, 27), upper_alnum),
     shape(b"tk-us-", ProviderToken, (48, 48), word),
     shape(b"sl.", ProviderToken, (130, 160), word),
+    shape(b"p8e-", ProviderToken, (32, 32), lower_alnum),
+    shape(b"cmVmd", ProviderToken, (59, 59), alnum),
+    shape(b"4b1d", ProviderToken, (38, 38), alnum),
+    shape(b"CLOJARS_", ProviderToken, (60, 60), alnum),
+    shape(b"EAAM", ProviderToken, (80, 400), alnum),
+    shape(b"EAAC", ProviderToken, (80, 400), alnum),
+    shape(b"fo1_", ProviderToken, (43, 43), word),
+    shape(b"fm1r_", ProviderToken, (100, 800), base64),
+    shape(b"fm1a_", ProviderToken, (100, 800), base64),
+    shape(b"fm2_", ProviderToken, (100, 800), base64),
+    shape(b"glffct-", ProviderToken, (20, 60), word),
+    shape(b"GR1348941", ProviderToken, (20, 20), word),
+    shape(b"eyJrIjoi", ProviderToken, (70, 400), base64),
+    shape(b"pat.", ProviderToken, (68, 68), dotted),
+    shape(b"sat.", ProviderToken, (68, 68), dotted),
+    shape(b"api_org_", HuggingFaceToken, (34, 34), letters),
+    shape(b"sha256~", ProviderToken, (43, 43), word),
+    shape(b"s.", ProviderToken, (24, 24), alnum),
+    shape(b"bedrock-api-key-", ProviderToken, (24, 2000), base64),
+    shape(b"ABSK", ProviderToken, (109, 269), base64),
+    shape(b"A3-", ProviderToken, (36, 37), upper_dash),
 ];
 
 /// Prefixes whose kind is written into them: `cfat_`, `vcp_`.

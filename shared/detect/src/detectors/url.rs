@@ -6,10 +6,11 @@ use crate::scan::segment::Segment;
 
 /// Every `scheme://user:password@host` and known webhook in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    let mut ends = Ends::default();
     for place in memchr::memmem::find_iter(segment.bytes(), b"://") {
         let at = segment.start() + place;
         let Some(start) = scheme_start(segment, at) else { continue };
-        let end = end(segment, at + 3);
+        let end = ends.after(segment, at + 3);
         if let Some((rule, confidence)) = credentials(segment, start, at, end) {
             out.push(Candidate::new(start..end, rule, confidence));
         } else if is_webhook(segment.slice(at + 3..end)) {
@@ -25,14 +26,32 @@ fn scheme_start(segment: &Segment<'_>, at: usize) -> Option<usize> {
     (1..24).contains(&length).then_some(at - length)
 }
 
-/// The end of the URL that goes on at `from`: closing punctuation does not belong to it.
-pub(crate) fn end(segment: &Segment<'_>, from: usize) -> usize {
-    let rest = segment.slice(from..segment.end());
-    let stops = |b: &u8| b"'\"<>`)]}\\^|".contains(b) || b.is_ascii_whitespace() || *b >= 0xE0;
-    let length = rest.iter().position(stops).unwrap_or(rest.len());
-    let text = rest.get(..length).unwrap_or_default();
-    let trailing = text.iter().rev().take_while(|b| b".,;:!?".contains(b)).count();
-    from + length - trailing
+/// Where URLs end. One inside another ends with it, so that each end is looked for once.
+#[derive(Default)]
+pub(crate) struct Ends {
+    /// The first byte that is in no URL, and the end without the punctuation before it.
+    stop: usize,
+    end: usize,
+}
+
+impl Ends {
+    /// The end of the URL that goes on at `from`, which never falls from call to call: closing
+    /// punctuation does not belong to it.
+    #[inline(never)]
+    pub(crate) fn after(&mut self, segment: &Segment<'_>, from: usize) -> usize {
+        if from >= self.stop {
+            let rest = segment.slice(from..segment.end());
+            let length = rest.iter().position(ends_url).unwrap_or(rest.len());
+            let text = rest.get(..length).unwrap_or_default();
+            let trailing = text.iter().rev().take_while(|b| b".,;:!?".contains(b)).count();
+            (self.stop, self.end) = (from + length, from + length - trailing);
+        }
+        self.end.max(from)
+    }
+}
+
+fn ends_url(byte: &u8) -> bool {
+    b"'\"<>`)]}\\^|".contains(byte) || byte.is_ascii_whitespace() || *byte >= 0xE0
 }
 
 fn credentials(
@@ -104,11 +123,16 @@ fn is_stand_in(password: &[u8]) -> bool {
 
 /// Incoming webhooks whose URL is the secret.
 fn is_webhook(rest: &[u8]) -> bool {
-    let prefixes: [&[u8]; 4] = [
+    let prefixes: [&[u8]; 6] = [
         b"hooks.slack.com/services/T",
+        b"hooks.slack.com/workflows/",
+        b"hooks.slack.com/triggers/",
         b"discord.com/api/webhooks/",
         b"discordapp.com/api/webhooks/",
         b"hooks.zapier.com/hooks/catch/",
     ];
-    prefixes.iter().any(|prefix| rest.starts_with(prefix) && rest.len() >= prefix.len() + 20)
+    let host = rest.split(|b| *b == b'/').next().unwrap_or_default();
+    let teams = host.ends_with(b".webhook.office.com") && rest.len() >= host.len() + 60;
+    teams
+        || prefixes.iter().any(|prefix| rest.starts_with(prefix) && rest.len() >= prefix.len() + 20)
 }

@@ -28,7 +28,12 @@ pub(crate) fn boundary(text: &[u8], at: usize, complete: bool) -> Option<bool> {
             b' ' | b'\n' | b'\t' => joined(text, at, complete).map(|joined| !joined),
             right if always_cuts(right) => Some(true),
             b'<' | b'>' => angle(text, at, complete).map(|inside| !inside),
-            first => Some(is_caseless_lead(first) || ends_caseless(text, at)),
+            IDEOGRAPHIC if text.get(at + 1) == Some(&0x80) => wide_space(text, at, complete),
+            first if is_caseless_lead(first) => Some(true),
+            _ if text.get(..at).is_some_and(|before| before.ends_with(WIDE_SPACE)) => {
+                wide_space(text, at - WIDE_SPACE.len(), complete)
+            }
+            _ => Some(ends_caseless(text, at)),
         },
     }
 }
@@ -118,6 +123,39 @@ pub(crate) fn last_boundary(text: &[u8], at: usize, cursor: usize, complete: boo
     cursor
 }
 
+/// The space of a CJK keyboard, and its first byte.
+const WIDE_SPACE: &[u8] = "\u{3000}".as_bytes();
+const IDEOGRAPHIC: u8 = 0xE3;
+
+/// Whether a segment ends beside what may be a wide space at `at`: not between full-width digits.
+#[inline(never)]
+fn wide_space(text: &[u8], at: usize, complete: bool) -> Option<bool> {
+    if !text.get(..at).is_some_and(ends_in_wide_digit) {
+        return Some(true);
+    }
+    let Some(right) = text.get(at + WIDE_SPACE.len()..) else {
+        return complete.then_some(true);
+    };
+    match text.get(at..at + WIDE_SPACE.len()) {
+        Some(WIDE_SPACE) => begins_with_wide_digit(right, complete).map(|digit| !digit),
+        _ => Some(true),
+    }
+}
+
+fn ends_in_wide_digit(before: &[u8]) -> bool {
+    matches!(before, [.., 0xEF, 0xBC, 0x90..=0x99])
+}
+
+/// Whether `right` begins with a full-width digit; `None` while more has to come.
+#[inline(never)]
+fn begins_with_wide_digit(right: &[u8], complete: bool) -> Option<bool> {
+    match right {
+        [0xEF, 0xBC, last, ..] => Some((0x90..=0x99).contains(last)),
+        [] | [0xEF] | [0xEF, 0xBC] if !complete => None,
+        _ => Some(false),
+    }
+}
+
 /// Scripts written without spaces (kana, Han, Hangul) break between characters.
 fn is_caseless_lead(byte: u8) -> bool {
     matches!(byte, 0xE3..=0xED)
@@ -154,6 +192,9 @@ fn joined(text: &[u8], at: usize, complete: bool) -> Option<bool> {
     }
     if text.get(at) != Some(&b' ') {
         return wide(text, before, at, complete);
+    }
+    if ends_in_wide_digit(before) {
+        return begins_with_wide_digit(text.get(at + 1..)?, complete);
     }
     if !may_continue(before, left) {
         return Some(false);

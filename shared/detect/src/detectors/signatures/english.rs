@@ -16,6 +16,7 @@ const IGNORE: Words = &[
     "dismiss",
     "overlook",
     "stop",
+    "skip",
 ];
 const EARLIER: Words = &[
     "previous",
@@ -43,8 +44,14 @@ const OWN: Words = &[
     "existing",
     "programmed",
 ];
+const NONE: Words = &["no", "without", "zero", "any", "free"];
+const ASSISTANT: Words =
+    &["ai", "assistant", "model", "chatbot", "bot", "llm", "gpt", "chatgpt", "persona", "entity"];
+const HAVE: Words = &["have", "has", "are", "with", "under", "now", "operat"];
+const COMPLY: Words = &["comply", "complies", "fulfil", "obey"];
+const UNBOUND: Words = &["unrestrict", "uncensor", "unfilter", "jailbreak", "jailbroken"];
 
-pub(super) static OVERRIDES: [Signature; 43] = [
+pub(super) static OVERRIDES: [Signature; 64] = [
     signature("instructions", &[EARLIER, IGNORE], Injection, 0.95),
     signature("instruction", &[EARLIER, IGNORE], Injection, 0.9),
     signature("instructions", &[OWN, IGNORE], Injection, 0.8),
@@ -103,6 +110,51 @@ pub(super) static OVERRIDES: [Signature; 43] = [
         0.4,
     ),
     signature("rot13", &[&["decod", "decipher", "decrypt"]], Injection, 0.4),
+    signature("restrictions", &[NONE, ASSISTANT], Injection, 0.6),
+    signature("restrictions", &[NONE, HAVE, &["you"]], Injection, 0.55),
+    signature("rules", &[NONE, ASSISTANT], Injection, 0.55),
+    signature("rules", &[NONE, HAVE, &["you"]], Injection, 0.5),
+    signature("filters", &[NONE, ASSISTANT], Injection, 0.6),
+    signature("filters", &[NONE, HAVE, &["you"]], Injection, 0.55),
+    signature("guidelines", &[NONE, ASSISTANT], Injection, 0.55),
+    signature("guidelines", &[NONE, HAVE, &["you"]], Injection, 0.55),
+    signature(
+        "print",
+        &[
+            &["just", "only", "instead", "and"],
+            &["instructions", "directions", "rest", "this"],
+            &["ignor", "disregard", "forget"],
+        ],
+        Injection,
+        0.55,
+    ),
+    signature(
+        "above",
+        &[&["instruct", "rules", "directi"], &["follow", "obey"], &["not", "don", "never", "t"]],
+        Injection,
+        0.7,
+    ),
+    signature("above", &[&["the"], &["forget", "disregard"]], Injection, 0.5),
+    signature("task", &[&["real", "actual", "true"], &["your"]], Injection, 0.55),
+    signature(
+        "system prompt",
+        &[&["ignor", "disregard", "forget", "bypass", "circumvent"]],
+        Injection,
+        0.7,
+    ),
+    signature("mode", &[UNBOUND], Injection, 0.6),
+    signature("model", &[UNBOUND], Injection, 0.5),
+    signature("request", &[&["every", "any", "all", "each"], COMPLY], Injection, 0.6),
+    signature("requests", &[&["every", "any", "all", "my", "privileged"], COMPLY], Injection, 0.55),
+    signature("instructions:", &[&["new"]], Injection, 0.5),
+    signature("instruction:", &[&["new"]], Injection, 0.55),
+    signature(
+        "disabled",
+        &[&["safety", "ethics", "ethical", "refusal", "guardrails", "moderation", "safeguards"]],
+        Injection,
+        0.5,
+    ),
+    signature("rules", &[OWN, &["ignor", "disregard", "forget", "bypass"]], Injection, 0.6),
     signature("<|im_start", &[], Injection, 0.7),
     signature("<|im_end", &[], Injection, 0.7),
     signature("<|endoftext", &[], Injection, 0.7),

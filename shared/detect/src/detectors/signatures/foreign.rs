@@ -37,6 +37,28 @@ const ORDERS_ES: Words = &[
     "diretrizes",
 ];
 const IGNORE_ES: Words = &["ignor", "olvid", "esqueç", "esquec", "descart", "desconsider"];
+const SHOW_ROMANCE: Words = &[
+    "révèle",
+    "révélez",
+    "montre",
+    "affiche",
+    "répète",
+    "donne",
+    "revela",
+    "muestra",
+    "muéstrame",
+    "dime",
+    "repite",
+    "imprime",
+    "rivela",
+    "mostra",
+    "ripeti",
+    "dimmi",
+    "revele",
+    "mostre",
+    "repita",
+    "mostrame",
+];
 const EARLIER_RU: Words = &["предыдущ", "прошл", "прежн", "все", "выше", "ранее", "данные"];
 /// Only ASCII letters are folded, so a sentence's first word stands here twice.
 const IGNORE_RU: Words =
@@ -45,7 +67,7 @@ const EARLIER_ZH: Words = &["之前", "以上", "先前", "上面", "前面", "�
 const IGNORE_ZH: Words = &["忽略", "无视", "忘记", "忘掉", "無視", "忘記", "不要遵守", "别管"];
 const EARLIER_JA: Words = &["以前", "前の", "上記", "これまで", "すべて", "全て", "今まで"];
 
-pub(super) static OVERRIDES: [Signature; 29] = [
+pub(super) static OVERRIDES: [Signature; 38] = [
     signature("anweisungen", &[EARLIER_DE, IGNORE_DE], Injection, 0.9),
     signature("anweisung", &[EARLIER_DE, IGNORE_DE], Injection, 0.85),
     signature("instruktionen", &[EARLIER_DE, IGNORE_DE], Injection, 0.9),
@@ -61,6 +83,20 @@ pub(super) static OVERRIDES: [Signature; 29] = [
         PromptProbe,
         0.75,
     ),
+    signature("systemanweisungen", &[], PromptProbe, 0.6),
+    signature("regeln", &[&["keine", "ohne"], &["du", "hast", "gibt", "ki"]], Injection, 0.55),
+    signature("système", &[&["instruction", "consigne", "prompt"], SHOW_ROMANCE], PromptProbe, 0.7),
+    signature(
+        "del sistema",
+        &[&["instruccion", "prompt", "mensaje"], SHOW_ROMANCE],
+        PromptProbe,
+        0.7,
+    ),
+    signature("istruzioni", &[&["tutte", "tue"], &["ignor", "dimentic"]], Injection, 0.85),
+    signature("talimatları", &[&["önceki", "tüm", "yukarıdaki", "bütün"]], Injection, 0.7),
+    signature("ограничений", &[&["без"], &["ты", "вы", "модель", "ассистент"]], Injection, 0.55),
+    signature("السابقة", &[&["التعليمات", "الأوامر"], &["تجاهل", "انس"]], Injection, 0.9),
+    signature("限制", &[&["没有", "不受", "无"], &["你现在", "你是"]], Injection, 0.55),
     signature("précédentes", &[ORDERS_FR, IGNORE_FR], Injection, 0.9),
     signature("précédente", &[ORDERS_FR, IGNORE_FR], Injection, 0.85),
     signature("antérieures", &[ORDERS_FR, IGNORE_FR], Injection, 0.9),

@@ -28,14 +28,16 @@ const FREE: Words = &[
     "longer",
 ];
 
-pub(super) static JAILBREAKS: [Signature; 88] = [
+pub(super) static JAILBREAKS: [Signature; 90] = [
     signature("anything now", &[&["do"]], Jailbreak, 0.95),
     signature(
         "developer mode",
-        &[&["enabl", "simulat", "activat", "enter", "output", "with", "as", "chatgpt"]],
+        &[&["simulat", "output", "with", "chatgpt", "you"]],
         Jailbreak,
         0.75,
     ),
+    signature("godmode", &[], Jailbreak, 0.45),
+    signature("unrestrictedly", &[], Jailbreak, 0.45),
     signature("developer mode", &[], Jailbreak, 0.4),
     signature("jailbreak", &[], Jailbreak, 0.45),
     signature("jailbroken", &[], Jailbreak, 0.5),
