@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::check;
-use super::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule};
+use super::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule, has_role};
 use crate::allow::Allowed;
 use crate::custom::{Custom, Engine};
 use crate::detectors::exfil::Hosts;
@@ -106,7 +106,7 @@ impl Policy {
 
     /// Whether texts of this message role are inspected at all.
     pub fn inspects(&self, role: &str) -> bool {
-        self.roles.is_empty() || self.roles.iter().any(|inspected| inspected == role)
+        has_role(&self.roles, role)
     }
 
     /// Whether the operator's own regexes or dictionaries are among the rules.

@@ -68,6 +68,12 @@ pub enum OnTrouble {
     Flag,
 }
 
+/// Whether `roles` of a policy or rule include this one. A role that no dialect has (`User`) is in all
+/// of them: what a server makes of it is not known, so that nobody gets past a rule by it.
+pub(crate) fn has_role(roles: &[String], role: &str) -> bool {
+    roles.is_empty() || !ROLES.contains(&role) || roles.iter().any(|inspected| inspected == role)
+}
+
 /// The message roles of the dialects; `model` is Gemini's `assistant`.
 pub const ROLES: [&str; 7] =
     ["user", "assistant", "system", "developer", "tool", "function", "model"];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::pseudonym::Pseudonyms;
 use super::replace::replacement;
 use crate::leak::SystemPrompt;
-use crate::policy::{Action, Direction, Policy};
+use crate::policy::{Action, Direction, Policy, has_role};
 use crate::rule::{BuiltIn, Finding};
 use crate::scan::window::floor_char;
 use crate::stream::StreamScanner;
@@ -213,8 +213,7 @@ pub(super) fn oversize(policy: &Policy, at: usize) -> Option<Finding> {
 /// What the policy says about a finding; `None` when it does not apply to the role.
 pub(super) fn applied(policy: &Policy, finding: Finding, role: Option<&str>) -> Option<Applied> {
     let treatment = policy.treatment(&finding)?;
-    let inspected =
-        |role: &str| treatment.roles.is_empty() || treatment.roles.iter().any(|r| r == role);
+    let inspected = |role: &str| has_role(&treatment.roles, role);
     if !role.is_none_or(inspected) {
         return None;
     }

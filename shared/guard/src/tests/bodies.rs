@@ -105,6 +105,11 @@ fn only_inspected_roles_are_edited() {
     let body = r#"{"messages":[{"role":"system","content":"a@b.com"},{"content":"a@b.com","role":"user"}]}"#;
     let expected = r#"{"messages":[{"role":"system","content":"a@b.com"},{"content":"[EMAIL]","role":"user"}]}"#;
     assert_eq!(request(&policy, body), expected);
+    // A server may take these for a user.
+    for role in ["User", "human", ""] {
+        let body = format!(r#"{{"messages":[{{"role":"{role}","content":"a@b.com"}}]}}"#);
+        assert_eq!(request(&policy, &body), body.replace("a@b.com", "[EMAIL]"));
+    }
 }
 
 #[test]
