@@ -24,13 +24,14 @@ impl Response {
         Self { reader: ResponseReader::new(), streamed: placed.facts.stream, begun: false }
     }
 
-    /// Takes a chunk of the body, of which `size` bytes are there.
+    /// Takes a chunk of the body, of which `size` bytes are there, and leaves it to the filter that
+    /// sees the response next.
     pub(crate) fn chunk<H: Host>(
         &mut self,
         host: &H,
         shared: &Shared,
         placed: &Placed,
-        size: usize,
+        (context_id, size): (u32, usize),
     ) {
         if size == 0 {
             return;
@@ -39,8 +40,12 @@ impl Response {
             self.begun = true;
             self.first_byte(host, shared, placed);
         }
-        if let Ok(chunk) = host.body(Body::Response, 0, size) {
-            self.reader.feed(&chunk);
+        let chunk = host.body(Body::Response, 0, size).ok();
+        if let Some(chunk) = &chunk {
+            self.reader.feed(chunk);
+        }
+        if let Some(next) = &shared.before {
+            next.leave_body(context_id, chunk);
         }
     }
 

@@ -220,7 +220,7 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
         if let (Phase::Answering(placed, response), Some(shared)) = (&mut self.phase, &self.shared)
         {
-            response.chunk(&self.host, shared, placed, size);
+            response.chunk(&self.host, shared, placed, (self.context_id, size));
         }
         Action::Continue
     }

@@ -8,6 +8,8 @@ use weir_guard::{Outcome, Report};
 use weir_host::Host;
 use weir_host::metrics::Metric;
 
+use crate::timing::{Sampler, Stopwatch};
+
 /// Filter state for access logs: `action=redact; request redact pii.email=2`.
 const STATE: &str = "weir.guard";
 
@@ -16,6 +18,7 @@ pub(crate) struct Metrics {
     findings: RefCell<HashMap<(String, Direction, Outcome), Metric>>,
     request_us: Metric,
     response_us: Metric,
+    sampler: [Sampler; 2],
     /// Streams that Envoy would never show a body of.
     pub(crate) misconfigured: Metric,
 }
@@ -26,17 +29,29 @@ impl Metrics {
             findings: RefCell::default(),
             request_us: Metric::histogram("weir_guardrail_scan_us.direction.request"),
             response_us: Metric::histogram("weir_guardrail_scan_us.direction.response"),
+            sampler: Default::default(),
             misconfigured: Metric::counter("weir_guardrail_misconfigured_total"),
         }
     }
 
-    /// Time that inspecting a whole request or response took, in ns.
-    pub(crate) fn scanned<H: Host>(&self, host: &H, direction: Direction, ns: u64) {
+    /// For inspecting a whole request or response.
+    pub(crate) fn stopwatch(&self, direction: Direction) -> Stopwatch {
+        let [request, response] = &self.sampler;
+        match direction {
+            Direction::Request => request.next(),
+            Direction::Response => response.next(),
+        }
+    }
+
+    /// Records what that took, if it was timed.
+    pub(crate) fn scanned<H: Host>(&self, host: &H, direction: Direction, watch: &Stopwatch) {
         let metric = match direction {
             Direction::Request => &self.request_us,
             Direction::Response => &self.response_us,
         };
-        metric.record(host, ns / 1000);
+        if let Some(ns) = watch.took_ns() {
+            metric.record(host, ns / 1000);
+        }
     }
 
     /// Counts what a report holds.

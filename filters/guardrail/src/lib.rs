@@ -11,6 +11,7 @@ mod response;
 mod root;
 mod saturation;
 mod stream;
+mod timing;
 
 pub use root::Root;
 

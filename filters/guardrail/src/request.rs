@@ -49,6 +49,14 @@ impl Request {
             Self::Gone => None,
         }
     }
+
+    /// The body, if the filter before has read all of it and left it as it was.
+    fn take_body(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Handed(known) => known.body.take(),
+            _ => None,
+        }
+    }
 }
 
 impl Exchange {
@@ -145,7 +153,10 @@ impl Exchange {
         host: &H,
         shared: &Shared,
     ) -> Result<Next, HostError> {
-        let body = host.body(Body::Request, 0, usize::MAX)?;
+        let body = match self.request.take_body() {
+            Some(body) => body,
+            None => host.body(Body::Request, 0, usize::MAX)?,
+        };
         if self.is_too_large(body.len() as u64) {
             return Ok(self.trouble(Trouble::TooLarge));
         }
@@ -155,12 +166,11 @@ impl Exchange {
         let policy = &self.policy.policy;
         let saturated =
             policy.has_optional_rules() && shared.saturation.borrow_mut().of_request(host);
-        let started_ns = host.now_ns();
         let known = self.endpoint.is_some();
+        let mut stopwatch = shared.metrics.stopwatch(Direction::Request);
         let RequestInspection { inspected, watch } =
-            inspect_request(policy, &body, known, saturated);
-        let took_ns = host.now_ns().saturating_sub(started_ns);
-        shared.metrics.scanned(host, Direction::Request, took_ns);
+            stopwatch.time(host, || inspect_request(policy, &body, known, saturated));
+        shared.metrics.scanned(host, Direction::Request, &stopwatch);
         let Inspected { edits, report, refusal } = inspected;
         self.watch = watch;
         self.found = report;

@@ -8,13 +8,14 @@ use weir_wire::error::ErrorReply;
 
 use crate::request::Exchange;
 use crate::root::Shared;
+use crate::timing::Stopwatch;
 
 /// What a response is.
 pub(crate) enum Response {
     /// Held until it is complete.
     Whole(Form),
     /// Passed on event by event; with the time that took so far.
-    Stream { guard: Box<StreamGuard>, took_ns: u64 },
+    Stream { guard: Box<StreamGuard>, stopwatch: Stopwatch },
 }
 
 /// What the headers of a response that is held say of its body.
@@ -46,6 +47,7 @@ pub(crate) enum Opened {
 /// What the host says to the removal of a header.
 pub(crate) fn open<H: Host>(
     host: &H,
+    shared: &Shared,
     exchange: &Exchange,
     found: &mut Report,
 ) -> Result<Opened, HostError> {
@@ -64,7 +66,8 @@ pub(crate) fn open<H: Host>(
             }
             let watch = exchange.watch.clone();
             let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation());
-            return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), took_ns: 0 }));
+            let stopwatch = shared.metrics.stopwatch(Direction::Response);
+            return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), stopwatch }));
         }
         Ok(kind) => {
             let form = Form { json: kind == Kind::Json, has_length, has_sums };
@@ -120,21 +123,20 @@ pub(crate) fn inspect_whole<H: Host>(
     host: &H,
     shared: &Shared,
     exchange: &Exchange,
-    form: Form,
+    (form, body): (Form, &[u8]),
     found: &mut Report,
 ) -> Result<Option<ErrorReply>, HostError> {
-    let body = host.body(Body::Response, 0, usize::MAX)?;
     if exchange.is_too_large(body.len() as u64) {
         return Ok(withheld(exchange, found, Trouble::TooLarge));
     }
     if body.is_empty() {
         return Ok(None);
     }
-    let started_ns = host.now_ns();
     let watch: &Watch = &exchange.watch;
-    let Inspected { edits, report, refusal } = inspect_response(watch, &body, form.json);
-    let took_ns = host.now_ns().saturating_sub(started_ns);
-    shared.metrics.scanned(host, Direction::Response, took_ns);
+    let mut stopwatch = shared.metrics.stopwatch(Direction::Response);
+    let Inspected { edits, report, refusal } =
+        stopwatch.time(host, || inspect_response(watch, body, form.json));
+    shared.metrics.scanned(host, Direction::Response, &stopwatch);
     *found = report;
     if refusal.is_some() {
         return Ok(Some(ErrorReply::response_violation(&found.blocking())));
@@ -142,7 +144,7 @@ pub(crate) fn inspect_whole<H: Host>(
     if edits.is_empty() {
         return Ok(None);
     }
-    let edited = edit::apply(&body, &edits).map_err(|_| HostError::BadArgument)?;
+    let edited = edit::apply(body, &edits).map_err(|_| HostError::BadArgument)?;
     // The length first: a body that does not fit it is worse than one that is not edited.
     if form.has_length {
         let length = edited.len().to_string();
@@ -155,25 +157,24 @@ pub(crate) fn inspect_whole<H: Host>(
     Ok(None)
 }
 
-/// Passes a chunk of a stream, of which `size` bytes are there, through its inspection.
+/// Passes a chunk of a stream through its inspection.
 ///
 /// # Errors
 /// What the host says; the chunk may then not pass.
 pub(crate) fn inspect_chunk<H: Host>(
     host: &H,
     guard: &mut StreamGuard,
-    took_ns: &mut u64,
-    size: usize,
+    stopwatch: &mut Stopwatch,
+    chunk: &[u8],
     end_of_stream: bool,
 ) -> Result<(), HostError> {
-    let chunk = if size == 0 { Vec::new() } else { host.body(Body::Response, 0, size)? };
-    let started_ns = host.now_ns();
     let mut out = Vec::with_capacity(chunk.len());
-    guard.push(&chunk, &mut out);
-    if end_of_stream {
-        guard.finish(&mut out);
-    }
-    *took_ns += host.now_ns().saturating_sub(started_ns);
+    stopwatch.time(host, || {
+        guard.push(chunk, &mut out);
+        if end_of_stream {
+            guard.finish(&mut out);
+        }
+    });
     if out == chunk {
         return Ok(());
     }

@@ -6,11 +6,11 @@ use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
 use weir_request::{BodyReader, FACTS, Known, Leaves, Left, Opening, Route, respond};
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
-use weir_wire::facts::Facts;
 use weir_wire::path::{Dialect, Endpoint};
 
+use crate::decision::{self, Decision};
 use crate::root::Shared;
-use crate::{decision, effects, models};
+use crate::{effects, models};
 
 /// How far a request has come.
 enum Phase {
@@ -131,8 +131,9 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    fn route(&mut self, reader: BodyReader, request: Request, size: usize) -> Action {
+    fn route(&mut self, mut reader: BodyReader, request: Request, size: usize) -> Action {
         let Request { endpoint, opening, route, policy } = request;
+        let body = reader.take_body();
         let decision = reader
             .finish()
             .and_then(|facts| decision::decide(&policy, &endpoint, opening.path(), facts));
@@ -140,7 +141,7 @@ impl<H: Host> Stream<H> {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(decision) => match effects::apply(&self.host, &opening, &decision, size)
                 .and_then(|()| effects::leave(&self.host, &decision, self.leaves()))
-                .and_then(|()| self.hand_over(decision.facts, opening, route))
+                .and_then(|()| self.hand_over(decision, (opening, body), route))
             {
                 Err(error) => {
                     let message = format!("weir.model-router: applying a decision: {error}");
@@ -162,13 +163,20 @@ impl<H: Host> Stream<H> {
     }
 
     /// Leaves what was learned to the filters after this one.
-    fn hand_over(&self, facts: Facts, opening: Opening, route: Route) -> Result<(), HostError> {
+    fn hand_over(
+        &self,
+        decision: Decision,
+        (opening, body): (Opening, Option<Vec<u8>>),
+        route: Route,
+    ) -> Result<(), HostError> {
         let Some(shared) = &self.shared else { return Ok(()) };
+        let Decision { facts, edits, .. } = decision;
         if shared.leaves.has(Left::Facts) {
             self.host.set_state(FACTS, &facts.encode())?;
         }
         if let Some(next) = &shared.next {
-            next.leave(Known { context_id: self.context_id, facts, opening, route });
+            let body = body.filter(|_| edits.is_empty());
+            next.leave(Known { context_id: self.context_id, facts, opening, route, body });
         }
         Ok(())
     }

@@ -23,22 +23,43 @@ pub struct Known {
     pub opening: Opening,
     /// What the route said when they came.
     pub route: Route,
+    /// The whole body, where it was read at once and not edited.
+    pub body: Option<Vec<u8>>,
 }
 
 /// The place where it is left; clones are the same place.
 #[derive(Clone, Default)]
-pub struct Handover(Rc<Cell<Option<Box<Known>>>>);
+pub struct Handover(Rc<Place>);
+
+#[derive(Default)]
+struct Place {
+    known: Cell<Option<Box<Known>>>,
+    /// What a filter has read of the response in this callback, and the stream's context.
+    body: Cell<Option<(u32, Vec<u8>)>>,
+}
 
 impl Handover {
     /// Leaves what is known of a stream to the next filter, which is called next.
     pub fn leave(&self, known: Known) {
-        self.0.set(Some(Box::new(known)));
+        self.0.known.set(Some(Box::new(known)));
     }
 
     /// Takes what was left for the stream `context_id`. What was left for another is dropped: that
     /// stream ended in between.
     pub fn take(&self, context_id: u32) -> Option<Box<Known>> {
-        self.0.take().filter(|known| known.context_id == context_id)
+        self.0.known.take().filter(|known| known.context_id == context_id)
+    }
+
+    /// Leaves what was read of a response to the next filter of this callback; `None` if reading
+    /// failed, so that it does not take what was left before.
+    pub fn leave_body(&self, context_id: u32, body: Option<Vec<u8>>) {
+        self.0.body.set(body.map(|body| (context_id, body)));
+    }
+
+    /// Takes it, if it is of that stream and of the `size` that the host tells.
+    pub fn take_body(&self, context_id: u32, size: usize) -> Option<Vec<u8>> {
+        let (of, body) = self.0.body.take()?;
+        (of == context_id && body.len() == size).then_some(body)
     }
 }
 
@@ -74,7 +95,7 @@ mod tests {
         scanner.feed(b"{}").unwrap();
         let to = Destination { model: "m", upstream_model: "m", pool: "p", adapter: None };
         let facts = Facts::new(&endpoint, &scanner.finish().unwrap(), to);
-        Known { context_id, facts, opening, route: Route::read(&host, true) }
+        Known { context_id, facts, opening, route: Route::read(&host, true), body: None }
     }
 
     #[test]
@@ -83,6 +104,22 @@ mod tests {
         here.clone().leave(known(3));
         assert_eq!(here.take(3).unwrap().facts.pool, "p");
         assert!(here.take(3).is_none());
+    }
+
+    #[test]
+    fn a_body_is_taken_once_by_the_stream_whose_it_is() {
+        let here = Handover::default();
+        let leave = || here.leave_body(3, Some(b"body".to_vec()));
+        leave();
+        assert_eq!(here.take_body(3, 4).as_deref(), Some(&b"body"[..]));
+        assert_eq!(here.take_body(3, 4), None);
+        leave();
+        assert_eq!(here.take_body(4, 4), None);
+        leave();
+        assert_eq!(here.take_body(3, 5), None);
+        leave();
+        here.leave_body(3, None);
+        assert_eq!(here.take_body(3, 4), None);
     }
 
     #[test]

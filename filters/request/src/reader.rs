@@ -56,6 +56,8 @@ pub struct BodyReader {
     /// Bytes that were there at the last call.
     buffered: usize,
     limit: u64,
+    /// The body, as long as it is one piece.
+    only: Option<Vec<u8>>,
 }
 
 impl BodyReader {
@@ -76,7 +78,7 @@ impl BodyReader {
         }
         let scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
         let scanner = Box::new(scanner);
-        Ok(Self { scanner, seen: 0, buffered: 0, limit })
+        Ok(Self { scanner, seen: 0, buffered: 0, limit, only: None })
     }
 
     /// Takes what is new of a body of which `size` bytes are buffered. As long as more is to come
@@ -103,8 +105,10 @@ impl BodyReader {
                 // The host promised bytes that it does not give.
                 return Err(ErrorReply::misconfigured());
             }
-            self.seen = self.seen.saturating_add(chunk.len());
             self.scanner.feed(&chunk).map_err(|error| ErrorReply::from(&error))?;
+            let len = chunk.len();
+            self.only = (self.seen == 0).then_some(chunk);
+            self.seen = self.seen.saturating_add(len);
         }
         Ok(())
     }
@@ -112,6 +116,11 @@ impl BodyReader {
     /// How many bytes of the body were buffered at the last call.
     pub fn buffered(&self) -> usize {
         self.buffered
+    }
+
+    /// The whole body, if it was read in one piece.
+    pub fn take_body(&mut self) -> Option<Vec<u8>> {
+        self.only.take().filter(|body| body.len() == self.buffered)
     }
 
     /// The facts of the whole body.
@@ -149,6 +158,7 @@ mod tests {
         assert_eq!((reader.seen, reader.buffered()), (0, 9));
         host.set_body(Body::Request, br#"{"model":"m"}"#);
         reader.advance(&host, 13, true).unwrap();
+        assert_eq!(reader.take_body().as_deref(), Some(&br#"{"model":"m"}"#[..]));
         assert_eq!(reader.finish().unwrap().model.unwrap().name, "m");
     }
 
@@ -159,6 +169,6 @@ mod tests {
         let body = [b"{\"x\":\"", "y".repeat(PIECE_BYTES).as_bytes()].concat();
         host.set_body(Body::Request, &body);
         reader.advance(&host, body.len(), false).unwrap();
-        assert_eq!(reader.seen, PIECE_BYTES);
+        assert_eq!((reader.seen, reader.take_body()), (PIECE_BYTES, None));
     }
 }

@@ -14,7 +14,7 @@ impl<H: Host> Stream<H> {
     pub(super) fn open_response(&mut self, shared: &Shared, exchange: Box<Exchange>) -> Action {
         let dialect = exchange.dialect();
         let [_, found] = &mut self.found;
-        match response::open(&self.host, &exchange, found) {
+        match response::open(&self.host, shared, &exchange, found) {
             Ok(Opened::Passes) => {
                 self.close(shared);
                 Action::Continue
@@ -66,18 +66,21 @@ impl<H: Host> Stream<H> {
                     self.phase = Phase::Answering(exchange, Response::Whole(form));
                     return Action::Pause;
                 }
-                self.answer_whole(shared, exchange, form)
+                let body = self.body(shared, size);
+                self.answer_whole(shared, exchange, (form, body))
             }
-            Phase::Answering(exchange, Response::Stream { mut guard, mut took_ns }) => {
+            Phase::Answering(exchange, Response::Stream { mut guard, mut stopwatch }) => {
                 let host = &self.host;
-                let passed =
-                    response::inspect_chunk(host, &mut guard, &mut took_ns, size, end_of_stream);
+                let passed = self.body(shared, size).and_then(|chunk| {
+                    let guard = &mut guard;
+                    response::inspect_chunk(host, guard, &mut stopwatch, &chunk, end_of_stream)
+                });
                 if let Err(error) = passed {
                     // What was not inspected does not pass.
                     let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
                     return self.response_failed(shared, &exchange, error);
                 }
-                let response = Response::Stream { guard, took_ns };
+                let response = Response::Stream { guard, stopwatch };
                 self.phase = Phase::Answering(exchange, response);
                 if end_of_stream {
                     self.end_stream(shared);
@@ -95,9 +98,26 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    fn answer_whole(&mut self, shared: &Shared, exchange: Box<Exchange>, form: Form) -> Action {
+    /// What is there of the body: all of it where it is held, else the current chunk.
+    fn body(&self, shared: &Shared, size: usize) -> Result<Vec<u8>, HostError> {
+        match shared.handover.take_body(self.context_id, size) {
+            _ if size == 0 => Ok(Vec::new()),
+            Some(body) => Ok(body),
+            None => self.host.body(Body::Response, 0, size),
+        }
+    }
+
+    fn answer_whole(
+        &mut self,
+        shared: &Shared,
+        exchange: Box<Exchange>,
+        (form, body): (Form, Result<Vec<u8>, HostError>),
+    ) -> Action {
         let [_, found] = &mut self.found;
-        match response::inspect_whole(&self.host, shared, &exchange, form, found) {
+        let inspected = body.and_then(|body| {
+            response::inspect_whole(&self.host, shared, &exchange, (form, &body), found)
+        });
+        match inspected {
             Ok(None) => {
                 self.close(shared);
                 Action::Continue
@@ -113,8 +133,8 @@ impl<H: Host> Stream<H> {
     /// A stream of events has ended, complete or cut.
     pub(super) fn end_stream(&mut self, shared: &Shared) {
         let phase = std::mem::replace(&mut self.phase, Phase::Passing);
-        if let Phase::Answering(_, Response::Stream { guard, took_ns }) = phase {
-            shared.metrics.scanned(&self.host, Direction::Response, took_ns);
+        if let Phase::Answering(_, Response::Stream { guard, stopwatch }) = phase {
+            shared.metrics.scanned(&self.host, Direction::Response, &stopwatch);
             let [_, found] = &mut self.found;
             *found = guard.report().clone();
             self.close(shared);
