@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
-use weir_host::tick::Tick;
+use weir_host::tick::{Tick, Ticker};
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_placement::{ExpectedTtft, FreshnessLimits, TtftModel};
 use weir_request::{Handover, Leaves, Together};
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) leaves: Leaves,
     pub(crate) pools: RefCell<Pools>,
     pub(crate) metrics: Metrics,
+    ticker: Ticker,
     tick: Tick,
 }
 
@@ -44,11 +45,7 @@ impl Shared {
 
     /// Adds to a counter: at once, or with the next tick if one is on its way.
     pub(crate) fn count<H: Host>(&self, host: &H, metric: &Metric, by: u32) {
-        if self.tick.is_on() {
-            metric.add_later(i64::from(by));
-        } else {
-            metric.add(host, i64::from(by));
-        }
+        metric.add_by_tick(host, &self.ticker, i64::from(by));
     }
 
     fn on_tick<H: Host>(&self, host: &H) {
@@ -102,6 +99,7 @@ impl<H: Host> Root<H> {
                     pools: RefCell::default(),
                     metrics: Metrics::new(),
                     tick: ticker.part(),
+                    ticker,
                 }));
                 true
             }

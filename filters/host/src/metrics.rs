@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::tick::Ticker;
 use crate::{Host, MetricKind};
 
 /// A metric whose name, with its labels, is known when the filter is configured.
@@ -51,9 +52,14 @@ impl Metric {
         }
     }
 
-    /// Adds `by` with the next [`Metric::flush`]: saves a host call where many come at a time.
-    pub fn add_later(&self, by: i64) {
-        self.waiting.set(self.waiting.get().saturating_add(by));
+    /// Adds `by`: with the next tick if one is coming, which saves a host call where many come at a
+    /// time, else at once. `on_tick` must [`Metric::flush`].
+    pub fn add_by_tick<H: Host>(&self, host: &H, ticker: &Ticker, by: i64) {
+        if ticker.is_on() {
+            self.waiting.set(self.waiting.get().saturating_add(by));
+        } else {
+            self.add(host, by);
+        }
     }
 
     /// Adds what waits.
@@ -85,12 +91,14 @@ mod tests {
     use crate::FakeHost;
 
     #[test]
-    fn what_is_added_later_is_seen_after_the_flush_and_once() {
-        let host = FakeHost::new();
+    fn what_is_added_while_a_tick_is_coming_is_seen_with_it_and_once() {
+        let (host, ticker) = (FakeHost::new(), Ticker::new());
         let tokens = Metric::counter("weir_tokens_total");
-        tokens.add_later(2);
-        tokens.add_later(3);
-        assert_eq!(host.metric("weir_tokens_total"), None);
+        tokens.add_by_tick(&host, &ticker, 2);
+        assert_eq!(host.metric("weir_tokens_total"), Some(2));
+        ticker.part().every(&host, 10);
+        tokens.add_by_tick(&host, &ticker, 3);
+        assert_eq!(host.metric("weir_tokens_total"), Some(2));
         tokens.flush(&host);
         tokens.flush(&host);
         assert_eq!(host.metric("weir_tokens_total"), Some(5));

@@ -26,6 +26,11 @@ impl Ticker {
         Self::default()
     }
 
+    /// Whether a tick is coming, for whichever part.
+    pub fn is_on(&self) -> bool {
+        self.0.borrow().period > 0
+    }
+
     /// The share of one more part.
     pub fn part(&self) -> Tick {
         let mut state = self.0.borrow_mut();
@@ -84,7 +89,8 @@ mod tests {
         assert_eq!(host.tick_ms(), 10);
         slow.stop(&host);
         assert_eq!((host.tick_ms(), slow.is_on(), fast.is_on()), (10, false, true));
+        assert!(ticker.is_on());
         fast.stop(&host);
-        assert_eq!(host.tick_ms(), 0);
+        assert!(host.tick_ms() == 0 && !ticker.is_on());
     }
 }

@@ -150,7 +150,7 @@ impl<H: Host> Stream<H> {
                 }
                 Ok(()) => {
                     if let Some(shared) = &self.shared {
-                        shared.routed.increment(&self.host);
+                        shared.routed.add_by_tick(&self.host, &shared.ticker, 1);
                     }
                     Action::Continue
                 }
