@@ -5,7 +5,7 @@ use std::ops::Range;
 use weir_wire::edit::{self, Edit};
 use weir_wire::sse::{Event, Field};
 
-use crate::body::{escaped, without};
+use crate::inspector::{escaped, without};
 
 /// The bytes of an event, and the way from its data to them.
 ///

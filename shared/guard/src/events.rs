@@ -11,9 +11,10 @@ use weir_wire::sse::Event;
 
 use crate::Watch;
 use crate::arguments::Arguments;
-use crate::body::{BodyInspector, Inspected};
+use crate::body::Inspected;
 use crate::channel::{ChannelState, is_object};
 use crate::ending;
+use crate::inspector::BodyInspector;
 use crate::report::{Report, Trouble};
 use crate::run::Piece;
 use crate::shape::Shape;

@@ -21,6 +21,7 @@ mod channel;
 mod ending;
 mod envelope;
 mod events;
+mod inspector;
 mod report;
 mod run;
 mod shape;

@@ -84,6 +84,50 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
     name(text)
 }
 
+/// Ends of the names of passwords, without separators.
+const PASSWORDS: [&str; 14] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "passcode",
+    "userpass",
+    "dbpass",
+    "passwort",
+    "kennwort",
+    "senha",
+    "wachtwoord",
+    "senord",
+    "motdepasse",
+    "passe",
+];
+
+/// Ends of the names of keys and tokens, likewise.
+const KEYS: [&str; 22] = [
+    "secret",
+    "secretkey",
+    "secretkeybase",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "authtoken",
+    "accesstoken",
+    "refreshtoken",
+    "token",
+    "clientsecret",
+    "encryptionkey",
+    "signingkey",
+    "authkey",
+    "credential",
+    "credentials",
+    "sharedkey",
+    "accountkey",
+    "masterkey",
+    "servicekey",
+    "apisecret",
+    "bearer",
+];
+
 fn name(text: &[u8]) -> Option<Kind> {
     let mut buffer = [0_u8; NAME];
     let mut length = 0;
@@ -100,50 +144,10 @@ fn name(text: &[u8]) -> Option<Kind> {
     if ends(name, &["authorization", "xapikey", "proxyauthorization"]) {
         return Some(Kind::Authorization);
     }
-    let passwords = &[
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "passcode",
-        "userpass",
-        "dbpass",
-        "passwort",
-        "kennwort",
-        "senha",
-        "wachtwoord",
-        "senord",
-        "motdepasse",
-        "passe",
-    ];
-    if ends(name, passwords) {
+    if ends(name, &PASSWORDS) {
         return Some(Kind::Password);
     }
-    let keys = &[
-        "secret",
-        "secretkey",
-        "secretkeybase",
-        "apikey",
-        "accesskey",
-        "privatekey",
-        "authtoken",
-        "accesstoken",
-        "refreshtoken",
-        "token",
-        "clientsecret",
-        "encryptionkey",
-        "signingkey",
-        "authkey",
-        "credential",
-        "credentials",
-        "sharedkey",
-        "accountkey",
-        "masterkey",
-        "servicekey",
-        "apisecret",
-        "bearer",
-    ];
-    ends(name, keys).then_some(Kind::Key)
+    ends(name, &KEYS).then_some(Kind::Key)
 }
 
 #[inline(never)]

@@ -8,9 +8,9 @@ use weir_wire::edit::Edit;
 use weir_wire::sse::Event;
 
 use super::Events;
-use crate::body::{escaped, without};
 use crate::channel::ChannelState;
 use crate::envelope::{Envelope, Frame, in_event, write_edited};
+use crate::inspector::{escaped, without};
 use crate::report::Trouble;
 use crate::run::Piece;
 use crate::shape::Shape;

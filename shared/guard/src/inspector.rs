@@ -1,0 +1,222 @@
+//! The texts of one body, one by one.
+
+use std::ops::Range;
+
+use weir_detect::{Direction, Inspection, Policy, Pseudonyms, Surroundings, apply};
+use weir_wire::WireError;
+use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts};
+use weir_wire::edit::{Edit, json_string, push_escaped};
+
+use crate::body::{Inspected, Refusal};
+use crate::report::Trouble;
+use crate::{Watch, key_context};
+
+/// Inspects the texts of a body, and collects what is to be changed.
+pub(crate) struct BodyInspector<'a> {
+    policy: &'a Policy,
+    direction: Direction,
+    saturated: bool,
+    names: &'a mut Pseudonyms,
+    body: &'a [u8],
+    pub(crate) watch: Option<&'a Watch>,
+    /// How many strings of JSON it is in.
+    depth: usize,
+    pub(crate) inspected: Inspected,
+}
+
+impl<'a> BodyInspector<'a> {
+    pub(crate) fn new(
+        policy: &'a Policy,
+        direction: Direction,
+        saturated: bool,
+        names: &'a mut Pseudonyms,
+        body: &'a [u8],
+    ) -> Self {
+        let inspected = Inspected::default();
+        Self { policy, direction, saturated, names, body, watch: None, depth: 0, inspected }
+    }
+
+    /// For the texts of an event that come whole.
+    pub(crate) fn of_event(watch: &'a Watch, names: &'a mut Pseudonyms, data: &'a [u8]) -> Self {
+        let mut inspector =
+            Self::new(&watch.policy, Direction::Response, watch.saturated, names, data);
+        inspector.watch = Some(watch);
+        inspector
+    }
+
+    /// What cannot be inspected, as the policy treats it.
+    pub(crate) fn troubles(&mut self, texts: &Texts) {
+        let treatment = self.policy.on_unscannable;
+        for _ in &texts.opaque {
+            if self.inspected.report.trouble(Trouble::Media, treatment) {
+                self.inspected.refusal = Some(Refusal::Policy);
+            }
+        }
+        let Some(at) = texts.duplicate else { return };
+        if self.inspected.report.trouble(Trouble::NotJson, treatment) {
+            let error = WireError::DuplicateKey { at, field: "key" };
+            self.inspected.refusal = Some(Refusal::Malformed(error));
+        }
+    }
+
+    /// Inspects one text.
+    pub(crate) fn field(&mut self, field: &TextField) {
+        let before = self.inspected.edits.len();
+        let raw = self.body.get(field.span.clone()).unwrap_or_default();
+        match field.form {
+            Form::Number => self.number(raw, field),
+            Form::Key => self.string(raw, field),
+            // What a tool answers, and what a model answers in JSON mode, is JSON in a string, too.
+            Form::Arguments | Form::String => self.arguments(raw, field),
+        }
+        if field.signed && self.inspected.edits.len() > before {
+            self.inspected.edits.truncate(before);
+            self.inspected.report.trouble(Trouble::Signed, weir_detect::OnTrouble::Block);
+            self.inspected.refusal = Some(Refusal::Policy);
+        }
+    }
+
+    fn string(&mut self, raw: &[u8], field: &TextField) {
+        if field.form == Form::Key && is_name(raw) && !self.policy.has_custom_rules() {
+            return;
+        }
+        let Some(plain) = Plain::of(raw) else { return };
+        self.text(&plain, field);
+    }
+
+    fn text(&mut self, plain: &Plain<'_>, field: &TextField) {
+        let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
+        for (span, replacement) in self.judge(plain.text(), &context, role) {
+            let edit = plain.edit(field.span.start, &span, &replacement);
+            self.inspected.edits.push(edit);
+        }
+    }
+
+    fn number(&mut self, raw: &[u8], field: &TextField) {
+        let Ok(text) = std::str::from_utf8(raw) else { return };
+        let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
+        let edits = self.judge(text, &context, role);
+        if !edits.is_empty() {
+            let replacement = json_string(&replaced(text, &edits));
+            self.inspected.edits.push(Edit { span: field.span.clone(), replacement });
+        }
+    }
+
+    /// JSON in a string: its own strings are edited in it, by span.
+    fn arguments(&mut self, raw: &[u8], field: &TextField) {
+        let Some(plain) = Plain::of(raw) else { return };
+        let inner = plain.text().as_bytes();
+        let is_json = self.depth < MAX_JSON_DEPTH
+            && matches!(inner.trim_ascii_start().first(), Some(b'{' | b'['));
+        let Some(tape) = is_json.then(|| Tape::read(inner).ok()).flatten() else {
+            return self.text(&plain, field);
+        };
+        let (watch, direction) = (self.watch, self.direction);
+        let mut below =
+            BodyInspector::new(self.policy, direction, self.saturated, self.names, inner);
+        below.watch = watch;
+        below.depth = self.depth + 1;
+        for text in &Texts::of_any(&tape, inner).fields {
+            below.field(&TextField { role: field.role.clone(), ..text.clone() });
+        }
+        let Inspected { edits, report, refusal } = below.inspected;
+        for Edit { span, replacement } in edits {
+            let replacement = String::from_utf8_lossy(&replacement);
+            self.inspected.edits.push(plain.edit(field.span.start, &span, &replacement));
+        }
+        self.inspected.report.merge(report);
+        self.inspected.refusal = self.inspected.refusal.or(refusal);
+    }
+
+    /// A body without structure.
+    pub(crate) fn plain_text(&mut self) {
+        let Ok(text) = std::str::from_utf8(self.body) else {
+            if self.inspected.report.trouble(Trouble::ContentType, self.policy.on_unscannable) {
+                self.inspected.refusal = Some(Refusal::Policy);
+            }
+            return;
+        };
+        for (span, replacement) in self.judge(text, "", None) {
+            self.inspected.edits.push(Edit { span, replacement: replacement.into_bytes() });
+        }
+    }
+
+    fn context(&self, field: &TextField) -> String {
+        let key = self.body.get(field.key.clone()).unwrap_or_default();
+        std::str::from_utf8(key).map(key_context).unwrap_or_default()
+    }
+
+    /// The replacements in a text, with values put back where the request had names for them.
+    fn judge(
+        &mut self,
+        text: &str,
+        context: &str,
+        role: Option<&str>,
+    ) -> Vec<(Range<usize>, String)> {
+        let system_prompt = self.watch.and_then(|watch| watch.system_prompt.as_ref());
+        let saturated = self.saturated;
+        let surroundings = Surroundings { context, role, saturated, system_prompt };
+        let Inspection { applied, edits, blocked } =
+            self.policy.inspect_in(text, self.direction, surroundings, self.names);
+        self.inspected.report.add(&applied);
+        if blocked {
+            self.inspected.refusal = Some(Refusal::Policy);
+        }
+        let restore = self.watch.map(|watch| &watch.pseudonyms).filter(|p| !p.is_empty());
+        if let Some(pseudonyms) = restore.filter(|_| text.contains('[')) {
+            let redacted = apply(text, &edits);
+            let restored = pseudonyms.restore(&redacted);
+            if restored != redacted {
+                return vec![(0..text.len(), restored)];
+            }
+        }
+        edits.into_iter().map(|edit| (edit.span, edit.replacement)).collect()
+    }
+
+    /// Log probabilities repeat a text that was edited.
+    pub(crate) fn drop_logprobs(&mut self, texts: &Texts) {
+        for logprobs in &texts.logprobs {
+            let touched = |edit: &Edit| {
+                logprobs.owner.start <= edit.span.start && edit.span.end <= logprobs.owner.end
+            };
+            if self.inspected.edits.iter().any(touched) {
+                self.inspected.edits.push(without(self.body, &logprobs.value));
+            }
+        }
+    }
+}
+
+/// JSON in a string of JSON in a string is read so deep; below it is text. Each level costs a pass
+/// over all that is in it, and stack.
+const MAX_JSON_DEPTH: usize = 2;
+
+/// Whether a key is a short name of letters, in which no built-in rule can find anything.
+fn is_name(key: &[u8]) -> bool {
+    let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    key.len() <= MAX_NAME && key.iter().all(letter)
+}
+
+/// Shorter than every secret and all phrases of the built-in rules, in bytes.
+const MAX_NAME: usize = 15;
+
+/// The edit that empties log probabilities: `null`, or `[]` in place of a list.
+pub(crate) fn without(json: &[u8], value: &Range<usize>) -> Edit {
+    let list = json.get(value.start) == Some(&b'[');
+    let replacement = if list { b"[]".to_vec() } else { b"null".to_vec() };
+    Edit { span: value.clone(), replacement }
+}
+
+fn replaced(text: &str, edits: &[(Range<usize>, String)]) -> String {
+    let edit = |(span, replacement): &(Range<usize>, String)| weir_detect::Edit {
+        span: span.clone(),
+        replacement: replacement.clone(),
+    };
+    apply(text, &edits.iter().map(edit).collect::<Vec<_>>())
+}
+
+/// `text` as it stands between the quotes of a JSON string.
+pub(crate) fn escaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    push_escaped(&mut out, text);
+    out
+}
