@@ -7,8 +7,8 @@ mod responses;
 
 use core::ops::Range;
 
+use super::field::{Form, Side, Texts};
 use super::tape::{Kind, Tape, Value};
-use super::texts::{Form, Side, Texts};
 
 /// One text that goes on over many events: the content of a choice, the arguments of one of its
 /// tool calls. Two of one stream are the same if and only if they are equal, but for collisions of

@@ -11,15 +11,16 @@
 //! span.
 
 mod event;
+mod field;
 mod members;
 mod plain;
 mod tape;
 mod texts;
 
 pub use event::{Channel, Delta, Ended, EventTexts, Scope};
+pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
 pub use plain::{NoEscape, Plain, unescape_one};
 pub use tape::{Kind, MAX_VALUES, Tape, Value};
-pub use texts::{Form, Logprobs, Role, Side, TextField, Texts};
 
 #[cfg(test)]
 mod tests;

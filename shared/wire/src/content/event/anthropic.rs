@@ -1,7 +1,7 @@
 //! Events of Anthropic's Messages API, and the `error` of every API that names its events.
 
 use super::{ChannelName, Ended, EventTexts, Scope, Value, number};
-use crate::content::texts::Form;
+use crate::content::field::Form;
 
 pub(super) fn read(root: Value<'_>, kind: &str, event: &mut EventTexts) {
     let scope = Scope(number(root, "index"));

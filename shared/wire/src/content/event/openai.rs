@@ -1,8 +1,8 @@
 //! Chunks of chat completions and completions.
 
 use super::{ChannelName, Ended, EventTexts, Scope, Value, number};
+use crate::content::field::Form;
 use crate::content::tape::Kind;
-use crate::content::texts::Form;
 
 /// Members of a delta that come whole, in one event.
 const WHOLE: [&str; 7] = ["role", "id", "type", "name", "signature", "url", "format"];

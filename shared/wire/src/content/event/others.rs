@@ -1,8 +1,8 @@
 //! Gemini's events, Triton's and TGI's, and errors.
 
 use super::{ChannelName, Ended, EventTexts, Scope, Value, number};
+use crate::content::field::Form;
 use crate::content::tape::Kind;
-use crate::content::texts::Form;
 
 pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
     if let Some(candidates) = root.get("candidates") {

@@ -1,7 +1,7 @@
 //! Events of the Responses API.
 
 use super::{ChannelName, Ended, EventTexts, Scope, Value, number};
-use crate::content::texts::Form;
+use crate::content::field::Form;
 
 /// What events are about: the part of their type between `response.` and the last dot.
 const SUBJECTS: [&str; 22] = [

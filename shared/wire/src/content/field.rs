@@ -1,0 +1,86 @@
+//! What is said of the texts of a body.
+
+use core::ops::Range;
+
+/// Which way a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// From the client.
+    Request,
+    /// From the replica.
+    Response,
+}
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In a string.
+    String,
+    /// As JSON in a string: the arguments of a tool call.
+    Arguments,
+    /// As a number; its replacement has to be a string.
+    Number,
+    /// In the key of a member.
+    Key,
+}
+
+/// One text of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextField {
+    /// Where it is: between the quotes, or the number.
+    pub span: Range<usize>,
+    /// How it is written.
+    pub form: Form,
+    /// Who says it, in requests where a message or the field itself tells: `user`, `system`, `tool`.
+    pub role: Option<Role>,
+    /// Where the key is that it stands under, in JSON of any form; else empty.
+    pub key: Range<usize>,
+    /// The text carries a signature over itself, so that no edit of it can go unnoticed.
+    pub signed: bool,
+}
+
+/// Who says something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// By the field's meaning.
+    Fixed(&'static str),
+    /// As the message says.
+    Written(String),
+}
+
+impl Role {
+    /// Those of the dialects' messages; `model` is Gemini's `assistant`.
+    pub const KNOWN: [&str; 7] =
+        ["user", "assistant", "system", "developer", "tool", "function", "model"];
+
+    /// The role's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Fixed(name) => name,
+            Self::Written(name) => name,
+        }
+    }
+}
+
+/// Log probabilities, and the object whose text they repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logprobs {
+    /// The value to be replaced by `null`.
+    pub value: Range<usize>,
+    /// The choice, the part or the event they belong to.
+    pub owner: Range<usize>,
+}
+
+/// All texts of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// In the order of the body.
+    pub fields: Vec<TextField>,
+    /// Where things stand that cannot be inspected: media, files, token ids.
+    pub opaque: Vec<usize>,
+    /// Log probabilities of a response.
+    pub logprobs: Vec<Logprobs>,
+    /// Where a key stands a second time in an object of the dialect: which value counts would
+    /// depend on the parser.
+    pub duplicate: Option<usize>,
+}
