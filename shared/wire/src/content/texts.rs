@@ -1,7 +1,5 @@
 //! All texts of a JSON body.
 
-use core::ops::Range;
-
 use super::field::{Form, Logprobs, Role, Side, TextField, Texts};
 use super::members::{MediaMember, Member, of_medium, of_request, of_response};
 use super::tape::{Kind, Tape, Value};
