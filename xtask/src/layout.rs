@@ -11,10 +11,13 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout of the workspace that this xtask was compiled in. Cargo's own output follows
+    /// The layout of the workspace that cargo runs this xtask in: of a copied folder, too, whose
+    /// xtask cargo takes for fresh although it was compiled elsewhere. Cargo's own output follows
     /// `CARGO_TARGET_DIR`; what set-up installs is always below the repository's `target/`.
     pub(crate) fn of_workspace() -> Layout {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+        let manifest = manifest.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = Path::new(&manifest);
         let root = manifest.parent().unwrap_or(manifest).to_path_buf();
         Layout::new(root, std::env::var_os("CARGO_TARGET_DIR"))
     }

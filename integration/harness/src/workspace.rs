@@ -7,11 +7,20 @@ use std::time::SystemTime;
 
 use crate::error::HarnessError;
 
-/// The repository's top folder: `WEIR_ROOT`, or where this crate was compiled.
+/// The repository's top folder: `WEIR_ROOT`, or that of the crate that cargo runs, or where this
+/// one was compiled.
 pub fn root() -> PathBuf {
+    let given = env::var_os("WEIR_ROOT").map(PathBuf::from);
     let compiled = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = env::var_os("WEIR_ROOT").map_or_else(compiled, PathBuf::from);
+    let root = given.or_else(running).unwrap_or_else(compiled);
     root.canonicalize().unwrap_or(root)
+}
+
+/// The workspace of the crate that cargo runs. A copied folder is not where its crates were compiled.
+fn running() -> Option<PathBuf> {
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+    let above = manifest.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    above.map(Path::to_path_buf)
 }
 
 /// A file of the repository; an absolute path stays as it is.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use weir_harness::Request;
+use serde_json::{Value, json};
+use weir_harness::{RawConnection, Request};
 
 use crate::stack::{LLAMA, Plan, Stack, chat};
 
@@ -111,9 +111,25 @@ async fn a_body_over_the_policys_limit_is_refused_announced_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_the_default_limit_is_refused_by_weir_also_without_a_length() {
+    let stack = Plan::quickstart().start().await;
+    let text = "x".repeat((16 << 20) + 1);
+    let body = json!({"model": LLAMA, "prompt": text}).to_string();
+    let head = "POST /v1/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let message = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let mut connection = RawConnection::open(stack.envoy.clients()).await.unwrap();
+    // The answer may come before all is sent.
+    let _ = connection.send(message).await;
+    let head = connection.read_head().await.unwrap();
+    let body = connection.read_body(&head).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((head.status, &body["error"]["code"]), (413, &json!("request_too_large")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_envoys_buffer_limit_is_refused_by_envoy() {
     let limit =
-        ("per_connection_buffer_limit_bytes: 16777216", "per_connection_buffer_limit_bytes: 65536");
+        ("per_connection_buffer_limit_bytes: 17825792", "per_connection_buffer_limit_bytes: 65536");
     let stack = Plan::quickstart().replace(limit.0, limit.1).start().await;
     for (length, status) in [(10_000, 200), (3_000_000, 413)] {
         assert_eq!(stack.send(chat(LLAMA, &"x".repeat(length))).await.status, status, "{length}");

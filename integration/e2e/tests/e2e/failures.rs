@@ -89,6 +89,23 @@ async fn assert_breaking_off_is_booked(stack: Stack) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_served_while_a_replica_refuses_and_no_data_says_so() {
+    for plan in Plan::both() {
+        let stack = plan.start().await;
+        stack.llama.replicas().last().unwrap().set_failure(FailureMode::Refuse).await;
+        let ask = |index: usize| {
+            let (http, address) = (stack.http.clone(), stack.envoy.clients());
+            let request = chat(LLAMA, &format!("question {index}"));
+            tokio::spawn(async move { http.send(address, request).await.unwrap().status })
+        };
+        for client in (0..90).map(ask).collect::<Vec<_>>() {
+            assert_eq!(client.await.unwrap(), 200);
+        }
+        assert!(stack.stat("cluster.llama.upstream_rq_retry_success").await > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_in_flight_are_counted_until_their_clients_leave() {
     let stack = Plan::quickstart().long_fresh().start().await;
     assert_eq!(stack.push(|_, _| ()).await.status, 200);
