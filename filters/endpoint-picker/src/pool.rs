@@ -34,6 +34,10 @@ const ASK_EVERY_NS: u64 = 5_000_000;
 /// For how long every answer's replica is asked for once a retry was seen, in ns: 1 s.
 const WARY_NS: u64 = 1_000_000_000;
 
+/// The host's clock is that of the wall: from this step back on it is taken to have been set, in ns:
+/// one minute.
+const SET_BACK_NS: u64 = 60_000_000_000;
+
 /// One pool.
 pub(crate) struct Pool {
     version_key: String,
@@ -47,10 +51,10 @@ pub(crate) struct Pool {
     shared_at_ns: u64,
     /// What happened in this worker since.
     waiting: Vec<Event>,
-    /// When Envoy is next asked where a request went.
-    ask_at_ns: u64,
-    /// Until when it is asked for every answer.
-    wary_until_ns: u64,
+    /// When the request was placed that Envoy was last asked about.
+    asked_ns: u64,
+    /// When the last one was placed that a retry took elsewhere.
+    moved_ns: Option<u64>,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
 }
@@ -66,8 +70,8 @@ impl Pool {
             counts: Outstanding::default(),
             shared_at_ns: 0,
             waiting: Vec::new(),
-            ask_at_ns: 0,
-            wary_until_ns: 0,
+            asked_ns: 0,
+            moved_ns: None,
             view: None,
         }
     }
@@ -140,11 +144,17 @@ impl Pool {
 
     /// Whether to ask Envoy where the request went that was placed at `placed_ns`.
     fn asks(&mut self, placed_ns: u64) -> bool {
-        let asks = placed_ns >= self.ask_at_ns || placed_ns < self.wary_until_ns;
-        if asks {
-            self.ask_at_ns = placed_ns.saturating_add(ASK_EVERY_NS);
+        let wary = self.moved_ns.is_some_and(|moved| moved.abs_diff(placed_ns) < WARY_NS);
+        // Requests are not answered in the order in which they were placed; one that was placed so much
+        // earlier says that the clock was set back.
+        let due = match placed_ns.checked_sub(self.asked_ns) {
+            Some(since) => since >= ASK_EVERY_NS,
+            None => self.asked_ns - placed_ns >= SET_BACK_NS,
+        };
+        if due {
+            self.asked_ns = placed_ns;
         }
-        asks
+        due || wary
     }
 }
 
@@ -212,7 +222,7 @@ impl Pools {
     /// Notes that a retry took a request to another replica than the one chosen.
     pub(crate) fn moved(&mut self, pool: &str, placed_ns: u64) {
         if let Some(pool) = self.by_name.get_mut(pool) {
-            pool.wary_until_ns = placed_ns.saturating_add(WARY_NS);
+            pool.moved_ns = Some(placed_ns);
         }
     }
 
@@ -297,8 +307,9 @@ mod tests {
     fn envoy_is_asked_where_requests_went_now_and_then_and_always_after_a_retry() {
         let mut pool = Pool::new("p");
         let asked = |pool: &mut Pool, times: [u64; 4]| times.map(|ms| pool.asks(ms * MS));
-        assert_eq!(asked(&mut pool, [100, 101, 104, 105]), [true, false, false, true]);
-        pool.wary_until_ns = 110 * MS;
-        assert_eq!(asked(&mut pool, [106, 107, 109, 110]), [true, true, true, false]);
+        assert_eq!(asked(&mut pool, [100, 101, 99, 105]), [true, false, false, true]);
+        pool.moved_ns = Some(105 * MS);
+        assert_eq!(asked(&mut pool, [106, 107, 104, 1104]), [true; 4]);
+        assert_eq!(asked(&mut pool, [1106, 90_000, 89_999, 29_999]), [false, true, false, true]);
     }
 }

@@ -29,7 +29,6 @@ pub(crate) struct Shared {
     pub(crate) leaves: Leaves,
     pub(crate) pools: RefCell<Pools>,
     pub(crate) metrics: Metrics,
-    ticker: Ticker,
     tick: Tick,
 }
 
@@ -45,7 +44,7 @@ impl Shared {
 
     /// Adds to a counter: at once, or with the next tick if one is on its way.
     pub(crate) fn count<H: Host>(&self, host: &H, metric: &Metric, by: u32) {
-        metric.add_by_tick(host, &self.ticker, i64::from(by));
+        metric.add_by_tick(host, &self.tick, i64::from(by));
     }
 
     fn on_tick<H: Host>(&self, host: &H) {
@@ -88,7 +87,7 @@ impl<H: Host> Root<H> {
         match policies(configuration) {
             Ok(policies) => {
                 let together = self.together.as_ref();
-                let ticker = together.map(|with| with.ticker.clone()).unwrap_or_default();
+                let ticker = Ticker::new();
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     asks_route: together.is_none_or(|with| with.asks_route),
@@ -98,8 +97,7 @@ impl<H: Host> Root<H> {
                     leaves: together.map(|with| with.leaves).unwrap_or_default(),
                     pools: RefCell::default(),
                     metrics: Metrics::new(),
-                    tick: ticker.part(),
-                    ticker,
+                    tick: together.map_or_else(|| ticker.part(), |with| with.busy.clone()),
                 }));
                 true
             }

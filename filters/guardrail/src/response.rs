@@ -3,6 +3,7 @@
 use weir_detect::Direction;
 use weir_guard::{Inspected, Report, StreamGuard, Trouble, Watch, inspect_response};
 use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
+use weir_request::SUMS;
 use weir_wire::edit;
 use weir_wire::error::ErrorReply;
 
@@ -26,10 +27,14 @@ pub(crate) struct Form {
     has_sums: bool,
 }
 
-/// Headers that are true of the replica's bytes only: sums over them (RFC 9530, RFC 3230, RFC 1864), and
-/// what lets clients keep them or ask for parts of them (RFC 9110).
-const SUMS: [&str; 6] =
-    ["content-digest", "repr-digest", "digest", "content-md5", "etag", "accept-ranges"];
+/// What lets clients keep the replica's bytes or ask for parts of them (RFC 9110): like sums over them
+/// true of nothing else.
+const VALIDATORS: [&str; 2] = ["etag", "accept-ranges"];
+
+/// Headers that are true of the replica's bytes only.
+fn true_of_bytes() -> impl Iterator<Item = &'static str> {
+    SUMS.into_iter().chain(VALIDATORS)
+}
 
 /// How a response goes on from its headers.
 pub(crate) enum Opened {
@@ -53,7 +58,7 @@ pub(crate) fn open<H: Host>(
 ) -> Result<Opened, HostError> {
     let headers = host.header_block(HeaderMap::Response);
     let has_length = headers.get("content-length").is_some();
-    let has_sums = SUMS.iter().any(|name| headers.get(name).is_some());
+    let has_sums = true_of_bytes().any(|name| headers.get(name).is_some());
     let trouble = match kind(&headers) {
         Err(trouble) => trouble,
         Ok(Kind::Events) => {
@@ -81,7 +86,7 @@ pub(crate) fn open<H: Host>(
 }
 
 fn remove_sums<H: Host>(host: &H) -> Result<(), HostError> {
-    SUMS.iter().try_for_each(|name| host.remove_header(HeaderMap::Response, name))
+    true_of_bytes().try_for_each(|name| host.remove_header(HeaderMap::Response, name))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

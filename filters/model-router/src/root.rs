@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
-use weir_host::tick::Ticker;
+use weir_host::tick::{Tick, Ticker};
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_request::{Handover, Leaves, Together};
 use weir_settings::Policies;
@@ -23,8 +23,8 @@ pub(crate) struct Shared {
     pub(crate) leaves: Leaves,
     /// The filter of the same VM that comes next.
     pub(crate) next: Option<Handover>,
-    /// Of the root context.
-    pub(crate) ticker: Ticker,
+    /// The tick with which counters come, if it is on.
+    pub(crate) busy: Tick,
     pub(crate) routed: Metric,
     pub(crate) rejected: Metric,
     misconfigured: Metric,
@@ -53,14 +53,13 @@ impl<H: Host> Root<H> {
         match policies(configuration) {
             Ok(policies) => {
                 let together = self.together.as_ref();
-                let ticker = together.map(|with| with.ticker.clone()).unwrap_or_default();
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     asks_route: together.is_none_or(|with| with.asks_route),
                     probe: together.map_or_else(HoldProbe::default, |with| with.probe.clone()),
                     leaves: together.map(|with| with.leaves).unwrap_or_default(),
                     next: together.map(|with| with.handover.clone()),
-                    ticker,
+                    busy: together.map_or_else(|| Ticker::new().part(), |with| with.busy.clone()),
                     routed: Metric::counter("weir_router_routed_total"),
                     rejected: Metric::counter("weir_router_rejected_total"),
                     misconfigured: Metric::counter("weir_router_misconfigured_total"),

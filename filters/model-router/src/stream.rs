@@ -150,7 +150,7 @@ impl<H: Host> Stream<H> {
                 }
                 Ok(()) => {
                     if let Some(shared) = &self.shared {
-                        shared.routed.add_by_tick(&self.host, &shared.ticker, 1);
+                        shared.routed.add_by_tick(&self.host, &shared.busy, 1);
                     }
                     Action::Continue
                 }

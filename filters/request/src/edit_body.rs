@@ -7,7 +7,7 @@ use crate::Opening;
 
 /// Headers with a sum over the body as the client sent it (RFC 9530, RFC 3230, RFC 1864): a server that
 /// checks it would refuse an edited body.
-const SUMS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+pub const SUMS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 
 /// Makes `edits` in the request body that is held, of which `body_len` bytes are there, corrects its
 /// `content-length` and removes sums over the body, if the request came with them.

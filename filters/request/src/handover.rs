@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
-use weir_host::tick::Ticker;
+use weir_host::tick::Tick;
 use weir_wire::facts::Facts;
 
 use crate::{Leaves, Opening, Route};
@@ -33,14 +33,22 @@ pub struct Handover(Rc<Place>);
 
 #[derive(Default)]
 struct Place {
+    /// Whether some filter here has a use for bodies that another has read.
+    takes_bodies: bool,
     known: Cell<Option<Box<Known>>>,
     /// What a filter has read of the response in this callback, and the stream's context.
     body: Cell<Option<(u32, Vec<u8>)>>,
 }
 
 impl Handover {
+    /// A place where nothing was left yet; bodies are left only if a filter takes them.
+    pub fn new(takes_bodies: bool) -> Self {
+        Self(Rc::new(Place { takes_bodies, ..Place::default() }))
+    }
+
     /// Leaves what is known of a stream to the next filter, which is called next.
-    pub fn leave(&self, known: Known) {
+    pub fn leave(&self, mut known: Known) {
+        known.body = known.body.filter(|_| self.0.takes_bodies);
         self.0.known.set(Some(Box::new(known)));
     }
 
@@ -53,6 +61,7 @@ impl Handover {
     /// Leaves what was read of a response to the next filter of this callback; `None` if reading
     /// failed, so that it does not take what was left before.
     pub fn leave_body(&self, context_id: u32, body: Option<Vec<u8>>) {
+        let body = body.filter(|_| self.0.takes_bodies);
         self.0.body.set(body.map(|body| (context_id, body)));
     }
 
@@ -70,8 +79,9 @@ pub struct Together {
     pub handover: Handover,
     /// What any of them finds out about their plugin.
     pub probe: HoldProbe,
-    /// The tick of their root context.
-    pub ticker: Ticker,
+    /// The tick that the picker stops when nothing is under way any more, as the last of them to be
+    /// told of it.
+    pub busy: Tick,
     /// What they leave in filter state.
     pub leaves: Leaves,
     /// Whether routes have policies of their own, so that Envoy is asked for the route's.
@@ -108,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_body_is_taken_once_by_the_stream_whose_it_is() {
-        let here = Handover::default();
+        let here = Handover::new(true);
         let leave = || here.leave_body(3, Some(b"body".to_vec()));
         leave();
         assert_eq!(here.take_body(3, 4).as_deref(), Some(&b"body"[..]));
@@ -120,6 +130,15 @@ mod tests {
         leave();
         here.leave_body(3, None);
         assert_eq!(here.take_body(3, 4), None);
+    }
+
+    #[test]
+    fn bodies_are_not_kept_where_no_filter_takes_them() {
+        let here = Handover::new(false);
+        here.leave_body(3, Some(b"body".to_vec()));
+        assert_eq!(here.take_body(3, 4), None);
+        here.leave(Known { body: Some(b"body".to_vec()), ..known(3) });
+        assert_eq!(here.take(3).unwrap().body, None);
     }
 
     #[test]

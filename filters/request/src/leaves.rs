@@ -16,6 +16,9 @@ pub enum Left {
 impl Left {
     /// What filters leave that stand alone: later ones may need all of it.
     pub const ALL: [Self; 4] = [Self::Facts, Self::Model, Self::Pool, Self::Endpoint];
+    /// What access logs may want.
+    pub const NAMES: [Self; 3] = [Self::Model, Self::Pool, Self::Endpoint];
+
     /// The one that a configuration calls so.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {
@@ -26,9 +29,6 @@ impl Left {
             _ => None,
         }
     }
-
-    /// What access logs may want.
-    pub const NAMES: [Self; 3] = [Self::Model, Self::Pool, Self::Endpoint];
 }
 
 /// A set of [`Left`].

@@ -15,7 +15,7 @@ mod reader;
 mod respond;
 mod route;
 
-pub use edit_body::edit_body;
+pub use edit_body::{SUMS, edit_body};
 pub use handover::{Handover, Known, Together};
 pub use leaves::{Leaves, Left};
 pub use reader::{BodyReader, Opening};

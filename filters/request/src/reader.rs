@@ -56,7 +56,7 @@ pub struct BodyReader {
     /// Bytes that were there at the last call.
     buffered: usize,
     limit: u64,
-    /// The body, as long as it is one piece.
+    /// The whole body, if it was read in one piece.
     only: Option<Vec<u8>>,
 }
 
@@ -106,9 +106,9 @@ impl BodyReader {
                 return Err(ErrorReply::misconfigured());
             }
             self.scanner.feed(&chunk).map_err(|error| ErrorReply::from(&error))?;
-            let len = chunk.len();
-            self.only = (self.seen == 0).then_some(chunk);
-            self.seen = self.seen.saturating_add(len);
+            self.seen = self.seen.saturating_add(chunk.len());
+            // Not kept otherwise: the next piece is to get this one's memory.
+            self.only = (ended && chunk.len() == size).then_some(chunk);
         }
         Ok(())
     }
@@ -120,7 +120,7 @@ impl BodyReader {
 
     /// The whole body, if it was read in one piece.
     pub fn take_body(&mut self) -> Option<Vec<u8>> {
-        self.only.take().filter(|body| body.len() == self.buffered)
+        self.only.take()
     }
 
     /// The facts of the whole body.

@@ -31,9 +31,10 @@ impl<H: Host> Gateway<H> {
     /// Configures all filters; false, with the reason in the log, if one refuses.
     fn configure(&mut self, raw: &Written) -> bool {
         let ticker = Ticker::new();
-        let (handover, probe) = (Handover::default(), HoldProbe::new(&ticker));
+        let handover = Handover::new(raw.guardrail.is_some());
+        let probe = HoldProbe::new(&ticker);
         let (leaves, asks_route) = (raw.leaves, raw.asks_route);
-        let together = Together { handover, probe, ticker, leaves, asks_route };
+        let together = Together { handover, probe, busy: ticker.part(), leaves, asks_route };
         self.router.join(together.clone());
         self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
         let guarded = match (&mut self.guardrail, &raw.guardrail) {
@@ -65,6 +66,7 @@ impl<H: Host> RootContext for Gateway<H> {
     }
 
     fn on_tick(&mut self) {
+        // The picker last: it may stop the tick, and what waits elsewhere must be out by then.
         self.router.on_tick();
         self.guardrail.iter_mut().for_each(RootContext::on_tick);
         self.picker.on_tick();

@@ -1,4 +1,5 @@
 mod bodies;
+mod bounds;
 mod streams;
 
 use std::sync::Arc;
