@@ -1,6 +1,6 @@
 //! How fast request bodies are read, by kind of text and size.
 //!
-//! Natively: `cargo run --release -p weir-wire --example scan_speed`. In V8: build it with
+//! Natively: `cargo run --release -p weir-wire --example scan_speed [-- PART-OF-A-KIND [KB]]`. In V8: build it with
 //! `--profile wasm --target wasm32-wasip1` and run `examples/wasi.mjs` on the result.
 
 #![allow(clippy::unwrap_used, reason = "an example that fails may stop")]
@@ -15,6 +15,8 @@ use weir_wire::request::{RequestScanner, ScanLimits};
 const ENGLISH: &str = "The replica that answered last still holds most of this conversation in its \
 cache, so it should be asked again unless its queue has grown in the meantime. We measured 42 \
 milliseconds on average.\n";
+const CHAT: &str = "She said \"we can change the date until noon\", so please don’t book it yet, or book it for \
+the four of us. On the way back we want to stop in Nürnberg for a café au lait and see the castle.\n";
 const CODE: &str = "    if let Some(\"value\") = map.get(&key[3..]) {\n\treturn Err(format!(\"{:?} at \
 {}\", token, line + 17));\n    }\n\n";
 const CHINESE: &str = "最后回答的副本仍然在缓存中保存着这段对话的大部分内容，因此除非队列变长，否则应该再次询问它。\n";
@@ -24,9 +26,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn body(text: &str, len: usize, ascii: bool) -> Vec<u8> {
+fn body(text: &str, len: usize, turn: usize, ascii: bool) -> Vec<u8> {
     let mut messages = vec![serde_json::json!({"role": "system", "content": "You are terse."})];
-    let turn = (len / 4).clamp(300, 16 * 1024);
     let mut made = 0;
     while made + 100 < len {
         let role = if messages.len() % 2 == 1 { "user" } else { "assistant" };
@@ -77,14 +78,24 @@ fn scan_and_encode(body: &[u8]) {
 }
 
 fn main() {
-    for (kind, text, ascii) in [
-        ("english", ENGLISH, false),
-        ("code", CODE, false),
-        ("chinese", CHINESE, false),
-        ("chinese as \\u", CHINESE, true),
+    let only = std::env::args().nth(1).unwrap_or_default();
+    let size = std::env::args().nth(2).and_then(|kb| kb.parse::<usize>().ok());
+    for (kind, text, most, ascii) in [
+        ("english", ENGLISH, 16 * 1024, false),
+        ("short turns", ENGLISH, 1500, false),
+        ("chat", CHAT, 1500, false),
+        ("code", CODE, 16 * 1024, false),
+        ("chinese", CHINESE, 16 * 1024, false),
+        ("chinese as \\u", CHINESE, 16 * 1024, true),
     ] {
+        if !kind.contains(&only) {
+            continue;
+        }
         for len in [1024, 32 * 1024, 256 * 1024] {
-            let body = body(text, len, ascii);
+            if size.is_some_and(|size| size * 1024 != len) {
+                continue;
+            }
+            let body = body(text, len, (len / 4).clamp(300, most), ascii);
             let took = time(|| scan(&body));
             let all = time(|| scan_and_encode(&body));
             let rate = body.len() as f64 / took.as_secs_f64() / 1e9;

@@ -1,6 +1,6 @@
 //! The fast path of strings: how far the text goes on without anything to decide.
 
-use super::block::{self, LANES, Masks, SPAN, WIDE_SPAN};
+use super::block::{High, LANES, Marks, WIDE};
 
 /// Why a run of plain text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,114 +32,148 @@ pub(super) struct Run {
     pub(super) ascii: bool,
 }
 
+/// Where a run ended.
+type End = (usize, Stop);
+
 impl Run {
     /// The run at the start of `window`, which is not inside an escape.
     #[inline]
     pub(super) fn of(window: &[u8]) -> Self {
-        let mut clean = 0;
-        let mut ascii = true;
-        loop {
-            let rest = window.get(clean..).unwrap_or_default();
-            let found = undecided(rest);
-            ascii &= found.ascii;
-            let byte = rest.get(found.at).copied();
-            let (before, stop) = match (found.escaped, byte) {
-                (true, None) => (1, Stop::OpenEscape),
-                (true, Some(b'u')) => (1, Stop::UnicodeEscape),
-                (true, Some(b'/')) => (1, Stop::EscapedSlash),
-                (true, Some(b'b' | b'f')) => {
-                    clean += found.at + 1;
-                    continue;
-                }
-                (true, Some(_)) => (1, Stop::InvalidEscape),
-                (false, None) => (0, Stop::WindowEnd),
-                (false, Some(b'"')) => (0, Stop::Quote),
-                (false, Some(_)) => (0, Stop::Control),
-            };
-            let len = (clean + found.at).saturating_sub(before);
-            return Self { len, stop, ascii };
+        if window.len() < LANES {
+            let (len, stop) = bytewise(window);
+            return Self { len, stop, ascii: window.is_ascii() };
         }
+        let mut high = High::new();
+        let (len, stop) = blockwise(window, &mut high);
+        Self { len, stop, ascii: high.is_ascii() }
     }
 }
 
-/// The first byte of a window that needs a decision.
-#[derive(Clone, Copy, Debug)]
-struct Undecided {
-    /// Its index; the window's length if there is none.
-    at: usize,
-    /// Whether it is the second byte of an escape, one that is not frequent.
-    escaped: bool,
-    /// Whether all bytes up to there are ASCII for certain.
-    ascii: bool,
-}
-
-/// Finds the first quote, control character or infrequent escape.
+/// For windows of a vector at least.
 #[inline]
-fn undecided(window: &[u8]) -> Undecided {
-    match window.first() {
-        Some(&first) if window.len() > LANES && first != b'"' && first >= 0x20 => {
-            vectors(window, first)
+fn blockwise(window: &[u8], high: &mut High) -> End {
+    let mut at = 0;
+    // Whether the byte at `at` is the second of an escape that was looked at.
+    let mut taken = false;
+    while let Some(block) = window.get(at..).and_then(<[u8]>::first_chunk::<WIDE>) {
+        match Marks::of_wide(block, high).map(|marks| decide(window, at, marks, taken)) {
+            None => taken = false,
+            Some(Decided::GoOn { end }) => taken = end > at + WIDE,
+            Some(Decided::Stop(end)) => return end,
         }
-        _ => scalar(window),
+        at += WIDE;
     }
-}
-
-/// For windows longer than a vector whose first byte needs no decision.
-#[inline]
-fn vectors(window: &[u8], first: u8) -> Undecided {
-    let mut high = block::splat(first);
-    let mut at = 1;
-    let mut escaped = first == b'\\';
-    let stop = |at: usize, masks: Masks, escaped, high| {
-        let found = masks.stops(escaped);
-        let bit = found.stops.trailing_zeros();
-        let escaped = found.escaped >> bit & 1 == 1;
-        Undecided { at: at + bit as usize, escaped, ascii: block::is_ascii(high) }
-    };
-    while let Some(span) = window.get(at - 1..).and_then(<[u8]>::first_chunk::<WIDE_SPAN>) {
-        if block::is_plain(span, &mut high) {
-            escaped = span.last() == Some(&b'\\');
-        } else {
-            let masks = Masks::wide(span);
-            let found = masks.stops(escaped);
-            if found.stops != 0 {
-                return stop(at, masks, escaped, high);
-            }
-            escaped = found.escapes_next(WIDE_SPAN - 1);
+    while let Some(block) = window.get(at..).and_then(<[u8]>::first_chunk::<LANES>) {
+        match decide(window, at, Marks::of(block, high), taken) {
+            Decided::GoOn { end } => taken = end > at + LANES,
+            Decided::Stop(end) => return end,
         }
-        at += WIDE_SPAN - 1;
-    }
-    while let Some(span) = window.get(at - 1..).and_then(<[u8]>::first_chunk::<SPAN>) {
-        let masks = Masks::of(span, &mut high);
-        let found = masks.stops(escaped);
-        if found.stops != 0 {
-            return stop(at, masks, escaped, high);
-        }
-        escaped = found.escapes_next(LANES);
         at += LANES;
     }
     // The last vector again, without the bytes of it that were looked at before.
     let left = window.len() - at;
-    let masks = window.last_chunk::<SPAN>().map(|span| Masks::of(span, &mut high));
-    let masks = masks.unwrap_or_default().skip(LANES - left);
-    let found = masks.stops(escaped);
-    if found.stops != 0 {
-        return stop(at, masks, escaped, high);
+    let marks = window.last_chunk::<LANES>().map(|block| Marks::of(block, high));
+    let marks = marks.unwrap_or_default().skip(LANES - left);
+    match decide(window, at, marks, taken) {
+        Decided::GoOn { .. } => (window.len(), Stop::WindowEnd),
+        Decided::Stop(end) => end,
     }
-    let escaped = if left == 0 { escaped } else { found.escapes_next(left) };
-    Undecided { at: window.len(), escaped, ascii: block::is_ascii(high) }
+}
+
+/// What the marks of a block come to.
+enum Decided {
+    /// The text goes on; all up to `end` was looked at, and no less than up to the last mark.
+    GoOn { end: usize },
+    /// It ends here.
+    Stop(End),
+}
+
+/// Looks at what is marked in the block at `at`; `taken` says that its first byte is the second of
+/// an escape.
+#[inline(always)]
+fn decide(window: &[u8], at: usize, marks: Marks, taken: bool) -> Decided {
+    let Marks { mut ends, mut backslashes } = marks;
+    ends &= !u64::from(taken);
+    backslashes &= !u64::from(taken);
+    let mut end = at;
+    while backslashes != 0 {
+        let bit = backslashes.trailing_zeros();
+        if ends & ((1 << bit) - 1) != 0 {
+            break;
+        }
+        let place = at + bit as usize;
+        if let Some(stop) = escape(window.get(place + 1).copied()) {
+            return Decided::Stop((place, stop));
+        }
+        // Neither the backslash nor what it escapes means anything more.
+        let both = 3_u64 << bit;
+        ends &= !both;
+        backslashes &= !both;
+        end = place + 2;
+    }
+    if ends == 0 {
+        return Decided::GoOn { end };
+    }
+    let place = at + ends.trailing_zeros() as usize;
+    let quote = window.get(place) == Some(&b'"');
+    Decided::Stop((place, if quote { Stop::Quote } else { Stop::Control }))
+}
+
+/// Why an escape ends a run, by its second byte; `None` for one that is canonical.
+#[inline(always)]
+fn escape(second: Option<u8>) -> Option<Stop> {
+    match second {
+        Some(b'n' | b'"' | b'\\' | b't' | b'r' | b'b' | b'f') => None,
+        Some(b'u') => Some(Stop::UnicodeEscape),
+        Some(b'/') => Some(Stop::EscapedSlash),
+        Some(_) => Some(Stop::InvalidEscape),
+        None => Some(Stop::OpenEscape),
+    }
 }
 
 /// The same, byte by byte, for short windows.
-fn scalar(window: &[u8]) -> Undecided {
-    let ascii = window.is_ascii();
-    let mut escaped = false;
-    for (at, &byte) in window.iter().enumerate() {
-        let frequent = matches!(byte, b'n' | b'r' | b't' | b'"' | b'\\');
-        if (escaped && !frequent) || (!escaped && (byte == b'"' || byte < 0x20)) {
-            return Undecided { at, escaped, ascii };
+fn bytewise(window: &[u8]) -> End {
+    let mut at = 0;
+    while let Some(byte) = window.get(at) {
+        match byte {
+            b'"' => return (at, Stop::Quote),
+            b'\\' => match escape(window.get(at + 1).copied()) {
+                Some(stop) => return (at, stop),
+                None => at += 2,
+            },
+            0x00..0x20 => return (at, Stop::Control),
+            _ => at += 1,
         }
-        escaped = byte == b'\\' && !escaped;
     }
-    Undecided { at: window.len(), escaped, ascii }
+    (window.len(), Stop::WindowEnd)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn blocks_are_read_like_single_bytes_wherever_escapes_and_ends_stand() {
+        const PARTS: [&str; 12] = [
+            "\\n", "\\\\", "\\\"", "\\u00e9", "\\/", "\\x", "\"", "\u{1f}", "\u{e9}", " ", "!", "#",
+        ];
+        for length in LANES..3 * WIDE {
+            let plain = "a".repeat(length);
+            for part in PARTS {
+                for at in [0, 1, 14, 15, 16, 17, 62, 63, 64, 65, 127, length - 2, length - 1] {
+                    let Some((before, after)) = plain.split_at_checked(at) else { continue };
+                    let text = [before, part, "\\\\", part, after].concat();
+                    for window in [text.as_bytes(), &text.as_bytes()[..length]] {
+                        let run = Run::of(window);
+                        assert_eq!((run.len, run.stop), bytewise(window), "{text}");
+                        let read = &window[..run.len];
+                        assert!(!run.ascii || read.is_ascii(), "{text}");
+                    }
+                }
+            }
+        }
+    }
 }
