@@ -1,12 +1,17 @@
 //! The guard around the scanner: a request, a response, an event of a stream.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use weir_detect::Policy;
-use weir_guard::{StreamGuard, Watch, inspect_request, inspect_response};
+use weir_guard::{
+    Recall, StreamGuard, Watch, inspect_request, inspect_request_again, inspect_response,
+};
 use weir_wire::path::{Dialect, Operation};
+
+use crate::texts;
 
 /// Calls in one run, of which the best of several is taken.
 const CALLS: u32 = 2000;
@@ -25,7 +30,23 @@ pub(crate) fn measure(policy: &Arc<Policy>) -> Value {
     let (request, response) = (request.to_string(), response.to_string());
     let watch = Watch::new(policy.clone());
     let mut out = Vec::new();
+    let conversation = conversation(256 * 1024);
+    let prompt = json!({"messages": [{"role": "system", "content": texts::chat(16 * 1024)}]});
+    let prompt = prompt.to_string();
+    let mut recall = Recall::new(RandomState::new());
+    let mut again = |body: &str| {
+        drop(inspect_request_again(policy, body.as_bytes(), true, false, Some(&mut recall)));
+    };
+    let prompt_again = best_of(20, || again(&prompt));
     json!({
+        "system_prompt_of_16_kb_again_us": prompt_again,
+        "conversation_of_256_kb_us": best_of(20, || {
+            drop(inspect_request(policy, conversation.as_bytes(), true, false));
+        }),
+        "conversation_of_256_kb_again_us": best_of(20, || again(&conversation)),
+        "system_prompt_of_16_kb_us": best_of(20, || {
+            drop(inspect_request(policy, prompt.as_bytes(), true, false));
+        }),
         "request_of_1_kb_us": best(|| drop(inspect_request(policy, request.as_bytes(), true, false))),
         "response_of_500_bytes_us": best(|| drop(inspect_response(&watch, response.as_bytes(), true))),
         "events_alike_us": stream(&watch, &mut out, |_| 1),
@@ -55,11 +76,28 @@ fn stream(watch: &Watch, out: &mut Vec<u8>, number: impl Fn(u32) -> u32) -> f64 
     })
 }
 
-fn best(mut call: impl FnMut()) -> f64 {
+/// A chat in messages of some 1,500 bytes.
+fn conversation(bytes: usize) -> String {
+    let text = texts::chat(bytes);
+    let characters: Vec<char> = text.chars().collect();
+    let message = |(turn, words): (usize, &[char])| {
+        let role = if turn % 2 == 0 { "user" } else { "assistant" };
+        json!({"role": role, "content": words.iter().collect::<String>()})
+    };
+    let messages: Vec<Value> = characters.chunks(1500).enumerate().map(message).collect();
+    json!({"model": "llama", "messages": messages}).to_string()
+}
+
+fn best(call: impl FnMut()) -> f64 {
+    best_of(CALLS, call)
+}
+
+/// The least mean cost of so many calls, in µs.
+fn best_of(calls: u32, mut call: impl FnMut()) -> f64 {
     let run = |_| {
         let started = Instant::now();
-        (0..CALLS).for_each(|_| call());
-        started.elapsed().as_secs_f64() * 1e6 / f64::from(CALLS)
+        (0..calls).for_each(|_| call());
+        started.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
     };
     (0..RUNS).map(run).fold(f64::MAX, f64::min)
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use hashbrown::HashMap;
 use weir_detect::Direction;
-use weir_guard::{Outcome, Report};
+use weir_guard::{Outcome, Report, TextsSeen};
 use weir_host::Host;
 use weir_host::metrics::Metric;
 
@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     request_us: Metric,
     response_us: Metric,
     sampler: [Sampler; 2],
+    texts_scanned: Metric,
+    texts_recalled: Metric,
     /// Streams that Envoy would never show a body of.
     pub(crate) misconfigured: Metric,
 }
@@ -30,6 +32,8 @@ impl Metrics {
             request_us: Metric::histogram("weir_guardrail_scan_us.direction.request"),
             response_us: Metric::histogram("weir_guardrail_scan_us.direction.response"),
             sampler: Default::default(),
+            texts_scanned: Metric::counter("weir_guardrail_texts_scanned_total"),
+            texts_recalled: Metric::counter("weir_guardrail_texts_recalled_total"),
             misconfigured: Metric::counter("weir_guardrail_misconfigured_total"),
         }
     }
@@ -51,6 +55,17 @@ impl Metrics {
         };
         if let Some(ns) = watch.took_ns() {
             metric.record(host, ns / 1000);
+        }
+    }
+
+    /// Counts the texts of a request that were long enough to be remembered.
+    pub(crate) fn texts<H: Host>(&self, host: &H, seen: TextsSeen) {
+        for (metric, count) in
+            [(&self.texts_scanned, seen.scanned), (&self.texts_recalled, seen.recalled)]
+        {
+            if count > 0 {
+                metric.add(host, i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
     }
 

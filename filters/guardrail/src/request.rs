@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use weir_detect::Direction;
-use weir_guard::{Inspected, Refusal, Report, RequestInspection, Trouble, Watch, inspect_request};
+use weir_guard::{
+    Inspected, Refusal, Report, RequestInspection, Trouble, Watch, inspect_request_again,
+};
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_request::{Handover, Known, Opening, edit_body};
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
@@ -168,9 +170,13 @@ impl Exchange {
             policy.has_optional_rules() && shared.saturation.borrow_mut().of_request(host);
         let known = self.endpoint.is_some();
         let mut stopwatch = shared.metrics.stopwatch(Direction::Request);
-        let RequestInspection { inspected, watch } =
-            stopwatch.time(host, || inspect_request(policy, &body, known, saturated));
+        let recall = shared.recall.as_ref().filter(|_| self.policy.recall);
+        let RequestInspection { inspected, watch, texts } = stopwatch.time(host, || {
+            let mut recall = recall.map(|recall| recall.borrow_mut());
+            inspect_request_again(policy, &body, known, saturated, recall.as_deref_mut())
+        });
         shared.metrics.scanned(host, Direction::Request, &stopwatch);
+        shared.metrics.texts(host, texts);
         let Inspected { edits, report, refusal } = inspected;
         self.watch = watch;
         self.found = report;

@@ -1,8 +1,10 @@
 //! Configuration, and what the streams share.
 
 use std::cell::RefCell;
+use std::hash::RandomState;
 use std::rc::Rc;
 
+use weir_guard::Recall;
 use weir_host::hold::HoldProbe;
 use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
 use weir_request::{Handover, Together};
@@ -22,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) probe: HoldProbe,
     pub(crate) metrics: Metrics,
     pub(crate) saturation: RefCell<Saturation>,
+    /// Dropped with the policies, on whose addresses it relies; `None` where none makes use of it.
+    pub(crate) recall: Option<RefCell<Recall>>,
     /// Where the filter before leaves what it knows, if both run as one; else nothing ever is there.
     pub(crate) handover: Handover,
 }
@@ -51,12 +55,16 @@ impl<H: Host> Root<H> {
         match policies(configuration, variable) {
             Ok(policies) => {
                 let together = self.together.as_ref();
+                let recalls = policies.iter().any(|policy| policy.recall);
+                // The keys of `RandomState` come from Envoy's source of randomness.
+                let recall = recalls.then(|| RefCell::new(Recall::new(RandomState::new())));
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     asks_route: together.is_none_or(|with| with.asks_route),
                     probe: together.map_or_else(HoldProbe::default, |with| with.probe.clone()),
                     metrics: Metrics::new(),
                     saturation: RefCell::default(),
+                    recall,
                     handover: together.map(|with| with.handover.clone()).unwrap_or_default(),
                 }));
                 true

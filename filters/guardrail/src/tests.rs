@@ -63,6 +63,28 @@ fn a_request_is_edited_and_its_length_corrected() {
 }
 
 #[test]
+fn a_long_text_without_a_finding_is_scanned_once_unless_the_policy_scans_always() {
+    let turn = "The night train leaves Vienna in the evening. ".repeat(10);
+    let body = format!(r#"{{"messages":[{{"role":"user","content":"{turn}"}}]}}"#);
+    for (member, counted) in [("", [Some(1), Some(2)]), (r#","recall":false"#, [None, None])] {
+        let host = FakeHost::new();
+        let config = format!(r#"{{"policies":{{"default":{{"max_body_bytes":9000{member}}}}}}}"#);
+        host.set_configuration(Config::Plugin, config.as_bytes());
+        let mut root = Root::new(host.clone());
+        assert!(root.on_configure(config.len()), "{:?}", host.logs());
+        for id in 0..3 {
+            let mut stream = root.create_http_context(id).unwrap();
+            request_headers(&host, &[]);
+            host.set_body(Body::Request, body.as_bytes());
+            stream.on_http_request_headers(2, false);
+            assert_eq!(stream.on_http_request_body(body.len(), true), Action::Continue);
+        }
+        let names = ["weir_guardrail_texts_scanned_total", "weir_guardrail_texts_recalled_total"];
+        assert_eq!(names.map(|name| host.metric(name)), counted, "{config}");
+    }
+}
+
+#[test]
 fn a_body_over_the_limit_is_refused_before_it_is_read() {
     let host = FakeHost::new();
     let config = r#"{"policies":{"default":{"max_body_bytes":10}}}"#;

@@ -9,6 +9,7 @@ use weir_wire::edit::Edit;
 
 use crate::Watch;
 use crate::inspector::BodyInspector;
+use crate::recall::Recall;
 use crate::report::{Report, Trouble};
 
 /// Why a body is refused.
@@ -38,6 +39,18 @@ pub struct RequestInspection {
     pub inspected: Inspected,
     /// For the response.
     pub watch: Watch,
+    /// Texts that were long enough to be remembered.
+    pub texts: TextsSeen,
+}
+
+/// How many texts of a request were scanned for the first time, and how many were not scanned
+/// because nothing had been found in them before; of those that are long enough for a [`Recall`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TextsSeen {
+    /// Scanned.
+    pub scanned: u64,
+    /// Known.
+    pub recalled: u64,
 }
 
 /// Inspects the body of a request. `known` says that it was sent to an API this crate knows;
@@ -48,10 +61,25 @@ pub fn inspect_request(
     known: bool,
     saturated: bool,
 ) -> RequestInspection {
+    inspect_request_again(policy, body, known, saturated, None)
+}
+
+/// The same, but texts in which nothing was found before are not scanned again. The policy must
+/// live as long as `recall`.
+pub fn inspect_request_again(
+    policy: &Arc<Policy>,
+    body: &[u8],
+    known: bool,
+    saturated: bool,
+    recall: Option<&mut Recall>,
+) -> RequestInspection {
     let mut watch = Watch { saturated, ..Watch::new(policy.clone()) };
     let tape = match Tape::read(body) {
         Ok(tape) => tape,
-        Err(error) => return RequestInspection { inspected: malformed(policy, error), watch },
+        Err(error) => {
+            let inspected = malformed(policy, error);
+            return RequestInspection { inspected, watch, texts: TextsSeen::default() };
+        }
     };
     let texts =
         if known { Texts::of(&tape, body, Side::Request) } else { Texts::of_any(&tape, body) };
@@ -61,18 +89,19 @@ pub fn inspect_request(
         texts.filter_map(Plain::of).for_each(|plain| names.reserve(plain.text()));
     }
     let mut inspector = BodyInspector::new(policy, Direction::Request, saturated, &mut names, body);
+    inspector.recall = recall;
     inspector.troubles(&texts);
     let inspects = |field: &&TextField| {
         let role = field.role.as_ref().map(Role::name);
         role.is_none_or(|role| policy.inspects(role))
     };
     texts.fields.iter().filter(inspects).for_each(|field| inspector.field(field));
-    let inspected = inspector.inspected;
+    let BodyInspector { inspected, texts: seen, recall, .. } = inspector;
     if policy.watches_leaks() {
-        watch.system_prompt = system_prompt(&texts, body).map(Arc::new);
+        watch.system_prompt = system_prompt(&texts, body, recall);
     }
     watch.pseudonyms = Arc::new(names);
-    RequestInspection { inspected, watch }
+    RequestInspection { inspected, watch, texts: seen }
 }
 
 /// Inspects the whole body of a response, JSON or, if `json` is false, plain text.
@@ -106,7 +135,11 @@ fn malformed(policy: &Policy, error: WireError) -> Inspected {
 }
 
 /// What a request's own operator says: its system messages.
-fn system_prompt(texts: &Texts, body: &[u8]) -> Option<SystemPrompt> {
+fn system_prompt(
+    texts: &Texts,
+    body: &[u8],
+    recall: Option<&mut Recall>,
+) -> Option<Arc<SystemPrompt>> {
     let mut prompt = String::new();
     let said = |field: &&TextField| {
         let role = field.role.as_ref().map(Role::name);
@@ -117,5 +150,8 @@ fn system_prompt(texts: &Texts, body: &[u8]) -> Option<SystemPrompt> {
         prompt.push_str(plain.text());
         prompt.push('\n');
     }
-    SystemPrompt::new(&prompt)
+    match recall {
+        Some(recall) => recall.system_prompt(&prompt),
+        None => SystemPrompt::new(&prompt).map(Arc::new),
+    }
 }

@@ -7,7 +7,8 @@ use weir_wire::WireError;
 use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts};
 use weir_wire::edit::{Edit, json_string, push_escaped};
 
-use crate::body::{Inspected, Refusal};
+use crate::body::{Inspected, Refusal, TextsSeen};
+use crate::recall::{Place, Recall};
 use crate::report::Trouble;
 use crate::{Watch, key_context};
 
@@ -19,9 +20,11 @@ pub(crate) struct BodyInspector<'a> {
     names: &'a mut Pseudonyms,
     body: &'a [u8],
     pub(crate) watch: Option<&'a Watch>,
+    pub(crate) recall: Option<&'a mut Recall>,
     /// How many strings of JSON it is in.
     depth: usize,
     pub(crate) inspected: Inspected,
+    pub(crate) texts: TextsSeen,
 }
 
 impl<'a> BodyInspector<'a> {
@@ -32,8 +35,18 @@ impl<'a> BodyInspector<'a> {
         names: &'a mut Pseudonyms,
         body: &'a [u8],
     ) -> Self {
-        let inspected = Inspected::default();
-        Self { policy, direction, saturated, names, body, watch: None, depth: 0, inspected }
+        Self {
+            policy,
+            direction,
+            saturated,
+            names,
+            body,
+            watch: None,
+            recall: None,
+            depth: 0,
+            inspected: Inspected::default(),
+            texts: TextsSeen::default(),
+        }
     }
 
     /// For the texts of an event that come whole.
@@ -59,8 +72,33 @@ impl<'a> BodyInspector<'a> {
         }
     }
 
-    /// Inspects one text.
+    /// Inspects one text, unless nothing was found in it before.
     pub(crate) fn field(&mut self, field: &TextField) {
+        let Some(place) = self.place(field) else { return self.scan(field) };
+        if self.recall.as_mut().is_some_and(|recall| recall.knows(place)) {
+            self.texts.recalled += 1;
+            return;
+        }
+        let found = |inspected: &Inspected| (inspected.edits.len(), inspected.report.total());
+        let before = found(&self.inspected);
+        self.scan(field);
+        self.texts.scanned += 1;
+        if let Some(recall) = self.recall.as_mut().filter(|_| found(&self.inspected) == before) {
+            recall.add(place);
+        }
+    }
+
+    /// Where a text is remembered, with all that its verdict depends on.
+    fn place(&self, field: &TextField) -> Option<Place> {
+        let recall = self.recall.as_ref()?;
+        let within = |span: &Range<usize>| self.body.get(span.clone()).unwrap_or_default();
+        let policy = std::ptr::from_ref(self.policy).addr();
+        let role = field.role.as_ref().map(Role::name);
+        let about = (policy, self.saturated, role, within(&field.key), field.form);
+        recall.place(within(&field.span), about)
+    }
+
+    fn scan(&mut self, field: &TextField) {
         let before = self.inspected.edits.len();
         let raw = self.body.get(field.span.clone()).unwrap_or_default();
         match field.form {

@@ -5,7 +5,8 @@
 //! and never a value.
 //!
 //! # Overview
-//! - [`inspect_request`]: a whole request body.
+//! - [`inspect_request`]: a whole request body; [`inspect_request_again`]: with a [`Recall`] of
+//!   those before it.
 //! - [`inspect_response`]: a whole response body.
 //! - [`StreamGuard`]: a response of server-sent events, chunk by chunk.
 //! - [`Watch`]: what of a request matters for its response.
@@ -22,12 +23,17 @@ mod ending;
 mod envelope;
 mod events;
 mod inspector;
+mod recall;
 mod report;
 mod run;
 mod shape;
 mod stream;
 
-pub use body::{Inspected, Refusal, RequestInspection, inspect_request, inspect_response};
+pub use body::{
+    Inspected, Refusal, RequestInspection, TextsSeen, inspect_request, inspect_request_again,
+    inspect_response,
+};
+pub use recall::Recall;
 pub use report::{Outcome, Report, Tally, Trouble};
 pub use stream::{MAX_EVENT_BYTES, StreamGuard};
 

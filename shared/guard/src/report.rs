@@ -116,6 +116,11 @@ impl Report {
         self.tallies.is_empty()
     }
 
+    /// How much was found in all.
+    pub(crate) fn total(&self) -> u64 {
+        self.tallies.iter().fold(0, |sum, tally| sum.saturating_add(tally.count))
+    }
+
     /// The rules that led to a refusal.
     pub fn blocking(&self) -> Vec<&str> {
         let blocks = self.tallies.iter().filter(|tally| tally.outcome == Outcome::Block);

@@ -1,5 +1,6 @@
 mod bodies;
 mod bounds;
+mod recall;
 mod streams;
 
 use std::sync::Arc;

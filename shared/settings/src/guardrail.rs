@@ -24,10 +24,17 @@ struct RawFilter {
     /// What happens to requests for paths that are no inference API known here.
     #[serde(default)]
     unknown_paths: UnknownPaths,
+    /// Whether texts that nothing was found in are remembered, and not scanned again.
+    #[serde(default = "default_recall")]
+    recall: bool,
 }
 
 fn default_max_body_bytes() -> u64 {
     DEFAULT_MAX_BODY_BYTES
+}
+
+fn default_recall() -> bool {
+    true
 }
 
 /// What happens to requests for paths that are no inference API known here.
@@ -42,7 +49,7 @@ pub enum UnknownPaths {
 }
 
 /// The members of [`RawFilter`].
-const OWN: [&str; 2] = ["max_body_bytes", "unknown_paths"];
+const OWN: [&str; 3] = ["max_body_bytes", "unknown_paths", "recall"];
 
 /// One compiled policy.
 #[derive(Debug)]
@@ -57,6 +64,8 @@ pub struct GuardrailPolicy {
     pub max_body_bytes: u64,
     /// What happens to requests for unknown paths.
     pub unknown_paths: UnknownPaths,
+    /// Whether texts that nothing was found in are remembered, and not scanned again.
+    pub recall: bool,
 }
 
 /// The directions in which any rule looks.
@@ -124,6 +133,7 @@ pub fn policy(
         inspects,
         max_body_bytes: filter.max_body_bytes,
         unknown_paths: filter.unknown_paths,
+        recall: filter.recall,
     })
 }
 
@@ -165,6 +175,7 @@ mod tests {
         assert_eq!(policy.inspects, Inspects { requests: true, responses: true });
         assert_eq!(policy.max_body_bytes, DEFAULT_MAX_BODY_BYTES);
         assert_eq!(policy.unknown_paths, UnknownPaths::Inspect);
+        assert!(policy.recall);
     }
 
     #[test]
@@ -239,7 +250,7 @@ mod tests {
             error
                 .starts_with("policies.default: unknown field `max_body`, expected one of `rules`")
         );
-        assert!(error.ends_with("`hash_key_env`, `max_body_bytes`, `unknown_paths`"), "{error}");
+        assert!(error.ends_with("`max_body_bytes`, `unknown_paths`, `recall`"), "{error}");
     }
 
     #[test]

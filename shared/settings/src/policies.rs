@@ -91,6 +91,11 @@ impl<P> Policies<P> {
         Ok(Self { named, routes })
     }
 
+    /// All policies, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &P> {
+        self.named.values().map(Rc::as_ref)
+    }
+
     /// True if the route's name matters, so that a filter need not ask for it otherwise.
     pub fn depends_on_route_name(&self) -> bool {
         !self.routes.is_empty()
