@@ -5,7 +5,7 @@ use bytes::Bytes;
 /// The model that every request asks for; all setups route it to one pool.
 const MODEL: &str = "llama-3.1-8b-instruct";
 
-/// Different bodies of one size, so that the picker's index of prefixes has something to do.
+/// Conversations of one size, so that the picker's index of prefixes has something to do.
 const VARIANTS: usize = 32;
 
 /// How long a message of the chat is, at most, in bytes.
@@ -25,39 +25,65 @@ const SENTENCES: [&str; 8] = [
     "Thank you, that was quick!\\nOne more thing: does the fare include the seat reservation? ",
 ];
 
-/// The bodies to send, all of them `size` bytes long, that ask for a stream or not.
-pub(crate) fn variants(size: usize, stream: bool) -> Vec<Bytes> {
-    (0..VARIANTS).map(|variant| Bytes::from(chat(size, stream, variant))).collect()
+/// Makes the bodies to send, all of one size: the turns of some conversations, each with its whole
+/// history before it, and a last message of at most 3,000 bytes that nobody sent before.
+pub(crate) struct Chats {
+    size: usize,
+    stream: bool,
+    /// No message was sent before.
+    fresh: bool,
+    made: usize,
 }
 
-/// A chat as the openai client writes it: the messages first, then the model.
-fn chat(size: usize, stream: bool, variant: usize) -> String {
-    let system = format!(r#"{{"role":"system","content":"{SYSTEM}"}}"#);
-    let mut text = format!(r#"{{"messages":[{system},{{"role":"user","content":"{variant}: "#);
-    let tail = format!(r#""}}],"model":"{MODEL}","stream":{stream}}}"#);
-    let room = size.saturating_sub(tail.len());
-    let mut begun = text.len();
-    for (turn, sentence) in SENTENCES.iter().cycle().skip(variant).enumerate() {
-        let next = separator(turn, text.len().saturating_sub(begun));
-        if text.len().saturating_add(next.len()).saturating_add(sentence.len()) > room {
-            break;
-        }
-        if !next.is_empty() {
-            begun = text.len();
-        }
-        text.push_str(next);
-        text.push_str(sentence);
+impl Chats {
+    /// Bodies of `size` bytes, that ask for a stream or not.
+    pub(crate) fn new(size: usize, stream: bool, fresh: bool) -> Self {
+        Self { size, stream, fresh, made: 0 }
     }
-    text.extend(std::iter::repeat_n('.', room.saturating_sub(text.len())));
-    text + &tail
+
+    /// The next ones.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Bytes> {
+        (0..count).map(|_| self.next()).collect()
+    }
+
+    /// A chat as the openai client writes it: the messages first, then the model.
+    fn next(&mut self) -> Bytes {
+        let number = self.made;
+        self.made += 1;
+        let variant = number % VARIANTS;
+        let system = format!(r#"{{"role":"system","content":"{SYSTEM}"}}"#);
+        let mut text = format!(r#"{{"messages":[{system},{{"role":"user","content":"{variant}: "#);
+        let tail = format!(r#""}}],"model":"{MODEL}","stream":{}}}"#, self.stream);
+        let room = self.size.saturating_sub(tail.len());
+        let mut begun = text.len();
+        let mut last = room.saturating_sub(begun) <= 2 * MESSAGE_BYTES;
+        if last || self.fresh {
+            text.push_str(&format!("({number}) "));
+        }
+        for (turn, sentence) in SENTENCES.iter().cycle().skip(variant).enumerate() {
+            if !last && text.len() - begun > MESSAGE_BYTES {
+                last = room.saturating_sub(text.len()) <= 2 * MESSAGE_BYTES;
+                text.push_str(separator(turn, last));
+                begun = text.len();
+                if last || self.fresh {
+                    text.push_str(&format!("({number}) "));
+                }
+            }
+            if text.len().saturating_add(sentence.len()) > room {
+                break;
+            }
+            text.push_str(sentence);
+        }
+        text.extend(std::iter::repeat_n('.', room.saturating_sub(text.len())));
+        Bytes::from(text + &tail)
+    }
 }
 
-/// What stands between two sentences: nothing, or the end of a message and the next one's start.
-fn separator(turn: usize, message_bytes: usize) -> &'static str {
-    match (message_bytes > MESSAGE_BYTES, turn.is_multiple_of(2)) {
-        (false, _) => "",
-        (true, false) => r#""},{"role":"assistant","content":""#,
-        (true, true) => r#""},{"role":"user","content":""#,
+/// The end of a message and the start of the next one; the last is the user's.
+fn separator(turn: usize, last: bool) -> &'static str {
+    match last || turn.is_multiple_of(2) {
+        false => r#""},{"role":"assistant","content":""#,
+        true => r#""},{"role":"user","content":""#,
     }
 }
 
@@ -65,27 +91,37 @@ fn separator(turn: usize, message_bytes: usize) -> &'static str {
 mod tests {
     use super::*;
 
+    const SIZES: [usize; 3] = [1 << 10, 32 << 10, 256 << 10];
+
+    fn messages(body: &[u8]) -> Vec<String> {
+        let chat: serde_json::Value = serde_json::from_slice(body).unwrap();
+        assert_eq!((chat["model"].as_str(), chat["stream"].as_bool()), (Some(MODEL), Some(true)));
+        let messages = chat["messages"].as_array().unwrap();
+        messages.iter().map(|message| message["content"].to_string()).collect()
+    }
+
     #[test]
     fn bodies_are_chats_of_exactly_the_size_asked_for() {
-        for size in [1 << 10, 32 << 10, 256 << 10] {
-            let bodies = variants(size, true);
+        for size in SIZES {
+            let bodies = Chats::new(size, true, false).take(3);
             assert!(bodies.iter().all(|body| body.len() == size));
-            let chat: serde_json::Value = serde_json::from_slice(&bodies[1]).unwrap();
-            assert_eq!(
-                (chat["model"].as_str(), chat["stream"].as_bool()),
-                (Some(MODEL), Some(true))
-            );
-            let messages = chat["messages"].as_array().unwrap();
+            let messages = messages(&bodies[1]);
             assert!(messages.len() > size / (2 * MESSAGE_BYTES) && messages.len() >= 2);
         }
     }
 
     #[test]
-    fn bodies_differ_from_the_first_user_message_on() {
-        let bodies = variants(1 << 10, false);
-        let mut distinct = bodies.clone();
-        distinct.sort();
-        distinct.dedup();
-        assert_eq!(distinct.len(), bodies.len());
+    fn the_last_message_is_always_new_and_the_others_where_all_shall_be() {
+        for size in SIZES {
+            for fresh in [false, true] {
+                let bodies = Chats::new(size, true, fresh).take(2 * VARIANTS);
+                let (first, again) = (messages(&bodies[0]), messages(&bodies[VARIANTS]));
+                assert_eq!(first.len(), again.len());
+                // The first is the system's.
+                let same = first.iter().zip(&again).filter(|(a, b)| a == b).count();
+                assert_eq!(same, if fresh { 1 } else { first.len() - 1 });
+                assert!(first.last().unwrap().len() <= 2 * MESSAGE_BYTES);
+            }
+        }
     }
 }

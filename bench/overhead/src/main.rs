@@ -44,6 +44,10 @@ struct Options {
     /// the more of them each wake-up serves, and the less CPU time a request takes in any setup.
     #[arg(long, default_value_t = 1)]
     clients: usize,
+    /// Sends no message twice. Otherwise the bodies are the turns of conversations: all but the last
+    /// message of up to 3,000 bytes was sent before.
+    #[arg(long)]
+    fresh: bool,
     /// Adds the guardrail with its default policy to Weir's chain, in the same Envoy filter.
     #[arg(long)]
     guardrail: bool,

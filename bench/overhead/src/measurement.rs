@@ -6,7 +6,7 @@ use bytes::Bytes;
 use weir_harness::HttpClient;
 
 use crate::Options;
-use crate::body;
+use crate::body::Chats;
 use crate::cpu;
 use crate::failure::Failure;
 use crate::figures::{Cell, Figure};
@@ -46,7 +46,7 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>, Failure> {
 struct Series {
     bytes: usize,
     response: ResponseKind,
-    bodies: Vec<Bytes>,
+    chats: Chats,
     clients: usize,
     rounds: usize,
     requests_per_round: usize,
@@ -68,7 +68,7 @@ impl Series {
         Series {
             bytes,
             response,
-            bodies: body::variants(bytes, response == ResponseKind::Sse),
+            chats: Chats::new(bytes, response == ResponseKind::Sse, options.fresh),
             clients: options.clients.max(1),
             rounds,
             requests_per_round: options.requests.div_ceil(rounds).max(1),
@@ -78,10 +78,12 @@ impl Series {
     }
 
     async fn measure(&mut self, http: &HttpClient, paths: &mut [Path]) -> Result<(), Failure> {
+        let bodies = self.chats.take(WARM_UP);
         for path in paths.iter() {
-            load::round(http, target(path), &self.bodies, (self.clients, WARM_UP)).await?;
+            load::round(http, target(path), &bodies, (self.clients, WARM_UP)).await?;
         }
         for round in 0..self.rounds {
+            let bodies = self.chats.take(self.requests_per_round);
             // Another one begins each time, so that none always follows the same neighbour.
             for turn in 0..paths.len() {
                 let index = (round + turn) % paths.len();
@@ -89,7 +91,7 @@ impl Series {
                 if let (Some(path), Some(cell)) = (paths.get_mut(index), self.cells.get_mut(index))
                 {
                     let shape = (self.clients, self.requests_per_round);
-                    one_round(http, path, &self.bodies, shape, (cell, share)).await?;
+                    one_round(http, path, &bodies, shape, (cell, share)).await?;
                 }
             }
         }
