@@ -19,7 +19,7 @@ pub(crate) struct Metrics {
     request_us: Metric,
     response_us: Metric,
     sampler: [Sampler; 2],
-    /// Streams that Envoy would never show a body of.
+    /// Streams that Envoy would never show a body of, and requests that no policy applies to.
     pub(crate) misconfigured: Metric,
 }
 

@@ -51,10 +51,47 @@ impl Written {
     }
 }
 
-/// A route names a policy that the filter does not have.
+/// No policy applies to a route. What it says comes from the operator's configuration alone, so it
+/// may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no policy of the name that the route asks for, and no default policy")]
-pub struct UnknownPolicy;
+#[error(
+    "{}: {}, and the policies of this filter are {}",
+    self.route(), self.asked(), self.known.join(", ")
+)]
+pub struct UnknownPolicy {
+    /// The name in the route's metadata.
+    asked: Option<String>,
+    /// The name of the route.
+    route: Option<String>,
+    /// The names of the policies that there are.
+    known: Vec<String>,
+}
+
+impl UnknownPolicy {
+    /// The same of the route with this name.
+    pub fn on_route(self, name: Option<&[u8]>) -> Self {
+        let name = name.filter(|name| !name.is_empty());
+        Self { route: name.map(|name| String::from_utf8_lossy(name).into_owned()), ..self }
+    }
+
+    fn route(&self) -> String {
+        match &self.route {
+            Some(name) => format!("route {name:?}"),
+            None => "a route without a name".to_owned(),
+        }
+    }
+
+    fn asked(&self) -> String {
+        match &self.asked {
+            Some(name) => format!(
+                "its metadata asks for the policy {name:?} (filter_metadata.weir.policy), which is not configured"
+            ),
+            None => format!(
+                "neither its metadata nor `routes` gives it a policy, there is no {DEFAULT:?}"
+            ),
+        }
+    }
+}
 
 impl<P> Policies<P> {
     /// Reads policies from the plugin's configuration, compiling each with `compile(field path, raw)`.
@@ -106,14 +143,18 @@ impl<P> Policies<P> {
         metadata: Option<&[u8]>,
         route_name: Option<&[u8]>,
     ) -> Result<&Rc<P>, UnknownPolicy> {
-        if let Some(name) = metadata {
-            return text(name).and_then(|name| self.named.get(name)).ok_or(UnknownPolicy);
-        }
-        route_name
-            .and_then(text)
-            .and_then(|name| self.routes.get(name))
-            .or_else(|| self.named.get(DEFAULT))
-            .ok_or(UnknownPolicy)
+        let found = match metadata {
+            Some(name) => text(name).and_then(|name| self.named.get(name)),
+            None => route_name
+                .and_then(text)
+                .and_then(|name| self.routes.get(name))
+                .or_else(|| self.named.get(DEFAULT)),
+        };
+        found.ok_or_else(|| UnknownPolicy {
+            asked: metadata.map(|name| String::from_utf8_lossy(name).into_owned()),
+            route: None,
+            known: self.named.keys().cloned().collect(),
+        })
     }
 }
 
@@ -144,10 +185,32 @@ mod tests {
     #[test]
     fn a_route_that_asks_for_an_unknown_policy_gets_none_at_all() {
         let all = policies(r#"{"policies":{"default":1}}"#).unwrap();
-        assert_eq!(all.select(Some(b"strict"), None), Err(UnknownPolicy));
-        assert_eq!(all.select(Some(b"\xff"), None), Err(UnknownPolicy));
+        assert!(all.select(Some(b"strict"), None).is_err());
+        assert!(all.select(Some(b"\xff"), None).is_err());
         let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
-        assert_eq!(all.select(None, None), Err(UnknownPolicy));
+        assert!(all.select(None, None).is_err());
+    }
+
+    #[test]
+    fn an_unknown_policy_is_named_with_its_route_and_with_those_that_there_are() {
+        let all = policies(r#"{"policies":{"default":1,"batch":2}}"#).unwrap();
+        let said = |metadata, route: &[u8]| {
+            all.select(metadata, None).unwrap_err().on_route(Some(route)).to_string()
+        };
+        assert_eq!(
+            said(Some(b"strict"), b"llama"),
+            "route \"llama\": its metadata asks for the policy \"strict\" \
+             (filter_metadata.weir.policy), which is not configured, and the policies of this \
+             filter are batch, default"
+        );
+        assert!(said(Some(b"str\nict"), b"").starts_with("a route without a name: its metadata"));
+        assert!(said(Some(b"str\nict"), b"").contains(r#""str\nict""#));
+        let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
+        assert_eq!(
+            all.select(None, None).unwrap_err().on_route(Some(b"qwen")).to_string(),
+            "route \"qwen\": neither its metadata nor `routes` gives it a policy, there is no \
+             \"default\", and the policies of this filter are only"
+        );
     }
 
     #[test]
