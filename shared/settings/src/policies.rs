@@ -14,6 +14,13 @@ use crate::{SettingsError, located};
 /// Name of the policy that applies where a route names none.
 pub const DEFAULT: &str = "default";
 
+/// What is said where there are none.
+const NO_POLICY: &str = "holds no policy; write at least `default`, which applies to every route \
+                         that names no other: `policies: {default: {…}}`";
+
+/// What is said of anything else.
+const NO_NAMES: &str = "must be members with names: `policies: {default: {…}}`";
+
 /// Compiled policies.
 #[derive(Debug)]
 pub struct Policies<P> {
@@ -34,10 +41,10 @@ impl Written {
         let mut members = crate::plugin::members(json)?;
         let policies = match members.remove("policies") {
             Some(Value::Object(policies)) if !policies.is_empty() => policies,
-            _ => {
-                let problem = "needs at least one policy, as in `policies: {default: {}}`";
-                return Err(SettingsError::misfit("policies", problem));
+            None | Some(Value::Object(_) | Value::Null) => {
+                return Err(SettingsError::misfit("policies", NO_POLICY));
             }
+            Some(_) => return Err(SettingsError::misfit("policies", NO_NAMES)),
         };
         let routes = members.remove("routes").unwrap_or_else(|| Value::Object(Map::new()));
         let routes = located::read("routes", routes)?;
@@ -214,9 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn no_policy_at_all_is_answered_with_what_to_write() {
+        for json in [r#"{"policies":{}}"#, r#"{"policies":null}"#, "{}"] {
+            let error = policies(json).unwrap_err().to_string();
+            assert!(error.starts_with("policies: holds no policy; write at least `default`"));
+            assert!(error.contains("every route that names no other"), "{error}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named() {
-        let error = policies(r#"{"policies":{}}"#).unwrap_err().to_string();
-        assert!(error.contains("at least one policy"), "{error}");
         let error = policies(r#"{"policies":{"a":1},"routes":{"r":"b"}}"#).unwrap_err().to_string();
         assert_eq!(error, "routes.r: b is not a policy's name");
         for (json, expected) in [
@@ -233,6 +247,7 @@ mod tests {
                 "routes.r: found integer `1`, expected a string",
             ),
             ("[]", "must be members: `{…}`"),
+            (r#"{"policies":[1]}"#, &format!("policies: {NO_NAMES}")),
         ] {
             assert_eq!(policies(json).unwrap_err().to_string(), expected);
         }
