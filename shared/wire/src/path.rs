@@ -113,21 +113,28 @@ pub fn classify(method: &[u8], path: &[u8]) -> Option<Endpoint> {
     let end = path.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(path.len());
     let path = path.get(..end)?;
     let as_sent = plain(method, path);
-    if as_sent.is_some() || !spelling::is_odd(path) {
-        return as_sent;
+    match as_sent {
+        None if spelling::is_odd(path) => odd(method, path),
+        _ => as_sent,
     }
-    spelling::READINGS.into_iter().find_map(|decodes| {
+}
+
+/// The endpoint of a path in another spelling, without a query.
+#[cold]
+#[inline(never)]
+fn odd(method: &[u8], path: &[u8]) -> Option<Endpoint> {
+    for decodes in spelling::READINGS {
         let reading = spelling::Reading::new(path, decodes);
-        let endpoint = plain(method, reading.plain())?;
-        let path_model = match endpoint.path_model.clone() {
-            Some(span) => Some(reading.sent(span)?),
-            None => None,
-        };
-        Some(Endpoint { path_model, ..endpoint })
-    })
+        if let Some(mut endpoint) = plain(method, reading.plain()) {
+            endpoint.path_model = endpoint.path_model.map(|span| reading.sent(path, span));
+            return Some(endpoint);
+        }
+    }
+    None
 }
 
 /// The endpoint of a path in its plain spelling, without a query.
+#[inline(never)]
 fn plain(method: &[u8], path: &[u8]) -> Option<Endpoint> {
     match method {
         b"POST" => fixed(path).or_else(|| gemini(path)).or_else(|| kserve(path)),

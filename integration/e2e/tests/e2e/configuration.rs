@@ -132,7 +132,7 @@ async fn a_route_that_names_an_unknown_policy_fails_closed_in_the_clients_dialec
     assert_eq!(anthropic.json().unwrap()["error"]["type"], "api_error");
     let log = stack.envoy.log();
     let named = "weir.model-router: route \"batch\": its metadata asks for the policy \"nowhere\"";
-    assert!(log.contains(named) && log.contains("of this filter are batch, default"), "{log}");
+    assert!(log.contains(named) && log.contains("which is none of: batch, default"), "{log}");
     assert_eq!(stack.stat("weir_router_misconfigured_total").await, 2);
     assert_eq!(stack.send(chat("qwen", "x")).await.status, 200);
 }

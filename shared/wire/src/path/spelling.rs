@@ -22,11 +22,14 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
+/// Bytes of an escaped byte, `%XX`.
+const ESCAPED: usize = 3;
+
 /// A path in its plain spelling.
 pub(super) struct Reading {
     plain: Vec<u8>,
     /// Where each byte of it was sent.
-    sent: Vec<Range<usize>>,
+    sent: Vec<usize>,
 }
 
 impl Reading {
@@ -36,14 +39,14 @@ impl Reading {
         let mut at = 0;
         while let Some(&byte) = path.get(at) {
             let decoded = escaped(path.get(at..).unwrap_or_default()).filter(|&byte| decodes(byte));
-            let end = at + if decoded.is_some() { 3 } else { 1 };
+            let byte_sent = at;
+            at += if decoded.is_some() { ESCAPED } else { 1 };
             let byte = decoded.unwrap_or(byte);
             if byte == b'/' {
                 reading.end_segment();
             }
             reading.plain.push(byte);
-            reading.sent.push(at..end);
-            at = end;
+            reading.sent.push(byte_sent);
         }
         reading.end_segment();
         reading
@@ -54,10 +57,14 @@ impl Reading {
         &self.plain
     }
 
-    /// Where a part of the plain spelling was sent.
-    pub(super) fn sent(&self, part: Range<usize>) -> Option<Range<usize>> {
-        let parts = self.sent.get(part)?;
-        Some(parts.first()?.start..parts.last()?.end)
+    /// Where a part of the plain spelling of `path` was sent.
+    pub(super) fn sent(&self, path: &[u8], part: Range<usize>) -> Range<usize> {
+        let [first, last] = [part.start, part.end.saturating_sub(1)]
+            .map(|at| self.sent.get(at).copied().unwrap_or(path.len()));
+        // A decoded byte is never a `%`.
+        let was_escaped =
+            path.get(last) == Some(&b'%') && self.plain.get(part.end - 1) != Some(&b'%');
+        first..last + if was_escaped { ESCAPED } else { 1 }
     }
 
     /// Takes back a segment that is empty or `.`, and `..` with the one before it (RFC 3986, 5.2.4).
