@@ -34,8 +34,15 @@ impl Route {
     ) -> Result<Rc<P>, UnknownPolicy> {
         let asks_name = policies.depends_on_route_name() && self.metadata.is_none();
         let name = if asks_name { self.name(host) } else { None };
-        let selected = policies.select(self.metadata.as_deref(), name).map(Rc::clone);
-        selected.map_err(|unknown| unknown.on_route(self.name(host)))
+        match policies.select(self.metadata.as_deref(), name) {
+            Ok(policy) => Ok(Rc::clone(policy)),
+            Err(unknown) => Err(self.located(host, unknown)),
+        }
+    }
+
+    #[cold]
+    fn located<H: Host>(&self, host: &H, unknown: UnknownPolicy) -> UnknownPolicy {
+        unknown.on_route(self.name(host))
     }
 
     fn name<H: Host>(&self, host: &H) -> Option<&[u8]> {

@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Pause);
         assert_eq!(host.local_reply().unwrap().status, 500);
         let said = host.logs().pop().unwrap().1;
-        assert!(said.starts_with("weir.endpoint-picker: a route without a name: "), "{said}");
-        assert!(said.contains("the policy \"batch\"") && said.ends_with("are default"), "{said}");
+        assert!(said.starts_with("weir.endpoint-picker: route \"\": its metadata"), "{said}");
+        assert!(said.contains("\"batch\"") && said.ends_with("none of: default"), "{said}");
         assert_eq!(host.metric("weir_picker_misconfigured_total"), Some(1));
     }
 }

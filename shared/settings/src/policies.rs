@@ -26,6 +26,8 @@ const NO_NAMES: &str = "must be members with names: `policies: {default: {…}}`
 pub struct Policies<P> {
     named: BTreeMap<String, Rc<P>>,
     routes: BTreeMap<String, Rc<P>>,
+    /// All names, for errors.
+    names: String,
 }
 
 /// Policies as written.
@@ -56,47 +58,36 @@ impl Written {
             None => Ok(Self { policies, routes }),
         }
     }
+
+    /// The names of the policies, in order.
+    fn names(&self) -> String {
+        self.policies.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// No policy applies to a route. What it says comes from the operator's configuration alone, so it
 /// may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{}: {}, and the policies of this filter are {}",
-    self.route(), self.asked(), self.known.join(", ")
-)]
-pub struct UnknownPolicy {
-    /// The name in the route's metadata.
-    asked: Option<String>,
-    /// The name of the route.
-    route: Option<String>,
-    /// The names of the policies that there are.
-    known: Vec<String>,
-}
+#[error("{0}")]
+pub struct UnknownPolicy(String);
 
 impl UnknownPolicy {
-    /// The same of the route with this name.
-    pub fn on_route(self, name: Option<&[u8]>) -> Self {
-        let name = name.filter(|name| !name.is_empty());
-        Self { route: name.map(|name| String::from_utf8_lossy(name).into_owned()), ..self }
-    }
-
-    fn route(&self) -> String {
-        match &self.route {
-            Some(name) => format!("route {name:?}"),
-            None => "a route without a name".to_owned(),
-        }
-    }
-
-    fn asked(&self) -> String {
-        match &self.asked {
+    #[cold]
+    #[inline(never)]
+    fn new(metadata: Option<&[u8]>, names: &str) -> Self {
+        Self(match metadata.map(String::from_utf8_lossy) {
             Some(name) => format!(
-                "its metadata asks for the policy {name:?} (filter_metadata.weir.policy), which is not configured"
+                "its metadata asks for the policy {name:?} (filter_metadata.weir.policy), which is none of: {names}"
             ),
-            None => format!(
-                "neither its metadata nor `routes` gives it a policy, there is no {DEFAULT:?}"
-            ),
-        }
+            None => format!("it has no policy of its own, and `default` is none of: {names}"),
+        })
+    }
+
+    /// The same with the name of the route.
+    #[cold]
+    pub fn on_route(self, name: Option<&[u8]>) -> Self {
+        let name = String::from_utf8_lossy(name.unwrap_or_default());
+        Self(format!("route {name:?}: {}", self.0))
     }
 }
 
@@ -119,6 +110,7 @@ impl<P> Policies<P> {
         compile: impl Fn(&str, Value) -> Result<P, SettingsError>,
     ) -> Result<Self, SettingsError> {
         let written = Written::read(json)?;
+        let names = written.names();
         let mut named = BTreeMap::new();
         for (name, policy) in written.policies {
             let compiled = compile(&format!("policies.{name}"), policy)?;
@@ -132,7 +124,7 @@ impl<P> Policies<P> {
                 .ok_or_else(|| SettingsError::invalid(field, &name, "is not a policy's name"))?;
             routes.insert(route, Rc::clone(policy));
         }
-        Ok(Self { named, routes })
+        Ok(Self { named, routes, names })
     }
 
     /// True if the route's name matters, so that a filter need not ask for it otherwise.
@@ -157,11 +149,7 @@ impl<P> Policies<P> {
                 .and_then(|name| self.routes.get(name))
                 .or_else(|| self.named.get(DEFAULT)),
         };
-        found.ok_or_else(|| UnknownPolicy {
-            asked: metadata.map(|name| String::from_utf8_lossy(name).into_owned()),
-            route: None,
-            known: self.named.keys().cloned().collect(),
-        })
+        found.ok_or_else(|| UnknownPolicy::new(metadata, &self.names))
     }
 }
 
@@ -207,16 +195,13 @@ mod tests {
         assert_eq!(
             said(Some(b"strict"), b"llama"),
             "route \"llama\": its metadata asks for the policy \"strict\" \
-             (filter_metadata.weir.policy), which is not configured, and the policies of this \
-             filter are batch, default"
+             (filter_metadata.weir.policy), which is none of: batch, default"
         );
-        assert!(said(Some(b"str\nict"), b"").starts_with("a route without a name: its metadata"));
         assert!(said(Some(b"str\nict"), b"").contains(r#""str\nict""#));
         let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
         assert_eq!(
             all.select(None, None).unwrap_err().on_route(Some(b"qwen")).to_string(),
-            "route \"qwen\": neither its metadata nor `routes` gives it a policy, there is no \
-             \"default\", and the policies of this filter are only"
+            "route \"qwen\": it has no policy of its own, and `default` is none of: only"
         );
     }
 
