@@ -51,6 +51,11 @@ impl PolicyFile {
                         guardrail into a file of its own"
                 .to_owned());
         }
+        if written.get("guardrail").is_some() {
+            return Err("is a configuration of `root_id: gateway`; put what stands below \
+                        `guardrail:` into a file of its own"
+                .to_owned());
+        }
         if written.is_null() {
             return Err("is empty; `{}` is the default policy".to_owned());
         }

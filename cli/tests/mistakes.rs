@@ -65,6 +65,10 @@ const POLICIES: &[(&str, &str)] = &[
         "policies: {default: {}}\nrules: []\n",
         "unknown field `rules`, expected `policies` or `routes`\n",
     ),
+    (
+        "model-router: {}\nguardrail: {policies: {default: {}}}\n",
+        "is a configuration of `root_id: gateway`; put what stands below `guardrail:` into",
+    ),
     ("static_resources: {}\n", "is a configuration of Envoy; put what stands below `value:`"),
     ("hash_key_env: WEIR_NO_SUCH_KEY\n", "hash_key_env: WEIR_NO_SUCH_KEY is not set"),
 ];
