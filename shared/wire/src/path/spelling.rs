@@ -59,12 +59,11 @@ impl Reading {
 
     /// Where a part of the plain spelling of `path` was sent.
     pub(super) fn sent(&self, path: &[u8], part: Range<usize>) -> Range<usize> {
-        let [first, last] = [part.start, part.end.saturating_sub(1)]
-            .map(|at| self.sent.get(at).copied().unwrap_or(path.len()));
-        // A decoded byte is never a `%`.
-        let was_escaped =
-            path.get(last) == Some(&b'%') && self.plain.get(part.end - 1) != Some(&b'%');
-        first..last + if was_escaped { ESCAPED } else { 1 }
+        let sent = |at: usize| self.sent.get(at).copied().unwrap_or(path.len());
+        let last = part.end.saturating_sub(1);
+        // No byte that is decoded is a `%` itself.
+        let was_escaped = path.get(sent(last)) != self.plain.get(last);
+        sent(part.start)..sent(last) + if was_escaped { ESCAPED } else { 1 }
     }
 
     /// Takes back a segment that is empty or `.`, and `..` with the one before it (RFC 3986, 5.2.4).
