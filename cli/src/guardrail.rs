@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_saphyr::UserMessageFormatter;
 use weir_detect::Policy;
+use weir_settings::guardrail;
 
 use crate::error::CliError;
 
@@ -20,9 +21,9 @@ pub(crate) struct PolicyFile {
     /// Policy in YAML or JSON; without it the default policy applies.
     ///
     /// One policy as it stands below `policies` in the filter's configuration, or such a
-    /// configuration (what stands below `value:` of the guardrail in Envoy's). `weir rules` lists
-    /// the names that `rules` can use. The key of `hash` is read from the variable that
-    /// `hash_key_env` names.
+    /// configuration (what stands below `value:` of the guardrail in Envoy's), of which all policies
+    /// are checked. `weir rules` lists the names that `rules` can use. The key of `hash` is read from
+    /// the variable that `hash_key_env` names.
     #[arg(long = "policy", value_name = "FILE")]
     path: Option<PathBuf>,
     /// Which policy to take, where FILE is a filter's configuration with several [default: default].
@@ -35,9 +36,11 @@ impl PolicyFile {
     pub(crate) fn load(&self) -> Result<Arc<Policy>, CliError> {
         let Some(path) = &self.path else { return Ok(Arc::new(Policy::default())) };
         let unusable = |reason: String| CliError::Yaml { path: path.clone(), reason };
-        let (field, written) = self.choose(yaml(path)?).map_err(unusable)?;
+        let written = yaml(path)?;
+        check_all(&written).map_err(unusable)?;
+        let (field, written) = self.choose(written).map_err(unusable)?;
         let variable = |name: &str| std::env::var_os(name).map(OsString::into_encoded_bytes);
-        let policy = weir_settings::guardrail::policy(&field, written, variable);
+        let policy = guardrail::policy(&field, written, variable);
         Ok(policy.map_err(|error| unusable(error.to_string()))?.policy)
     }
 
@@ -46,6 +49,11 @@ impl PolicyFile {
         if written.get("static_resources").is_some() {
             return Err("is a configuration of Envoy; put what stands below `value:` of the \
                         guardrail into a file of its own"
+                .to_owned());
+        }
+        if written.get("guardrail").is_some() {
+            return Err("is a configuration of `root_id: gateway`; put what stands below \
+                        `guardrail:` into a file of its own"
                 .to_owned());
         }
         if written.is_null() {
@@ -60,22 +68,29 @@ impl PolicyFile {
             };
         };
         let name = self.name.as_deref().unwrap_or("default");
-        let Some(policies) = policies.as_object_mut() else {
-            return Err("policies: must be members with names: `policies: {default: …}`".to_owned());
-        };
-        let Some(chosen) = policies.remove(name) else {
-            let names: Vec<_> = policies.keys().map(String::as_str).collect();
-            return Err(format!(
-                "policies: none is named {name:?}; there are: {} (--policy-name)",
-                names.join(", ")
-            ));
-        };
-        let known = |member: &&String| !["policies", "routes"].contains(&member.as_str());
-        match written.as_object().and_then(|members| members.keys().find(known)) {
-            Some(other) => Err(format!("{other}: stands beside `policies`; only `routes` can")),
-            None => Ok((format!("policies.{name}"), chosen)),
+        let policies = policies.as_object_mut().map(std::mem::take).unwrap_or_default();
+        match policies.get(name) {
+            Some(chosen) => Ok((format!("policies.{name}"), chosen.clone())),
+            None => {
+                let names: Vec<_> = policies.keys().map(String::as_str).collect();
+                Err(format!(
+                    "policies: none is named {name:?}; there are: {} (--policy-name)",
+                    names.join(", ")
+                ))
+            }
         }
     }
+}
+
+/// What Envoy would refuse of a configuration with several policies, also of those not chosen. The
+/// keys of `hash` that those need are on Envoy's machine, perhaps not on this one.
+fn check_all(written: &Value) -> Result<(), String> {
+    if written.get("policies").is_none() || written.get("static_resources").is_some() {
+        return Ok(());
+    }
+    let placeholder = |_: &str| Some(b"stands in for a key".to_vec());
+    let policies = guardrail::policies(written.to_string().as_bytes(), placeholder);
+    policies.map(drop).map_err(|error| error.to_string())
 }
 
 /// A YAML (or JSON) file as `T`.

@@ -13,7 +13,15 @@ use crate::error::CliError;
 
 /// Try a policy, list the rules, measure them: Weir without Envoy.
 #[derive(Debug, Parser)]
-#[command(name = "weir", version)]
+#[command(
+    name = "weir",
+    version,
+    after_help = "\
+Examples:
+  echo 'I am ann@example.com' | weir scan
+  weir rules --policy guardrail.yaml --policy-name strict
+  weir eval guardrail --data labelled.jsonl --json rates.json"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

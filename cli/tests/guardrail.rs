@@ -132,6 +132,29 @@ fn eval_reads_entity_names_from_a_table_of_the_user() {
 }
 
 #[test]
+fn eval_says_which_types_of_the_data_no_rule_looks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let span = |kind: &str| json!({"start": 0, "end": 3, "type": kind});
+    let spans = ["Person", "Person", "E_POST", "EMAIL_ADDRESS"].map(span);
+    let data = json!({"text": "Ann", "spans": spans});
+    let data = file(folder.path(), "data.jsonl", &data.to_string());
+    let said = |more: &[&str]| {
+        let arguments = [&["eval", "guardrail", "--data", &data], more].concat();
+        let run = weir(&arguments, "");
+        assert_eq!(run.status.code(), Some(0));
+        String::from_utf8(run.stderr).unwrap()
+    };
+    let unknown = said(&[]);
+    assert!(unknown.contains("  E_POST: 1 span\n  Person: 2 spans\n"), "{unknown}");
+    assert!(unknown.contains("--entities FILE") && !unknown.contains("EMAIL_ADDRESS"), "{unknown}");
+    let table = file(folder.path(), "entities.yaml", "E_POST: EMAIL\nPERSON: NAME\n");
+    let unknown = said(&["--entities", &table]);
+    assert!(unknown.contains(":\n  Person (as NAME): 2 spans\nIf "), "{unknown}");
+    let table = file(folder.path(), "entities.yaml", "E_POST: EMAIL\nPERSON: SECRET\n");
+    assert_eq!(said(&["--entities", &table]), "");
+}
+
+#[test]
 fn errors_in_data_name_the_line_and_show_no_text() {
     let folder = tempfile::tempdir().unwrap();
     let data = file(

@@ -59,10 +59,15 @@ const POLICIES: &[(&str, &str)] = &[
         "policies: {default: {rules: [{rules: [pii], acton: flag}]}}\n",
         "policies.default.rules[0]: unknown field `acton`, expected one of `rules`, ",
     ),
-    ("policies: [x]\n", "policies: must be members with names: `policies: {default: …}`\n"),
+    ("policies: [x]\n", "policies: must be members with names: `policies: {default: {…}}`\n"),
+    ("policies: {}\n", "policies: holds no policy; write at least `default`, which applies to "),
     (
         "policies: {default: {}}\nrules: []\n",
-        "rules: stands beside `policies`; only `routes` can\n",
+        "unknown field `rules`, expected `policies` or `routes`\n",
+    ),
+    (
+        "model-router: {}\nguardrail: {policies: {default: {}}}\n",
+        "is a configuration of `root_id: gateway`; put what stands below `guardrail:` into",
     ),
     ("static_resources: {}\n", "is a configuration of Envoy; put what stands below `value:`"),
     ("hash_key_env: WEIR_NO_SUCH_KEY\n", "hash_key_env: WEIR_NO_SUCH_KEY is not set"),
@@ -76,6 +81,42 @@ fn a_policy_is_refused_with_file_and_place() {
         let output = weir(folder.path(), &["scan", "--policy", "policy.yaml"], b"");
         assert_refused(&output, &format!("weir: policy.yaml: {expected}"));
     }
+}
+
+#[test]
+fn a_mistake_in_a_policy_that_is_not_chosen_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for (policy, expected) in [
+        (
+            "policies:\n  default: {}\n  strict: {rules: [{rules: [pii.emial], action: flag}]}\n",
+            "policies.strict.rules[0].rules[0]: \"pii.emial\" is no group, rule id or entity type",
+        ),
+        (
+            "policies: {default: {}}\nroutes: {batch: strict}\n",
+            "routes.batch: strict is not a policy's name\n",
+        ),
+    ] {
+        std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+        let run = |more: &[&str]| {
+            let arguments = [&["scan", "--policy", "policy.yaml"], more].concat();
+            weir(folder.path(), &arguments, b"")
+        };
+        assert_refused(&run(&[]), &format!("weir: policy.yaml: {expected}"));
+        assert_refused(&run(&["--policy-name", "default"]), &format!(": {expected}"));
+    }
+}
+
+#[test]
+fn the_key_of_hash_is_needed_for_the_policy_that_is_chosen_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "policies: {default: {}, strict: {hash_key_env: WEIR_NO_SUCH_KEY}}\n";
+    std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    let chosen = |name: &str| {
+        let arguments = ["scan", "--policy", "policy.yaml", "--policy-name", name];
+        weir(folder.path(), &arguments, b"")
+    };
+    assert_eq!(chosen("default").status.code(), Some(0));
+    assert_refused(&chosen("strict"), "policies.strict.hash_key_env: WEIR_NO_SUCH_KEY is not set");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Throughput of the guardrail's scanner on texts of our own making.
 //!
-//! Native: `cargo run --release -p weir-bench-scan`. In V8: build for `wasm32-wasip1` with the
-//! `wasm` profile and run the module with `run.mjs`. Prints one JSON object.
+//! Native: `cargo xtask bench scan`. In V8: build for `wasm32-wasip1` with the `wasm` profile and run
+//! the module with `run.mjs`. Prints one JSON object.
 
 mod guard;
 mod request;
@@ -19,14 +19,51 @@ const BYTES: usize = 256 * 1024;
 /// Time spent on each measurement.
 const BUDGET: Duration = Duration::from_millis(400);
 
-fn main() -> std::io::Result<()> {
-    // With a folder as argument only writes the texts, for `presidio.py`.
-    if let Some(folder) = std::env::args().nth(1) {
-        for (name, text) in texts::all(BYTES) {
-            std::fs::write(format!("{folder}/{}.txt", name.replace([' ', ':'], "-")), text)?;
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Task<'a> {
+    /// Print the figures, and write them to this file.
+    Measure(Option<&'a str>),
+    /// Write the texts into this folder.
+    Texts(&'a str),
+}
+
+impl<'a> Task<'a> {
+    fn of(arguments: &[&'a str]) -> Option<Self> {
+        match arguments {
+            [] => Some(Self::Measure(None)),
+            ["--json", file] => Some(Self::Measure(Some(file))),
+            [folder] if !folder.starts_with('-') => Some(Self::Texts(folder)),
+            _ => None,
         }
-        return Ok(());
     }
+}
+
+fn main() -> std::io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match Task::of(&arguments) {
+        Some(Task::Measure(file)) => {
+            let figures = format!("{:#}\n", measured());
+            print!("{figures}");
+            file.map_or(Ok(()), |file| std::fs::write(file, figures))
+        }
+        Some(Task::Texts(folder)) => write_texts(folder),
+        None => Err(std::io::Error::other(
+            "usage: weir-bench-scan [--json FILE], or weir-bench-scan FOLDER to write the texts there",
+        )),
+    }
+}
+
+/// Only writes the texts, for `presidio.py`.
+fn write_texts(folder: &str) -> std::io::Result<()> {
+    for (name, text) in texts::all(BYTES) {
+        std::fs::write(format!("{folder}/{}.txt", name.replace([' ', ':'], "-")), text)?;
+    }
+    Ok(())
+}
+
+fn measured() -> Value {
     let compiled_policy_kib = compiled_policy_kib();
     let policy = Arc::new(Policy::default());
     let measured: Vec<Value> = texts::all(BYTES)
@@ -41,7 +78,7 @@ fn main() -> std::io::Result<()> {
             })
         })
         .collect();
-    let result = json!({
+    json!({
         "target": target(),
         "compiled_policy_kib": compiled_policy_kib,
         "request_us": request::measure(),
@@ -49,9 +86,7 @@ fn main() -> std::io::Result<()> {
         "texts": measured,
         "short": short::measure(&policy),
         "hold_back": hold_back(&policy),
-    });
-    println!("{result:#}");
-    Ok(())
+    })
 }
 
 /// Memory of one compiled policy in KiB, from that of many, because memory grows in pages of 64.
@@ -130,4 +165,19 @@ fn hold_back(policy: &Arc<Policy>) -> Value {
         json!({ "most": most, "mean": sum as f64 / f64::from(count.max(1)) })
     };
     json!({ "1": measure(1), "5": measure(5), "20": measure(20) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Task;
+
+    #[test]
+    fn an_option_is_not_taken_for_a_folder() {
+        assert_eq!(Task::of(&[]), Some(Task::Measure(None)));
+        assert_eq!(Task::of(&["--json", "x.json"]), Some(Task::Measure(Some("x.json"))));
+        assert_eq!(Task::of(&["texts"]), Some(Task::Texts("texts")));
+        for wrong in [&["--json"][..], &["--jsn"], &["texts", "more"], &["-h"]] {
+            assert_eq!(Task::of(wrong), None, "{wrong:?}");
+        }
+    }
 }

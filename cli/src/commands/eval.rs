@@ -1,5 +1,6 @@
 //! `weir eval`: rules measured on labelled data.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,7 +49,10 @@ pub(crate) struct Guardrail {
     /// When a finding counts as a labelled span.
     #[arg(long = "match", value_enum, default_value_t = Matching::Overlap)]
     matching: Matching,
-    /// Entity names of the data set and ours, in YAML (`THEIRS: OURS`).
+    /// Names of the data set's entity types and ours, a YAML file of lines `THEIRS: OURS`.
+    ///
+    /// They go before the names that are known anyway, such as `PHONE_NUMBER: PHONE`. Types that
+    /// then still are none of ours are listed on standard error; their spans count as missed.
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
 }
@@ -94,6 +98,9 @@ impl Guardrail {
         }
         let bytes: usize = records.iter().map(|record| record.text.len()).sum();
         let report = tally.report(bytes as f64 / 1e6 / seconds.max(1e-9));
+        if let Some(unknown) = unknown_types(&policy, &names, &records) {
+            eprintln!("weir: {unknown}");
+        }
         self.write(&report)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -110,6 +117,35 @@ impl Guardrail {
 /// request's rules apply.
 fn scan(policy: &Policy, text: &str) -> Vec<Finding> {
     policy.scanner().scan(text, policy.selection(Direction::Request, false))
+}
+
+/// What is said of types of the data that no rule looks for: a recall of 0 may be but a name.
+fn unknown_types(policy: &Policy, names: &EntityNames, records: &[Record]) -> Option<String> {
+    let ours: BTreeSet<&str> = policy.rules().map(|(rule, _)| rule.entity.as_ref()).collect();
+    let mut unknown = BTreeMap::<String, usize>::new();
+    for span in records.iter().filter_map(|record| record.spans.as_ref()).flatten() {
+        let name = names.ours(&span.entity);
+        if !ours.contains(name.as_str()) {
+            let shown = if name.eq_ignore_ascii_case(&span.entity) {
+                span.entity.clone()
+            } else {
+                format!("{} (as {name})", span.entity)
+            };
+            *unknown.entry(shown).or_default() += 1;
+        }
+    }
+    let listed = unknown.iter().map(|(name, spans)| match spans {
+        1 => format!("  {name}: 1 span"),
+        _ => format!("  {name}: {spans} spans"),
+    });
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "no rule looks for these types of the data, so their spans count as missed:\n{}\n\
+             If `weir rules` lists one under another name, say so with --entities FILE, a YAML file \
+             of lines `THEIRS: OURS`",
+            listed.collect::<Vec<_>>().join("\n")
+        )
+    })
 }
 
 fn records(path: &Path) -> Result<Vec<Record>, CliError> {

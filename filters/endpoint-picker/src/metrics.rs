@@ -18,7 +18,7 @@ pub(crate) struct Metrics {
     pub(crate) prompt_tokens: Metric,
     /// Time from the request's placement to the first byte of its response body, in ms.
     pub(crate) ttft_ms: Metric,
-    /// Streams that Envoy would never show a body of.
+    /// Streams that Envoy would never show a body of, and requests that no policy applies to.
     pub(crate) misconfigured: Metric,
 }
 

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
+use weir_host::{Action, Context, Host, HttpContext, LogLevel};
 use weir_request::{BodyReader, FACTS, Known, Opening, Route, respond};
+use weir_settings::UnknownPolicy;
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
@@ -54,13 +55,16 @@ impl<H: Host> Stream<H> {
             let Known { facts, opening, route, .. } = *known;
             return match route.policy(&self.host, &shared.policies) {
                 Ok(policy) => self.place(shared, &policy, facts, Some(&opening)),
-                Err(_) => self.unknown_policy(),
+                Err(unknown) => self.unknown_policy(shared, opening.dialect(), &unknown),
             };
         }
-        let Ok(policy) =
-            Route::read(&self.host, shared.asks_route).policy(&self.host, &shared.policies)
-        else {
-            return self.unknown_policy();
+        let route = Route::read(&self.host, shared.asks_route);
+        let policy = match route.policy(&self.host, &shared.policies) {
+            Ok(policy) => policy,
+            Err(unknown) => {
+                let dialect = Opening::read(&self.host).dialect();
+                return self.unknown_policy(shared, dialect, &unknown);
+            }
         };
         match self.host.state(FACTS) {
             Ok(Some(bytes)) => match Facts::decode(&bytes) {
@@ -71,9 +75,14 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    fn unknown_policy(&mut self) -> Action {
-        self.host.log(LogLevel::Error, UNKNOWN_POLICY);
-        self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured())
+    fn unknown_policy(
+        &mut self,
+        shared: &Shared,
+        dialect: Dialect,
+        unknown: &UnknownPolicy,
+    ) -> Action {
+        shared.metrics.misconfigured.increment(&self.host);
+        self.failed(dialect, unknown)
     }
 
     /// No facts: reads the body itself, if it is one of an inference API.
@@ -150,18 +159,19 @@ impl<H: Host> Stream<H> {
                 Action::Continue
             }
             Ok(None) => Action::Continue,
-            Err(error) => self.host_failed(dialect, error),
+            Err(error) => self.failed(dialect, &error),
         }
     }
 
     fn pass(&mut self) -> Action {
         match request::leave_to_envoy(&self.host) {
             Ok(()) => Action::Continue,
-            Err(error) => self.host_failed(Dialect::OpenAi, error),
+            Err(error) => self.failed(Dialect::OpenAi, &error),
         }
     }
 
-    fn host_failed(&mut self, dialect: Dialect, error: HostError) -> Action {
+    /// What went wrong is no business of the client's.
+    fn failed(&mut self, dialect: Dialect, error: &dyn std::error::Error) -> Action {
         self.host.log(LogLevel::Error, &format!("weir.endpoint-picker: {error}"));
         self.refuse(dialect, &ErrorReply::misconfigured())
     }
@@ -172,9 +182,6 @@ impl<H: Host> Stream<H> {
         Action::Pause
     }
 }
-
-const UNKNOWN_POLICY: &str =
-    "weir.endpoint-picker: the route's metadata names a policy that is not configured";
 
 impl<H: Host> Context for Stream<H> {}
 

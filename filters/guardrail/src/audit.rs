@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
     sampler: [Sampler; 2],
     texts_scanned: Metric,
     texts_recalled: Metric,
-    /// Streams that Envoy would never show a body of.
+    /// Streams that Envoy would never show a body of, and requests that no policy applies to.
     pub(crate) misconfigured: Metric,
 }
 

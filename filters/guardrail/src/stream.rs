@@ -60,9 +60,13 @@ impl<H: Host> Stream<H> {
             }
         };
         let dialect = request.opening().map_or(Dialect::OpenAi, Opening::dialect);
-        let Ok(policy) = policy else {
-            self.host.log(LogLevel::Error, UNKNOWN_POLICY);
-            return self.refuse(dialect, &ErrorReply::misconfigured());
+        let policy = match policy {
+            Ok(policy) => policy,
+            Err(unknown) => {
+                shared.metrics.misconfigured.increment(&self.host);
+                self.host.log(LogLevel::Error, &format!("weir.guardrail: {unknown}"));
+                return self.refuse(dialect, &ErrorReply::misconfigured());
+            }
         };
         let mut exchange = Box::new(Exchange::new(policy, request));
         if exchange.is_foreign() {
@@ -161,9 +165,6 @@ impl<H: Host> Stream<H> {
         audit::leave(&self.host, request, response);
     }
 }
-
-const UNKNOWN_POLICY: &str =
-    "weir.guardrail: the route's metadata names a policy that is not configured";
 
 impl<H: Host> Context for Stream<H> {}
 

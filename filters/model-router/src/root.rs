@@ -27,7 +27,8 @@ pub(crate) struct Shared {
     pub(crate) busy: Tick,
     pub(crate) routed: Metric,
     pub(crate) rejected: Metric,
-    misconfigured: Metric,
+    /// Streams that Envoy would never show a body of, and requests that no policy applies to.
+    pub(crate) misconfigured: Metric,
 }
 
 /// The filter's root context.

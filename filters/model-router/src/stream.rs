@@ -50,9 +50,12 @@ impl<H: Host> Stream<H> {
         let opening = Opening::read(&self.host);
         let dialect = opening.dialect();
         let route = Route::read(&self.host, shared.asks_route);
-        let Ok(policy) = route.policy(&self.host, &shared.policies) else {
-            self.host.log(LogLevel::Error, UNKNOWN_POLICY);
-            return self.refuse(dialect, &ErrorReply::misconfigured());
+        let policy = match route.policy(&self.host, &shared.policies) {
+            Ok(policy) => policy,
+            Err(unknown) => {
+                shared.misconfigured.increment(&self.host);
+                return self.failed(dialect, &unknown);
+            }
         };
         match opening.endpoint().cloned() {
             None => self.pass(&policy),
@@ -72,7 +75,7 @@ impl<H: Host> Stream<H> {
         }
         match effects::remove_owned_headers(&self.host) {
             Ok(()) => Action::Continue,
-            Err(_) => self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured()),
+            Err(error) => self.failed(Dialect::OpenAi, &error),
         }
     }
 
@@ -143,11 +146,7 @@ impl<H: Host> Stream<H> {
                 .and_then(|()| effects::leave(&self.host, &decision, self.leaves()))
                 .and_then(|()| self.hand_over(decision, (opening, body), route))
             {
-                Err(error) => {
-                    let message = format!("weir.model-router: applying a decision: {error}");
-                    self.host.log(LogLevel::Error, &message);
-                    self.refuse(endpoint.dialect, &ErrorReply::misconfigured())
-                }
+                Err(error) => self.failed(endpoint.dialect, &error),
                 Ok(()) => {
                     if let Some(shared) = &self.shared {
                         shared.routed.add_by_tick(&self.host, &shared.busy, 1);
@@ -181,6 +180,12 @@ impl<H: Host> Stream<H> {
         Ok(())
     }
 
+    /// What went wrong is no business of the client's.
+    fn failed(&mut self, dialect: Dialect, error: &dyn std::error::Error) -> Action {
+        self.host.log(LogLevel::Error, &format!("weir.model-router: {error}"));
+        self.refuse(dialect, &ErrorReply::misconfigured())
+    }
+
     fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
         respond(&self.host, dialect, error, "weir_model_router");
         if let Some(shared) = &self.shared {
@@ -190,9 +195,6 @@ impl<H: Host> Stream<H> {
         Action::Pause
     }
 }
-
-const UNKNOWN_POLICY: &str =
-    "weir.model-router: the route's metadata names a policy that is not configured";
 
 impl<H: Host> Context for Stream<H> {}
 

@@ -1,6 +1,6 @@
 //! Reading a held request body, each byte once.
 
-use weir_host::{Body, HeaderBlock, HeaderMap, Host};
+use weir_host::{Body, HeaderBlock, HeaderMap, Host, LogLevel};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint, classify};
 use weir_wire::request::{RequestFacts, RequestScanner, ScanLimits};
@@ -103,6 +103,10 @@ impl BodyReader {
             let chunk = chunk.unwrap_or_default();
             if chunk.is_empty() {
                 // The host promised bytes that it does not give.
+                let seen = self.seen;
+                let message =
+                    format!("weir: Envoy tells of {size} bytes of a body and shows {seen}");
+                host.log(LogLevel::Error, &message);
                 return Err(ErrorReply::misconfigured());
             }
             self.scanner.feed(&chunk).map_err(|error| ErrorReply::from(&error))?;

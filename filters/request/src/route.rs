@@ -26,19 +26,26 @@ impl Route {
     /// The policy that it wants.
     ///
     /// # Errors
-    /// The route asks for a policy that does not exist: fail closed.
+    /// The route asks for a policy that does not exist: fail closed. The error names it and the route.
     pub fn policy<H: Host, P>(
         &self,
         host: &H,
         policies: &Policies<P>,
     ) -> Result<Rc<P>, UnknownPolicy> {
-        let name = if policies.depends_on_route_name() && self.metadata.is_none() {
-            self.name
-                .get_or_init(|| host.property(&["xds", "route_name"]).ok().flatten())
-                .as_deref()
-        } else {
-            None
-        };
-        policies.select(self.metadata.as_deref(), name).map(Rc::clone)
+        let asks_name = policies.depends_on_route_name() && self.metadata.is_none();
+        let name = if asks_name { self.name(host) } else { None };
+        match policies.select(self.metadata.as_deref(), name) {
+            Ok(policy) => Ok(Rc::clone(policy)),
+            Err(unknown) => Err(self.located(host, unknown)),
+        }
+    }
+
+    #[cold]
+    fn located<H: Host>(&self, host: &H, unknown: UnknownPolicy) -> UnknownPolicy {
+        unknown.on_route(self.name(host))
+    }
+
+    fn name<H: Host>(&self, host: &H) -> Option<&[u8]> {
+        self.name.get_or_init(|| host.property(&["xds", "route_name"]).ok().flatten()).as_deref()
     }
 }

@@ -186,5 +186,9 @@ mod tests {
         // The router has that policy, the picker has not: it fails closed.
         assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Pause);
         assert_eq!(host.local_reply().unwrap().status, 500);
+        let said = host.logs().pop().unwrap().1;
+        assert!(said.starts_with("weir.endpoint-picker: route \"\": its metadata"), "{said}");
+        assert!(said.contains("\"batch\"") && said.ends_with("none of: default"), "{said}");
+        assert_eq!(host.metric("weir_picker_misconfigured_total"), Some(1));
     }
 }

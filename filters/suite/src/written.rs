@@ -66,11 +66,17 @@ impl Written {
 
 fn leaves(written: Option<Value>) -> Result<Leaves, SettingsError> {
     let Some(written) = written else { return Ok(Leaves::from(&Left::NAMES[..])) };
-    let named = |name: &Value| name.as_str().and_then(Left::by_name);
-    let list = written.as_array().and_then(|names| names.iter().map(named).collect());
-    let list: Option<Vec<Left>> = list;
     let problem = "must be a list of `facts`, `model`, `pool` and `endpoint`, or empty: `[]`";
-    let list = list.ok_or_else(|| SettingsError::invalid("leave-state", written, problem))?;
+    let Value::Array(names) = written else {
+        return Err(SettingsError::invalid("leave-state", written, problem));
+    };
+    let mut list = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let problem = "is none of `facts`, `model`, `pool` and `endpoint`";
+        let left = name.as_str().and_then(Left::by_name);
+        let place = || format!("leave-state[{at}]");
+        list.push(left.ok_or_else(|| SettingsError::invalid(place(), name, problem))?);
+    }
     Ok(Leaves::from(&list[..]))
 }
 
@@ -103,9 +109,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_nothing_is_called_is_named_with_those_that_there_are() {
+        let error = |list: &str| read(&format!(r#","leave-state":{list}"#)).err().unwrap();
+        let allowed = "is none of `facts`, `model`, `pool` and `endpoint`";
+        assert_eq!(error(r#"["model","Pool"]"#), format!(r#"leave-state[1]: "Pool" {allowed}"#));
+        assert_eq!(error("[7]"), format!("leave-state[0]: 7 {allowed}"));
+        assert!(error("\"model\"").starts_with("leave-state: \"model\" must be a list of `facts`"));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let cases = [
-            (r#","leave-state":["fact"]"#, "leave-state"),
             (r#","leave-state":true"#, "leave-state"),
             (r#","policy-by-route":"no""#, "policy-by-route"),
             (

@@ -10,7 +10,15 @@ use weir_replica::{FailureMode, Fleet, Settings, Timing};
 
 /// Simulated vLLM replicas. The defaults are an 8B model on one H100.
 #[derive(Debug, Parser)]
-#[command(name = "weir-replica", version)]
+#[command(
+    name = "weir-replica",
+    version,
+    after_help = "\
+A request can say how it is answered: the header x-weir-echo: 1 returns what arrived, x-weir-reply-text
+is the answer (percent-encoded), x-weir-output-tokens its length, x-weir-fail a failure mode.
+GET /_weir/last shows the last request; POST /_weir/fail {\"mode\": \"hang\"}, /_weir/reply and
+/_weir/reset change the replica."
+)]
 struct Arguments {
     /// Address of one replica; may be given several times.
     #[arg(long, value_name = "IP:PORT")]
@@ -18,7 +26,7 @@ struct Arguments {
     /// Ports of replicas on 127.0.0.1, with commas between them.
     #[arg(long, value_name = "PORT,…", value_delimiter = ',')]
     ports: Vec<u16>,
-    /// A name of the base model; may be given several times. Without it any name is served.
+    /// A name of the base model; may be given several times. Without it, any name is served.
     #[arg(long = "model", value_name = "NAME")]
     models: Vec<String>,
     /// A LoRA adapter; may be given several times.
@@ -60,7 +68,7 @@ struct Arguments {
     /// Answer at once with a prepared reply (for benchmarks).
     #[arg(long)]
     fast: bool,
-    /// Events of a prepared stream.
+    /// Events of a prepared stream, with --fast.
     #[arg(long, default_value_t = 20)]
     fast_events: usize,
     /// Threads of the process.

@@ -14,11 +14,20 @@ use crate::{SettingsError, located};
 /// Name of the policy that applies where a route names none.
 pub const DEFAULT: &str = "default";
 
+/// What is said where there are none.
+const NO_POLICY: &str = "holds no policy; write at least `default`, which applies to every route \
+                         that names no other: `policies: {default: {…}}`";
+
+/// What is said of anything else.
+const NO_NAMES: &str = "must be members with names: `policies: {default: {…}}`";
+
 /// Compiled policies.
 #[derive(Debug)]
 pub struct Policies<P> {
     named: BTreeMap<String, Rc<P>>,
     routes: BTreeMap<String, Rc<P>>,
+    /// All names, for errors.
+    names: String,
 }
 
 /// Policies as written.
@@ -34,10 +43,10 @@ impl Written {
         let mut members = crate::plugin::members(json)?;
         let policies = match members.remove("policies") {
             Some(Value::Object(policies)) if !policies.is_empty() => policies,
-            _ => {
-                let problem = "needs at least one policy, as in `policies: {default: {}}`";
-                return Err(SettingsError::misfit("policies", problem));
+            None | Some(Value::Object(_) | Value::Null) => {
+                return Err(SettingsError::misfit("policies", NO_POLICY));
             }
+            Some(_) => return Err(SettingsError::misfit("policies", NO_NAMES)),
         };
         let routes = members.remove("routes").unwrap_or_else(|| Value::Object(Map::new()));
         let routes = located::read("routes", routes)?;
@@ -49,12 +58,38 @@ impl Written {
             None => Ok(Self { policies, routes }),
         }
     }
+
+    /// The names of the policies, in order.
+    fn names(&self) -> String {
+        self.policies.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
 }
 
-/// A route names a policy that the filter does not have.
+/// No policy applies to a route. What it says comes from the operator's configuration alone, so it
+/// may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no policy of the name that the route asks for, and no default policy")]
-pub struct UnknownPolicy;
+#[error("{0}")]
+pub struct UnknownPolicy(String);
+
+impl UnknownPolicy {
+    #[cold]
+    #[inline(never)]
+    fn new(metadata: Option<&[u8]>, names: &str) -> Self {
+        Self(match metadata.map(String::from_utf8_lossy) {
+            Some(name) => format!(
+                "its metadata asks for the policy {name:?} (filter_metadata.weir.policy), which is none of: {names}"
+            ),
+            None => format!("it has no policy of its own, and `default` is none of: {names}"),
+        })
+    }
+
+    /// The same with the name of the route.
+    #[cold]
+    pub fn on_route(self, name: Option<&[u8]>) -> Self {
+        let name = String::from_utf8_lossy(name.unwrap_or_default());
+        Self(format!("route {name:?}: {}", self.0))
+    }
+}
 
 impl<P> Policies<P> {
     /// Reads policies from the plugin's configuration, compiling each with `compile(field path, raw)`.
@@ -75,6 +110,7 @@ impl<P> Policies<P> {
         compile: impl Fn(&str, Value) -> Result<P, SettingsError>,
     ) -> Result<Self, SettingsError> {
         let written = Written::read(json)?;
+        let names = written.names();
         let mut named = BTreeMap::new();
         for (name, policy) in written.policies {
             let compiled = compile(&format!("policies.{name}"), policy)?;
@@ -88,7 +124,7 @@ impl<P> Policies<P> {
                 .ok_or_else(|| SettingsError::invalid(field, &name, "is not a policy's name"))?;
             routes.insert(route, Rc::clone(policy));
         }
-        Ok(Self { named, routes })
+        Ok(Self { named, routes, names })
     }
 
     /// All policies, in the order of their names.
@@ -111,14 +147,14 @@ impl<P> Policies<P> {
         metadata: Option<&[u8]>,
         route_name: Option<&[u8]>,
     ) -> Result<&Rc<P>, UnknownPolicy> {
-        if let Some(name) = metadata {
-            return text(name).and_then(|name| self.named.get(name)).ok_or(UnknownPolicy);
-        }
-        route_name
-            .and_then(text)
-            .and_then(|name| self.routes.get(name))
-            .or_else(|| self.named.get(DEFAULT))
-            .ok_or(UnknownPolicy)
+        let found = match metadata {
+            Some(name) => text(name).and_then(|name| self.named.get(name)),
+            None => route_name
+                .and_then(text)
+                .and_then(|name| self.routes.get(name))
+                .or_else(|| self.named.get(DEFAULT)),
+        };
+        found.ok_or_else(|| UnknownPolicy::new(metadata, &self.names))
     }
 }
 
@@ -149,16 +185,42 @@ mod tests {
     #[test]
     fn a_route_that_asks_for_an_unknown_policy_gets_none_at_all() {
         let all = policies(r#"{"policies":{"default":1}}"#).unwrap();
-        assert_eq!(all.select(Some(b"strict"), None), Err(UnknownPolicy));
-        assert_eq!(all.select(Some(b"\xff"), None), Err(UnknownPolicy));
+        assert!(all.select(Some(b"strict"), None).is_err());
+        assert!(all.select(Some(b"\xff"), None).is_err());
         let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
-        assert_eq!(all.select(None, None), Err(UnknownPolicy));
+        assert!(all.select(None, None).is_err());
+    }
+
+    #[test]
+    fn an_unknown_policy_is_named_with_its_route_and_with_those_that_there_are() {
+        let all = policies(r#"{"policies":{"default":1,"batch":2}}"#).unwrap();
+        let said = |metadata, route: &[u8]| {
+            all.select(metadata, None).unwrap_err().on_route(Some(route)).to_string()
+        };
+        assert_eq!(
+            said(Some(b"strict"), b"llama"),
+            "route \"llama\": its metadata asks for the policy \"strict\" \
+             (filter_metadata.weir.policy), which is none of: batch, default"
+        );
+        assert!(said(Some(b"str\nict"), b"").contains(r#""str\nict""#));
+        let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
+        assert_eq!(
+            all.select(None, None).unwrap_err().on_route(Some(b"qwen")).to_string(),
+            "route \"qwen\": it has no policy of its own, and `default` is none of: only"
+        );
+    }
+
+    #[test]
+    fn no_policy_at_all_is_answered_with_what_to_write() {
+        for json in [r#"{"policies":{}}"#, r#"{"policies":null}"#, "{}"] {
+            let error = policies(json).unwrap_err().to_string();
+            assert!(error.starts_with("policies: holds no policy; write at least `default`"));
+            assert!(error.contains("every route that names no other"), "{error}");
+        }
     }
 
     #[test]
     fn mistakes_are_named() {
-        let error = policies(r#"{"policies":{}}"#).unwrap_err().to_string();
-        assert!(error.contains("at least one policy"), "{error}");
         let error = policies(r#"{"policies":{"a":1},"routes":{"r":"b"}}"#).unwrap_err().to_string();
         assert_eq!(error, "routes.r: b is not a policy's name");
         for (json, expected) in [
@@ -175,6 +237,7 @@ mod tests {
                 "routes.r: found integer `1`, expected a string",
             ),
             ("[]", "must be members: `{…}`"),
+            (r#"{"policies":[1]}"#, &format!("policies: {NO_NAMES}")),
         ] {
             assert_eq!(policies(json).unwrap_err().to_string(), expected);
         }

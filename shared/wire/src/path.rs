@@ -1,9 +1,12 @@
 //! Which API a request speaks, from its method and path.
 //!
 //! Servers are often mounted below a prefix (`/openai/v1/chat/completions`), so anything may stand
-//! before the version segment; what follows it must fit exactly. The query is ignored. The path is
-//! compared as it stands: Envoy's `normalize_path` and `path_with_escaped_slashes_action` are the
-//! place to refuse other spellings, and a path that fits no API is `None`, never a guess.
+//! before the version segment; what follows it must fit exactly, upper and lower case included. The
+//! query is ignored. Other spellings of a path are the same API (`/v1/chat%2Fcompletions`, a slash at
+//! the end), because replicas serve them: nothing may go round a guardrail by them. A path that fits
+//! no API is `None`, never a guess.
+
+mod spelling;
 
 use core::ops::Range;
 
@@ -109,6 +112,30 @@ impl Endpoint {
 pub fn classify(method: &[u8], path: &[u8]) -> Option<Endpoint> {
     let end = path.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(path.len());
     let path = path.get(..end)?;
+    let as_sent = plain(method, path);
+    match as_sent {
+        None if spelling::is_odd(path) => odd(method, path),
+        _ => as_sent,
+    }
+}
+
+/// The endpoint of a path in another spelling, without a query.
+#[cold]
+#[inline(never)]
+fn odd(method: &[u8], path: &[u8]) -> Option<Endpoint> {
+    for decodes in spelling::READINGS {
+        let reading = spelling::Reading::new(path, decodes);
+        if let Some(mut endpoint) = plain(method, reading.plain()) {
+            endpoint.path_model = endpoint.path_model.map(|span| reading.sent(path, span));
+            return Some(endpoint);
+        }
+    }
+    None
+}
+
+/// The endpoint of a path in its plain spelling, without a query.
+#[inline(never)]
+fn plain(method: &[u8], path: &[u8]) -> Option<Endpoint> {
     match method {
         b"POST" => fixed(path).or_else(|| gemini(path)).or_else(|| kserve(path)),
         b"GET" => listing(path),
@@ -136,15 +163,15 @@ fn fixed(path: &[u8]) -> Option<Endpoint> {
 }
 
 fn listing(path: &[u8]) -> Option<Endpoint> {
-    let plain = |dialect| {
+    let all = |dialect| {
         let operation = Operation::ListModels;
         Some(Endpoint { dialect, operation, path_model: None, stream_by_path: false })
     };
     if path.ends_with(b"/v1/models") {
-        return plain(Dialect::OpenAi);
+        return all(Dialect::OpenAi);
     }
     if path.ends_with(b"/v1beta/models") {
-        return plain(Dialect::Gemini);
+        return all(Dialect::Gemini);
     }
     let start = after_last(path, b"/v1/models/")?;
     let span = non_empty(start..path.len())?;

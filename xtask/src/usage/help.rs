@@ -91,6 +91,8 @@ Steps, in this order:
 Options:
   --only STEP   run this step (may be repeated); e2e needs modules once
   -h, --help    print this
+
+One test alone, once `cargo xtask build` has run: cargo test -p weir-e2e NAME
 ";
 
 const DEMO: &str = "\
@@ -104,8 +106,6 @@ Options:
   --check      exit with 1 if what it shows is not true
   --keep       leave everything running, print curl lines, write target/demo/addresses.json
   -h, --help   print this
-
-Other options are handed to the demo's own binary.
 ";
 
 const BENCH: &str = "\
@@ -114,14 +114,19 @@ cargo xtask bench NAME [OPTIONS]: measure, in a release build
 Names:
   overhead   CPU time and latency per request: Envoy alone, with Weir's chain, with a minimal
              ext_proc server
-             (--guardrail adds that to the chain)
-  scan       throughput of the guardrail's scanner, cost of requests, responses and events
+  scan       throughput of the guardrail's scanner, cost of requests, responses and events; prints
+             one JSON object
 
 Options:
-  --json FILE   also write the figures to FILE
-  -h, --help    print this
+  --json FILE     also write the figures to FILE
+  -h, --help      print this
 
-Other options are handed to the benchmark's own binary.
+Options of overhead alone:
+  --requests N    to each setup, for each size and kind of response (4000)
+  --rounds N      that the requests are spread over (40)
+  --body-kb KB,…  sizes of the request bodies (1,32,256)
+  --clients N     each with one request at a time (1)
+  --guardrail     adds the guardrail with its default policy to Weir's chain
 ";
 
 #[cfg(test)]
@@ -129,6 +134,20 @@ mod tests {
     use super::*;
     use crate::setup::ENVOY_VERSIONS;
     use crate::suite::Step;
+
+    #[test]
+    fn every_option_of_the_benchmark_is_in_the_help() {
+        let source = include_str!("../../../bench/overhead/src/main.rs");
+        let (_, options) = source.split_once("struct Options {").unwrap();
+        let (options, _) = options.split_once("\n}").unwrap();
+        let is_field = |line: &&str| !line.trim_start().starts_with(['/', '#']);
+        let fields = options.lines().filter(is_field).filter_map(|line| line.split_once(": "));
+        let names: Vec<_> = fields.map(|(name, _)| name.trim().replace('_', "-")).collect();
+        assert!(names.len() >= 6, "{names:?}");
+        for name in names {
+            assert!(BENCH.contains(&format!("\n  --{name} ")), "{name}");
+        }
+    }
 
     #[test]
     fn every_step_and_version_is_in_the_help() {

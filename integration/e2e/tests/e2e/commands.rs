@@ -21,7 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reasons for not running a block, and what each of its commands must begin with.
 const REASONS: [(&str, &[&str]); 2] = [
-    ("installs and builds", &["cargo xtask "]),
+    (
+        "installs and builds",
+        &[
+            "cargo xtask ",
+            "cargo test -p ",
+            "cargo install --locked ",
+            "cargo fetch ",
+            "cargo deny ",
+        ],
+    ),
     ("needs a Kubernetes cluster", &["kubectl apply -f ", "helm upgrade --install "]),
 ];
 

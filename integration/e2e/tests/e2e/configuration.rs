@@ -130,7 +130,10 @@ async fn a_route_that_names_an_unknown_policy_fails_closed_in_the_clients_dialec
     let anthropic = Request::post("/v1/messages").header("x-tenant", "batch");
     let anthropic = stack.send(anthropic.json(&json!({"model": "qwen"}))).await;
     assert_eq!(anthropic.json().unwrap()["error"]["type"], "api_error");
-    assert!(stack.envoy.log().contains("names a policy that is not configured"));
+    let log = stack.envoy.log();
+    let named = "weir.model-router: route \"batch\": its metadata asks for the policy \"nowhere\"";
+    assert!(log.contains(named) && log.contains("which is none of: batch, default"), "{log}");
+    assert_eq!(stack.stat("weir_router_misconfigured_total").await, 2);
     assert_eq!(stack.send(chat("qwen", "x")).await.status, 200);
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use weir_harness::{Envoy, EnvoyConfig, EnvoyOptions, workspace};
+use weir_settings::SettingsError;
 
 use crate::configuration::METADATA;
 use crate::stack::{KEY, KEY_VARIABLE};
@@ -78,6 +79,63 @@ fn the_commands_of_the_readme_exist() {
     for recipe in after("or: just ") {
         let found = just.lines().any(|line| line.starts_with(&recipe) && line.contains(':'));
         assert!(found, "just {recipe}");
+    }
+}
+
+/// The members that a policy can have, as the answer to one that none has lists them.
+fn members(read: impl Fn(&[u8]) -> Result<(), SettingsError>, json: &str) -> Vec<String> {
+    let error = read(json.as_bytes()).unwrap_err().to_string();
+    let (_, members) = error.split_once("expected ").unwrap_or_else(|| panic!("{error}"));
+    members.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_setting_of_the_filters_is_documented() {
+    use weir_settings::{endpoint_picker, guardrail, intake, model_router};
+    let router = |json: &[u8]| model_router::policies(json).map(drop);
+    let picker = |json: &[u8]| endpoint_picker::policies(json).map(drop);
+    let guard = |json: &[u8]| guardrail::policies(json, |_| None).map(drop);
+    let intake = |json: &[u8]| intake::IntakeSettings::from_json(json, |_| None).map(drop);
+    let policy = r#"{"policies":{"default":{"?":1}}}"#;
+    let model = r#"{"policies":{"default":{"models":[{"?":1}]}}}"#;
+    let rule = r#"{"policies":{"default":{"rules":[{"?":1}]}}}"#;
+    for (page, members, least) in [
+        ("filters/README.md", members(router, policy), 5),
+        ("filters/README.md", members(router, model), 6),
+        ("filters/README.md", members(picker, policy), 6),
+        ("filters/README.md", members(intake, r#"{"?":1}"#), 3),
+        ("filters/guardrail/README.md", members(guard, policy), 10),
+        ("filters/guardrail/README.md", members(guard, rule), 6),
+    ] {
+        assert!(members.len() >= least, "{members:?}");
+        let text = read(page);
+        for member in members {
+            assert!(text.contains(&format!("`{member}`")), "{page}: {member}");
+        }
+    }
+}
+
+#[test]
+fn every_metric_of_the_filters_is_documented() {
+    let page = read("filters/README.md");
+    for source in [
+        "endpoint-picker/src/metrics.rs",
+        "guardrail/src/audit.rs",
+        "intake/src/lib.rs",
+        "model-router/src/root.rs",
+    ] {
+        let source = read(&format!("filters/{source}"));
+        // What follows a dot are labels.
+        let end = |text: &str| text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap();
+        let names: Vec<_> = source
+            .split("\"weir_")
+            .skip(1)
+            .map(|rest| format!("weir_{}", &rest[..end(rest)]))
+            .collect();
+        assert!(!names.is_empty());
+        for name in names {
+            assert!(page.contains(&format!("`{name}")), "{name}");
+        }
     }
 }
 

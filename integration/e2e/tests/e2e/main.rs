@@ -25,6 +25,7 @@ mod headers;
 mod intake;
 mod istio;
 mod modules;
+mod paths;
 mod placement;
 mod privacy;
 mod routing;

@@ -127,3 +127,28 @@ async fn an_adapters_requests_prefer_a_replica_that_has_it_loaded() {
     let reply = stack.send(chat("sql-expert", "select")).await;
     assert_eq!(reply.header("x-weir-replica"), stack.llama(2).to_string());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_usage_of_a_stream_is_counted_where_the_client_or_the_policy_asks_for_it() {
+    let ask = |options: Value| {
+        Request::post("/v1/chat/completions").json(&json!({
+            "model": LLAMA, "stream": true, "stream_options": options,
+            "messages": [{"role": "user", "content": "Hello"}],
+        }))
+    };
+    let (without, with) = (json!({}), json!({"include_usage": true}));
+    let asking = Plan::quickstart().router_policy("request_usage: true");
+    for (plan, options, counted) in [
+        (Plan::quickstart(), [&without, &with], [false, true]),
+        (asking, [&without, &without], [true, true]),
+    ] {
+        let stack = plan.long_fresh().start().await;
+        assert_eq!(stack.push(|_, _| ()).await.status, 200);
+        for (options, counted) in options.into_iter().zip(counted) {
+            assert_eq!(stack.send(ask(options.clone())).await.status, 200);
+            let tokens = stack.stat("weir_prompt_tokens_total").await;
+            assert_eq!(tokens > 0, counted, "{options}");
+        }
+        assert_eq!(stack.stat("weir_picks_total.basis.load").await, 2);
+    }
+}
