@@ -19,8 +19,7 @@ pub(crate) fn resolve(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     if candidates.windows(2).all(apart) {
         return candidates;
     }
-    // Unstable sorts: the keys are all of a candidate that matters, and the code is a third as large.
-    candidates.sort_unstable_by_key(|c| (c.span.start, Reverse(c.span.end), c.rule));
+    weir_sort::sort_by_key(&mut candidates, |c| (c.span.start, Reverse(c.span.end), c.rule));
     let mut winners: Vec<Candidate> = Vec::with_capacity(candidates.len());
     let mut cluster: Vec<Candidate> = Vec::new();
     let mut end = 0;
@@ -41,7 +40,7 @@ fn settle(cluster: &mut Vec<Candidate>, winners: &mut Vec<Candidate>) {
         winners.append(cluster);
         return;
     }
-    cluster.sort_unstable_by(|a, b| {
+    weir_sort::sort_by(cluster, |a, b| {
         let key = |c: &Candidate| (c.confidence >= SURE, c.span.len());
         let by_confidence = b.confidence.total_cmp(&a.confidence);
         key(b)
@@ -58,7 +57,7 @@ fn settle(cluster: &mut Vec<Candidate>, winners: &mut Vec<Candidate>) {
         }
     }
     if let Some(settled) = winners.get_mut(first..) {
-        settled.sort_unstable_by_key(|c| c.span.start);
+        weir_sort::sort_by_key(settled, |c| c.span.start);
     }
 }
 

@@ -83,9 +83,9 @@ impl LoadView {
         let keys: Vec<u64> = keys.collect();
         let ids = prefixes.register(&keys);
         let mut by_key: Vec<(u64, u16)> = keys.into_iter().zip(0..).collect();
-        by_key.sort_unstable();
+        weir_sort::sort(&mut by_key);
         let mut groups: Vec<u16> = ids.iter().filter_map(ReplicaId::group).collect();
-        groups.sort_unstable();
+        weir_sort::sort(&mut groups);
         groups.dedup();
         Self { compact, ids, by_key, groups }
     }

@@ -110,7 +110,7 @@ impl Dictionary {
         let longest = terms.iter().map(|(term, _)| folding.longest(term)).max().unwrap_or(0);
         let folded = |term: &str| folding.fold(term.as_bytes()).into_boxed_slice();
         let mut sorted: Vec<_> = terms.iter().map(|(term, rule)| (folded(term), *rule)).collect();
-        sorted.sort_unstable();
+        weir_sort::sort(&mut sorted);
         let beginnings = Beginnings::of(sorted.iter().map(|(term, _)| whole(term)), &folding);
         let longest_folded = sorted.iter().map(|(term, _)| term.len()).max().unwrap_or(0);
         Ok(Some(Self { sorted, folding, beginnings, longest, longest_folded }))

@@ -31,10 +31,10 @@ impl Folding {
             let others = all.iter().filter(|other| !other.is_ascii() && **other != folded);
             letters.extend(others.map(|other| (*other, folded)));
         }
-        letters.sort_unstable();
+        weir_sort::sort(&mut letters);
         letters.dedup();
         let mut spellings: Vec<_> = letters.iter().map(|(letter, to)| (*to, *letter)).collect();
-        spellings.sort_unstable();
+        weir_sort::sort(&mut spellings);
         Self { letters, spellings }
     }
 
