@@ -44,6 +44,12 @@ struct Options {
     /// the more of them each wake-up serves, and the less CPU time a request takes in any setup.
     #[arg(long, default_value_t = 1)]
     clients: usize,
+    /// Events of a streamed response.
+    #[arg(long, default_value_t = 20)]
+    events: usize,
+    /// Milliseconds between them, so that each comes alone. Without it, the upstream sends all at once.
+    #[arg(long, value_name = "MS")]
+    event_ms: Option<f64>,
     /// Sends no message twice. Otherwise the bodies are the turns of conversations: all but the last
     /// message of up to 3,000 bytes was sent before.
     #[arg(long)]

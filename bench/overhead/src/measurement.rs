@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(3);
 /// When something does not start or a request is not answered properly.
 pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
-    let mut paths = Paths::start(options.guardrail).await?;
+    let mut paths = Paths::start(options).await?;
     let http = HttpClient::http1();
     let background = background(paths.all()).await?;
     let mut figures = Vec::new();

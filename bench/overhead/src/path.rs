@@ -9,6 +9,7 @@ use weir_harness::{
     workspace,
 };
 
+use crate::Options;
 use crate::setup::Setup;
 
 /// The ports of the replicas in shipped configurations.
@@ -50,14 +51,14 @@ impl Paths {
     ///
     /// # Errors
     /// When anything is not built, or does not start.
-    pub(crate) async fn start(guardrail: bool) -> Result<Paths, HarnessError> {
+    pub(crate) async fn start(options: &Options) -> Result<Paths, HarnessError> {
         let folder = tempfile::tempdir()
             .map_err(|source| HarnessError::File { path: std::env::temp_dir(), source })?;
         let shared = Ports::allocate()?;
-        let upstream = upstream(&shared, &folder)?;
+        let upstream = upstream(&shared, &folder, options)?;
         let mut paths = Vec::new();
         for setup in Setup::ALL {
-            paths.push(Path::start(setup, guardrail, &shared, &folder).await?);
+            paths.push(Path::start(setup, options.guardrail, &shared, &folder).await?);
         }
         Ok(Paths { paths, _upstream: upstream, _folder: folder })
     }
@@ -68,12 +69,22 @@ impl Paths {
     }
 }
 
-/// Replicas that answer at once, in a process of their own.
-fn upstream(ports: &Ports, folder: &TempDir) -> Result<ChildProcess, HarnessError> {
+/// Replicas in a process of their own, that answer at once unless events are to come one by one.
+fn upstream(
+    ports: &Ports,
+    folder: &TempDir,
+    options: &Options,
+) -> Result<ChildProcess, HarnessError> {
     let listen = REPLICAS.map(|port| ports.actual(port).to_string()).join(",");
-    let arguments = ["--fast", "--ports", &listen];
+    let events = options.events.to_string();
+    let arguments = match options.event_ms {
+        None => format!("--fast --fast-events {events} --ports {listen}"),
+        Some(pause) => format!(
+            "--overhead-ms 0 --prefill-ms 0 --decode-ms {pause} --output-tokens {events} --ports {listen}"
+        ),
+    };
     let log = folder.path().join("replica.log");
-    ChildProcess::start(&workspace::binary("weir-replica")?, arguments, &[], &log)
+    ChildProcess::start(&workspace::binary("weir-replica")?, arguments.split(' '), &[], &log)
 }
 
 impl Path {

@@ -43,7 +43,7 @@ impl Setup {
 pub(crate) enum ResponseKind {
     /// One document.
     Json,
-    /// A stream of twenty events.
+    /// A stream of events.
     Sse,
 }
 
