@@ -106,18 +106,29 @@ fn digit(code: u32) -> Option<char> {
 
 /// Greek and Cyrillic letters that look like Latin ones.
 fn look_alike(character: char) -> Option<char> {
-    if !('\u{370}'..='\u{52F}').contains(&character) {
-        return None;
-    }
-    const PAIRS: &str = "аaеeоoрpсcуyхxіiјjѕsԁdһhӏlԛqԝwАAВBЕEКKМMНHОOРPСCТTУYХXІIЈJЅSοoαaνvρpιiκkΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧX";
-    let mut pairs = PAIRS.chars();
-    while let (Some(from), Some(to)) = (pairs.next(), pairs.next()) {
-        if from == character {
-            return Some(to);
-        }
-    }
-    None
+    let place = u32::from(character).checked_sub(GREEK)?;
+    let latin = LATIN.get(usize::try_from(place).ok()?)?;
+    (*latin != 0).then(|| char::from(*latin))
 }
+
+/// The first letter of Greek, and how many characters there are from it to the last of Cyrillic.
+const GREEK: u32 = 0x370;
+const LETTERS: usize = 0x530 - 0x370;
+
+/// The Latin letter that each looks like, zero for none.
+#[expect(clippy::indexing_slicing, reason = "a constant: a wrong index would not compile")]
+static LATIN: [u8; LETTERS] = {
+    const PAIRS: &[u8] = "аaеeоoрpсcуyхxіiјjѕsԁdһhӏlԛqԝwАAВBЕEКKМMНHОOРPСCТTУYХXІIЈJЅSοoαaνvρpιiκkΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧX".as_bytes();
+    let mut table = [0; LETTERS];
+    let mut at = 0;
+    while at < PAIRS.len() {
+        // Two bytes of UTF-8, then one.
+        let letter = (PAIRS[at] as usize & 0x1F) << 6 | PAIRS[at + 1] as usize & 0x3F;
+        table[letter - GREEK as usize] = PAIRS[at + 2];
+        at += 3;
+    }
+    table
+};
 
 /// Prose as a reader would see it, without a map back; `foreign` where Greek and Cyrillic letters
 /// stand for themselves.
