@@ -13,7 +13,12 @@ pub(crate) struct Folding {
     letters: Vec<(char, char)>,
     /// The same the other way round, sorted.
     spellings: Vec<(char, char)>,
+    /// What the letters of two bytes fold to, all of them, where any of the texts' is among them.
+    short: Vec<char>,
 }
+
+/// The first letter that takes three bytes.
+const LONG: char = '\u{800}';
 
 impl Folding {
     /// The folding that `texts` need.
@@ -35,12 +40,19 @@ impl Folding {
         letters.dedup();
         let mut spellings: Vec<_> = letters.iter().map(|(letter, to)| (*to, *letter)).collect();
         spellings.sort_unstable();
-        Self { letters, spellings }
+        let mut folding = Self { letters, spellings, short: Vec::new() };
+        if folding.letters.first().is_some_and(|(letter, _)| *letter < LONG) {
+            folding.short = ('\0'..LONG).map(|letter| folding.letter(letter)).collect();
+        }
+        folding
     }
 
     fn letter(&self, letter: char) -> char {
         if letter.is_ascii() {
             return letter.to_ascii_lowercase();
+        }
+        if let Some(folded) = self.short.get(letter as usize) {
+            return *folded;
         }
         let place = self.letters.binary_search_by_key(&letter, |(spelling, _)| *spelling);
         let entry = place.ok().and_then(|place| self.letters.get(place));
@@ -49,23 +61,35 @@ impl Folding {
 
     /// What a text folds to. A letter that is cut at its end may be dropped.
     pub(crate) fn fold(&self, text: &[u8]) -> Vec<u8> {
-        self.fold_to(text, usize::MAX)
+        if self.letters.is_empty() || text.is_ascii() {
+            return text.to_ascii_lowercase();
+        }
+        let letters = whole(text).chars().map(|letter| self.letter(letter));
+        letters.collect::<String>().into_bytes()
     }
 
-    /// At least the first `most` bytes of what a text folds to, if it has so many.
-    pub(super) fn fold_to(&self, text: &[u8], most: usize) -> Vec<u8> {
+    /// At least the first `most` bytes of what a text folds to, if it has so many and there is room
+    /// for them and a letter.
+    pub(super) fn fold_into<'r>(&self, text: &[u8], most: usize, room: &'r mut [u8]) -> &'r [u8] {
         let head = text.get(..most).unwrap_or(text);
+        let mut length = 0;
         if self.letters.is_empty() || head.is_ascii() {
-            return head.to_ascii_lowercase();
-        }
-        let mut folded = String::with_capacity(most.min(text.len()) + 4);
-        for letter in whole(text).chars() {
-            if folded.len() >= most {
-                break;
+            for (slot, byte) in room.iter_mut().zip(head) {
+                *slot = byte.to_ascii_lowercase();
             }
-            folded.push(self.letter(letter));
+            length = head.len();
+        } else {
+            for letter in whole(text).chars().map(|letter| self.letter(letter)) {
+                let Some(rest) = room.get_mut(length..).filter(|rest| rest.len() >= 4) else {
+                    break;
+                };
+                length += letter.encode_utf8(rest).len();
+                if length >= most {
+                    break;
+                }
+            }
         }
-        folded.into_bytes()
+        room.get(..length).unwrap_or_default()
     }
 
     /// How many bytes of `text` the first `length` bytes are that it folds to.
@@ -95,6 +119,11 @@ impl Folding {
         let first = self.spellings.partition_point(|(to, _)| *to < folded);
         let others = self.spellings.iter().skip(first).take_while(move |(to, _)| *to == folded);
         std::iter::once(folded).chain(others.map(|(_, spelling)| *spelling))
+    }
+
+    /// At most how many beginnings of `most` bytes [`Self::spellings`] tells of.
+    pub(super) fn ways(&self, text: &str, most: usize) -> usize {
+        text.chars().take(most).map(|letter| self.all(letter).count()).product()
     }
 
     /// Calls `take` with the first `most` bytes of every text that folds to what `text` does.
