@@ -175,14 +175,19 @@ impl<'a> BodyInspector<'a> {
 
     /// Log probabilities repeat a text that was edited.
     pub(crate) fn drop_logprobs(&mut self, texts: &Texts) {
-        for logprobs in &texts.logprobs {
-            let touched = |edit: &Edit| {
-                logprobs.owner.start <= edit.span.start && edit.span.end <= logprobs.owner.end
-            };
-            if self.inspected.edits.iter().any(touched) {
-                self.inspected.edits.push(without(self.body, &logprobs.value));
-            }
+        if texts.logprobs.is_empty() || self.inspected.edits.is_empty() {
+            return;
         }
+        let mut spans: Vec<_> = self.inspected.edits.iter().map(|edit| &edit.span).collect();
+        spans.sort_unstable_by_key(|span| span.start);
+        // Edits do not overlap: if any is inside, the first that begins there is.
+        let touched = |owner: &Range<usize>| {
+            let first = spans.partition_point(|span| span.start < owner.start);
+            spans.get(first).is_some_and(|span| span.end <= owner.end)
+        };
+        let stale = texts.logprobs.iter().filter(|logprobs| touched(&logprobs.owner));
+        let edits: Vec<_> = stale.map(|logprobs| without(self.body, &logprobs.value)).collect();
+        self.inspected.edits.extend(edits);
     }
 }
 
