@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::custom::Frontier;
 use crate::leak::{LeakWatch, SystemPrompt};
-use crate::resolve::resolve;
+use crate::resolve::Clusters;
 use crate::rule::{Finding, Group};
 use crate::scan::Candidate;
 use crate::scan::boundary::boundary;
@@ -74,6 +74,7 @@ pub struct StreamScanner {
     custom: Frontier,
     leak: Option<LeakWatch>,
     pending: Vec<Candidate>,
+    clusters: Clusters,
 }
 
 impl StreamScanner {
@@ -91,6 +92,7 @@ impl StreamScanner {
             custom: Frontier::default(),
             leak: None,
             pending: Vec::new(),
+            clusters: Clusters::default(),
         }
     }
 
@@ -183,8 +185,7 @@ impl StreamScanner {
         if let Some(leak) = &mut self.leak {
             leak.advance(bytes, true, &mut self.pending);
         }
-        let pending = std::mem::take(&mut self.pending);
-        self.report(resolve(pending))
+        self.resolve(usize::MAX).1
     }
 
     fn pass(&mut self) -> Pass<'_> {
@@ -244,24 +245,21 @@ impl StreamScanner {
 
     /// Releases what no producer can change any more.
     fn settle(&mut self, complete: bool) -> Ready {
-        let mut end = if complete { self.buffer.len() } else { self.settled() };
-        while let Some(crossed) =
-            self.pending.iter().find(|c| c.span.start < end && c.span.end > end)
-        {
-            end = crossed.span.start;
-        }
+        let settled = if complete { self.buffer.len() } else { self.settled() };
+        let (end, findings) = self.resolve(settled);
         let end = end.max(self.released);
-        let mut findings = Vec::new();
-        if !self.pending.is_empty() {
-            let (ready, later) =
-                std::mem::take(&mut self.pending).into_iter().partition(|c| c.span.start < end);
-            self.pending = later;
-            findings = self.report(resolve(ready));
-        }
         let offset = (self.memory.base + self.released).saturating_sub(self.context);
         let place = self.released..end;
         self.released = end;
         Ready { place, offset, findings }
+    }
+
+    /// Decides between the candidates that begin before `settled`; answers with what was found up to
+    /// where nothing is undecided.
+    fn resolve(&mut self, settled: usize) -> (usize, Vec<Finding>) {
+        let (mut winners, limit) = (Vec::new(), self.scanner.hold_back());
+        let end = self.clusters.advance(&mut self.pending, settled, limit, &mut winners);
+        (end, self.report(winners))
     }
 
     /// Up to where every producer has decided.
@@ -294,6 +292,7 @@ impl StreamScanner {
         self.frontier = self.frontier.saturating_sub(drop);
         self.uncut = self.uncut.saturating_sub(drop);
         self.custom.shift(drop);
+        self.clusters.shift(drop);
         if let Some(leak) = &mut self.leak {
             leak.shift(drop);
         }
