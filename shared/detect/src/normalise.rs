@@ -71,6 +71,9 @@ pub(crate) fn view(segment: &Segment<'_>) -> Option<View> {
 fn plain(character: char, mixed: bool) -> Option<char> {
     let code = u32::from(character);
     match character {
+        '\0'..='\u{9F}' => Some(character),
+        // Latin, Greek, Cyrillic, Hebrew, Arabic up to its digits: but for the first few, letters.
+        '\u{AE}'..='\u{65F}' => Some(look_alike(character).filter(|_| mixed).unwrap_or(character)),
         '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => None,
         '\u{FEFF}' | '\u{00AD}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' => None,
         '\u{E0020}'..='\u{E007E}' => char::from_u32(code - 0xE0000),
@@ -79,10 +82,7 @@ fn plain(character: char, mixed: bool) -> Option<char> {
         '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(code - 0xFEE0),
         '\u{1D400}'..='\u{1D7FF}' => Some(mathematical(code).unwrap_or(character)),
-        _ if character.is_ascii() => Some(character),
-        _ => Some(
-            digit(code).or_else(|| look_alike(character).filter(|_| mixed)).unwrap_or(character),
-        ),
+        _ => Some(digit(code).unwrap_or(character)),
     }
 }
 

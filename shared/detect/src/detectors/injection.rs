@@ -52,7 +52,7 @@ impl Score {
 
 /// Every phrase that ends in the segment.
 pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
-    let mut words = WordsBefore::default();
+    let mut words = Default::default();
     for at in segment.range() {
         for (signature, end) in pass.scanner.phrases().matches(segment.text(), at) {
             let span = end.saturating_sub(signature.tail.len()).max(segment.start())..end;
@@ -87,7 +87,7 @@ fn preceded(
     segment: &Segment<'_>,
     end: usize,
     signature: &Signature,
-    words: &mut WordsBefore,
+    words: &mut [WordsBefore; 2],
 ) -> bool {
     let start = end.saturating_sub(signature.tail.len());
     let left = segment.left_of(start, REACH);
@@ -97,28 +97,32 @@ fn preceded(
     // English words end at a curly quote; those of other languages have letters beyond ASCII.
     let beyond = |word: &&str| !word.is_ascii();
     let foreign = !left.is_ascii() && signature.before.iter().any(|set| set.iter().any(beyond));
+    let [plain, own] = words;
+    let words = if foreign { own } else { plain };
     words.read(start, left, foreign);
-    let mut words = words.backwards();
+    let mut from = 0;
     signature.before.iter().all(|set| {
-        let fits = |word: &&[u8]| set.iter().any(|beginning| starts(word, beginning.as_bytes()));
-        words.by_ref().take(GAP).any(|word| fits(&word))
+        let found = words.find(set, from);
+        from += found.map_or(0, |place| place + 1);
+        found.is_some()
     })
 }
 
 /// The words before a place, read once: many signatures end in the same word.
 #[derive(Default)]
 struct WordsBefore {
-    /// Which place, and whether with the letters of other languages.
-    of: Option<(usize, bool)>,
+    /// Which place.
+    of: Option<usize>,
     text: Vec<u8>,
     /// The last word first.
     words: Vec<Range<usize>>,
 }
 
 impl WordsBefore {
-    /// Reads `left`, which ends at `at`, as a reader sees it.
+    /// Reads `left`, which ends at `at`, as a reader sees it; `foreign` with the letters of other
+    /// languages.
     fn read(&mut self, at: usize, left: &[u8], foreign: bool) {
-        if self.of.replace((at, foreign)) == Some((at, foreign)) {
+        if self.of.replace(at) == Some(at) {
             return;
         }
         let seen = (!left.is_ascii()).then(|| normalise::prose(left, foreign));
@@ -135,8 +139,17 @@ impl WordsBefore {
         }
     }
 
-    fn backwards(&self) -> impl Iterator<Item = &[u8]> {
-        self.words.iter().filter_map(|word| self.text.get(word.clone()))
+    /// Which of the next words after `from`, backwards, is the first to fit one of `set`.
+    fn find(&self, set: &[&str], from: usize) -> Option<usize> {
+        let next = self.words.get(from..).unwrap_or_default();
+        let next = next.get(..GAP).unwrap_or(next);
+        let words = || next.iter().map(|word| self.text.get(word.clone()).unwrap_or_default());
+        // Few words of the set begin with the letter of any of these.
+        let letter = |word: &[u8]| 1_u32 << (word.first().copied().unwrap_or(0) & 31);
+        let letters = words().fold(0, |letters, word| letters | letter(word));
+        let known = set.iter().map(|beginning| beginning.as_bytes());
+        let likely = known.filter(|beginning| letters & letter(beginning) != 0);
+        likely.filter_map(|beginning| words().position(|word| starts(word, beginning))).min()
     }
 }
 
@@ -150,14 +163,8 @@ fn contains(left: &[u8], sets: &[&[&str]]) -> bool {
 }
 
 /// Short words must be whole, longer ones may go on.
-#[inline]
-fn starts(word: &[u8], beginning: &[u8]) -> bool {
-    let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b);
-    word.first().zip(beginning.first()).is_some_and(same) && starts_alike(word, beginning)
-}
-
 #[inline(never)]
-fn starts_alike(word: &[u8], beginning: &[u8]) -> bool {
+fn starts(word: &[u8], beginning: &[u8]) -> bool {
     let head = if beginning.len() <= 4 { Some(word) } else { word.get(..beginning.len()) };
     head.is_some_and(|head| head.eq_ignore_ascii_case(beginning))
 }
