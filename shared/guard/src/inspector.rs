@@ -93,6 +93,9 @@ impl<'a> BodyInspector<'a> {
     }
 
     fn number(&mut self, raw: &[u8], field: &TextField) {
+        if is_harmless_number(raw.len(), self.policy) {
+            return;
+        }
         let Ok(text) = std::str::from_utf8(raw) else { return };
         let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
         let edits = self.judge(text, &context, role);
@@ -203,6 +206,13 @@ fn is_name(key: &[u8]) -> bool {
 
 /// Shorter than every secret and all phrases of the built-in rules, in bytes.
 const MAX_NAME: usize = 15;
+
+/// Whether a number of so many characters is shorter than all that the built-in rules find in digits:
+/// a password has six, whatever its name says.
+pub(crate) fn is_harmless_number(len: usize, policy: &Policy) -> bool {
+    const LEAST: usize = 6;
+    len < LEAST && !policy.has_custom_rules()
+}
 
 /// The edit that empties log probabilities: `null`, or `[]` in place of a list.
 pub(crate) fn without(json: &[u8], value: &Range<usize>) -> Edit {
