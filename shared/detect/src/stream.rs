@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::custom::Frontier;
+use crate::detectors::pem;
 use crate::leak::{LeakWatch, SystemPrompt};
 use crate::resolve::Clusters;
 use crate::rule::{Finding, Group};
@@ -71,6 +72,8 @@ pub struct StreamScanner {
     frontier: usize,
     /// No boundary lies between the frontier and this byte.
     uncut: usize,
+    /// A private key begins at the frontier that was open at this byte.
+    open: Option<usize>,
     custom: Frontier,
     leak: Option<LeakWatch>,
     pending: Vec<Candidate>,
@@ -89,6 +92,7 @@ impl StreamScanner {
             released: 0,
             frontier: 0,
             uncut: 0,
+            open: None,
             custom: Frontier::default(),
             leak: None,
             pending: Vec::new(),
@@ -199,13 +203,15 @@ impl StreamScanner {
 
     /// Scans every segment that is finished.
     fn advance(&mut self, complete: bool) {
-        while let Some((to, forced)) = self.next_cut(complete) {
+        let stays_open = self.stays_open(complete);
+        while let Some((to, forced)) = self.next_cut(complete).filter(|_| !stays_open) {
             let buffer = std::mem::take(&mut self.buffer);
             let whole = complete && to == buffer.len();
             let window = Window { text: &buffer, from: self.frontier, to, complete: whole, forced };
             self.frontier = self.pass().run(window);
             self.buffer = buffer;
             if self.frontier < to && !forced {
+                self.open = Some(to);
                 break;
             }
         }
@@ -215,6 +221,16 @@ impl StreamScanner {
             let known = self.buffer.get(..self.frontier).unwrap_or_default();
             leak.advance(known, complete, &mut self.pending);
         }
+    }
+
+    /// Whether nothing new is known of a private key that was open.
+    fn stays_open(&mut self, complete: bool) -> bool {
+        let Some(known) = self.open.take().filter(|_| !complete) else { return false };
+        let key = self.buffer.get(self.frontier..).unwrap_or_default();
+        let stays_open =
+            pem::stays_open(key, known.saturating_sub(self.frontier), self.scanner.hold_back());
+        self.open = stays_open.then_some(self.buffer.len());
+        stays_open
     }
 
     /// The last boundary at hand, or the hold-back limit when there is none before it.
@@ -291,6 +307,7 @@ impl StreamScanner {
         self.released -= drop;
         self.frontier = self.frontier.saturating_sub(drop);
         self.uncut = self.uncut.saturating_sub(drop);
+        self.open = self.open.map(|known| known.saturating_sub(drop));
         self.custom.shift(drop);
         self.clusters.shift(drop);
         if let Some(leak) = &mut self.leak {
