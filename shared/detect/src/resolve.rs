@@ -35,14 +35,12 @@ impl Clusters {
         winners: &mut Vec<Candidate>,
     ) -> usize {
         if !candidates.is_empty() {
-            let (mut known, later): (Vec<_>, Vec<_>) =
-                std::mem::take(candidates).into_iter().partition(|c| c.span.start < settled);
-            *candidates = later;
             // Unstable sorts: the keys are all of a candidate that matters, and the code is a third
             // as large.
-            known.sort_unstable_by_key(|c| (c.span.start, Reverse(c.span.end), c.rule));
-            winners.reserve(known.len());
-            known.into_iter().for_each(|candidate| self.add(candidate, limit, winners));
+            candidates.sort_unstable_by_key(|c| (c.span.start, Reverse(c.span.end), c.rule));
+            let known = candidates.partition_point(|candidate| candidate.span.start < settled);
+            winners.reserve(known);
+            candidates.drain(..known).for_each(|candidate| self.add(candidate, limit, winners));
         }
         if self.span.end <= settled {
             decide(&mut self.open, winners);
@@ -211,7 +209,10 @@ mod tests {
         };
         assert_eq!(spans(&[candidate(0..9, 0.4), candidate(6..12, 0.9)]), [0..6, 6..12]);
         assert_eq!(spans(&[candidate(0..9, 0.9), candidate(6..12, 0.9)]), [0..9, 9..12]);
-        assert_eq!(spans(&[candidate(0..9, 0.4), candidate(3..6, 0.9)]), [3..6]);
+        assert_eq!(
+            spans(&[candidate(0..9, 0.4), candidate(3..6, 0.9), candidate(9..10, 0.9)]),
+            [3..6, 9..10]
+        );
         assert_eq!(spans(&[candidate(0..3, 0.9), candidate(3..6, 0.9)]), [0..3, 3..6]);
     }
 }

@@ -181,12 +181,12 @@ impl<'a> BodyInspector<'a> {
         if texts.logprobs.is_empty() || self.inspected.edits.is_empty() {
             return;
         }
-        let mut spans: Vec<_> = self.inspected.edits.iter().map(|edit| &edit.span).collect();
-        spans.sort_unstable_by_key(|span| span.start);
-        // Edits do not overlap: if any is inside, the first that begins there is.
+        // In the order of the body, as the texts are, and apart: if any is inside, the first that
+        // begins there is.
+        let made = &self.inspected.edits;
         let touched = |owner: &Range<usize>| {
-            let first = spans.partition_point(|span| span.start < owner.start);
-            spans.get(first).is_some_and(|span| span.end <= owner.end)
+            let first = made.partition_point(|edit| edit.span.start < owner.start);
+            made.get(first).is_some_and(|edit| edit.span.end <= owner.end)
         };
         let stale = texts.logprobs.iter().filter(|logprobs| touched(&logprobs.owner));
         let edits: Vec<_> = stale.map(|logprobs| without(self.body, &logprobs.value)).collect();

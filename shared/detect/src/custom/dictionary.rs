@@ -81,6 +81,7 @@ impl Dictionary {
 
     /// The next place after `start` where a term could begin, and those that may begin at `start`.
     /// Unless `ended`, more may follow a word that ends with the text.
+    #[inline(never)]
     fn candidates(&self, text: &[u8], start: usize, ended: bool) -> (usize, Option<Range<usize>>) {
         let rest = text.get(start..).unwrap_or_default();
         let (length, hash) = word(rest);

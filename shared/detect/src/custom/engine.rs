@@ -9,7 +9,7 @@ use regex_automata::hybrid::dfa::DFA;
 use regex_automata::hybrid::regex::{Cache, Regex};
 use regex_automata::nfa::thompson;
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
-use regex_automata::{Anchored, Input, Match};
+use regex_automata::{Anchored, Input, Match, MatchError};
 
 /// Most bytes of a regex as written, and compiled.
 const MAX_PATTERN: usize = 1024;
@@ -75,15 +75,17 @@ impl Engine {
 
     /// The leftmost match in `input`.
     pub(crate) fn search(&self, input: &Input<'_>) -> Option<Match> {
-        self.with_memory(|memory| match self.lazy.try_search(&mut memory.lazy, input) {
+        self.with_memory(|memory| match try_search(&self.lazy, &mut memory.lazy, input) {
             Ok(found) => found,
             Err(_) => self.search_thoroughly(memory, input.clone()),
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn search_thoroughly(&self, memory: &mut Memory, mut input: Input<'_>) -> Option<Match> {
         if let Some((loose, cache)) = self.loose.as_ref().zip(memory.loose.as_mut())
-            && let Ok(found) = loose.try_search(cache, &input)
+            && let Ok(found) = try_search(loose, cache, &input)
         {
             // No match begins before the first place where it could.
             input.set_start(found?.start());
@@ -110,6 +112,8 @@ impl Engine {
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn memory(&self) -> Memory {
         let loose = self.loose.as_ref().map(Regex::create_cache);
         Memory { lazy: self.lazy.create_cache(), loose, thorough: None }
@@ -126,8 +130,19 @@ impl Engine {
     }
 }
 
+/// The one place where the code of the automaton's search is.
+#[inline(never)]
+fn try_search(
+    regex: &Regex,
+    cache: &mut Cache,
+    input: &Input<'_>,
+) -> Result<Option<Match>, MatchError> {
+    regex.try_search(cache, input)
+}
+
 /// Whether a match that starts at the start of `input` could still grow past its end; `None` where
 /// the automaton gives up.
+#[inline(never)]
 fn is_live(regex: &Regex, cache: &mut Cache, input: &Input<'_>) -> Option<bool> {
     let (dfa, cache) = (regex.forward(), cache.as_parts_mut().0);
     let mut state = dfa.start_state_forward(cache, input).ok()?;
@@ -142,6 +157,8 @@ fn is_live(regex: &Regex, cache: &mut Cache, input: &Input<'_>) -> Option<bool> 
 }
 
 /// A pattern without its edges of words, `None` where it has none.
+#[cold]
+#[inline(never)]
 fn without_edges(pattern: &str) -> Option<String> {
     let mut loose = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern;

@@ -13,12 +13,7 @@ pub(crate) struct Folding {
     letters: Vec<(char, char)>,
     /// The same the other way round, sorted.
     spellings: Vec<(char, char)>,
-    /// What the letters of two bytes fold to, all of them, where any of the texts' is among them.
-    short: Vec<char>,
 }
-
-/// The first letter that takes three bytes.
-const LONG: char = '\u{800}';
 
 impl Folding {
     /// The folding that `texts` need.
@@ -40,19 +35,12 @@ impl Folding {
         letters.dedup();
         let mut spellings: Vec<_> = letters.iter().map(|(letter, to)| (*to, *letter)).collect();
         spellings.sort_unstable();
-        let mut folding = Self { letters, spellings, short: Vec::new() };
-        if folding.letters.first().is_some_and(|(letter, _)| *letter < LONG) {
-            folding.short = ('\0'..LONG).map(|letter| folding.letter(letter)).collect();
-        }
-        folding
+        Self { letters, spellings }
     }
 
     fn letter(&self, letter: char) -> char {
         if letter.is_ascii() {
             return letter.to_ascii_lowercase();
-        }
-        if let Some(folded) = self.short.get(letter as usize) {
-            return *folded;
         }
         let place = self.letters.binary_search_by_key(&letter, |(spelling, _)| *spelling);
         let entry = place.ok().and_then(|place| self.letters.get(place));
@@ -70,6 +58,7 @@ impl Folding {
 
     /// At least the first `most` bytes of what a text folds to, if it has so many and there is room
     /// for them and a letter.
+    #[inline(never)]
     pub(super) fn fold_into<'r>(&self, text: &[u8], most: usize, room: &'r mut [u8]) -> &'r [u8] {
         let head = text.get(..most).unwrap_or(text);
         let mut length = 0;

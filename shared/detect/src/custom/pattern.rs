@@ -147,7 +147,10 @@ mod tests {
     fn a_regex_that_could_go_on_to_the_end_of_a_long_text_comes_to_an_end() {
         let text = format!("{}b", "a".repeat(400_000));
         // From each of its places all of the text would be looked at: 80 billion steps.
-        assert_eq!(found(&pattern("a.*b"), &text), [400_001 - MAX_MATCH..400_001]);
-        assert_eq!(found(&pattern("[^bc]*c|ab"), &text), [399_999..400_001]);
+        let ends = [("a.*b", MAX_MATCH), ("[^bc]*c|ab", 2)];
+        for (source, length) in ends {
+            let last = text.len() - length..text.len();
+            assert_eq!(found(&pattern(source), &text), std::slice::from_ref(&last), "{source}");
+        }
     }
 }

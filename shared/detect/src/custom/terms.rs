@@ -34,6 +34,8 @@ fn key(bytes: &[u8]) -> u64 {
 
 impl Terms {
     /// Sorts and stores terms.
+    #[cold]
+    #[inline(never)]
     pub(super) fn of(mut folded: Vec<(Vec<u8>, RuleIndex)>) -> Self {
         folded.sort_unstable();
         let keys = folded.iter().map(|(term, _)| key(term)).collect();
@@ -61,6 +63,7 @@ impl Terms {
 
     /// How many terms, counted from the first of all, lie before those of `places` that are greater
     /// than `bytes`, or `equal` to it.
+    #[inline(never)]
     pub(super) fn before(&self, places: &Range<usize>, bytes: &[u8], equal: bool) -> usize {
         let key = key(bytes);
         let keys = self.keys.get(places.clone()).unwrap_or_default();
@@ -185,6 +188,15 @@ struct FirstWord {
     ends: bool,
 }
 
+impl FirstWord {
+    /// Whether it is `word`, in either case.
+    fn is(&self, word: &[u8], terms: &Terms) -> bool {
+        let term = terms.get(self.from as usize).and_then(|(term, _)| term.get(..word.len()));
+        usize::from(self.length) == word.len()
+            && term.is_some_and(|term| term.eq_ignore_ascii_case(word))
+    }
+}
+
 /// Bytes after a first word that are looked up with it.
 const NEXT: usize = 4;
 
@@ -194,61 +206,50 @@ fn continued(hash: u64, next: [u8; NEXT]) -> u64 {
 }
 
 impl FirstWords {
+    #[cold]
+    #[inline(never)]
     pub(super) fn of(terms: &Terms) -> Self {
-        let mut places = Vec::new();
-        for (place, term) in terms.iter().enumerate() {
-            let (length, _) = word(term);
-            if length > 0 && term.get(length).is_none_or(|byte| *byte < 0x80) {
-                let first = term.get(..length).unwrap_or_default();
-                let from = terms.before(&(0..place + 1), first, true);
-                places.push((from, length, place));
-            }
-        }
-        // Those of the same first word need not stand together: `blue bird`, `blue1`, `blue:x`.
-        places.sort_unstable();
+        let plain = terms.iter().filter(|term| Self::begins_with_one(term)).count();
         let mut table = Self {
-            slots: Vec::new(),
+            slots: vec![0; (plain * 2).next_power_of_two()],
             words: Vec::new(),
-            continued: Bits::for_numbers(places.len()),
+            continued: Bits::for_numbers(plain),
         };
-        for (from, length, place) in places {
-            table.add(terms, from, length, place);
-        }
-        table.slots = vec![0; (table.words.len() * 2).next_power_of_two()];
-        for place in 0..table.words.len() {
-            table.insert(place, terms);
+        for term in terms.iter().filter(|term| Self::begins_with_one(term)) {
+            table.add(terms, term);
         }
         table
     }
 
-    /// Adds the first word of the term at `place`: the first so many bytes of the one at `from`.
-    fn add(&mut self, terms: &Terms, from: usize, length: usize, place: usize) {
-        let (term, _) = terms.get(place).unwrap_or((&[], RuleIndex(0)));
+    fn begins_with_one(term: &[u8]) -> bool {
+        let (length, _) = word(term);
+        length > 0 && term.get(length).is_none_or(|byte| *byte < 0x80)
+    }
+
+    /// Adds the first word of a term.
+    fn add(&mut self, terms: &Terms, term: &[u8]) {
+        let (length, hash) = word(term);
         let (first, rest) = term.split_at_checked(length).unwrap_or_default();
         let next = rest.first_chunk::<NEXT>();
         if let Some(next) = next {
-            self.continued.add(continued(word(first).1, *next));
+            self.continued.add(continued(hash, *next));
         }
-        let same = |word: &&mut FirstWord| {
-            (word.from as usize, usize::from(word.length)) == (from, length)
-        };
-        match self.words.last_mut().filter(same) {
-            Some(known) => known.ends |= next.is_none(),
-            None => {
-                let (from, to) = (narrow(from), narrow(terms.beginning_with(first).end));
+        for slot in self.probes(hash) {
+            let Some(slot) = self.slots.get_mut(slot) else { return };
+            if *slot == 0 {
+                let Range { start, end } = terms.beginning_with(first);
                 let length = u16::try_from(length).unwrap_or(u16::MAX);
+                let (from, to) = (narrow(start), narrow(end));
                 self.words.push(FirstWord { from, to, length, ends: next.is_none() });
+                *slot = narrow(self.words.len());
+                return;
             }
-        }
-    }
-
-    fn insert(&mut self, place: usize, terms: &Terms) {
-        let Some(new) = self.words.get(place) else { return };
-        let (term, _) = terms.get(new.from as usize).unwrap_or((&[], RuleIndex(0)));
-        let (_, hash) = word(term.get(..usize::from(new.length)).unwrap_or_default());
-        let free = self.probes(hash).find(|slot| self.slots.get(*slot) == Some(&0));
-        if let Some(slot) = free.and_then(|slot| self.slots.get_mut(slot)) {
-            *slot = narrow(place + 1);
+            let known = (*slot as usize).checked_sub(1).and_then(|place| self.words.get_mut(place));
+            // Those of the same first word need not stand together: `blue bird`, `blue1`, `blue:x`.
+            if let Some(known) = known.filter(|known| known.is(first, terms)) {
+                known.ends |= next.is_none();
+                return;
+            }
         }
     }
 
@@ -274,11 +275,7 @@ impl FirstWords {
         for slot in self.probes(hash) {
             let place = (*self.slots.get(slot)? as usize).checked_sub(1)?;
             let word = self.words.get(place)?;
-            if usize::from(word.length) != length || !(word.ends || goes_on) {
-                continue;
-            }
-            let (term, _) = terms.get(word.from as usize)?;
-            if term.get(..length).is_some_and(|term| term.eq_ignore_ascii_case(first)) {
+            if (word.ends || goes_on) && word.is(first, terms) {
                 return Some(word.from as usize..word.to as usize);
             }
         }
@@ -301,6 +298,8 @@ pub(super) struct Beginnings {
 impl Beginnings {
     /// Every way in which a text can begin that one of `terms` matches, so that no letter of a text
     /// has to be folded to look it up.
+    #[cold]
+    #[inline(never)]
     pub(super) fn of(terms: &Terms, folding: &Folding) -> Self {
         let ways = distinct(terms).map(|beginning| folding.ways(beginning, BEGINNING)).sum();
         let bits = Bits::for_numbers(ways);
@@ -311,6 +310,7 @@ impl Beginnings {
         table
     }
 
+    #[inline(never)]
     fn add(&mut self, beginning: &[u8]) {
         self.bits.add(Self::number(beginning));
         if let Some(length) = self.lengths.get_mut(beginning.len()) {

@@ -45,8 +45,7 @@ impl Pseudonyms {
     /// The name of a value: `[EMAIL_1]`; the same value gets the same name. `None` when there are
     /// too many.
     pub fn name(&mut self, entity: &str, value: &str) -> Option<&str> {
-        let place = match self.search(&self.by_value, |p| (&*p.entity, &*p.value), (entity, value))
-        {
+        let place = match self.search(&self.by_value, |p| (&p.entity, &p.value), (entity, value)) {
             Ok(place) => place,
             Err(_) if self.known.len() >= MAX => return None,
             Err(at) => self.add(at, entity, value),
@@ -60,7 +59,7 @@ impl Pseudonyms {
         let number = self.free_number(entity);
         let placeholder = placeholder(entity, number);
         self.by_value.insert(at, place);
-        let named = self.search(&self.by_name, |p| &*p.placeholder, &*placeholder);
+        let named = self.named(&placeholder);
         self.by_name.insert(named.unwrap_or_else(|at| at), place);
         self.longest = self.longest.max(placeholder.len());
         let (entity, value) = (entity.to_owned(), value.to_owned());
@@ -69,16 +68,22 @@ impl Pseudonyms {
     }
 
     /// Where in `known` the pseudonym is that has `key`, or else its place in `order`.
-    fn search<'p, K: Ord>(
-        &'p self,
+    #[inline(never)]
+    fn search(
+        &self,
         order: &[usize],
-        key_of: impl Fn(&'p Pseudonym) -> K,
-        key: K,
+        key_of: fn(&Pseudonym) -> (&str, &str),
+        key: (&str, &str),
     ) -> Result<usize, usize> {
         let found = order.binary_search_by(|place| {
             self.known.get(*place).map_or(Ordering::Less, |p| key_of(p).cmp(&key))
         });
         found.map(|at| order.get(at).copied().unwrap_or(usize::MAX))
+    }
+
+    /// The same by a name.
+    fn named(&self, name: &str) -> Result<usize, usize> {
+        self.search(&self.by_name, |p| (&p.placeholder, ""), (name, ""))
     }
 
     /// The number of the next name that neither stands for a value nor in the text.
@@ -190,12 +195,12 @@ impl Restorer {
         match inside.find(|(_, byte)| b"[]".contains(byte)) {
             Some((end, b']')) => {
                 let name = text.get(..=end).unwrap_or_default();
-                let found = names.search(&names.by_name, |p| &*p.placeholder, name);
+                let found = names.named(name);
                 let known = found.ok().and_then(|place| names.known.get(place));
                 known.map_or(Found::Nothing, |known| Found::Name(&known.value, name.len()))
             }
             None if text.len() < names.longest => {
-                let found = names.search(&names.by_name, |p| &*p.placeholder, text);
+                let found = names.named(text);
                 let next = names.by_name.get(found.err().unwrap_or(usize::MAX));
                 let next = next.and_then(|place| names.known.get(*place));
                 let begun = next.is_some_and(|next| next.placeholder.starts_with(text));
