@@ -57,7 +57,7 @@ pub(crate) struct Ready {
 /// Scans one text piece by piece.
 ///
 /// Holds back only the word it is in, or what a match that could still grow needs, and at most
-/// [`Scanner::hold_back`] bytes.
+/// [`Scanner::hold_back`] bytes; where matches overlap in a row, about so many more.
 pub struct StreamScanner {
     scanner: Arc<Scanner>,
     selection: Arc<Selection>,
