@@ -3,6 +3,7 @@
 //! Native: `cargo xtask bench scan`. In V8: build for `wasm32-wasip1` with the `wasm` profile and run
 //! the module with `run.mjs`. Prints one JSON object.
 
+mod custom;
 mod guard;
 mod request;
 mod short;
@@ -84,6 +85,7 @@ fn measured() -> Value {
         "request_us": request::measure(),
         "guard": guard::measure(&policy),
         "texts": measured,
+        "custom": custom::measure(),
         "short": short::measure(&policy),
         "hold_back": hold_back(&policy),
     })

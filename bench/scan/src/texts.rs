@@ -29,6 +29,12 @@ pub(crate) fn all(bytes: usize) -> Vec<(&'static str, String)> {
         ("adversarial: addresses", "a@b.co/".repeat(bytes / 7)),
         ("adversarial: one long word", "Ab1+".repeat(bytes / 4)),
         ("adversarial: escapes", "&#52;%41".repeat(bytes / 8)),
+        ("adversarial: overlapping addresses", "a@b.co".repeat(bytes / 6)),
+        ("adversarial: beginnings of web tokens", "eyJ-".repeat(bytes / 4)),
+        ("adversarial: beginnings of keys", "ops_eyJ-vc-".repeat(bytes / 11)),
+        ("adversarial: marks of client secrets", "Q~".repeat(bytes / 2)),
+        ("adversarial: ends of phrases", "instructions:rules=".repeat(bytes / 19)),
+        ("adversarial: phrases among scripts", "забудьinstructions ".repeat(bytes / 25)),
     ]
 }
 
@@ -135,6 +141,18 @@ pub(crate) fn chat(bytes: usize) -> String {
         text.push_str(random.pick(&[". ", ". ", ". ", "? ", ".\n\n", ":\n\n- "]));
     }
     text
+}
+
+/// Names of two words; the first is now and then an ordinary one.
+pub(crate) fn names(many: usize) -> Vec<String> {
+    const SYLLABLES: [&str; 12] =
+        ["ba", "chor", "del", "fin", "gran", "hol", "ki", "lam", "mer", "no", "ster", "vi"];
+    let mut random = Random(17);
+    let mut word = move |ordinary: usize| match random.next(ordinary) {
+        0 => random.pick(&WORDS).to_owned(),
+        _ => (0..3 + random.next(2)).map(|_| random.pick(&SYLLABLES)).collect(),
+    };
+    (0..many).map(|_| format!("{} {}", word(10), word(usize::MAX))).collect()
 }
 
 fn code(bytes: usize) -> String {

@@ -3,7 +3,7 @@
 use hashbrown::HashSet;
 use regex_automata::{Anchored, Input};
 
-use crate::custom::{Engine, Folding, Memory};
+use crate::custom::{Engine, Folding};
 use crate::hash::FixedHasher;
 
 /// Compiled allow lists.
@@ -41,8 +41,7 @@ impl Allowed {
 
 fn matches_whole(pattern: &Engine, text: &[u8]) -> bool {
     let input = Input::new(text).anchored(Anchored::Yes);
-    // Only what was found comes here, so the automaton's memory is not worth keeping.
-    pattern.search(&mut Memory::default(), &input).is_some_and(|found| found.end() == text.len())
+    pattern.search(&input).is_some_and(|found| found.end() == text.len())
 }
 
 /// An email address or URL of the domain or one of its subdomains.

@@ -8,14 +8,15 @@ mod engine;
 mod folding;
 mod names;
 mod pattern;
+mod terms;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use dictionary::Dictionary;
-use pattern::{Liveness, Pattern};
+use pattern::Pattern;
 
-pub(crate) use engine::{Engine, Memory};
+pub(crate) use engine::Engine;
 pub(crate) use folding::Folding;
 
 use crate::policy::{PolicyError, RawDictionary, RawRegex, check};
@@ -100,7 +101,7 @@ pub(crate) struct Frontier {
     start: usize,
     length: usize,
     dictionary: usize,
-    regexes: Vec<(usize, Liveness)>,
+    regexes: Vec<usize>,
 }
 
 impl Frontier {
@@ -110,14 +111,14 @@ impl Frontier {
     }
 
     pub(crate) fn at(&self) -> usize {
-        let regexes = self.regexes.iter().map(|(at, _)| *at).min();
-        self.length.min(self.dictionary).min(regexes.unwrap_or(usize::MAX))
+        let regexes = self.regexes.iter().min();
+        self.length.min(self.dictionary).min(regexes.copied().unwrap_or(usize::MAX))
     }
 
     pub(crate) fn shift(&mut self, by: usize) {
         self.length = self.length.saturating_sub(by);
         self.dictionary = self.dictionary.saturating_sub(by);
-        for (at, _) in &mut self.regexes {
+        for at in &mut self.regexes {
             *at = at.saturating_sub(by);
         }
     }
@@ -144,10 +145,9 @@ impl Frontier {
             }
             None => text.len(),
         });
-        let start = self.start;
-        self.regexes.resize_with(custom.regexes.len(), || (start, Liveness::default()));
-        for (pattern, (at, liveness)) in custom.regexes.iter().zip(&mut self.regexes) {
-            *at = pattern.advance(text, *at, complete, liveness, |span| {
+        self.regexes.resize(custom.regexes.len(), self.start);
+        for (pattern, at) in custom.regexes.iter().zip(&mut self.regexes) {
+            *at = pattern.advance(text, *at, complete, |span| {
                 let found = custom.candidate(span, pattern.rule);
                 out.extend(found.filter(|c| selection.accepts(c.rule, c.confidence)));
             });

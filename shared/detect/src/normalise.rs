@@ -71,6 +71,9 @@ pub(crate) fn view(segment: &Segment<'_>) -> Option<View> {
 fn plain(character: char, mixed: bool) -> Option<char> {
     let code = u32::from(character);
     match character {
+        '\0'..='\u{9F}' => Some(character),
+        // Latin, Greek, Cyrillic, Hebrew, Arabic up to its digits: but for the first few, letters.
+        '\u{AE}'..='\u{65F}' => Some(look_alike(character).filter(|_| mixed).unwrap_or(character)),
         '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => None,
         '\u{FEFF}' | '\u{00AD}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' => None,
         '\u{E0020}'..='\u{E007E}' => char::from_u32(code - 0xE0000),
@@ -79,10 +82,7 @@ fn plain(character: char, mixed: bool) -> Option<char> {
         '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(code - 0xFEE0),
         '\u{1D400}'..='\u{1D7FF}' => Some(mathematical(code).unwrap_or(character)),
-        _ if character.is_ascii() => Some(character),
-        _ => Some(
-            digit(code).or_else(|| look_alike(character).filter(|_| mixed)).unwrap_or(character),
-        ),
+        _ => Some(digit(code).unwrap_or(character)),
     }
 }
 
@@ -106,18 +106,29 @@ fn digit(code: u32) -> Option<char> {
 
 /// Greek and Cyrillic letters that look like Latin ones.
 fn look_alike(character: char) -> Option<char> {
-    if !('\u{370}'..='\u{52F}').contains(&character) {
-        return None;
-    }
-    const PAIRS: &str = "аaеeоoрpсcуyхxіiјjѕsԁdһhӏlԛqԝwАAВBЕEКKМMНHОOРPСCТTУYХXІIЈJЅSοoαaνvρpιiκkΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧX";
-    let mut pairs = PAIRS.chars();
-    while let (Some(from), Some(to)) = (pairs.next(), pairs.next()) {
-        if from == character {
-            return Some(to);
-        }
-    }
-    None
+    let place = u32::from(character).checked_sub(GREEK)?;
+    let latin = LATIN.get(usize::try_from(place).ok()?)?;
+    (*latin != 0).then(|| char::from(*latin))
 }
+
+/// The first letter of Greek, and how many characters there are from it to the last of Cyrillic.
+const GREEK: u32 = 0x370;
+const LETTERS: usize = 0x530 - 0x370;
+
+/// The Latin letter that each looks like, zero for none.
+#[expect(clippy::indexing_slicing, reason = "a constant: a wrong index would not compile")]
+static LATIN: [u8; LETTERS] = {
+    const PAIRS: &[u8] = "аaеeоoрpсcуyхxіiјjѕsԁdһhӏlԛqԝwАAВBЕEКKМMНHОOРPСCТTУYХXІIЈJЅSοoαaνvρpιiκkΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧX".as_bytes();
+    let mut table = [0; LETTERS];
+    let mut at = 0;
+    while at < PAIRS.len() {
+        // Two bytes of UTF-8, then one.
+        let letter = (PAIRS[at] as usize & 0x1F) << 6 | PAIRS[at + 1] as usize & 0x3F;
+        table[letter - GREEK as usize] = PAIRS[at + 2];
+        at += 3;
+    }
+    table
+};
 
 /// Prose as a reader would see it, without a map back; `foreign` where Greek and Cyrillic letters
 /// stand for themselves.

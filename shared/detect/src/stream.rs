@@ -8,8 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::custom::Frontier;
+use crate::detectors::pem;
 use crate::leak::{LeakWatch, SystemPrompt};
-use crate::resolve::resolve;
+use crate::resolve::Clusters;
 use crate::rule::{Finding, Group};
 use crate::scan::Candidate;
 use crate::scan::boundary::boundary;
@@ -56,7 +57,7 @@ pub(crate) struct Ready {
 /// Scans one text piece by piece.
 ///
 /// Holds back only the word it is in, or what a match that could still grow needs, and at most
-/// [`Scanner::hold_back`] bytes.
+/// [`Scanner::hold_back`] bytes; where matches overlap in a row, about so many more.
 pub struct StreamScanner {
     scanner: Arc<Scanner>,
     selection: Arc<Selection>,
@@ -71,9 +72,12 @@ pub struct StreamScanner {
     frontier: usize,
     /// No boundary lies between the frontier and this byte.
     uncut: usize,
+    /// A private key begins at the frontier that was open at this byte.
+    open: Option<usize>,
     custom: Frontier,
     leak: Option<LeakWatch>,
     pending: Vec<Candidate>,
+    clusters: Clusters,
 }
 
 impl StreamScanner {
@@ -88,9 +92,11 @@ impl StreamScanner {
             released: 0,
             frontier: 0,
             uncut: 0,
+            open: None,
             custom: Frontier::default(),
             leak: None,
             pending: Vec::new(),
+            clusters: Clusters::default(),
         }
     }
 
@@ -183,8 +189,7 @@ impl StreamScanner {
         if let Some(leak) = &mut self.leak {
             leak.advance(bytes, true, &mut self.pending);
         }
-        let pending = std::mem::take(&mut self.pending);
-        self.report(resolve(pending))
+        self.resolve(usize::MAX).1
     }
 
     fn pass(&mut self) -> Pass<'_> {
@@ -198,13 +203,15 @@ impl StreamScanner {
 
     /// Scans every segment that is finished.
     fn advance(&mut self, complete: bool) {
-        while let Some((to, forced)) = self.next_cut(complete) {
+        let stays_open = self.stays_open(complete);
+        while let Some((to, forced)) = self.next_cut(complete).filter(|_| !stays_open) {
             let buffer = std::mem::take(&mut self.buffer);
             let whole = complete && to == buffer.len();
             let window = Window { text: &buffer, from: self.frontier, to, complete: whole, forced };
             self.frontier = self.pass().run(window);
             self.buffer = buffer;
             if self.frontier < to && !forced {
+                self.open = Some(to);
                 break;
             }
         }
@@ -214,6 +221,16 @@ impl StreamScanner {
             let known = self.buffer.get(..self.frontier).unwrap_or_default();
             leak.advance(known, complete, &mut self.pending);
         }
+    }
+
+    /// Whether nothing new is known of a private key that was open.
+    fn stays_open(&mut self, complete: bool) -> bool {
+        let Some(known) = self.open.take().filter(|_| !complete) else { return false };
+        let key = self.buffer.get(self.frontier..).unwrap_or_default();
+        let stays_open =
+            pem::stays_open(key, known.saturating_sub(self.frontier), self.scanner.hold_back());
+        self.open = stays_open.then_some(self.buffer.len());
+        stays_open
     }
 
     /// The last boundary at hand, or the hold-back limit when there is none before it.
@@ -244,24 +261,21 @@ impl StreamScanner {
 
     /// Releases what no producer can change any more.
     fn settle(&mut self, complete: bool) -> Ready {
-        let mut end = if complete { self.buffer.len() } else { self.settled() };
-        while let Some(crossed) =
-            self.pending.iter().find(|c| c.span.start < end && c.span.end > end)
-        {
-            end = crossed.span.start;
-        }
+        let settled = if complete { self.buffer.len() } else { self.settled() };
+        let (end, findings) = self.resolve(settled);
         let end = end.max(self.released);
-        let mut findings = Vec::new();
-        if !self.pending.is_empty() {
-            let (ready, later) =
-                std::mem::take(&mut self.pending).into_iter().partition(|c| c.span.start < end);
-            self.pending = later;
-            findings = self.report(resolve(ready));
-        }
         let offset = (self.memory.base + self.released).saturating_sub(self.context);
         let place = self.released..end;
         self.released = end;
         Ready { place, offset, findings }
+    }
+
+    /// Decides between the candidates that begin before `settled`; answers with what was found up to
+    /// where nothing is undecided.
+    fn resolve(&mut self, settled: usize) -> (usize, Vec<Finding>) {
+        let (mut winners, limit) = (Vec::new(), self.scanner.hold_back());
+        let end = self.clusters.advance(&mut self.pending, settled, limit, &mut winners);
+        (end, self.report(winners))
     }
 
     /// Up to where every producer has decided.
@@ -293,7 +307,9 @@ impl StreamScanner {
         self.released -= drop;
         self.frontier = self.frontier.saturating_sub(drop);
         self.uncut = self.uncut.saturating_sub(drop);
+        self.open = self.open.map(|known| known.saturating_sub(drop));
         self.custom.shift(drop);
+        self.clusters.shift(drop);
         if let Some(leak) = &mut self.leak {
             leak.shift(drop);
         }

@@ -6,6 +6,7 @@
 
 use weir_detect::Pseudonyms;
 
+use crate::inspector::is_harmless_number;
 use crate::run::{Piece, TextRun};
 use crate::{MAX_CONTEXT_KEY, Watch, key_context};
 
@@ -290,6 +291,10 @@ impl Arguments {
     fn number_ended(&self, watch: &Watch, digits: &str, names: &mut Pseudonyms, piece: &mut Piece) {
         let number = digits.trim_ascii_end();
         let space = digits.get(number.len()..).unwrap_or_default();
+        if is_harmless_number(number.len(), &watch.policy) {
+            piece.text.push_str(digits);
+            return;
+        }
         let mut run = TextRun::new(watch, &self.context(), true);
         let mut own = Piece::new();
         run.push(number, names, &mut own);

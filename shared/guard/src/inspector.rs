@@ -131,6 +131,9 @@ impl<'a> BodyInspector<'a> {
     }
 
     fn number(&mut self, raw: &[u8], field: &TextField) {
+        if is_harmless_number(raw.len(), self.policy) {
+            return;
+        }
         let Ok(text) = std::str::from_utf8(raw) else { return };
         let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
         let edits = self.judge(text, &context, role);
@@ -213,14 +216,19 @@ impl<'a> BodyInspector<'a> {
 
     /// Log probabilities repeat a text that was edited.
     pub(crate) fn drop_logprobs(&mut self, texts: &Texts) {
-        for logprobs in &texts.logprobs {
-            let touched = |edit: &Edit| {
-                logprobs.owner.start <= edit.span.start && edit.span.end <= logprobs.owner.end
-            };
-            if self.inspected.edits.iter().any(touched) {
-                self.inspected.edits.push(without(self.body, &logprobs.value));
-            }
+        if texts.logprobs.is_empty() || self.inspected.edits.is_empty() {
+            return;
         }
+        // In the order of the body, as the texts are, and apart: if any is inside, the first that
+        // begins there is.
+        let made = &self.inspected.edits;
+        let touched = |owner: &Range<usize>| {
+            let first = made.partition_point(|edit| edit.span.start < owner.start);
+            made.get(first).is_some_and(|edit| edit.span.end <= owner.end)
+        };
+        let stale = texts.logprobs.iter().filter(|logprobs| touched(&logprobs.owner));
+        let edits: Vec<_> = stale.map(|logprobs| without(self.body, &logprobs.value)).collect();
+        self.inspected.edits.extend(edits);
     }
 }
 
@@ -236,6 +244,13 @@ fn is_name(key: &[u8]) -> bool {
 
 /// Shorter than every secret and all phrases of the built-in rules, in bytes.
 const MAX_NAME: usize = 15;
+
+/// Whether a number of so many characters is shorter than all that the built-in rules find in digits:
+/// a password has six, whatever its name says.
+pub(crate) fn is_harmless_number(len: usize, policy: &Policy) -> bool {
+    const LEAST: usize = 6;
+    len < LEAST && !policy.has_custom_rules()
+}
 
 /// The edit that empties log probabilities: `null`, or `[]` in place of a list.
 pub(crate) fn without(json: &[u8], value: &Range<usize>) -> Edit {

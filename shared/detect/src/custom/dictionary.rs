@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::folding::{Folding, whole};
+use super::folding::Folding;
+use super::terms::{Beginnings, FirstWords, Terms, is_word, word};
 use crate::policy::PolicyError;
 use crate::rule::RuleIndex;
 
@@ -10,15 +11,18 @@ use crate::rule::RuleIndex;
 const MAX_TERMS: usize = 100_000;
 /// Longest term, in bytes.
 pub(super) const MAX_TERM: usize = 256;
+/// Room for a folded term and the rest of a letter.
+const ROOM: usize = MAX_TERM + 8;
 
 /// All dictionaries of a policy.
 ///
-/// A term can begin only where a word does, so each such place is looked up: its first bytes in a
-/// table of bits, and what passes that in the sorted terms. An automaton would look at every byte.
+/// A term can begin only where a word does, so each such place is looked up: a whole word of ASCII
+/// among the first words of the terms, anything else by its first bytes in a table of bits; what
+/// passes that, in the sorted terms. An automaton would look at every byte.
 pub(super) struct Dictionary {
-    /// Folded terms with their rules, sorted.
-    sorted: Vec<(Box<[u8]>, RuleIndex)>,
+    terms: Terms,
     folding: Folding,
+    first_words: FirstWords,
     beginnings: Beginnings,
     /// Bytes of the longest text that a term matches.
     longest: usize,
@@ -28,68 +32,7 @@ pub(super) struct Dictionary {
 
 impl std::fmt::Debug for Dictionary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dictionary").field("terms", &self.sorted.len()).finish_non_exhaustive()
-    }
-}
-
-/// Bytes of a beginning that is looked up.
-const BEGINNING: usize = 4;
-
-/// The beginnings of all terms, as bits by their hash.
-struct Beginnings {
-    bits: Vec<u64>,
-    /// Lengths of beginnings that occur: terms shorter than [`BEGINNING`] are theirs as a whole.
-    lengths: [bool; BEGINNING + 1],
-}
-
-impl Beginnings {
-    /// 2¹⁸ bits, 32 KB: of ten thousand terms one in 26 other beginnings passes.
-    const WORDS: usize = 4096;
-
-    /// Every way in which a text can begin that one of the sorted terms matches, so that no letter of
-    /// a text has to be folded to look it up.
-    fn of<'t>(terms: impl Iterator<Item = &'t str>, folding: &Folding) -> Self {
-        let mut beginnings = Self { bits: vec![0; Self::WORDS], lengths: [false; BEGINNING + 1] };
-        let mut last = "";
-        for term in terms {
-            // So many letters are as many bytes at least. Sorted terms begin alike one after another.
-            let end = term.char_indices().nth(BEGINNING).map_or(term.len(), |(end, _)| end);
-            let beginning = term.get(..end).unwrap_or(term);
-            if beginning == std::mem::replace(&mut last, beginning) {
-                continue;
-            }
-            folding.spellings(beginning, BEGINNING, &mut |beginning| beginnings.add(beginning));
-        }
-        beginnings
-    }
-
-    fn add(&mut self, beginning: &[u8]) {
-        let (word, bit) = Self::place(beginning);
-        if let Some(word) = self.bits.get_mut(word) {
-            *word |= bit;
-        }
-        if let Some(length) = self.lengths.get_mut(beginning.len()) {
-            *length = true;
-        }
-    }
-
-    /// Whether a term may begin like `text`.
-    fn may_begin(&self, text: &[u8]) -> bool {
-        let lengths = (1..=BEGINNING).filter(|len| self.lengths.get(*len) == Some(&true));
-        lengths.filter_map(|len| text.get(..len)).any(|beginning| {
-            let (word, bit) = Self::place(beginning);
-            self.bits.get(word).is_some_and(|word| word & bit != 0)
-        })
-    }
-
-    /// Word and bit of a beginning, without regard to ASCII case.
-    fn place(beginning: &[u8]) -> (usize, u64) {
-        let key = beginning.iter().fold(beginning.len() as u64, |key, byte| {
-            key << 8 | u64::from(byte.to_ascii_lowercase())
-        });
-        // Fibonacci hashing: the upper bits of the product.
-        let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 46;
-        (usize::try_from(hash >> 6).unwrap_or(0) % Self::WORDS, 1 << (hash & 63))
+        f.debug_struct("Dictionary").field("terms", &self.terms.len()).finish_non_exhaustive()
     }
 }
 
@@ -108,12 +51,12 @@ impl Dictionary {
         }
         let folding = Folding::of(terms.iter().map(|(term, _)| *term));
         let longest = terms.iter().map(|(term, _)| folding.longest(term)).max().unwrap_or(0);
-        let folded = |term: &str| folding.fold(term.as_bytes()).into_boxed_slice();
-        let mut sorted: Vec<_> = terms.iter().map(|(term, rule)| (folded(term), *rule)).collect();
-        weir_sort::sort(&mut sorted);
-        let beginnings = Beginnings::of(sorted.iter().map(|(term, _)| whole(term)), &folding);
-        let longest_folded = sorted.iter().map(|(term, _)| term.len()).max().unwrap_or(0);
-        Ok(Some(Self { sorted, folding, beginnings, longest, longest_folded }))
+        let folded = |(term, rule): &(&str, RuleIndex)| (folding.fold(term.as_bytes()), *rule);
+        let terms = Terms::of(terms.iter().map(folded).collect());
+        let first_words = FirstWords::of(&terms);
+        let beginnings = Beginnings::of(&terms, &folding);
+        let longest_folded = terms.iter().map(<[u8]>::len).max().unwrap_or(0);
+        Ok(Some(Self { terms, folding, first_words, beginnings, longest, longest_folded }))
     }
 
     /// Takes every term from `at` on that later text can't change; answers where to go on.
@@ -125,35 +68,67 @@ impl Dictionary {
         mut take: impl FnMut(Range<usize>, RuleIndex),
     ) -> usize {
         let end = if complete { text.len() } else { self.first_live(text, at) };
-        for start in at..end {
-            let rest = text.get(start..).unwrap_or_default();
-            if is_edge(text, start) && self.beginnings.may_begin(rest) {
-                self.terms_at(text, start, &mut take);
+        let mut start = at;
+        while start < end {
+            let (next, terms) = self.candidates(text, start, true);
+            if let Some(terms) = terms {
+                self.terms_at(text, start, &terms, &mut take);
             }
+            start = next;
         }
         end
     }
 
-    /// Takes every term that stands at `start` and ends with a word.
-    fn terms_at(&self, text: &[u8], start: usize, take: &mut impl FnMut(Range<usize>, RuleIndex)) {
+    /// The next place after `start` where a term could begin, and those that may begin at `start`.
+    /// Unless `ended`, more may follow a word that ends with the text.
+    #[inline(never)]
+    fn candidates(&self, text: &[u8], start: usize, ended: bool) -> (usize, Option<Range<usize>>) {
+        let rest = text.get(start..).unwrap_or_default();
+        let (length, hash) = word(rest);
+        // No edge lies inside a word.
+        let next = start + length.max(1);
+        if !is_edge(text, start) {
+            return (next, None);
+        }
+        let whole = match rest.get(length) {
+            Some(byte) => *byte < 0x80,
+            None => ended,
+        };
+        if length > 0 && whole {
+            return (next, self.first_words.terms(rest, (length, hash), &self.terms));
+        }
+        let may_begin = self.beginnings.may_begin(rest, ended);
+        (next, may_begin.then(|| 0..self.terms.len()))
+    }
+
+    /// Takes every one of `terms` that stands at `start` and ends with a word.
+    fn terms_at(
+        &self,
+        text: &[u8],
+        start: usize,
+        terms: &Range<usize>,
+        take: &mut impl FnMut(Range<usize>, RuleIndex),
+    ) {
         let rest = text.get(start..text.len().min(start + self.longest)).unwrap_or_default();
-        let folded = self.folding.fold_to(rest, self.longest_folded);
-        let mut beginning = folded.as_slice();
+        let mut room = [0; ROOM];
+        let mut beginning = self.folding.fold_into(rest, self.longest_folded, &mut room);
         // The last term that is not after the text; terms that are beginnings of it are beginnings
         // of what both have in common.
         while !beginning.is_empty() {
-            let place = self.sorted.partition_point(|(term, _)| term.as_ref() <= beginning);
-            let Some((term, rule)) = place.checked_sub(1).and_then(|at| self.sorted.get(at)) else {
+            let place = self.terms.before(terms, beginning, false);
+            let before = place.checked_sub(1).filter(|before| *before >= terms.start);
+            let Some((term, rule)) = before.and_then(|before| self.terms.get(before)) else {
                 return;
             };
             let common = term.iter().zip(beginning).take_while(|(a, b)| a == b).count();
             if common == term.len() {
-                let same = self.sorted.get(..place).unwrap_or_default().iter().rev();
                 let span = start..start + self.folding.unfolded(rest, common);
                 if is_edge(text, span.end) {
-                    take(span.clone(), *rule);
-                    let others = same.skip(1).take_while(|(other, _)| other == term);
-                    others.for_each(|(_, rule)| take(span.clone(), *rule));
+                    take(span.clone(), rule);
+                    let others = (0..place - 1).rev().map_while(|other| self.terms.get(other));
+                    others
+                        .take_while(|(other, _)| *other == term)
+                        .for_each(|(_, rule)| take(span.clone(), rule));
                 }
             }
             let shorter = if common == term.len() { common.saturating_sub(1) } else { common };
@@ -163,25 +138,27 @@ impl Dictionary {
 
     /// The first place from which all the rest is the beginning of a term.
     fn first_live(&self, text: &[u8], at: usize) -> usize {
-        let from = at.max(text.len().saturating_sub(self.longest));
-        let live = |start: &usize| {
-            let rest = text.get(*start..).unwrap_or_default();
-            let may_begin = rest.len() < BEGINNING || self.beginnings.may_begin(rest);
-            let folded = || self.folding.fold_to(rest, self.longest_folded + 1);
-            is_edge(text, *start) && may_begin && self.begins_term(&folded())
-        };
-        (from..text.len()).find(live).unwrap_or(text.len())
-    }
-
-    fn begins_term(&self, beginning: &[u8]) -> bool {
-        let place = self.sorted.partition_point(|(term, _)| term.as_ref() < beginning);
-        self.sorted.get(place).is_some_and(|(term, _)| term.starts_with(beginning))
+        let mut start = at.max(text.len().saturating_sub(self.longest));
+        while start < text.len() {
+            let (next, terms) = self.candidates(text, start, false);
+            if let Some(terms) = terms {
+                let rest = text.get(start..).unwrap_or_default();
+                let mut room = [0; ROOM];
+                let folded = self.folding.fold_into(rest, self.longest_folded + 1, &mut room);
+                let place = self.terms.before(&terms, folded, true);
+                if self.terms.get(place).is_some_and(|(term, _)| term.starts_with(folded)) {
+                    return start;
+                }
+            }
+            start = next;
+        }
+        text.len()
     }
 }
 
 /// Whether no word goes over `at`. Scripts without spaces have an edge at every character.
 fn is_edge(text: &[u8], at: usize) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+    let word = |byte: u8| is_word(byte) || byte >= 0x80;
     let right = text.get(at).copied();
     if right.is_some_and(|byte| (0x80..0xC0).contains(&byte)) {
         return false;
@@ -200,12 +177,15 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn found(terms: &[&str], text: &str) -> Vec<String> {
+    fn dictionary(terms: &[&str]) -> Dictionary {
         let rule = |place: usize| RuleIndex(u16::try_from(place).unwrap());
         let terms: Vec<_> = terms.iter().enumerate().map(|(at, term)| (*term, rule(at))).collect();
-        let dictionary = Dictionary::compile(&terms).unwrap().unwrap();
+        Dictionary::compile(&terms).unwrap().unwrap()
+    }
+
+    fn found(terms: &[&str], text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        dictionary.advance(text.as_bytes(), 0, true, |span, rule| {
+        dictionary(terms).advance(text.as_bytes(), 0, true, |span, rule| {
             found.push(format!("{}:{}", &text[span], rule.position()));
         });
         found.sort_unstable();
@@ -227,6 +207,25 @@ mod tests {
         assert_eq!(
             found(&["ab", "abc de", "abc"], "abc d, abc de"),
             ["abc de:1", "abc:2", "abc:2"]
+        );
+    }
+
+    #[test]
+    fn terms_of_one_first_word_are_found_whatever_stands_between_them_in_the_order() {
+        let terms = ["blue bird", "blue-x", "blue1", "blue:x", "blue", "bluebird", "blueé"];
+        assert_eq!(
+            found(&terms, "Blue bird, BLUE-X blue1 (blue:x) bluebird blueé blue_"),
+            [
+                "BLUE-X:1",
+                "BLUE:4",
+                "Blue bird:0",
+                "Blue:4",
+                "blue1:2",
+                "blue:4",
+                "blue:x:3",
+                "bluebird:5",
+                "blueé:6"
+            ]
         );
     }
 
@@ -261,8 +260,24 @@ mod tests {
             found
         }
 
+        /// The same from a text that comes in pieces of some letters.
+        fn in_pieces(dictionary: &Dictionary, text: &str, letters: usize) -> Vec<String> {
+            let (mut found, mut at, mut known) = (Vec::new(), 0, 0);
+            let mut ends: Vec<_> = text.char_indices().step_by(letters).map(|(at, _)| at).collect();
+            ends.extend([text.len(), text.len()]);
+            for (step, end) in ends.iter().enumerate() {
+                known = known.max(*end);
+                let complete = step + 1 == ends.len();
+                at = dictionary.advance(&text.as_bytes()[..known], at, complete, |span, rule| {
+                    found.push(format!("{}:{}", &text[span], rule.position()));
+                });
+            }
+            found.sort_unstable();
+            found
+        }
+
         fn text(most: usize) -> impl Strategy<Value = String> {
-            const LETTERS: &str = "kKsSaAüÜßẞⱥȺſıIiσςΣдД秘1 -\u{212a}";
+            const LETTERS: &str = "kKsSaAüÜßẞⱥȺſıIiσςΣдД秘1_ -\u{212a}";
             let letter = prop::sample::select(LETTERS.chars().collect::<Vec<_>>());
             prop::collection::vec(letter, 1..most).prop_map(|letters| letters.into_iter().collect())
         }
@@ -275,6 +290,13 @@ mod tests {
                 let terms: Vec<&str> = terms.iter().map(|term| term.trim()).filter(|t| !t.is_empty()).collect();
                 prop_assume!(!terms.is_empty());
                 prop_assert_eq!(found(&terms, &text), slowly(&terms, &text));
+            }
+
+            #[test]
+            fn the_same_is_found_in_pieces(terms in prop::collection::vec(text(8), 1..8), text in text(60), letters in 1_usize..9) {
+                let terms: Vec<&str> = terms.iter().map(|term| term.trim()).filter(|t| !t.is_empty()).collect();
+                prop_assume!(!terms.is_empty());
+                prop_assert_eq!(in_pieces(&dictionary(&terms), &text, letters), slowly(&terms, &text));
             }
         }
     }

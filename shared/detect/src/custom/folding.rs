@@ -49,23 +49,36 @@ impl Folding {
 
     /// What a text folds to. A letter that is cut at its end may be dropped.
     pub(crate) fn fold(&self, text: &[u8]) -> Vec<u8> {
-        self.fold_to(text, usize::MAX)
+        if self.letters.is_empty() || text.is_ascii() {
+            return text.to_ascii_lowercase();
+        }
+        let letters = whole(text).chars().map(|letter| self.letter(letter));
+        letters.collect::<String>().into_bytes()
     }
 
-    /// At least the first `most` bytes of what a text folds to, if it has so many.
-    pub(super) fn fold_to(&self, text: &[u8], most: usize) -> Vec<u8> {
+    /// At least the first `most` bytes of what a text folds to, if it has so many and there is room
+    /// for them and a letter.
+    #[inline(never)]
+    pub(super) fn fold_into<'r>(&self, text: &[u8], most: usize, room: &'r mut [u8]) -> &'r [u8] {
         let head = text.get(..most).unwrap_or(text);
+        let mut length = 0;
         if self.letters.is_empty() || head.is_ascii() {
-            return head.to_ascii_lowercase();
-        }
-        let mut folded = String::with_capacity(most.min(text.len()) + 4);
-        for letter in whole(text).chars() {
-            if folded.len() >= most {
-                break;
+            for (slot, byte) in room.iter_mut().zip(head) {
+                *slot = byte.to_ascii_lowercase();
             }
-            folded.push(self.letter(letter));
+            length = head.len();
+        } else {
+            for letter in whole(text).chars().map(|letter| self.letter(letter)) {
+                let Some(rest) = room.get_mut(length..).filter(|rest| rest.len() >= 4) else {
+                    break;
+                };
+                length += letter.encode_utf8(rest).len();
+                if length >= most {
+                    break;
+                }
+            }
         }
-        folded.into_bytes()
+        room.get(..length).unwrap_or_default()
     }
 
     /// How many bytes of `text` the first `length` bytes are that it folds to.
@@ -95,6 +108,11 @@ impl Folding {
         let first = self.spellings.partition_point(|(to, _)| *to < folded);
         let others = self.spellings.iter().skip(first).take_while(move |(to, _)| *to == folded);
         std::iter::once(folded).chain(others.map(|(_, spelling)| *spelling))
+    }
+
+    /// At most how many beginnings of `most` bytes [`Self::spellings`] tells of.
+    pub(super) fn ways(&self, text: &str, most: usize) -> usize {
+        text.chars().take(most).map(|letter| self.all(letter).count()).product()
     }
 
     /// Calls `take` with the first `most` bytes of every text that folds to what `text` does.

@@ -31,7 +31,9 @@ pub(crate) fn value_start(text: &[u8], operator: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     at += rest.iter().take(8).take_while(|b| gap(b)).count();
     for scheme in [b"Bearer ".as_slice(), b"bearer ", b"Basic ", b"Token "] {
-        if text.get(at..)?.starts_with(scheme) {
+        // A stream may have the scheme and not yet the space after it.
+        let rest = text.get(at..)?;
+        if rest.starts_with(scheme) || rest == scheme.trim_ascii_end() {
             at += scheme.len();
         }
     }

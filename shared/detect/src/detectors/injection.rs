@@ -52,6 +52,7 @@ impl Score {
 
 /// Every phrase that ends in the segment.
 pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
+    let mut words = Default::default();
     for at in segment.range() {
         for (signature, end) in pass.scanner.phrases().matches(segment.text(), at) {
             let span = end.saturating_sub(signature.tail.len()).max(segment.start())..end;
@@ -60,7 +61,7 @@ pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
             }
             if signature.rule == BuiltIn::SpelledDigits {
                 pass.out.extend(spelled::judge(segment, span));
-            } else if preceded(segment, end, signature) {
+            } else if preceded(segment, end, signature, &mut words) {
                 report(pass, segment, span, signature);
             }
         }
@@ -82,22 +83,74 @@ fn bounded(segment: &Segment<'_>, span: &Range<usize>) -> bool {
 }
 
 /// Whether the words before the tail fit, nearest set first.
-fn preceded(segment: &Segment<'_>, end: usize, signature: &Signature) -> bool {
+fn preceded(
+    segment: &Segment<'_>,
+    end: usize,
+    signature: &Signature,
+    words: &mut [WordsBefore; 2],
+) -> bool {
     let start = end.saturating_sub(signature.tail.len());
     let left = segment.left_of(start, REACH);
     if signature.tail.bytes().all(|byte| (0xE3..=0xED).contains(&byte) || byte & 0xC0 == 0x80) {
         return contains(left, signature.before);
     }
     // English words end at a curly quote; those of other languages have letters beyond ASCII.
-    let foreign = signature.before.iter().flat_map(|set| set.iter()).any(|word| !word.is_ascii());
-    let seen = (!left.is_ascii()).then(|| normalise::prose(left, foreign).into_bytes());
-    let left = seen.as_deref().unwrap_or(left);
-    let letter = |b: &u8| b.is_ascii_alphanumeric() || foreign && *b >= 0x80;
-    let mut words = left.rsplit(|b| !letter(b)).filter(|word| !word.is_empty());
+    let beyond = |word: &&str| !word.is_ascii();
+    let foreign = !left.is_ascii() && signature.before.iter().any(|set| set.iter().any(beyond));
+    let [plain, own] = words;
+    let words = if foreign { own } else { plain };
+    words.read(start, left, foreign);
+    let mut from = 0;
     signature.before.iter().all(|set| {
-        let fits = |word: &&[u8]| set.iter().any(|beginning| starts(word, beginning.as_bytes()));
-        words.by_ref().take(GAP).any(|word| fits(&word))
+        let found = words.find(set, from);
+        from += found.map_or(0, |place| place + 1);
+        found.is_some()
     })
+}
+
+/// The words before a place, read once: many signatures end in the same word.
+#[derive(Default)]
+struct WordsBefore {
+    /// Which place.
+    of: Option<usize>,
+    text: Vec<u8>,
+    /// The last word first.
+    words: Vec<Range<usize>>,
+}
+
+impl WordsBefore {
+    /// Reads `left`, which ends at `at`, as a reader sees it; `foreign` with the letters of other
+    /// languages.
+    fn read(&mut self, at: usize, left: &[u8], foreign: bool) {
+        if self.of.replace(at) == Some(at) {
+            return;
+        }
+        let seen = (!left.is_ascii()).then(|| normalise::prose(left, foreign));
+        self.text.clear();
+        self.text.extend_from_slice(seen.as_ref().map_or(left, |seen| seen.as_bytes()));
+        self.words.clear();
+        let letter = |b: &u8| b.is_ascii_alphanumeric() || foreign && *b >= 0x80;
+        let mut end = self.text.len();
+        while let Some(last) = self.text.get(..end).and_then(|text| text.iter().rposition(letter)) {
+            let word = self.text.get(..=last).unwrap_or_default();
+            let start = word.iter().rposition(|b| !letter(b)).map_or(0, |place| place + 1);
+            self.words.push(start..last + 1);
+            end = start;
+        }
+    }
+
+    /// Which of the next words after `from`, backwards, is the first to fit one of `set`.
+    fn find(&self, set: &[&str], from: usize) -> Option<usize> {
+        let next = self.words.get(from..).unwrap_or_default();
+        let next = next.get(..GAP).unwrap_or(next);
+        let words = || next.iter().map(|word| self.text.get(word.clone()).unwrap_or_default());
+        // Few words of the set begin with the letter of any of these.
+        let letter = |word: &[u8]| 1_u32 << (word.first().copied().unwrap_or(0) & 31);
+        let letters = words().fold(0, |letters, word| letters | letter(word));
+        let known = set.iter().map(|beginning| beginning.as_bytes());
+        let likely = known.filter(|beginning| letters & letter(beginning) != 0);
+        likely.filter_map(|beginning| words().position(|word| starts(word, beginning))).min()
+    }
 }
 
 /// The same where words are not separated, in any order, within a sentence.

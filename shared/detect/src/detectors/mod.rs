@@ -17,6 +17,7 @@ pub(crate) mod phrases;
 pub(crate) mod signatures;
 pub(crate) mod spelled;
 pub(crate) mod token;
+mod token_runs;
 mod token_shapes;
 pub(crate) mod url;
 

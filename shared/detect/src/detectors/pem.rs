@@ -53,6 +53,16 @@ pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize
     Extent::Key { span: start..end, overflow: at_limit && length == known.len() }
 }
 
+/// Whether a key that begins in the first segment of `text`, and was found open when so many of its
+/// bytes were `known`, is open still. Asked before [`extent`], which reads all of it again.
+pub(crate) fn stays_open(text: &[u8], known: usize, hold_back: usize) -> bool {
+    let new = text.get(known..).unwrap_or_default();
+    let tail = text.get(known.saturating_sub(4)..).unwrap_or_default();
+    let has = |text, part: &[u8]| memchr::memmem::find(text, part).is_some();
+    let may_end = has(tail, b"-----") && has(text, b"-----END ");
+    text.len() < hold_back && !may_end && new.iter().all(|byte| is_body(*byte))
+}
+
 /// Base64, line ends (also escaped ones), and the header lines of encrypted keys.
 fn is_body(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=\r\n\t \\-:,".contains(&byte)

@@ -1,6 +1,7 @@
 //! Keys and tokens that carry their issuer in their shape.
 
 use super::address::runs;
+use super::token_runs::{Alphabet, Runs};
 use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, word};
 use crate::rule::BuiltIn::{self, GithubToken, ProviderToken, SlackToken};
 use crate::scan::Candidate;
@@ -10,11 +11,13 @@ use crate::validate::token::{entropy, github_checksum};
 
 /// Every token in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    let mut known = Runs::new(segment.text());
     for run in runs(segment, dotted) {
         bearer(segment, &run, out);
         for start in run.clone().filter(|at| begins(segment, *at)) {
-            let rest = segment.slice(start..segment.end());
-            let found = prefixed(rest).or_else(|| jwt(rest)).or_else(|| dotted_parts(rest));
+            let found = prefixed(&mut known, start)
+                .or_else(|| jwt(&mut known, start))
+                .or_else(|| dotted_parts(known.from(start)));
             if let Some((rule, length, confidence)) = found {
                 out.push(Candidate::new(start..start + length, rule, confidence));
                 if rule == BuiltIn::Jwt {
@@ -48,11 +51,12 @@ fn begins(segment: &Segment<'_>, at: usize) -> bool {
     alnum(segment.byte(at)) && !alnum(segment.before(at))
 }
 
-fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
+fn prefixed(runs: &mut Runs<'_>, start: usize) -> Option<(BuiltIn, usize, f32)> {
+    let rest = runs.from(start);
     for shape in known(rest) {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
         let (least, most) = shape.length;
-        let length = body.iter().take(most + 1).take_while(|b| (shape.alphabet)(**b)).count();
+        let length = runs.length(shape.alphabet, start + shape.prefix.len());
         let ends = body.get(length).is_none_or(|b| !alnum(*b) && *b != b'_');
         if ends && (least..=most).contains(&length) {
             let body = body.get(..length)?;
@@ -67,7 +71,7 @@ fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
                 .map(|c| (shape.rule, shape.prefix.len() + length, c));
         }
     }
-    openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(rest))
+    openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(runs, start))
 }
 
 /// The shapes whose prefix may begin with the first two bytes of `rest`.
@@ -143,13 +147,14 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
 /// Notion integration tokens: eleven digits, then 35 characters.
 fn notion(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"ntn_")?;
-    let length = body.iter().take_while(|b| alnum(**b)).count();
+    let length = body.iter().take(47).take_while(|b| alnum(**b)).count();
     let numbered = body.iter().take(11).all(u8::is_ascii_digit);
     (length == 46 && numbered).then_some((ProviderToken, 4 + length, 0.9))
 }
 
 /// A prefix, up to three lower-case letters for the kind, an underscore.
-fn family(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
+fn family(runs: &mut Runs<'_>, start: usize) -> Option<(BuiltIn, usize, f32)> {
+    let rest = runs.from(start);
     for shape in &FAMILIES {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
         let kind = body.iter().take(3).take_while(|b| b.is_ascii_lowercase()).count();
@@ -157,9 +162,9 @@ fn family(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
             continue;
         };
         let (least, most) = shape.length;
-        let length = body.iter().take(most + 1).take_while(|b| (shape.alphabet)(**b)).count();
-        let digits = body.iter().take(length).any(u8::is_ascii_digit);
-        if kind > 0 && digits && (least..=most).contains(&length) {
+        let length = runs.length(shape.alphabet, start + shape.prefix.len() + kind + 1);
+        let digits = || body.iter().take(length).any(u8::is_ascii_digit);
+        if kind > 0 && (least..=most).contains(&length) && digits() {
             return Some((shape.rule, shape.prefix.len() + kind + 1 + length, 0.85));
         }
     }
@@ -167,24 +172,25 @@ fn family(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
 }
 
 /// Three Base64url parts, the first a JSON header that names an algorithm.
-fn jwt(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
+fn jwt(runs: &mut Runs<'_>, start: usize) -> Option<(BuiltIn, usize, f32)> {
     /// Longest header that is decoded.
     const HEADER: usize = 2048;
+    let rest = runs.from(start);
     if !rest.starts_with(b"eyJ") {
         return None;
     }
-    let end = rest.iter().take(HEADER).take_while(|b| word(**b)).count();
-    let (header, rest_of) = rest.split_at_checked(end)?;
+    let length = runs.length(Alphabet::Word, start);
+    let (header, rest_of) = rest.split_at_checked(length).filter(|_| length <= HEADER)?;
     let payload = rest_of.strip_prefix(b".")?;
     let begins = super::encoded::base64(header.get(..16)?)?;
-    if !begins.iter().all(|b| (b' '..0x7F).contains(b)) {
+    if !begins.iter().all(|b| (b' '..0x7F).contains(b))
+        || !runs.header_names_algorithm(start, length)
+    {
         return None;
     }
-    let header = super::encoded::base64(header)?;
-    memchr::memmem::find(&header, b"\"alg\"")?;
-    let length = rest.iter().take_while(|b| dotted(**b)).count();
-    let payload = payload.iter().take_while(|b| word(**b)).count();
-    (payload >= 4).then_some((BuiltIn::Jwt, length, BuiltIn::Jwt.confidence()))
+    let payload = payload.iter().take(4).take_while(|b| word(**b)).count();
+    let length = runs.length(Alphabet::Dotted, start);
+    (payload == 4).then_some((BuiltIn::Jwt, length, BuiltIn::Jwt.confidence()))
 }
 
 /// Tokens of three parts without a prefix: Discord's bots, whose first part is the bot's number in
@@ -245,7 +251,7 @@ fn azure(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
             continue;
         };
         let rest = segment.slice(at + 2..segment.end());
-        let length = rest.iter().take_while(|b| secret(**b)).count();
+        let length = rest.iter().take(35).take_while(|b| secret(**b)).count();
         let head = segment.slice(start..at);
         let shaped = head.last().is_some_and(u8::is_ascii_digit) && head.iter().all(|b| secret(*b));
         if shaped && (31..=34).contains(&length) && !alnum(segment.before(start)) {

@@ -1,5 +1,6 @@
 //! Numbered names for values, and putting the values back.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,11 +17,18 @@ struct Pseudonym {
 }
 
 /// The values of one request that were replaced by names, kept until its response has passed.
+///
+/// Clients choose what is in it, so all is looked up in order, in which no choice makes it slow.
 #[derive(Clone, Default)]
 pub struct Pseudonyms {
     known: Vec<Pseudonym>,
-    /// Names that the text has already.
+    /// Places in `known`, in the order of entity and value, and in that of the names.
+    by_value: Vec<usize>,
+    by_name: Vec<usize>,
+    /// Names that the text has already, sorted.
     reserved: Vec<String>,
+    /// Bytes of the longest name.
+    longest: usize,
 }
 
 /// Most names that a text may have already; more are not told apart.
@@ -37,26 +45,52 @@ impl Pseudonyms {
     /// The name of a value: `[EMAIL_1]`; the same value gets the same name. `None` when there are
     /// too many.
     pub fn name(&mut self, entity: &str, value: &str) -> Option<&str> {
-        let place = self.known.iter().position(|p| p.entity == entity && p.value == value);
-        let place = match place {
-            Some(place) => place,
-            None if self.known.len() >= MAX => return None,
-            None => {
-                let number = self.free_number(entity);
-                let placeholder = placeholder(entity, number);
-                let (entity, value) = (entity.to_owned(), value.to_owned());
-                self.known.push(Pseudonym { entity, value, number, placeholder });
-                self.known.len() - 1
-            }
+        let place = match self.search(&self.by_value, |p| (&p.entity, &p.value), (entity, value)) {
+            Ok(place) => place,
+            Err(_) if self.known.len() >= MAX => return None,
+            Err(at) => self.add(at, entity, value),
         };
         self.known.get(place).map(|p| p.placeholder.as_str())
+    }
+
+    /// Gives a value a name, `at` its place in their order; answers with its place in `known`.
+    fn add(&mut self, at: usize, entity: &str, value: &str) -> usize {
+        let place = self.known.len();
+        let number = self.free_number(entity);
+        let placeholder = placeholder(entity, number);
+        self.by_value.insert(at, place);
+        let named = self.named(&placeholder);
+        self.by_name.insert(named.unwrap_or_else(|at| at), place);
+        self.longest = self.longest.max(placeholder.len());
+        let (entity, value) = (entity.to_owned(), value.to_owned());
+        self.known.push(Pseudonym { entity, value, number, placeholder });
+        place
+    }
+
+    /// Where in `known` the pseudonym is that has `key`, or else its place in `order`.
+    #[inline(never)]
+    fn search(
+        &self,
+        order: &[usize],
+        key_of: fn(&Pseudonym) -> (&str, &str),
+        key: (&str, &str),
+    ) -> Result<usize, usize> {
+        let found = order.binary_search_by(|place| {
+            self.known.get(*place).map_or(Ordering::Less, |p| key_of(p).cmp(&key))
+        });
+        found.map(|at| order.get(at).copied().unwrap_or(usize::MAX))
+    }
+
+    /// The same by a name.
+    fn named(&self, name: &str) -> Result<usize, usize> {
+        self.search(&self.by_name, |p| (&p.placeholder, ""), (name, ""))
     }
 
     /// The number of the next name that neither stands for a value nor in the text.
     fn free_number(&self, entity: &str) -> usize {
         let last = self.known.iter().rev().find(|p| p.entity == entity);
         let mut number = last.map_or(1, |last| last.number + 1);
-        while self.reserved.contains(&placeholder(entity, number)) {
+        while self.reserved.binary_search(&placeholder(entity, number)).is_ok() {
             number += 1;
         }
         number
@@ -74,8 +108,8 @@ impl Pseudonyms {
                 continue;
             }
             let name = format!("[{name}]");
-            if !self.reserved.contains(&name) {
-                self.reserved.push(name);
+            if let Err(at) = self.reserved.binary_search(&name) {
+                self.reserved.insert(at, name);
             }
         }
     }
@@ -86,8 +120,8 @@ impl Pseudonyms {
     }
 
     /// Puts the values back into a whole text.
-    pub fn restore(&self, text: &str) -> String {
-        let mut restorer = Restorer::new(Arc::new(self.clone()));
+    pub fn restore(self: &Arc<Self>, text: &str) -> String {
+        let mut restorer = Restorer::new(self.clone());
         let mut restored = restorer.push(text);
         restored.push_str(&restorer.finish());
         restored
@@ -155,14 +189,25 @@ impl Restorer {
     }
 
     fn at(&self, text: &str) -> Found<'_> {
-        let known = &self.names.known;
-        if let Some(name) = known.iter().find(|p| text.starts_with(&p.placeholder)) {
-            return Found::Name(&name.value, name.placeholder.len());
+        let names = &*self.names;
+        // A name has its brackets at its ends only.
+        let mut inside = text.bytes().enumerate().take(names.longest).skip(1);
+        match inside.find(|(_, byte)| b"[]".contains(byte)) {
+            Some((end, b']')) => {
+                let name = text.get(..=end).unwrap_or_default();
+                let found = names.named(name);
+                let known = found.ok().and_then(|place| names.known.get(place));
+                known.map_or(Found::Nothing, |known| Found::Name(&known.value, name.len()))
+            }
+            None if text.len() < names.longest => {
+                let found = names.named(text);
+                let next = names.by_name.get(found.err().unwrap_or(usize::MAX));
+                let next = next.and_then(|place| names.known.get(*place));
+                let begun = next.is_some_and(|next| next.placeholder.starts_with(text));
+                if begun { Found::Beginning } else { Found::Nothing }
+            }
+            _ => Found::Nothing,
         }
-        if known.iter().any(|p| p.placeholder.starts_with(text)) {
-            return Found::Beginning;
-        }
-        Found::Nothing
     }
 }
 

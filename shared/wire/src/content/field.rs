@@ -1,6 +1,7 @@
 //! What is said of the texts of a body.
 
 use core::ops::Range;
+use std::sync::Arc;
 
 /// Which way a body goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub enum Role {
     /// By the field's meaning.
     Fixed(&'static str),
     /// As the message says.
-    Written(String),
+    Written(Arc<str>),
 }
 
 impl Role {

@@ -238,3 +238,18 @@ fn a_signed_text_and_arguments_are_marked() {
     let input = r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{"}}"#;
     assert_eq!(event(input).deltas[0].form, Form::Arguments);
 }
+
+/// An object in which one member stands a hundred thousand times: whatever is asked about the object
+/// for each of them is asked once, or this would not end.
+#[test]
+fn an_object_of_very_many_texts_is_walked_once() {
+    let texts = |json: &str, side| {
+        Texts::of(&Tape::read(json.as_bytes()).unwrap(), json.as_bytes(), side).fields.len()
+    };
+    let thinking = vec![r#""thinking":"a""#; 100_000].join(",");
+    let thinking = format!(r#"{{"content":[{{{thinking}}}]}}"#);
+    assert_eq!(texts(&thinking, Side::Response), 100_000);
+    let (role, parts) = ("r".repeat(100_000), vec![r#""a""#; 100_000].join(","));
+    let said = format!(r#"{{"messages":[{{"role":"{role}","content":[{parts}]}}]}}"#);
+    assert_eq!(texts(&said, Side::Request), 100_000);
+}

@@ -51,12 +51,16 @@ struct Walk<'t> {
     /// By index of the value; only those of containers are looked at again.
     places: Vec<Place>,
     found: Texts,
+    /// What was found out about one value and is asked for many: the role that the string at that index
+    /// names, and whether the object at that index has a signature.
+    role: Option<(usize, Role)>,
+    signed: Option<(usize, bool)>,
 }
 
 impl<'t> Walk<'t> {
     fn new(tape: &'t Tape, json: &'t [u8], side: Side) -> Self {
         let places = Vec::with_capacity(tape.len());
-        Self { tape, json, side, places, found: Texts::default() }
+        Self { tape, json, side, places, found: Texts::default(), role: None, signed: None }
     }
 
     fn run(mut self, outermost: Zone) -> Texts {
@@ -227,9 +231,17 @@ impl<'t> Walk<'t> {
         let key = if place.zone == Zone::Free { value.key_span() } else { 0..0 };
         let signed = place.zone == Zone::Known
             && value.key() == "thinking"
-            && value.parent().is_some_and(|part| part.get_string("signature").is_some());
+            && value.parent().is_some_and(|part| self.is_signed(part));
         let field = TextField { span: value.content_span(), form, role: None, key, signed };
         self.push(field, place);
+    }
+
+    fn is_signed(&mut self, part: Value<'t>) -> bool {
+        let known = self.signed.filter(|(index, _)| *index == part.index());
+        let (_, signed) =
+            known.unwrap_or_else(|| (part.index(), part.get_string("signature").is_some()));
+        self.signed = Some((part.index(), signed));
+        signed
     }
 
     fn push(&mut self, field: TextField, place: Place) {
@@ -244,10 +256,15 @@ impl<'t> Walk<'t> {
         self.found.fields.push(TextField { role, ..field });
     }
 
-    fn written(&self, index: usize) -> Option<Role> {
+    fn written(&mut self, index: usize) -> Option<Role> {
+        if let Some((_, role)) = self.role.as_ref().filter(|(known, _)| *known == index) {
+            return Some(role.clone());
+        }
         let text = self.tape.value(self.json, index)?.text()?;
         let fixed = Role::KNOWN.iter().find(|known| **known == text);
-        Some(fixed.map_or_else(|| Role::Written(text.into_owned()), |name| Role::Fixed(name)))
+        let role = fixed.map_or_else(|| Role::Written(text.into()), |name| Role::Fixed(name));
+        self.role = Some((index, role.clone()));
+        Some(role)
     }
 
     fn note_logprobs(&mut self, value: Value<'t>) {

@@ -28,39 +28,36 @@ pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
     }
 }
 
-/// Every string below a delta, whatever its name, goes on from chunk to chunk.
+/// Every string below a delta, whatever its name, goes on from chunk to chunk. It is named by the way
+/// to it: keys, and the indexes that elements say they have.
 fn below(delta: Value<'_>, scope: Scope, event: &mut EventTexts) {
     let end = delta.span().end;
+    // The containers that the next value may be in, their names, and how many values they had.
+    let mut open = vec![(delta, ChannelName::new(scope), 0)];
     let mut next = delta.next();
     while let Some(value) = next.filter(|value| value.span().end <= end && event.known) {
+        let parent = value.parent().map(Value::index);
+        while open.pop_if(|(container, ..)| Some(container.index()) != parent).is_some() {}
+        let Some((container, name, before)) = open.last_mut() else { return };
         let key = value.key();
+        let name = match container.kind() {
+            Kind::Array => name.with_number(element_index(value, *before)),
+            _ => name.with(&key),
+        };
+        *before += 1;
         if value.kind() == Kind::String && !WHOLE.contains(&key.as_ref()) {
             let arguments = matches!(key.as_ref(), "arguments" | "partial_json");
             let form = if arguments { Form::Arguments } else { Form::String };
-            event.push(value, form, name(value, delta, scope).channel(), scope);
+            event.push(value, form, name.channel(), scope);
+        }
+        if matches!(value.kind(), Kind::Object | Kind::Array) {
+            open.push((value, name, 0));
         }
         next = value.next();
     }
 }
 
-/// The way from the delta to a value: keys, and the indexes that elements say they have.
-fn name(value: Value<'_>, delta: Value<'_>, scope: Scope) -> ChannelName {
-    let mut name = ChannelName::new(scope);
-    let mut at = Some(value);
-    while let Some(value) = at.filter(|value| value.index() > delta.index()) {
-        let parent = value.parent();
-        name = match parent.filter(|parent| parent.kind() == Kind::Array) {
-            Some(array) => name.with_number(element_index(value, array)),
-            None => name.with(&value.key()),
-        };
-        at = parent;
-    }
-    name
-}
-
-fn element_index(element: Value<'_>, array: Value<'_>) -> u32 {
-    element.get("index").and_then(Value::number).unwrap_or_else(|| {
-        let before = array.children().take_while(|other| other.index() < element.index());
-        u32::try_from(before.count()).unwrap_or(u32::MAX)
-    })
+/// The index that an element says it has, or else its place.
+fn element_index(element: Value<'_>, before: u32) -> u32 {
+    element.get("index").and_then(Value::number).unwrap_or(before)
 }
