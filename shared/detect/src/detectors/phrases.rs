@@ -84,12 +84,14 @@ struct Choice {
 }
 
 /// A piece for each literal, chosen so that the byte sets of each group let little ordinary text
-/// pass: first the best for each alone, then better ones in the light of the others.
+/// pass: first the best for each alone, then better ones in the light of the others. The beginning
+/// of passwords' names is found with them.
 fn choose() -> BTreeMap<&'static str, Choice> {
     const SWEEPS: usize = 3;
     let mut chosen: BTreeMap<&'static str, Choice> = BTreeMap::new();
     for _ in 0..SWEEPS {
-        for Signature { tail, .. } in signatures::all() {
+        let tails = signatures::all().map(|signature| signature.tail);
+        for tail in tails.chain([super::spoken::BEGINNING]) {
             chosen.remove(tail);
             let others = occupied(chosen.values());
             let cost = |choice: &Choice| {
@@ -97,7 +99,7 @@ fn choose() -> BTreeMap<&'static str, Choice> {
                 passing(&with(group, &choice.print)) - passing(&group)
             };
             let best = candidates(tail.as_bytes()).min_by(|a, b| cost(a).total_cmp(&cost(b)));
-            chosen.extend(best.map(|best| (*tail, best)));
+            chosen.extend(best.map(|best| (tail, best)));
         }
     }
     chosen

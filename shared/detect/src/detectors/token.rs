@@ -2,11 +2,13 @@
 
 use super::address::runs;
 use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, word};
-use crate::rule::BuiltIn::{self, GithubToken, ProviderToken, SlackToken};
+use crate::rule::BuiltIn::{
+    self, GithubToken, HuggingFaceToken, ProviderToken, SlackToken, StripeKey,
+};
 use crate::scan::Candidate;
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
-use crate::validate::token::{entropy, github_checksum};
+use crate::validate::token::{classes, entropy, github_checksum, is_odd};
 
 /// Every token in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
@@ -27,6 +29,7 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     azure(segment, out);
     telegram(segment, out);
     raw_key(segment, out);
+    super::token_marks::find(segment, out);
 }
 
 /// What follows `Bearer` anywhere: in a header's name or in prose about one.
@@ -51,16 +54,11 @@ fn begins(segment: &Segment<'_>, at: usize) -> bool {
 fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     for shape in known(rest) {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
-        let (least, most) = shape.length;
-        let length = body.iter().take(most + 1).take_while(|b| (shape.alphabet)(**b)).count();
+        let length = shape.span(body);
         let ends = body.get(length).is_none_or(|b| !alnum(*b) && *b != b'_');
-        if ends && (least..=most).contains(&length) {
+        if ends && shape.fits(length) {
             let body = body.get(..length)?;
-            // A short prefix may stand before words; a key has digits.
-            if shape.prefix.len() <= 4
-                && shape.rule == ProviderToken
-                && !body.iter().any(u8::is_ascii_digit)
-            {
+            if is_stand_in(shape, body) {
                 continue;
             }
             return confidence(shape.rule, body)
@@ -68,6 +66,23 @@ fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
         }
     }
     openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(rest))
+}
+
+/// Whether words or a filler follow a prefix.
+fn is_stand_in(shape: &Shape, body: &[u8]) -> bool {
+    /// Bits per character of two characters, of which one is rare.
+    const FILLER: f32 = 1.0;
+    let digits = body.iter().any(u8::is_ascii_digit);
+    match shape.rule {
+        // Some of their own samples are of one letter.
+        HuggingFaceToken => false,
+        StripeKey => body.len() < 24 && !(digits && classes(body) >= 2),
+        // A short prefix may stand before words; a key has digits.
+        ProviderToken if shape.prefix.len() <= 4 => {
+            !digits || body.iter().any(u8::is_ascii_lowercase) && !is_odd(body)
+        }
+        _ => entropy(body) < FILLER,
+    }
 }
 
 /// The shapes whose prefix may begin with the first two bytes of `rest`.
@@ -156,10 +171,9 @@ fn family(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
         let Some(body) = body.get(kind..).and_then(|body| body.strip_prefix(b"_")) else {
             continue;
         };
-        let (least, most) = shape.length;
-        let length = body.iter().take(most + 1).take_while(|b| (shape.alphabet)(**b)).count();
+        let length = shape.span(body);
         let digits = body.iter().take(length).any(u8::is_ascii_digit);
-        if kind > 0 && digits && (least..=most).contains(&length) {
+        if kind > 0 && digits && shape.fits(length) {
             return Some((shape.rule, shape.prefix.len() + kind + 1 + length, 0.85));
         }
     }
@@ -222,9 +236,9 @@ fn dotted_parts(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     found.map(|length| (ProviderToken, length, 0.9))
 }
 
-/// Telegram's bots: eight to ten digits, a colon, `AA` and 33 characters.
+/// Telegram's bots: eight to ten digits, a colon, `A` and 34 characters.
 fn telegram(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
-    for place in memchr::memmem::find_iter(segment.bytes(), b":AA") {
+    for place in memchr::memmem::find_iter(segment.bytes(), b":A") {
         let at = segment.start() + place;
         let left = segment.slice(segment.start()..at);
         let digits = left.iter().rev().take(11).take_while(|b| b.is_ascii_digit()).count();

@@ -7,7 +7,7 @@ use super::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
 use super::boundary::{last_boundary, next_boundary};
 use super::segment::Segment;
 use super::special;
-use crate::detectors::{self, assignment, pem};
+use crate::detectors::{self, assignment, pem, spoken};
 use crate::rule::BuiltIn;
 use crate::scanner::{Scanner, Selection};
 
@@ -220,12 +220,17 @@ impl Pass<'_> {
     }
 }
 
-/// Where the value stands that the assignment at an anchor names.
+/// Where the value stands that the assignment or the name at an anchor introduces.
 fn assigned(text: &[u8], anchor: Anchor) -> Option<usize> {
-    if anchor.kinds & ASSIGN == 0 {
-        return None;
-    }
-    assignment::value_start(text, anchor.at + 1).filter(|value| *value < text.len())
+    let by_operator = match anchor.kinds & ASSIGN {
+        0 => None,
+        _ => assignment::value_start(text, anchor.at + 1),
+    };
+    let by_name = || match anchor.kinds & PHRASE {
+        0 => None,
+        _ => spoken::value_start(text, anchor.at),
+    };
+    by_operator.or_else(by_name).filter(|value| *value < text.len())
 }
 
 /// The kinds of an anchor that lies wholly inside `range`; what sticks out depends on bytes that

@@ -44,3 +44,52 @@ pub(crate) fn classes(text: &[u8]) -> u32 {
     let has = |test: fn(&u8) -> bool| u32::from(text.iter().any(test));
     has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase) + has(u8::is_ascii_digit)
 }
+
+/// Whether a key could look like `text`: mostly parts that are neither words nor numbers, no
+/// alphabet in order, and digits among the letters or letters of both cases in no order.
+pub(crate) fn is_random(text: &[u8]) -> bool {
+    /// Least bits per character: twenty hexadecimal digits drawn at random have more.
+    const BITS: f32 = 2.8;
+    is_odd(text)
+        && (text.iter().any(u8::is_ascii_digit) || text.len() >= 14 && classes(text) >= 2)
+        && entropy(text) > BITS
+        && !in_order(text)
+}
+
+/// Whether most of `text` is neither words nor numbers.
+pub(crate) fn is_odd(text: &[u8]) -> bool {
+    let parts = text.split(|b| !b.is_ascii_alphanumeric());
+    let odd: usize = parts.filter(|part| !is_word(part)).map(<[u8]>::len).sum();
+    odd * 2 > text.len()
+}
+
+/// A number, a word in one of the usual spellings, or one with a number before or after it.
+pub(crate) fn is_word(part: &[u8]) -> bool {
+    const NUMBER: usize = 4;
+    let leading = part.iter().take_while(|b| b.is_ascii_digit()).count();
+    let trailing = part.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    if leading == part.len() || part.len() <= NUMBER {
+        return true;
+    }
+    let letters = part.get(leading..part.len() - trailing).unwrap_or_default();
+    let switches = letters.windows(2).filter(|pair| match pair {
+        [a, b] => a.is_ascii_uppercase() != b.is_ascii_uppercase(),
+        _ => false,
+    });
+    leading <= NUMBER
+        && trailing <= NUMBER
+        && letters.len() >= leading + trailing
+        && letters.iter().all(u8::is_ascii_alphabetic)
+        && switches.count() * 3 <= letters.len()
+}
+
+/// Eight letters or digits that follow one another: an alphabet, a documentation's sample.
+fn in_order(text: &[u8]) -> bool {
+    let mut length = 0;
+    text.windows(2).any(|pair| {
+        let follows =
+            matches!(pair, [a, b] if a.is_ascii_alphanumeric() && a.wrapping_add(1) == *b);
+        length = if follows { length + 1 } else { 0 };
+        length >= 7
+    })
+}

@@ -1,0 +1,128 @@
+//! Long random values beside the name of a secret, whatever stands between the two: operators of
+//! any language, tags, types, the words of a sentence.
+
+use super::address::runs;
+use super::assignment::{AWS_SECRET, is_aws_secret, is_placeholder};
+use super::encoded::{base64, is_encoded_text};
+use super::secret_name::{Promise, promise};
+use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::anchor::LONG_RUN;
+use crate::scan::segment::Segment;
+use crate::validate::token::{classes, is_random};
+
+/// Shortest and longest value, in bytes.
+const LEAST: usize = LONG_RUN as usize;
+const MOST: usize = 512;
+/// How far before a value its name is looked for, in bytes.
+const REACH: usize = 80;
+/// Most words between a value and its name, types and verbs among them.
+const WORDS: usize = 5;
+/// Most bytes between two words: a line end, an indentation, quotes.
+const GAP: usize = 24;
+
+/// Every value in the segment that its surroundings call a secret.
+pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    for run in runs(segment, |b| b.is_ascii_alphanumeric() || b"+/_-.~%:".contains(&b)) {
+        if !(LEAST..=MOST).contains(&run.len()) {
+            continue;
+        }
+        let left = segment.left_of(run.start, REACH);
+        let Some((name, promised)) = label(left) else { continue };
+        let value = segment.slice(run.clone());
+        let padding = segment.slice(run.end..segment.end());
+        let padding = padding.iter().take(2).take_while(|b| **b == b'=').count();
+        // A lone `key` is found in every table.
+        let believable = promised == Promise::Secret || value.len() >= 24 && classes(value) == 3;
+        if believable
+            && is_random(value)
+            && !is_placeholder(value)
+            && !is_text(segment.slice(run.start..run.end + padding))
+            && (!is_aws_secret(name) || value.len() + padding == AWS_SECRET)
+        {
+            out.push(Candidate::plain(run.start..run.end + padding, BuiltIn::GenericSecret));
+        }
+    }
+}
+
+/// Whether a value is words in Base64: no key, unless it is `user:password`.
+fn is_text(value: &[u8]) -> bool {
+    is_encoded_text(value) && !base64(value).is_some_and(|text| text.contains(&b':'))
+}
+
+/// The name before a value at the end of `left`, and what it promises.
+fn label(left: &[u8]) -> Option<(&[u8], Promise)> {
+    let (mut rest, mut assigned) = (left, false);
+    for _ in 0..WORDS {
+        let (word, gap) = last_word(rest)?;
+        assigned |= gap.iter().any(|b| b"=:>,(|".contains(b));
+        rest = rest.get(..rest.len() - gap.len() - word.len())?;
+        if is_between(word) {
+            assigned = true;
+            continue;
+        }
+        match promise(word) {
+            Promise::Public => return None,
+            Promise::Nothing => {
+                // What the secret is for: `token for staging is …`.
+                let (link, gap) = last_word(rest)?;
+                if gap != b" " || !matches!(link, b"for" | b"of" | b"on" | b"in" | b"to") {
+                    return None;
+                }
+                rest = rest.get(..rest.len() - 1 - link.len())?;
+            }
+            found => {
+                let found = with_words_before(word, found, rest)?;
+                let several = word.iter().any(|b| b"_-.".contains(b));
+                return (assigned || several).then_some((word, found));
+            }
+        }
+    }
+    None
+}
+
+/// What a name promises with the word before it: `API key`, `public key`, `CSRF token`.
+fn with_words_before(word: &[u8], found: Promise, rest: &[u8]) -> Option<Promise> {
+    let Some((before, b" ")) = last_word(rest) else { return Some(found) };
+    const KEYS: [&[u8]; 10] = [
+        b"api",
+        b"access",
+        b"secret",
+        b"private",
+        b"signing",
+        b"encryption",
+        b"account",
+        b"license",
+        b"auth",
+        b"master",
+    ];
+    match promise(before) {
+        Promise::Public => None,
+        _ if word.eq_ignore_ascii_case(b"key")
+            && KEYS.iter().any(|key| before.eq_ignore_ascii_case(key)) =>
+        {
+            Some(Promise::Secret)
+        }
+        _ => Some(found),
+    }
+}
+
+/// The last word of `text` and what follows it, unless that ends a statement or a sentence.
+fn last_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let part = |b: &u8| b.is_ascii_alphanumeric() || b"_-".contains(b);
+    let gap = text.iter().rev().take(GAP).take_while(|b| !part(b)).count();
+    let (head, gap) = text.split_at_checked(text.len() - gap)?;
+    let length = head.iter().rev().take_while(|b| part(b) || **b == b'.').count();
+    let ends = |b: &u8| b";!#})".contains(b) || *b >= 0x80;
+    let line_ends = gap.iter().filter(|b| **b == b'\n').count();
+    let goes_on = !gap.iter().any(ends) && line_ends <= 1 && !gap.starts_with(b". ");
+    let word = head.get(head.len() - length..)?;
+    (length > 0 && !gap.is_empty() && goes_on).then_some((word, gap))
+}
+
+/// Types, verbs and the words for a value, which stand between a name and its value.
+pub(super) fn is_between(word: &[u8]) -> bool {
+    const WORDS: &str = "string str char const static let var val value default text varchar is was \
+                         are be as es est ist lautet new some bearer basic content data b f r u s";
+    WORDS.split(' ').any(|entry| entry.as_bytes().eq_ignore_ascii_case(word))
+}

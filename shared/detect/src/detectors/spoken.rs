@@ -1,0 +1,79 @@
+//! Passwords that their name introduces without an operator: `password is …`, `--password …`,
+//! `PASSWORD '…'`, `<password>…`, `let password: &str = "…"`.
+
+use super::assignment::{is_placeholder, value_end};
+use super::labelled::is_between;
+use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::segment::Segment;
+use crate::validate::token::is_word;
+
+/// How the names begin, in lower case.
+pub(super) const BEGINNING: &str = "pass";
+/// Most bytes from the name's beginning to the value.
+const REACH: usize = 24;
+
+/// Where the value begins that the name at `at` introduces.
+pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
+    let head = text.get(at..)?;
+    let head = head.get(..REACH.min(head.len()))?;
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || b"_-".contains(*b);
+    let name = head.iter().take_while(part).count();
+    if !is_name(head.get(..name)?) {
+        return None;
+    }
+    let mut place = name;
+    loop {
+        let rest = head.get(place..)?;
+        let gap = rest.iter().take_while(|b| b" \t\"'`=:>,(&*|/".contains(b)).count();
+        let word = rest.get(gap..)?;
+        let length = word.iter().take_while(part).count();
+        if gap == 0 || rest.get(..gap)?.starts_with(b", ") {
+            return None;
+        }
+        place += gap;
+        if !is_between(word.get(..length)?) {
+            return (place < head.len()).then_some(at + place);
+        }
+        place += length;
+    }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    const NAMES: [&str; 6] = ["pass", "password", "passwd", "passphrase", "passcode", "passwort"];
+    NAMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// Passwords in the segment whose name stands before them.
+pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    let text = segment.text();
+    let from = segment.start().saturating_sub(REACH);
+    for at in from..segment.end().saturating_sub(BEGINNING.len()) {
+        let begins = text
+            .get(at..at + BEGINNING.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(BEGINNING.as_bytes()));
+        if !begins || segment.before(at).is_ascii_alphabetic() {
+            continue;
+        }
+        let Some(value) = value_start(text, at) else { continue };
+        if value < segment.start() || value >= segment.end() {
+            continue;
+        }
+        let Some(end) = value_end(segment, value) else { continue };
+        if believable(segment.slice(value..end)) {
+            out.push(Candidate::plain(value..end, BuiltIn::GenericSecret));
+        }
+    }
+}
+
+/// Without an operator most values are words: a password has signs, or digits among its letters.
+fn believable(value: &[u8]) -> bool {
+    const LEAST: usize = 6;
+    let signs = value.iter().any(|b| b"!@#$%^&*+~".contains(b));
+    let digits = value.iter().any(u8::is_ascii_digit);
+    let odd = value.split(|b| !b.is_ascii_alphanumeric()).any(|part| !is_word(part));
+    value.len() >= LEAST
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && (digits && (signs || odd) || signs && odd)
+        && !is_placeholder(value)
+}
