@@ -27,6 +27,10 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
         if !(LEAST..=MOST).contains(&run.len()) {
             continue;
         }
+        if is_jwk_part(segment, run.start) {
+            out.push(Candidate::plain(run, BuiltIn::GenericSecret));
+            continue;
+        }
         let left = segment.left_of(run.start, REACH);
         let Some((name, promised)) = label(left) else { continue };
         let value = segment.slice(run.clone());
@@ -45,6 +49,15 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     }
 }
 
+/// Whether the private part of a JSON Web Key begins at `at` (RFC 7518, 6.2.2 and 6.3.2).
+fn is_jwk_part(segment: &Segment<'_>, at: usize) -> bool {
+    /// The modulus of an RSA key of 2048 bits stands before.
+    const REACH: usize = 480;
+    let left = segment.left_of(at, 8);
+    let named = left.ends_with(b"\"d\":\"") || left.ends_with(b"\"d\": \"");
+    named && memchr::memmem::find(segment.left_of(at, REACH), b"\"kty\"").is_some()
+}
+
 /// Whether a value is words in Base64: no key, unless it is `user:password`.
 fn is_text(value: &[u8]) -> bool {
     is_encoded_text(value) && !base64(value).is_some_and(|text| text.contains(&b':'))
@@ -55,7 +68,9 @@ fn label(left: &[u8]) -> Option<(&[u8], Promise)> {
     let (mut rest, mut assigned) = (left, false);
     for _ in 0..WORDS {
         let (word, gap) = last_word(rest)?;
-        assigned |= gap.iter().any(|b| b"=:>,(|".contains(b));
+        // Arguments and columns; a comma in a sentence parts.
+        let listed = gap == b"," || gap.contains(&b',') && gap.iter().any(|b| b"'\"".contains(b));
+        assigned |= listed || gap.iter().any(|b| b"=:>(|".contains(b));
         rest = rest.get(..rest.len() - gap.len() - word.len())?;
         if is_between(word) {
             assigned = true;

@@ -1,4 +1,4 @@
-//! URLs that carry credentials, connection strings, webhooks.
+//! URLs that carry credentials or grant access, connection strings, webhooks.
 
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
@@ -15,6 +15,8 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
             out.push(Candidate::new(start..end, rule, confidence));
         } else if is_webhook(segment.slice(at + 3..end)) {
             out.push(Candidate::plain(start..end, BuiltIn::Webhook));
+        } else if is_shared_access(segment.slice(at + 3..end)) {
+            out.push(Candidate::plain(start..end, BuiltIn::UrlCredentials));
         }
     }
 }
@@ -119,6 +121,18 @@ fn is_stand_in(password: &[u8]) -> bool {
         || uniform
         || WORDS.iter().any(|word| lower == word.as_bytes())
         || PARTS.iter().any(has)
+}
+
+/// Links of Azure that grant access to whoever has them: a version, an expiry and a signature.
+fn is_shared_access(rest: &[u8]) -> bool {
+    let Some(query) = memchr::memchr(b'?', rest).and_then(|at| rest.get(at + 1..)) else {
+        return false;
+    };
+    let has = |name: &[u8], least: usize| {
+        let values = query.split(|b| *b == b'&').filter_map(|pair| pair.strip_prefix(name));
+        values.into_iter().any(|value| value.len() >= least)
+    };
+    has(b"sv=", 10) && has(b"sig=", 40)
 }
 
 /// Incoming webhooks whose URL is the secret.

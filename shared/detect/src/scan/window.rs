@@ -78,7 +78,7 @@ impl Pass<'_> {
             let inside = self.collect(text, &range, &mut anchors, &mut ahead);
             let segment =
                 Segment::new(text, range.clone(), within(kinds, anchor, &range) | inside, 0);
-            let key = if segment.has(ASSIGN) {
+            let key = if segment.has(ASSIGN | LONG) {
                 pem::extent(&segment, window, self.scanner.hold_back())
             } else {
                 pem::Extent::None

@@ -63,24 +63,27 @@ pub(crate) fn is_odd(text: &[u8]) -> bool {
     odd * 2 > text.len()
 }
 
-/// A number, a word in one of the usual spellings, or one with a number before or after it.
+/// A number, or a word in one of the usual spellings with at most one number in it: `sha256`,
+/// `X509CertificateFlag`.
 pub(crate) fn is_word(part: &[u8]) -> bool {
-    const NUMBER: usize = 4;
-    let leading = part.iter().take_while(|b| b.is_ascii_digit()).count();
-    let trailing = part.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-    if leading == part.len() || part.len() <= NUMBER {
+    const NUMBER: usize = 5;
+    let digits = part.iter().filter(|b| b.is_ascii_digit()).count();
+    if digits == part.len() || part.len() < NUMBER {
         return true;
     }
-    let letters = part.get(leading..part.len() - trailing).unwrap_or_default();
-    let switches = letters.windows(2).filter(|pair| match pair {
-        [a, b] => a.is_ascii_uppercase() != b.is_ascii_uppercase(),
-        _ => false,
+    let pairs = |test: fn(u8, u8) -> bool| {
+        part.windows(2).filter(|pair| matches!(pair, [a, b] if test(*a, *b))).count()
+    };
+    let switches = pairs(|a, b| {
+        let letters = a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
+        letters && a.is_ascii_uppercase() != b.is_ascii_uppercase()
     });
-    leading <= NUMBER
-        && trailing <= NUMBER
-        && letters.len() >= leading + trailing
-        && letters.iter().all(u8::is_ascii_alphabetic)
-        && switches.count() * 3 <= letters.len()
+    let numbers = pairs(|a, b| !a.is_ascii_digit() && b.is_ascii_digit())
+        + usize::from(part.first().is_some_and(u8::is_ascii_digit));
+    let letters = part.len() - digits;
+    let vowels = part.iter().any(|b| b"aeiouAEIOU".contains(b));
+    let spoken = vowels || letters < 6;
+    spoken && digits <= NUMBER.min(letters) && numbers <= 1 && switches * 3 <= letters
 }
 
 /// Eight letters or digits that follow one another: an alphabet, a documentation's sample.
