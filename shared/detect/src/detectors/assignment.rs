@@ -273,7 +273,10 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     // A place in a store of secrets.
     let stored = [b"vault:".as_slice(), b"arn:", b"ssm:", b"op:", b"file:", b"env:"];
     let stored = stored.iter().any(|scheme| lower.starts_with(scheme));
+    // Types of Rust and C++.
+    let typed = has("::") || matches!(value, b"*const" | b"*mut" | b"&str" | b"&mut");
     let tagged = stored
+        || typed
         || matches!(value, [b'!', name @ ..] if name.iter().all(u8::is_ascii_alphabetic))
         || matches!(value, [b'%', .., b'%']);
     tagged

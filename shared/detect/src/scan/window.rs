@@ -69,15 +69,30 @@ impl Pass<'_> {
         let mut cursor = window.from;
         let mut anchors = self.anchors(text, cursor);
         let mut ahead = anchors.next();
-        while let Some(anchor) = ahead {
-            let Some((at, kinds)) = self.target(text, cursor, anchor) else {
-                ahead = anchors.next();
-                continue;
+        // A value that a name before it introduces; places between the two come first.
+        let mut awaited = None;
+        while ahead.is_some() || awaited.is_some() {
+            let due = awaited.take_if(|value| ahead.is_none_or(|anchor| anchor.at >= *value));
+            let found = match (due, ahead) {
+                (Some(value), _) => (value >= cursor).then_some((value, ASSIGN)),
+                (None, Some(anchor)) => {
+                    awaited = named(text, anchor).filter(|value| *value >= cursor).or(awaited);
+                    let found = self.target(text, cursor, anchor);
+                    if found.is_none() {
+                        ahead = anchors.next();
+                    }
+                    found
+                }
+                (None, None) => break,
             };
+            let Some((at, kinds)) = found else { continue };
             let (range, forced) = self.locate(window, at, cursor);
-            let inside = self.collect(text, &range, &mut anchors, &mut ahead);
-            let segment =
-                Segment::new(text, range.clone(), within(kinds, anchor, &range) | inside, 0);
+            let own = match ahead.filter(|_| due.is_none()) {
+                Some(anchor) => within(kinds, anchor, &range),
+                None => kinds,
+            };
+            let inside = self.collect(text, &range, &mut anchors, &mut ahead, &mut awaited);
+            let segment = Segment::new(text, range.clone(), own | inside, 0);
             let key = if segment.has(ASSIGN | LONG) {
                 pem::extent(&segment, window, self.scanner.hold_back())
             } else {
@@ -120,6 +135,7 @@ impl Pass<'_> {
         range: &Range<usize>,
         anchors: &mut Anchors<'_>,
         ahead: &mut Option<Anchor>,
+        awaited: &mut Option<usize>,
     ) -> u16 {
         let mut kinds = 0;
         while let Some(next) = ahead.filter(|next| next.at < range.end) {
@@ -132,12 +148,14 @@ impl Pass<'_> {
             if value.is_some_and(|value| value >= range.end) {
                 break;
             }
+            *awaited = named(text, next).or(*awaited);
             if next.at >= range.start && (value.is_some() || self.relevant(text, next)) {
                 kinds |= within(next.kinds, next, range);
             }
             *ahead = anchors.next();
         }
-        kinds
+        let here = awaited.take_if(|value| *value < range.end);
+        if here.is_some_and(|value| value >= range.start) { kinds | ASSIGN } else { kinds }
     }
 
     /// The place an anchor asks to look at and why; `None` when it means nothing.
@@ -220,17 +238,20 @@ impl Pass<'_> {
     }
 }
 
-/// Where the value stands that the assignment or the name at an anchor introduces.
+/// Where the value stands that the assignment at an anchor names.
 fn assigned(text: &[u8], anchor: Anchor) -> Option<usize> {
-    let by_operator = match anchor.kinds & ASSIGN {
-        0 => None,
-        _ => assignment::value_start(text, anchor.at + 1),
-    };
-    let by_name = || match anchor.kinds & PHRASE {
-        0 => None,
-        _ => spoken::value_start(text, anchor.at),
-    };
-    by_operator.or_else(by_name).filter(|value| *value < text.len())
+    if anchor.kinds & ASSIGN == 0 {
+        return None;
+    }
+    assignment::value_start(text, anchor.at + 1).filter(|value| *value < text.len())
+}
+
+/// Where the value stands that the name at an anchor introduces.
+fn named(text: &[u8], anchor: Anchor) -> Option<usize> {
+    if anchor.kinds & PHRASE == 0 {
+        return None;
+    }
+    spoken::value_start(text, anchor.at).filter(|value| *value < text.len())
 }
 
 /// The kinds of an anchor that lies wholly inside `range`; what sticks out depends on bytes that
