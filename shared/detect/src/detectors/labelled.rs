@@ -24,7 +24,8 @@ const GAP: usize = 24;
 /// Every value in the segment that its surroundings call a secret.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for run in runs(segment, |b| b.is_ascii_alphanumeric() || b"+/_-.~%:".contains(&b)) {
-        if !(LEAST..=MOST).contains(&run.len()) {
+        let value = segment.slice(run.clone());
+        if !(LEAST..=MOST).contains(&run.len()) || !value.iter().any(u8::is_ascii_digit) {
             continue;
         }
         if is_jwk_part(segment, run.start) {
@@ -33,7 +34,6 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
         }
         let left = segment.left_of(run.start, REACH);
         let Some((name, promised)) = label(left) else { continue };
-        let value = segment.slice(run.clone());
         let padding = segment.slice(run.end..segment.end());
         let padding = padding.iter().take(2).take_while(|b| **b == b'=').count();
         // A lone `key` is found in every table.

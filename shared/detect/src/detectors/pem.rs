@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::scan::anchor::ASSIGN;
 use crate::scan::segment::Segment;
 use crate::scan::window::{Window, floor_char};
 
@@ -55,7 +56,8 @@ pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize
 /// Where the key and its body begin, and what finds the body's end.
 fn opening(segment: &Segment<'_>) -> Option<(usize, usize, fn(&[u8]) -> Option<usize>)> {
     const LABEL: &[u8] = b"PRIVATE KEY";
-    let Some(place) = memchr::memmem::find(segment.bytes(), b"-----BEGIN ") else {
+    let begins = segment.has(ASSIGN).then(|| memchr::memmem::find(segment.bytes(), b"-----BEGIN "));
+    let Some(place) = begins.flatten() else {
         let after = after_putty_count(segment.left_of(segment.start(), 24));
         return after.then_some((segment.start(), segment.start(), putty_footer));
     };

@@ -17,6 +17,9 @@ const REACH: usize = 24;
 pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
     let head = text.get(at..)?;
     let head = head.get(..REACH.min(head.len()))?;
+    if !head.get(..BEGINNING.len())?.eq_ignore_ascii_case(BEGINNING.as_bytes()) {
+        return None;
+    }
     let part = |b: &&u8| b.is_ascii_alphanumeric() || b"_-".contains(*b);
     let name = head.iter().take_while(part).count();
     if !is_name(head.get(..name)?) {
@@ -48,11 +51,9 @@ fn is_name(name: &[u8]) -> bool {
 pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let text = segment.text();
     let from = segment.start().saturating_sub(REACH);
-    for at in from..segment.end().saturating_sub(BEGINNING.len()) {
-        let begins = text
-            .get(at..at + BEGINNING.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(BEGINNING.as_bytes()));
-        if !begins || segment.before(at).is_ascii_alphabetic() {
+    for place in memchr::memchr2_iter(b'p', b'P', segment.slice(from..segment.end())) {
+        let at = from + place;
+        if segment.before(at).is_ascii_alphabetic() {
             continue;
         }
         let Some(value) = value_start(text, at) else { continue };

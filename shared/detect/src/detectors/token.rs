@@ -1,6 +1,7 @@
 //! Keys and tokens that carry their issuer in their shape.
 
 use super::address::runs;
+use super::token_marks;
 use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, word};
 use crate::rule::BuiltIn::{
     self, GithubToken, HuggingFaceToken, ProviderToken, SlackToken, StripeKey,
@@ -14,6 +15,9 @@ use crate::validate::token::{classes, entropy, github_checksum, is_odd};
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for run in runs(segment, dotted) {
         bearer(segment, &run, out);
+        if token_marks::is_marked(segment, &run) {
+            out.push(Candidate::plain(run.clone(), ProviderToken));
+        }
         for start in run.clone().filter(|at| begins(segment, *at)) {
             let rest = segment.slice(start..segment.end());
             let found = prefixed(rest).or_else(|| jwt(rest)).or_else(|| dotted_parts(rest));
@@ -29,7 +33,7 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     azure(segment, out);
     telegram(segment, out);
     raw_key(segment, out);
-    super::token_marks::find(segment, out);
+    token_marks::azure(segment, out);
 }
 
 /// What follows `Bearer` anywhere: in a header's name or in prose about one.

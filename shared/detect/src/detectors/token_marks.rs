@@ -1,36 +1,38 @@
 //! Keys without a prefix whose length and a mark inside or at the end give them away.
 
+use std::ops::Range;
+
 use super::address::runs;
-use super::token_shapes::{alnum, hex, word};
+use super::token_shapes::{alnum, hex};
 use crate::rule::BuiltIn::ProviderToken;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
 
-/// Every marked key in the segment.
-pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
-    let mut offer = |run: &std::ops::Range<usize>| {
-        out.push(Candidate::plain(run.clone(), ProviderToken));
-    };
-    for run in runs(segment, word) {
-        let text = segment.slice(run.clone());
-        let known = match text.len() {
-            27..=40 if after_app_id(segment.left_of(run.start, 17)) => true,
-            36 | 37 => is_mailchimp(text),
-            40 => is_maxmind(text),
-            50 => is_mailgun_signing(text),
-            64 => at(text, 11, b"AAAAAAAAAA") && is_dropbox(text),
-            84 => at(text, 52, b"JQQJ9"),
-            _ => false,
-        };
-        if known {
-            offer(&run);
-        }
+/// Whether the run of token characters is a key with a mark.
+pub(super) fn is_marked(segment: &Segment<'_>, run: &Range<usize>) -> bool {
+    let text = segment.slice(run.clone());
+    match text.len() {
+        27..=40 if after_app_id(segment.left_of(run.start, 17)) => true,
+        36 | 37 => is_mailchimp(text),
+        40 => is_maxmind(text),
+        50 => is_mailgun_signing(text),
+        64 => at(text, 11, b"AAAAAAAAAA") && is_dropbox(text),
+        84 => at(text, 52, b"JQQJ9"),
+        _ => false,
+    }
+}
+
+/// Keys of Azure's services in Base64.
+pub(super) fn azure(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    const LEAST: usize = 44;
+    if segment.range().len() < LEAST {
+        return;
     }
     for run in runs(segment, |b| alnum(b) || b"+/=".contains(&b)) {
         let text = segment.slice(run.clone());
         if AZURE.iter().any(|(length, place, mark)| text.len() == *length && at(text, *place, mark))
         {
-            offer(&run);
+            out.push(Candidate::plain(run, ProviderToken));
         }
     }
 }
