@@ -38,31 +38,27 @@ const ABOUT: &str = "algorithm alias arn attribute audience board class code col
                      selector service sha sha1 sha256 signature size status store storetype type \
                      up uri url usage vault version word";
 
-fn listed(list: &str, word: &[u8]) -> bool {
-    list.split(' ').any(|entry| entry.as_bytes() == word)
+/// Whether `word`, in either case, is one of a list's.
+#[inline(never)]
+pub(super) fn listed(list: &str, word: &[u8]) -> bool {
+    list.as_bytes().split(|b| *b == b' ').any(|entry| entry.eq_ignore_ascii_case(word))
 }
 
-/// Longest word that is read.
-const WORD: usize = 24;
-
 /// What `name` promises, read word by word: `API_TOKEN_PROD`, `x-api-key`, `apiKeyId`.
+#[inline(never)]
 pub(super) fn promise(name: &[u8]) -> Promise {
     let (mut found, mut public, mut qualified, mut of_table) =
         (Promise::Nothing, false, false, false);
     let mut rest = name;
     while let Some((word, after)) = first_word(rest) {
         rest = after;
-        let mut buffer = [0_u8; WORD];
-        let Some(lower) = buffer.get_mut(..word.len()) else { continue };
-        lower.copy_from_slice(word);
-        lower.make_ascii_lowercase();
-        match one(lower) {
+        match one(word) {
             Promise::Nothing if found == Promise::Nothing => {
-                public |= listed(PUBLIC, lower);
-                of_table |= listed(OF_TABLES, lower);
+                public |= listed(PUBLIC, word);
+                of_table |= listed(OF_TABLES, word);
                 qualified = true;
             }
-            Promise::Nothing if listed(ABOUT, lower) => return Promise::Public,
+            Promise::Nothing if listed(ABOUT, word) => return Promise::Public,
             Promise::Nothing => {}
             Promise::Key if of_table => public = true,
             // A key of something: `encryption_key`.
@@ -74,11 +70,15 @@ pub(super) fn promise(name: &[u8]) -> Promise {
     if public { Promise::Public } else { found }
 }
 
-fn one(lower: &[u8]) -> Promise {
-    let ends = |ending: &str| lower.ends_with(ending.as_bytes());
-    if listed(SECRETS, lower) || ENDINGS.split(' ').any(ends) {
+fn one(word: &[u8]) -> Promise {
+    // `mytoken`, `dbpassword`: the longest end first.
+    let ends = |length: usize| {
+        let end = word.len().checked_sub(length).and_then(|start| word.get(start..));
+        end.is_some_and(|end| listed(ENDINGS, end))
+    };
+    if listed(SECRETS, word) || (5..=10).any(ends) {
         Promise::Secret
-    } else if matches!(lower, b"key" | b"auth" | b"session") {
+    } else if listed("key auth session", word) {
         Promise::Key
     } else {
         Promise::Nothing
@@ -87,6 +87,7 @@ fn one(lower: &[u8]) -> Promise {
 
 /// The first word of a name and what follows it. Words end at signs, and where a capital follows a
 /// small letter or begins a word after capitals: `APIKeyOf_me` has four.
+#[inline(never)]
 fn first_word(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = name.iter().position(u8::is_ascii_alphanumeric)?;
     let name = name.get(start..)?;

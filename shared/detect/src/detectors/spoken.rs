@@ -2,7 +2,8 @@
 //! `PASSWORD '…'`, `<password>…`, `let password: &str = "…"`.
 
 use super::assignment::{is_placeholder, value_end};
-use super::labelled::is_between;
+use super::labelled::BETWEEN;
+use super::secret_name::listed;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -10,10 +11,13 @@ use crate::validate::token::is_word;
 
 /// How the names begin, in lower case.
 pub(super) const BEGINNING: &str = "pass";
+/// The names.
+const NAMES: &str = "pass password passwd passphrase passcode passwort";
 /// Most bytes from the name's beginning to the value.
 const REACH: usize = 24;
 
 /// Where the value begins that the name at `at` introduces.
+#[inline(never)]
 pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
     let head = text.get(at..)?;
     let head = head.get(..REACH.min(head.len()))?;
@@ -22,7 +26,7 @@ pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
     }
     let part = |b: &&u8| b.is_ascii_alphanumeric() || b"_-".contains(*b);
     let name = head.iter().take_while(part).count();
-    if !is_name(head.get(..name)?) {
+    if !listed(NAMES, head.get(..name)?) {
         return None;
     }
     let mut place = name;
@@ -35,16 +39,11 @@ pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
             return None;
         }
         place += gap;
-        if !is_between(word.get(..length)?) {
+        if !listed(BETWEEN, word.get(..length)?) {
             return (place < head.len()).then_some(at + place);
         }
         place += length;
     }
-}
-
-fn is_name(name: &[u8]) -> bool {
-    const NAMES: [&str; 6] = ["pass", "password", "passwd", "passphrase", "passcode", "passwort"];
-    NAMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
 /// Passwords in the segment whose name stands before them.

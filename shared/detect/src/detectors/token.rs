@@ -33,7 +33,6 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     azure(segment, out);
     telegram(segment, out);
     raw_key(segment, out);
-    token_marks::azure(segment, out);
 }
 
 /// What follows `Bearer` anywhere: in a header's name or in prose about one.
@@ -73,6 +72,7 @@ fn prefixed(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
 }
 
 /// Whether words or a filler follow a prefix.
+#[inline(never)]
 fn is_stand_in(shape: &Shape, body: &[u8]) -> bool {
     /// Bits per character of two characters, of which one is rare.
     const FILLER: f32 = 1.0;

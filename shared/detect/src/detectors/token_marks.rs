@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use super::address::runs;
-use super::token_shapes::{alnum, hex};
-use crate::rule::BuiltIn::ProviderToken;
-use crate::scan::Candidate;
+use super::token_shapes::hex;
 use crate::scan::segment::Segment;
 
 /// Whether the run of token characters is a key with a mark.
+#[inline(never)]
 pub(super) fn is_marked(segment: &Segment<'_>, run: &Range<usize>) -> bool {
     let text = segment.slice(run.clone());
     match text.len() {
@@ -22,19 +20,9 @@ pub(super) fn is_marked(segment: &Segment<'_>, run: &Range<usize>) -> bool {
     }
 }
 
-/// Keys of Azure's services in Base64.
-pub(super) fn azure(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
-    const LEAST: usize = 44;
-    if segment.range().len() < LEAST {
-        return;
-    }
-    for run in runs(segment, |b| alnum(b) || b"+/=".contains(&b)) {
-        let text = segment.slice(run.clone());
-        if AZURE.iter().any(|(length, place, mark)| text.len() == *length && at(text, *place, mark))
-        {
-            out.push(Candidate::plain(run, ProviderToken));
-        }
-    }
+/// Whether `text`, in Base64, is a key of one of Azure's services.
+pub(super) fn is_azure(text: &[u8]) -> bool {
+    AZURE.iter().any(|(length, place, mark)| text.len() == *length && at(text, *place, mark))
 }
 
 fn at(text: &[u8], place: usize, mark: &[u8]) -> bool {

@@ -47,6 +47,7 @@ pub(crate) fn classes(text: &[u8]) -> u32 {
 
 /// Whether a key could look like `text`: mostly parts that are neither words nor numbers, no
 /// alphabet in order, and digits among the letters or letters of both cases in no order.
+#[inline(never)]
 pub(crate) fn is_random(text: &[u8]) -> bool {
     /// Least bits per character: twenty hexadecimal digits drawn at random have more.
     const BITS: f32 = 2.8;
@@ -57,6 +58,7 @@ pub(crate) fn is_random(text: &[u8]) -> bool {
 }
 
 /// Whether most of `text` is neither words nor numbers.
+#[inline(never)]
 pub(crate) fn is_odd(text: &[u8]) -> bool {
     let parts = text.split(|b| !b.is_ascii_alphanumeric());
     let odd: usize = parts.filter(|part| !is_word(part)).map(<[u8]>::len).sum();
@@ -65,25 +67,28 @@ pub(crate) fn is_odd(text: &[u8]) -> bool {
 
 /// A number, or a word in one of the usual spellings with at most one number in it: `sha256`,
 /// `X509CertificateFlag`.
+#[inline(never)]
 pub(crate) fn is_word(part: &[u8]) -> bool {
     const NUMBER: usize = 5;
-    let digits = part.iter().filter(|b| b.is_ascii_digit()).count();
-    if digits == part.len() || part.len() < NUMBER {
-        return true;
+    let (mut digits, mut numbers, mut switches, mut vowels) = (0, 0, 0, 0);
+    let mut before = 0_u8;
+    for byte in part.iter().copied() {
+        let digit = byte.is_ascii_digit();
+        digits += usize::from(digit);
+        numbers += usize::from(digit && !before.is_ascii_digit());
+        // Capitals and small letters differ in one bit.
+        let letters = !digit && before.is_ascii_alphabetic();
+        switches += usize::from(letters && (byte ^ before) & 0x20 != 0);
+        vowels += usize::from(b"aeiou".contains(&(byte | 0x20)));
+        before = byte;
     }
-    let pairs = |test: fn(u8, u8) -> bool| {
-        part.windows(2).filter(|pair| matches!(pair, [a, b] if test(*a, *b))).count()
-    };
-    let switches = pairs(|a, b| {
-        let letters = a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
-        letters && a.is_ascii_uppercase() != b.is_ascii_uppercase()
-    });
-    let numbers = pairs(|a, b| !a.is_ascii_digit() && b.is_ascii_digit())
-        + usize::from(part.first().is_some_and(u8::is_ascii_digit));
     let letters = part.len() - digits;
-    let vowels = part.iter().any(|b| b"aeiouAEIOU".contains(b));
-    let spoken = vowels || letters < 6;
-    spoken && digits <= NUMBER.min(letters) && numbers <= 1 && switches * 3 <= letters
+    part.len() < NUMBER
+        || letters == 0
+        || (vowels > 0 || letters < 6)
+            && digits <= NUMBER.min(letters)
+            && numbers <= 1
+            && switches * 3 <= letters
 }
 
 /// Eight letters or digits that follow one another: an alphabet, a documentation's sample.
