@@ -3,6 +3,7 @@
 use super::secret_name::{Promise, promise};
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 use crate::validate::token::{classes, entropy, is_random};
 
@@ -268,7 +269,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         "insert",
     ];
     let lower = value.get(..STAND_IN_REACH).unwrap_or(value).to_ascii_lowercase();
-    let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
+    let has = |word: &str| position(&lower, word.as_bytes()).is_some();
     // `!vault` of YAML and `%NAME%` of a shell.
     // A place in a store of secrets.
     let stored = [b"vault:".as_slice(), b"arn:", b"ssm:", b"op:", b"file:", b"env:"];

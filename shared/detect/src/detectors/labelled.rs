@@ -11,6 +11,7 @@ use super::token_marks::is_azure;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::anchor::LONG_RUN;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 use crate::validate::token::{classes, is_random};
 
@@ -67,7 +68,7 @@ fn is_jwk_part(segment: &Segment<'_>, at: usize) -> bool {
     const REACH: usize = 480;
     let left = segment.left_of(at, 8);
     let named = left.ends_with(b"\"d\":\"") || left.ends_with(b"\"d\": \"");
-    named && memchr::memmem::find(segment.left_of(at, REACH), b"\"kty\"").is_some()
+    named && position(segment.left_of(at, REACH), b"\"kty\"").is_some()
 }
 
 /// Whether a value is words in Base64: no key, unless it is `user:password`.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::scan::anchor::ASSIGN;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 use crate::scan::window::{Window, floor_char};
 
@@ -56,13 +57,13 @@ pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize
 /// Where the key and its body begin, and what finds the body's end.
 fn opening(segment: &Segment<'_>) -> Option<(usize, usize, fn(&[u8]) -> Option<usize>)> {
     const LABEL: &[u8] = b"PRIVATE KEY";
-    let begins = segment.has(ASSIGN).then(|| memchr::memmem::find(segment.bytes(), b"-----BEGIN "));
+    let begins = segment.has(ASSIGN).then(|| position(segment.bytes(), b"-----BEGIN "));
     let Some(place) = begins.flatten() else {
         let after = after_putty_count(segment.left_of(segment.start(), 24));
         return after.then_some((segment.start(), segment.start(), putty_footer));
     };
     let start = segment.start() + place;
-    let label = memchr::memmem::find(segment.slice(start..segment.end()), LABEL)?;
+    let label = position(segment.slice(start..segment.end()), LABEL)?;
     Some((start, start + label + LABEL.len(), footer))
 }
 
@@ -77,7 +78,7 @@ fn after_putty_count(left: &[u8]) -> bool {
 /// The end of the checksum behind the private lines.
 fn putty_footer(body: &[u8]) -> Option<usize> {
     const NAME: &[u8] = b"Private-MAC: ";
-    let start = memchr::memmem::find(body, NAME)? + NAME.len();
+    let start = position(body, NAME)? + NAME.len();
     let length = body.get(start..)?.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     (length >= 40).then_some(start + length)
 }
@@ -89,8 +90,8 @@ fn is_body(byte: u8) -> bool {
 
 /// The end of the `-----END … KEY-----` line.
 fn footer(body: &[u8]) -> Option<usize> {
-    let start = memchr::memmem::find(body, b"-----END ")? + b"-----END ".len();
+    let start = position(body, b"-----END ")? + b"-----END ".len();
     let rest = body.get(start..)?;
-    let dashes = memchr::memmem::find(rest, b"-----")?;
+    let dashes = position(rest, b"-----")?;
     Some(start + dashes + 5)
 }

@@ -2,12 +2,13 @@
 
 use super::address::runs;
 use super::token_marks;
-use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, word};
+use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, length, word};
 use crate::rule::BuiltIn::{
     self, GithubToken, HuggingFaceToken, ProviderToken, SlackToken, StripeKey,
 };
 use crate::scan::Candidate;
 use crate::scan::context::Topics;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 use crate::validate::token::{classes, entropy, github_checksum, is_odd};
 
@@ -137,8 +138,8 @@ fn confidence(rule: BuiltIn, body: &[u8]) -> Option<f32> {
 /// OpenAI keys carry `T3BlbkFJ` ("OpenAI" in Base64) in the middle.
 fn openai(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"sk-")?;
-    let length = body.iter().take(221).take_while(|b| word(**b)).count();
-    let marked = memchr::memmem::find(body.get(..length)?, b"T3BlbkFJ").is_some();
+    let length = length(body, 221, word);
+    let marked = position(body.get(..length)?, b"T3BlbkFJ").is_some();
     (marked && (35..=220).contains(&length)).then_some((
         BuiltIn::OpenAiKey,
         3 + length,
@@ -151,7 +152,7 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"xox")?;
     let (kind, body) = body.split_first()?;
     let body = body.strip_prefix(b"-").or_else(|| body.strip_prefix(b".xoxp-"))?;
-    let length = body.iter().take(400).take_while(|b| word(**b)).count();
+    let length = length(body, 400, word);
     let digits = body.iter().take(length).filter(|b| b.is_ascii_digit()).count();
     (b"abceoprs".contains(kind) && length >= 15 && digits >= 6).then_some((
         SlackToken,
@@ -163,7 +164,7 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
 /// Notion integration tokens: eleven digits, then 35 characters.
 fn notion(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"ntn_")?;
-    let length = body.iter().take_while(|b| alnum(**b)).count();
+    let length = length(body, 47, alnum);
     let numbered = body.iter().take(11).all(u8::is_ascii_digit);
     (length == 46 && numbered).then_some((ProviderToken, 4 + length, 0.9))
 }
@@ -213,7 +214,7 @@ fn dotted_parts(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     if !matches!(first, 14 | 17 | 20..=28) {
         return None;
     }
-    let length = rest.iter().take(120).take_while(|b| dotted(**b)).count();
+    let length = length(rest, 120, dotted);
     let token = rest.get(..length)?;
     let mut parts = token.split(|b| *b == b'.');
     let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
@@ -248,7 +249,7 @@ fn telegram(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
         let left = segment.slice(segment.start()..at);
         let digits = left.iter().rev().take(11).take_while(|b| b.is_ascii_digit()).count();
         let rest = segment.slice(at + 1..segment.end());
-        let length = rest.iter().take(40).take_while(|b| word(**b)).count();
+        let length = length(rest, 40, word);
         if (8..=10).contains(&digits) && length == 35 && !alnum(segment.before(at - digits)) {
             out.push(Candidate::new(at - digits..at + 1 + length, ProviderToken, 0.9));
         }
@@ -257,14 +258,14 @@ fn telegram(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
 
 /// Azure AD client secrets: three characters, a digit, `Q~`, then 31 to 34 more.
 fn azure(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
-    let secret = |b: u8| word(b) || b == b'~' || b == b'.';
+    let secret: fn(u8) -> bool = |b| word(b) || b == b'~' || b == b'.';
     for place in memchr::memmem::find_iter(segment.bytes(), b"Q~") {
         let at = segment.start() + place;
         let Some(start) = at.checked_sub(4).filter(|start| *start >= segment.start()) else {
             continue;
         };
         let rest = segment.slice(at + 2..segment.end());
-        let length = rest.iter().take_while(|b| secret(**b)).count();
+        let length = length(rest, 35, secret);
         let head = segment.slice(start..at);
         let shaped = head.last().is_some_and(u8::is_ascii_digit) && head.iter().all(|b| secret(*b));
         if shaped && (31..=34).contains(&length) && !alnum(segment.before(start)) {

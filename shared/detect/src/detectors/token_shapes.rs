@@ -18,14 +18,20 @@ pub(super) struct Shape {
 impl Shape {
     /// How far `body`, what follows the prefix, has the shape's characters.
     pub(super) fn span(&self, body: &[u8]) -> usize {
-        let most = usize::from(self.length.1) + 1;
-        body.iter().take(most).take_while(|b| (self.alphabet)(**b)).count()
+        length(body, usize::from(self.length.1) + 1, self.alphabet)
     }
 
     /// Whether so many characters are neither too few nor too many.
     pub(super) fn fits(&self, length: usize) -> bool {
         (usize::from(self.length.0)..=usize::from(self.length.1)).contains(&length)
     }
+}
+
+/// How many bytes at the beginning of `text` are of the class, up to `most`. One place for all, for
+/// the sake of the module's size.
+#[inline(never)]
+pub(super) fn length(text: &[u8], most: usize, class: fn(u8) -> bool) -> usize {
+    text.iter().take(most).take_while(|b| class(**b)).count()
 }
 
 const fn shape(
@@ -40,7 +46,7 @@ const fn shape(
 pub(super) fn alnum(b: u8) -> bool {
     b.is_ascii_alphanumeric()
 }
-fn letters(b: u8) -> bool {
+pub(super) fn letters(b: u8) -> bool {
     b.is_ascii_alphabetic()
 }
 pub(super) fn hex(b: u8) -> bool {
@@ -85,7 +91,7 @@ fn upper_word(b: u8) -> bool {
 fn lower_hex(b: u8) -> bool {
     b.is_ascii_digit() || (b'a'..=b'f').contains(&b)
 }
-fn lower_alnum(b: u8) -> bool {
+pub(super) fn lower_alnum(b: u8) -> bool {
     b.is_ascii_digit() || b.is_ascii_lowercase()
 }
 fn upper_alnum(b: u8) -> bool {

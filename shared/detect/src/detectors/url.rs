@@ -2,6 +2,7 @@
 
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 
 /// Every `scheme://user:password@host` and known webhook in the segment.
@@ -115,7 +116,7 @@ fn is_stand_in(password: &[u8]) -> bool {
     const PARTS: [&str; 4] = ["your", "replace", "placeholder", "redacted"];
     let lower = password.to_ascii_lowercase();
     let uniform = lower.windows(2).all(|pair| pair.first() == pair.last());
-    let has = |part: &&str| memchr::memmem::find(&lower, part.as_bytes()).is_some();
+    let has = |part: &&str| position(&lower, part.as_bytes()).is_some();
     // Nobody's password has so few characters.
     lower.len() <= 3
         || uniform
