@@ -54,8 +54,11 @@ pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize
     Extent::Key { span: start..end, overflow: at_limit && length == known.len() }
 }
 
+/// Finds the end of a key's body.
+type Footer = fn(&[u8]) -> Option<usize>;
+
 /// Where the key and its body begin, and what finds the body's end.
-fn opening(segment: &Segment<'_>) -> Option<(usize, usize, fn(&[u8]) -> Option<usize>)> {
+fn opening(segment: &Segment<'_>) -> Option<(usize, usize, Footer)> {
     const LABEL: &[u8] = b"PRIVATE KEY";
     let begins = segment.has(ASSIGN).then(|| position(segment.bytes(), b"-----BEGIN "));
     let Some(place) = begins.flatten() else {

@@ -61,7 +61,7 @@ fn after_app_id(left: &[u8]) -> bool {
 #[inline(never)]
 pub(super) fn is_azure(text: &[u8]) -> bool {
     AZURE.iter().any(|(length, place, mark)| {
-        text.len() == *length && text.get(*place..).is_some_and(|rest| rest.starts_with(*mark))
+        text.len() == *length && text.get(*place..).is_some_and(|rest| rest.starts_with(mark))
     })
 }
 
