@@ -157,6 +157,9 @@ pub(super) const AWS_SECRET: usize = 40;
 
 /// Whether `name` is one of those that AWS's own tools read its secret from.
 pub(super) fn is_aws_secret(name: &[u8]) -> bool {
+    if !matches!(name.last(), Some(b'y' | b'Y')) {
+        return false;
+    }
     let letters = || name.iter().rev().filter(|b| b.is_ascii_alphanumeric());
     ["secretaccesskey", "awssecretkey"].iter().any(|end| {
         let same = letters().zip(end.bytes().rev()).filter(|(a, b)| a.to_ascii_lowercase() == *b);

@@ -52,11 +52,14 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
 /// Whether the name of a secret stands before `value`, which is `span` but for padding.
 #[inline(never)]
 fn is_labelled(segment: &Segment<'_>, value: &[u8], span: &Range<usize>) -> bool {
+    // Most long runs are paths and identifiers.
+    if !is_random(value) {
+        return false;
+    }
     let Some((name, promised)) = label(segment.left_of(span.start, REACH)) else { return false };
     // A lone `key` is found in every table.
     let believable = promised == Promise::Secret || value.len() >= 24 && classes(value) == 3;
     believable
-        && is_random(value)
         && !is_placeholder(value)
         && !is_text(segment.slice(span.clone()))
         && (!is_aws_secret(name) || span.len() == AWS_SECRET)
