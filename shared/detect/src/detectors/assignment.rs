@@ -56,6 +56,7 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
         b"rd"
             | b"wd"
             | b"pw"
+            | b"ng"
             | b"se"
             | b"de"
             | b"ss"
@@ -74,6 +75,7 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
     if left.ends_with("contraseña".as_bytes()) {
         return Some(Kind::Password);
     }
+    let left = without_type(left);
     let part = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_' || **b == b'-' || **b == b'.';
     let length = left.iter().rev().take_while(part).count();
     let text = left.get(left.len() - length..)?;
@@ -84,6 +86,15 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
         return Some(Kind::Password);
     }
     name(text)
+}
+
+/// What stands before the type of a declaration: `token` of `var token string`.
+fn without_type(left: &[u8]) -> &[u8] {
+    let Some((name, kind)) = left.split_last_chunk::<7>() else { return left };
+    if !kind.eq_ignore_ascii_case(b" string") {
+        return left;
+    }
+    name.strip_suffix(b":").unwrap_or(name)
 }
 
 /// Ends of the names of passwords, without separators.
@@ -225,15 +236,16 @@ fn judge(
     out: &mut Vec<Candidate>,
 ) {
     let value = segment.slice(span.clone());
-    if is_placeholder(value) {
+    let bits = entropy(value);
+    let drawn = kind == Kind::Key && bits > 4.0 && has_many_signs(value);
+    if is_placeholder(value) && !drawn {
         return;
     }
-    let bits = entropy(value);
     let believable = match kind {
         Kind::AwsSecret => value.len() == AWS_SECRET && bits > 3.0,
         Kind::Authorization => value.len() >= 12 && bits > 2.8,
         Kind::Password => value.len() >= 6 && bits > 1.9 && (classes(value) >= 2 || symbols(value)),
-        Kind::Key => value.len() >= 12 && classes(value) >= 2 && is_random(value),
+        Kind::Key => drawn || value.len() >= 12 && classes(value) >= 2 && is_random(value),
     };
     if believable {
         let rule = if kind == Kind::Authorization {
@@ -247,6 +259,12 @@ fn judge(
 
 fn symbols(value: &[u8]) -> bool {
     value.iter().any(|b| b"!@#$%^&*+~".contains(b))
+}
+
+/// Drawn from a whole keyboard, as frameworks do for the key that they sign with.
+fn has_many_signs(value: &[u8]) -> bool {
+    let signs = b"!@#$%^&*(=+)".iter().filter(|sign| value.contains(sign)).count();
+    value.len() >= 40 && signs >= 5 && !value.iter().any(|b| b"{}<>:".contains(b))
 }
 
 /// Templates, code and the words that stand in for a secret in examples.

@@ -28,7 +28,7 @@ const PUBLIC: &str = "anti cancel cancellation continuation csrf cursor next pag
 /// Words before a key that is one of a table, of a cache or of a protocol.
 const OF_TABLES: &str = "bucket cache column constraint dedup deduplication foreign group host hot \
                          i18n idempotency idx index locale natural object partition primary query \
-                         row schema sequence sort translation websocket";
+                         row schema sequence socket sort translation websocket";
 
 /// Words after a secret's that tell where, how long or of which kind it is.
 const ABOUT: &str = "algorithm alias arn attribute audience board class code column count digest \

@@ -60,20 +60,23 @@ pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
             continue;
         }
         let Some(end) = value_end(segment, value) else { continue };
-        if believable(segment.slice(value..end)) {
-            out.push(Candidate::plain(value..end, BuiltIn::GenericSecret));
+        let value = value..end;
+        let option = segment.slice(at.saturating_sub(2)..at) == b"--";
+        if believable(segment.slice(value.clone()), option) {
+            out.push(Candidate::plain(value, BuiltIn::GenericSecret));
         }
     }
 }
 
 /// Without an operator most values are words: a password has signs, or digits among its letters.
-fn believable(value: &[u8]) -> bool {
+/// After an option a digit is enough.
+fn believable(value: &[u8], option: bool) -> bool {
     const LEAST: usize = 6;
     let signs = value.iter().any(|b| b"!@#$%^&*+~".contains(b));
     let digits = value.iter().any(u8::is_ascii_digit);
     let odd = value.split(|b| !b.is_ascii_alphanumeric()).any(|part| !is_word(part));
     value.len() >= LEAST
         && value.iter().any(u8::is_ascii_alphabetic)
-        && (digits && (signs || odd) || signs && odd)
+        && (digits && (signs || odd || option) || signs && odd)
         && !is_placeholder(value)
 }

@@ -10,7 +10,7 @@ use crate::scan::Candidate;
 use crate::scan::context::Topics;
 use crate::scan::position;
 use crate::scan::segment::Segment;
-use crate::validate::token::{classes, entropy, github_checksum, is_odd};
+use crate::validate::token::{classes, entropy, github_checksum, is_odd, is_random};
 
 /// Every token in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
@@ -154,7 +154,8 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = body.strip_prefix(b"-").or_else(|| body.strip_prefix(b".xoxp-"))?;
     let length = length(body, 400, word);
     let digits = body.iter().take(length).filter(|b| b.is_ascii_digit()).count();
-    (b"abceoprs".contains(kind) && length >= 15 && digits >= 6).then_some((
+    let drawn = digits >= 6 || is_random(body.get(..length)?);
+    (b"abceoprs".contains(kind) && length >= 15 && drawn).then_some((
         SlackToken,
         rest.len() - body.len() + length,
         SlackToken.confidence(),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::token_shapes::{alnum, hex, length, letters, lower_alnum, word};
 use crate::scan::segment::Segment;
+use crate::validate::token::entropy;
 
 /// A part of a key.
 enum Part {
@@ -15,14 +16,15 @@ enum Part {
 use Part::{Run, Text};
 
 /// Mailchimp's keys with their data centre, Mailgun's for signing, MaxMind's, Dropbox's for long,
-/// those of Azure OpenAI and its neighbours, LocalStack's.
-static MARKED: [&[Part]; 7] = [
+/// those of Azure OpenAI and its neighbours, Sourcegraph's, LocalStack's.
+static MARKED: [&[Part]; 8] = [
     &[Run(hex, 32), Text(b"-us"), Run(digit, 1)],
     &[Run(hex, 32), Text(b"-us"), Run(digit, 2)],
     &[Run(to_h, 32), Text(b"-"), Run(to_h, 8), Text(b"-"), Run(to_h, 8)],
     &[Run(alnum, 6), Text(b"_"), Run(alnum, 29), Text(b"_mmk")],
     &[Run(lower_alnum, 11), Text(b"AAAAAAAAAA"), Run(word, 43)],
     &[Run(alnum, 52), Text(b"JQQJ9"), Run(alnum, 27)],
+    &[Text(b"sgp_"), Run(hex, 16), Text(b"_"), Run(hex, 40)],
     &[Text(b"ls-"), Run(letters, 8), Text(b"-"), Run(digit, 4), Text(b"-"), Run(word, 22)],
 ];
 
@@ -39,7 +41,10 @@ fn to_h(b: u8) -> bool {
 pub(super) fn is_marked(segment: &Segment<'_>, run: &Range<usize>) -> bool {
     let text = segment.slice(run.clone());
     (27..=40).contains(&text.len()) && after_app_id(segment.left_of(run.start, 17))
-        || text.len() >= 36 && MARKED.iter().any(|parts| consists(text, parts))
+        || text.len() >= 36
+            && MARKED.iter().any(|parts| consists(text, parts))
+            // No filler.
+            && entropy(text) > 2.0
 }
 
 fn consists(text: &[u8], parts: &[Part]) -> bool {

@@ -87,11 +87,11 @@ fn credentials(
 }
 
 fn template(text: &[u8]) -> bool {
-    text.iter().any(|b| b"{}$<>[]()*".contains(b))
-        && (text.contains(&b'{')
-            || text.starts_with(b"$")
-            || text.contains(&b'<')
-            || text.contains(&b'*'))
+    text.contains(&b'{')
+        || text.starts_with(b"$")
+        || text.contains(&b'<')
+        || text.ends_with(b":*")
+        || position(text, b"**").is_some()
 }
 
 /// The machine itself, where defaults of development are at home.
@@ -149,5 +149,5 @@ fn is_webhook(rest: &[u8]) -> bool {
     let host = rest.split(|b| *b == b'/').next().unwrap_or_default();
     let teams = host.ends_with(b".webhook.office.com") && rest.len() >= host.len() + 60;
     teams
-        || prefixes.iter().any(|prefix| rest.starts_with(prefix) && rest.len() >= prefix.len() + 20)
+        || prefixes.iter().any(|prefix| rest.starts_with(prefix) && rest.len() >= prefix.len() + 15)
 }

@@ -62,7 +62,14 @@ pub(crate) fn is_random(text: &[u8]) -> bool {
 pub(crate) fn is_odd(text: &[u8]) -> bool {
     let parts = text.split(|b| !b.is_ascii_alphanumeric());
     let odd: usize = parts.filter(|part| !is_word(part)).map(<[u8]>::len).sum();
-    odd * 2 > text.len()
+    odd * 2 > text.len() || is_uuid(text)
+}
+
+/// A UUID in small or capital letters (RFC 9562), whose parts may look like words.
+fn is_uuid(text: &[u8]) -> bool {
+    let mut parts = text.split(|b| *b == b'-');
+    let mut next = || parts.next().filter(|part| part.iter().all(u8::is_ascii_hexdigit));
+    text.len() == 36 && [8, 4, 4, 4, 12].iter().all(|n| next().is_some_and(|part| part.len() == *n))
 }
 
 /// A number, or a word in one of the usual spellings with at most one number in it: `sha256`,
@@ -70,7 +77,9 @@ pub(crate) fn is_odd(text: &[u8]) -> bool {
 #[inline(never)]
 pub(crate) fn is_word(part: &[u8]) -> bool {
     const NUMBER: usize = 5;
-    let (mut digits, mut numbers, mut switches, mut vowels) = (0, 0, 0, 0);
+    /// As many consonants in a row as few words have.
+    const CONSONANTS: usize = 6;
+    let (mut digits, mut numbers, mut switches, mut consonants, mut longest) = (0, 0, 0, 0, 0);
     let mut before = 0_u8;
     for byte in part.iter().copied() {
         let digit = byte.is_ascii_digit();
@@ -79,13 +88,15 @@ pub(crate) fn is_word(part: &[u8]) -> bool {
         // Capitals and small letters differ in one bit.
         let letters = !digit && before.is_ascii_alphabetic();
         switches += usize::from(letters && (byte ^ before) & 0x20 != 0);
-        vowels += usize::from(b"aeiou".contains(&(byte | 0x20)));
+        let vowel = digit || b"aeiouy".contains(&(byte | 0x20));
+        consonants = if vowel { 0 } else { consonants + 1 };
+        longest = consonants.max(longest);
         before = byte;
     }
     let letters = part.len() - digits;
     part.len() < NUMBER
         || letters == 0
-        || (vowels > 0 || letters < 6)
+        || longest < CONSONANTS
             && digits <= NUMBER.min(letters)
             && numbers <= 1
             && switches * 3 <= letters

@@ -10,7 +10,7 @@ use crate::rule::BuiltIn::{
 };
 
 /// Prefixes as their issuers document them, or as the rules of secret scanners do.
-pub(in crate::detectors) static SHAPES: [Shape; 241] = [
+pub(in crate::detectors) static SHAPES: [Shape; 242] = [
     shape(b"AKIA", AwsAccessKey, (16, 16), aws),
     shape(b"ASIA", AwsAccessKey, (16, 16), aws),
     shape(b"ABIA", AwsAccessKey, (16, 16), aws),
@@ -125,7 +125,8 @@ pub(in crate::detectors) static SHAPES: [Shape; 241] = [
     shape(b"xkeysib-", ProviderToken, (81, 81), word),
     shape(b"shippo_live_", ProviderToken, (40, 40), hex),
     shape(b"shippo_test_", ProviderToken, (40, 40), hex),
-    shape(b"sgp_", ProviderToken, (40, 60), word),
+    shape(b"sgp_", ProviderToken, (40, 40), hex),
+    shape(b"sgp_local_", ProviderToken, (40, 40), hex),
     shape(b"tfp_", ProviderToken, (59, 59), padded),
     shape(b"waka_", ProviderToken, (36, 36), word),
     shape(b"zpka_", ProviderToken, (32, 50), word),
