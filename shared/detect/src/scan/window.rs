@@ -93,22 +93,8 @@ impl Pass<'_> {
             };
             let inside = self.collect(text, &range, &mut anchors, &mut ahead, &mut awaited);
             let segment = Segment::new(text, range.clone(), own | inside, 0);
-            let key = if segment.has(ASSIGN | LONG) {
-                pem::extent(&segment, window, self.scanner.hold_back())
-            } else {
-                pem::Extent::None
-            };
-            match key {
-                pem::Extent::None => cursor = self.scan(&segment, forced),
-                pem::Extent::Open => return range.start,
-                pem::Extent::Key { span, overflow } => {
-                    cursor = span.end;
-                    if overflow {
-                        self.overflow(span.clone());
-                    }
-                    self.offer(Candidate::plain(span, BuiltIn::PrivateKey));
-                }
-            }
+            let Some(next) = self.inspect(&segment, window, forced) else { return range.start };
+            cursor = next;
             if window.forced && range.end == window.to {
                 // What the next piece will begin with waits for the rest of that piece.
                 return cursor;
@@ -119,6 +105,33 @@ impl Pass<'_> {
             }
         }
         if window.forced { overlap_start(text, window.to).max(cursor + 1) } else { window.to }
+    }
+
+    /// Looks for a key that goes over many segments, or else scans this one; answers where the next
+    /// begins, or `None` while the key's end has not arrived.
+    fn inspect(
+        &mut self,
+        segment: &Segment<'_>,
+        window: Window<'_>,
+        forced: bool,
+    ) -> Option<usize> {
+        let key = if segment.has(ASSIGN | LONG) {
+            pem::extent(segment, window, self.scanner.hold_back())
+        } else {
+            pem::Extent::None
+        };
+        match key {
+            pem::Extent::None => Some(self.scan(segment, forced)),
+            pem::Extent::Open => None,
+            pem::Extent::Key { span, overflow } => {
+                let end = span.end;
+                if overflow {
+                    self.overflow(span.clone());
+                }
+                self.offer(Candidate::plain(span, BuiltIn::PrivateKey));
+                Some(end)
+            }
+        }
     }
 
     fn anchors<'t>(&self, text: &'t [u8], cursor: usize) -> Anchors<'t>
