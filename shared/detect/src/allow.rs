@@ -1,5 +1,6 @@
 //! What is never reported: exact values, patterns, email and host domains.
 
+use crate::scan::position;
 use hashbrown::HashSet;
 use regex_automata::{Anchored, Input};
 
@@ -47,7 +48,7 @@ fn matches_whole(pattern: &Engine, text: &[u8]) -> bool {
 /// An email address or URL of the domain or one of its subdomains.
 fn is_at(text: &[u8], domain: &[u8]) -> bool {
     let lower = text.to_ascii_lowercase();
-    let host = match memchr::memmem::find(&lower, b"://") {
+    let host = match position(&lower, b"://") {
         Some(scheme) => {
             lower.get(scheme + 3..).unwrap_or_default().split(|b| b"/?#:".contains(b)).next()
         }

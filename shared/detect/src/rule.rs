@@ -137,12 +137,13 @@ macro_rules! built_in {
 
             /// The whole table.
             pub(crate) fn table() -> Vec<Arc<Rule>> {
-                vec![$(Arc::new(Rule {
-                    id: Cow::Borrowed($id),
-                    entity: Cow::Borrowed($entity),
-                    group: Group::$group,
-                    confidence: $confidence,
-                }),)*]
+                static ROWS: [(&str, &str, Group, f32); BuiltIn::COUNT] =
+                    [$(($id, $entity, Group::$group, $confidence),)*];
+                let rule = |row: &(&'static str, &'static str, Group, f32)| {
+                    let (id, entity, group, confidence) = *row;
+                    Arc::new(Rule { id: id.into(), entity: entity.into(), group, confidence })
+                };
+                ROWS.iter().map(rule).collect()
             }
 
             /// Confidence of a plain match.

@@ -1,9 +1,11 @@
 //! Secrets that only their name gives away: `password = "…"`, `Authorization: Bearer …`.
 
+use super::secret_name::{Promise, promise};
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::position;
 use crate::scan::segment::Segment;
-use crate::validate::token::{classes, entropy};
+use crate::validate::token::{classes, entropy, is_random};
 
 /// What a name promises about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
         &left.last_chunk::<2>()?.map(|b| b.to_ascii_lowercase()),
         b"rd"
             | b"wd"
+            | b"pw"
+            | b"ng"
             | b"se"
             | b"de"
             | b"ss"
@@ -73,17 +77,26 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
     if left.ends_with("contraseña".as_bytes()) {
         return Some(Kind::Password);
     }
+    let left = without_type(left);
     let part = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_' || **b == b'-' || **b == b'.';
     let length = left.iter().rev().take_while(part).count();
     let text = left.get(left.len() - length..)?;
     // `ssh_pass` and `pass`, but no `compass`.
-    if matches!(
-        text.to_ascii_lowercase().strip_suffix(b"pass"),
-        Some([] | [.., b'_' | b'-' | b'.'])
-    ) {
+    let lower = text.to_ascii_lowercase();
+    let alone = |end: &[u8]| matches!(lower.strip_suffix(end), Some([] | [.., b'_' | b'-' | b'.']));
+    if alone(b"pass") || alone(b"pw") {
         return Some(Kind::Password);
     }
     name(text)
+}
+
+/// What stands before the type of a declaration: `token` of `var token string`.
+fn without_type(left: &[u8]) -> &[u8] {
+    let Some((name, kind)) = left.split_last_chunk::<7>() else { return left };
+    if !kind.eq_ignore_ascii_case(b" string") {
+        return left;
+    }
+    name.strip_suffix(b":").unwrap_or(name)
 }
 
 /// Ends of the names of passwords, without separators.
@@ -140,7 +153,7 @@ fn name(text: &[u8]) -> Option<Kind> {
         }
     }
     let name = buffer.get(..length)?;
-    if ends(name, &["secretaccesskey", "awssecretkey"]) {
+    if is_aws_secret(text) {
         return Some(Kind::AwsSecret);
     }
     if ends(name, &["authorization", "xapikey", "proxyauthorization"]) {
@@ -149,7 +162,22 @@ fn name(text: &[u8]) -> Option<Kind> {
     if ends(name, &PASSWORDS) {
         return Some(Kind::Password);
     }
-    ends(name, &KEYS).then_some(Kind::Key)
+    (ends(name, &KEYS) && promise(text) != Promise::Public).then_some(Kind::Key)
+}
+
+/// Length of an AWS secret access key.
+pub(super) const AWS_SECRET: usize = 40;
+
+/// Whether `name` is one of those that AWS's own tools read its secret from.
+pub(super) fn is_aws_secret(name: &[u8]) -> bool {
+    if !matches!(name.last(), Some(b'y' | b'Y')) {
+        return false;
+    }
+    let letters = || name.iter().rev().filter(|b| b.is_ascii_alphanumeric());
+    ["secretaccesskey", "awssecretkey"].iter().any(|end| {
+        let same = letters().zip(end.bytes().rev()).filter(|(a, b)| a.to_ascii_lowercase() == *b);
+        same.count() == end.len()
+    })
 }
 
 #[inline(never)]
@@ -179,7 +207,7 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     }
 }
 
-fn value_end(segment: &Segment<'_>, value: usize) -> Option<usize> {
+pub(super) fn value_end(segment: &Segment<'_>, value: usize) -> Option<usize> {
     let rest = segment.slice(value..segment.end());
     // Inside quotes only the quote ends it; without them what ends a parameter or a statement.
     let quote = Some(segment.before(value)).filter(|b| b"'\"`".contains(b));
@@ -210,16 +238,16 @@ fn judge(
     out: &mut Vec<Candidate>,
 ) {
     let value = segment.slice(span.clone());
-    if is_placeholder(value) {
+    let bits = entropy(value);
+    let drawn = kind == Kind::Key && bits > 4.0 && has_many_signs(value);
+    if is_placeholder(value) && !drawn {
         return;
     }
-    let bits = entropy(value);
-    let digits = value.iter().any(u8::is_ascii_digit);
     let believable = match kind {
-        Kind::AwsSecret => value.len() == 40 && bits > 3.0,
+        Kind::AwsSecret => value.len() == AWS_SECRET && bits > 3.0,
         Kind::Authorization => value.len() >= 12 && bits > 2.8,
         Kind::Password => value.len() >= 6 && bits > 1.9 && (classes(value) >= 2 || symbols(value)),
-        Kind::Key => value.len() >= 16 && digits && bits > 3.0 && classes(value) >= 2,
+        Kind::Key => drawn || value.len() >= 12 && classes(value) >= 2 && is_random(value),
     };
     if believable {
         let rule = if kind == Kind::Authorization {
@@ -235,8 +263,14 @@ fn symbols(value: &[u8]) -> bool {
     value.iter().any(|b| b"!@#$%^&*+~".contains(b))
 }
 
+/// Drawn from a whole keyboard, as frameworks do for the key that they sign with.
+fn has_many_signs(value: &[u8]) -> bool {
+    let signs = b"!@#$%^&*(=+)".iter().filter(|sign| value.contains(sign)).count();
+    value.len() >= 40 && signs >= 5 && !value.iter().any(|b| b"{}<>:".contains(b))
+}
+
 /// Templates, code and the words that stand in for a secret in examples.
-fn is_placeholder(value: &[u8]) -> bool {
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
     const STAND_INS: [&str; 18] = [
         "your",
         "example",
@@ -258,9 +292,16 @@ fn is_placeholder(value: &[u8]) -> bool {
         "insert",
     ];
     let lower = value.get(..STAND_IN_REACH).unwrap_or(value).to_ascii_lowercase();
-    let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
+    let has = |word: &str| position(&lower, word.as_bytes()).is_some();
     // `!vault` of YAML and `%NAME%` of a shell.
-    let tagged = matches!(value, [b'!', name @ ..] if name.iter().all(u8::is_ascii_alphabetic))
+    // A place in a store of secrets.
+    let stored = [b"vault:".as_slice(), b"arn:", b"ssm:", b"op:", b"file:", b"env:"];
+    let stored = stored.iter().any(|scheme| lower.starts_with(scheme));
+    // Types of Rust and C++.
+    let typed = has("::") || matches!(value, b"*const" | b"*mut" | b"&str" | b"&mut");
+    let tagged = stored
+        || typed
+        || matches!(value, [b'!', name @ ..] if name.iter().all(u8::is_ascii_alphabetic))
         || matches!(value, [b'%', .., b'%']);
     tagged
         || value.iter().any(|b| b"{}<>$([".contains(b)) && !symbols_only_inside(value)

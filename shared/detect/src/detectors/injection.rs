@@ -10,6 +10,7 @@ use super::spelled;
 use crate::normalise;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 use crate::scan::window::Pass;
 
@@ -158,7 +159,7 @@ fn contains(left: &[u8], sets: &[&[&str]]) -> bool {
     let near = left.get(left.len().saturating_sub(SENTENCE)..).unwrap_or_default();
     let stop = memchr::memmem::rfind(near, "。".as_bytes()).map_or(0, |at| at + 3);
     let near = near.get(stop..).unwrap_or_default();
-    let has = |word: &&str| memchr::memmem::find(near, word.as_bytes()).is_some();
+    let has = |word: &&str| position(near, word.as_bytes()).is_some();
     sets.iter().all(|set| set.iter().any(has))
 }
 

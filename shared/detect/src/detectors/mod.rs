@@ -9,14 +9,18 @@ pub(crate) mod exfil;
 pub(crate) mod identity;
 pub(crate) mod injection;
 pub(crate) mod invisible;
+pub(crate) mod labelled;
 pub(crate) mod number;
 pub(crate) mod number_rules;
 pub(crate) mod pem;
 pub(crate) mod phone;
 pub(crate) mod phrases;
+mod secret_name;
 pub(crate) mod signatures;
 pub(crate) mod spelled;
+pub(crate) mod spoken;
 pub(crate) mod token;
+mod token_marks;
 mod token_runs;
 mod token_shapes;
 pub(crate) mod url;
@@ -80,6 +84,7 @@ fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     if segment.has(LONG) {
         if on(Group::Secrets) {
             token::find(segment, pass.out);
+            labelled::find(segment, pass.out);
         }
         if on(Group::Pii) {
             coin::find(segment, pass.out);
@@ -87,6 +92,7 @@ fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     }
     if segment.has(ASSIGN) && on(Group::Secrets) {
         assignment::find(segment, pass.out);
+        spoken::find(segment, pass.out);
     }
     if segment.has(LONG | ESCAPE) && on(Group::Encoded) && segment.depth < MAX_DEPTH {
         encoded::find(pass, segment);

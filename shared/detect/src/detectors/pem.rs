@@ -2,8 +2,13 @@
 
 use std::ops::Range;
 
+use crate::scan::anchor::ASSIGN;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 use crate::scan::window::{Window, floor_char};
+
+/// Least length of the first whole line of a key, in bytes.
+const LINE: usize = 40;
 
 /// What a segment that may be a PEM header leads to.
 pub(crate) enum Extent {
@@ -27,13 +32,7 @@ pub(crate) fn dashes(text: &[u8], at: usize) -> bool {
 
 /// How far the key that the segment opens reaches.
 pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize) -> Extent {
-    let Some(place) = memchr::memmem::find(segment.bytes(), b"-----BEGIN ") else {
-        return Extent::None;
-    };
-    let start = segment.start() + place;
-    let header = segment.slice(start..segment.end());
-    let Some(label) = memchr::memmem::find(header, b"PRIVATE KEY") else { return Extent::None };
-    let body = start + label + b"PRIVATE KEY".len();
+    let Some((start, body, footer)) = opening(segment) else { return Extent::None };
     let limit = segment.start().saturating_add(hold_back);
     let reach = floor_char(window.text, limit);
     let known = window.text.get(body..window.to.min(reach)).unwrap_or_default();
@@ -46,7 +45,9 @@ pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize
     if length == known.len() && !at_limit && !window.complete {
         return Extent::Open;
     }
-    if length < 40 {
+    // A header in a text about keys, without one.
+    let lines = inside.split(|b| b.is_ascii_whitespace() || *b == b'\\');
+    if !lines.into_iter().any(|line| line.len() >= LINE) {
         return Extent::None;
     }
     let end = floor_char(window.text, body + length);
@@ -63,15 +64,47 @@ pub(crate) fn stays_open(text: &[u8], known: usize, hold_back: usize) -> bool {
     text.len() < hold_back && !may_end && new.iter().all(|byte| is_body(*byte))
 }
 
-/// Base64, line ends (also escaped ones), and the header lines of encrypted keys.
+/// Finds the end of a key's body.
+type Footer = fn(&[u8]) -> Option<usize>;
+
+/// Where the key and its body begin, and what finds the body's end.
+fn opening(segment: &Segment<'_>) -> Option<(usize, usize, Footer)> {
+    const LABEL: &[u8] = b"PRIVATE KEY";
+    let begins = segment.has(ASSIGN).then(|| position(segment.bytes(), b"-----BEGIN "));
+    let Some(place) = begins.flatten() else {
+        let after = after_putty_count(segment.left_of(segment.start(), 24));
+        return after.then_some((segment.start(), segment.start(), putty_footer));
+    };
+    let start = segment.start() + place;
+    let label = position(segment.slice(start..segment.end()), LABEL)?;
+    Some((start, start + label + LABEL.len(), footer))
+}
+
+/// Whether the private lines of a PuTTY key follow `left`: `Private-Lines: 8`.
+fn after_putty_count(left: &[u8]) -> bool {
+    let left = left.trim_ascii_end();
+    let digits = left.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    digits > 0
+        && left.get(..left.len() - digits).is_some_and(|head| head.ends_with(b"Private-Lines: "))
+}
+
+/// The end of the checksum behind the private lines.
+fn putty_footer(body: &[u8]) -> Option<usize> {
+    const NAME: &[u8] = b"Private-MAC: ";
+    let start = position(body, NAME)? + NAME.len();
+    let length = body.get(start..)?.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    (length >= 40).then_some(start + length)
+}
+
+/// Base64, line ends (also escaped ones), and the header lines of encrypted keys and of OpenPGP.
 fn is_body(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=\r\n\t \\-:,".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"+/=\r\n\t \\-:,.()@_".contains(&byte)
 }
 
 /// The end of the `-----END … KEY-----` line.
 fn footer(body: &[u8]) -> Option<usize> {
-    let start = memchr::memmem::find(body, b"-----END ")? + b"-----END ".len();
+    let start = position(body, b"-----END ")? + b"-----END ".len();
     let rest = body.get(start..)?;
-    let dashes = memchr::memmem::find(rest, b"-----")?;
+    let dashes = position(rest, b"-----")?;
     Some(start + dashes + 5)
 }

@@ -1,7 +1,5 @@
 //! The literals that end a suspicious phrase, found by their rarest letters.
 
-use std::collections::BTreeMap;
-
 use super::signatures::{self, Signature};
 use crate::scan::anchor::{ASCII_GROUPS, PHRASE_GROUPS, Print, TRIGRAM_PLACES, trigram_place};
 
@@ -28,7 +26,9 @@ impl Phrases {
         let mut lists = vec![Vec::new()];
         let tails = choose();
         for signature in signatures::all() {
-            let Some(choice) = tails.get(signature.tail) else { continue };
+            let Some(choice) = tails.iter().find(|choice| choice.tail == signature.tail) else {
+                continue;
+            };
             let place = Place { offset: choice.offset, signature };
             let Some(slot) = index.get_mut(trigram_place(choice.print.trigram())) else { continue };
             if *slot == 0 {
@@ -39,7 +39,7 @@ impl Phrases {
                 list.push(place);
             }
         }
-        let prints = tails.values().map(|choice| choice.print).collect();
+        let prints = tails.iter().map(|choice| choice.print).collect();
         Self { prints, index, lists }
     }
 
@@ -79,25 +79,28 @@ impl Phrases {
 /// The piece that stands for a literal, and where it begins in it.
 #[derive(Clone, Copy, Debug)]
 struct Choice {
+    tail: &'static str,
     offset: usize,
     print: Print,
 }
 
 /// A piece for each literal, chosen so that the byte sets of each group let little ordinary text
-/// pass: first the best for each alone, then better ones in the light of the others.
-fn choose() -> BTreeMap<&'static str, Choice> {
+/// pass: first the best for each alone, then better ones in the light of the others. The beginning
+/// of passwords' names is found with them.
+fn choose() -> Vec<Choice> {
     const SWEEPS: usize = 3;
-    let mut chosen: BTreeMap<&'static str, Choice> = BTreeMap::new();
+    // Few enough for a list: a map would take more code than all else here.
+    let mut chosen: Vec<Choice> = Vec::new();
     for _ in 0..SWEEPS {
-        for Signature { tail, .. } in signatures::all() {
-            chosen.remove(tail);
-            let others = occupied(chosen.values());
+        let tails = signatures::all().map(|signature| signature.tail);
+        for tail in tails.chain([super::spoken::BEGINNING]) {
+            chosen.retain(|choice| choice.tail != tail);
+            let others = occupied(&chosen);
             let cost = |choice: &Choice| {
                 let group = others.get(choice.print.group).copied().unwrap_or_default();
                 passing(&with(group, &choice.print)) - passing(&group)
             };
-            let best = candidates(tail.as_bytes()).min_by(|a, b| cost(a).total_cmp(&cost(b)));
-            chosen.extend(best.map(|best| (*tail, best)));
+            chosen.extend(candidates(tail).min_by(|a, b| cost(a).total_cmp(&cost(b))));
         }
     }
     chosen
@@ -105,7 +108,8 @@ fn choose() -> BTreeMap<&'static str, Choice> {
 
 /// Pieces of a literal's last word: a stream may not have more than the word it is at. In ASCII
 /// it is the word's beginning; scripts without spaces break into characters.
-fn candidates(literal: &[u8]) -> impl Iterator<Item = Choice> {
+fn candidates(tail: &'static str) -> impl Iterator<Item = Choice> {
+    let literal = tail.as_bytes();
     let cut = literal.iter().rposition(|byte| b" <|".contains(byte));
     let last_word = cut.map_or(0, |cut| cut + 1);
     let last = literal.len().saturating_sub(3);
@@ -124,14 +128,14 @@ fn candidates(literal: &[u8]) -> impl Iterator<Item = Choice> {
     };
     offsets.flat_map(move |offset| {
         let bytes = std::array::from_fn(|place| literal.get(offset + place).copied());
-        groups.clone().map(move |group| Choice { offset, print: Print { bytes, group } })
+        groups.clone().map(move |group| Choice { tail, offset, print: Print { bytes, group } })
     })
 }
 
 /// For each position the low halves of bytes that occur there, as bits.
 type Nibbles = [u16; 4];
 
-fn occupied<'c>(chosen: impl Iterator<Item = &'c Choice>) -> [Nibbles; PHRASE_GROUPS] {
+fn occupied(chosen: &[Choice]) -> [Nibbles; PHRASE_GROUPS] {
     let mut groups = [Nibbles::default(); PHRASE_GROUPS];
     for choice in chosen {
         if let Some(group) = groups.get_mut(choice.print.group) {
@@ -180,7 +184,7 @@ mod tests {
     fn every_literal_has_a_piece_in_its_last_word() {
         let chosen = choose();
         for signature in signatures::all() {
-            let choice = chosen.get(signature.tail);
+            let choice = chosen.iter().find(|choice| choice.tail == signature.tail);
             let choice = choice.unwrap_or_else(|| panic!("{} has none", signature.tail));
             let last = signature.tail.rsplit([' ', '<', '|']).next().unwrap();
             assert!(signature.tail.len() - choice.offset <= last.len(), "{}", signature.tail);
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn few_words_of_ordinary_prose_pass_the_block_test() {
-        let share: f32 = occupied(choose().values()).iter().map(passing).sum();
+        let share: f32 = occupied(&choose()).iter().map(passing).sum();
         assert!(share < 0.5, "{share}");
     }
 }

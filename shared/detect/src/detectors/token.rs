@@ -1,19 +1,26 @@
 //! Keys and tokens that carry their issuer in their shape.
 
 use super::address::runs;
+use super::token_marks;
 use super::token_runs::{Alphabet, Runs};
-use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, word};
-use crate::rule::BuiltIn::{self, GithubToken, ProviderToken, SlackToken};
+use super::token_shapes::{FAMILIES, SHAPES, Shape, alnum, dotted, hex, length, word};
+use crate::rule::BuiltIn::{
+    self, GithubToken, HuggingFaceToken, ProviderToken, SlackToken, StripeKey,
+};
 use crate::scan::Candidate;
 use crate::scan::context::Topics;
+use crate::scan::position;
 use crate::scan::segment::Segment;
-use crate::validate::token::{entropy, github_checksum};
+use crate::validate::token::{classes, entropy, github_checksum, is_odd, is_random};
 
 /// Every token in the segment.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let mut known = Runs::new(segment.text());
     for run in runs(segment, dotted) {
         bearer(segment, &run, out);
+        if token_marks::is_marked(segment, &run) {
+            out.push(Candidate::plain(run.clone(), ProviderToken));
+        }
         for start in run.clone().filter(|at| begins(segment, *at)) {
             let found = prefixed(&mut known, start)
                 .or_else(|| jwt(&mut known, start))
@@ -55,16 +62,11 @@ fn prefixed(runs: &mut Runs<'_>, start: usize) -> Option<(BuiltIn, usize, f32)> 
     let rest = runs.from(start);
     for shape in known(rest) {
         let Some(body) = rest.strip_prefix(shape.prefix) else { continue };
-        let (least, most) = shape.length;
         let length = runs.length(shape.alphabet, start + shape.prefix.len());
         let ends = body.get(length).is_none_or(|b| !alnum(*b) && *b != b'_');
-        if ends && (least..=most).contains(&length) {
+        if ends && shape.fits(length) {
             let body = body.get(..length)?;
-            // A short prefix may stand before words; a key has digits.
-            if shape.prefix.len() <= 4
-                && shape.rule == ProviderToken
-                && !body.iter().any(u8::is_ascii_digit)
-            {
+            if is_stand_in(shape, body) {
                 continue;
             }
             return confidence(shape.rule, body)
@@ -72,6 +74,25 @@ fn prefixed(runs: &mut Runs<'_>, start: usize) -> Option<(BuiltIn, usize, f32)> 
         }
     }
     openai(rest).or_else(|| slack(rest)).or_else(|| notion(rest)).or_else(|| family(runs, start))
+}
+
+/// Whether words or a filler follow a prefix.
+#[inline(never)]
+fn is_stand_in(shape: &Shape, body: &[u8]) -> bool {
+    /// Bits per character of two characters, of which one is rare.
+    const FILLER: f32 = 1.0;
+    let digits = body.iter().any(u8::is_ascii_digit);
+    match shape.rule {
+        // These issuers' own samples are of one letter.
+        HuggingFaceToken => false,
+        StripeKey => body.len() < 24 && !(digits && classes(body) >= 2),
+        _ if entropy(body) < FILLER => true,
+        // A short prefix may stand before words; a key has digits.
+        ProviderToken if shape.prefix.len() <= 4 => {
+            !digits || body.iter().any(u8::is_ascii_lowercase) && !is_odd(body)
+        }
+        _ => false,
+    }
 }
 
 /// The shapes whose prefix may begin with the first two bytes of `rest`.
@@ -121,8 +142,8 @@ fn confidence(rule: BuiltIn, body: &[u8]) -> Option<f32> {
 /// OpenAI keys carry `T3BlbkFJ` ("OpenAI" in Base64) in the middle.
 fn openai(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"sk-")?;
-    let length = body.iter().take(221).take_while(|b| word(**b)).count();
-    let marked = memchr::memmem::find(body.get(..length)?, b"T3BlbkFJ").is_some();
+    let length = length(body, 221, word);
+    let marked = position(body.get(..length)?, b"T3BlbkFJ").is_some();
     (marked && (35..=220).contains(&length)).then_some((
         BuiltIn::OpenAiKey,
         3 + length,
@@ -135,9 +156,10 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"xox")?;
     let (kind, body) = body.split_first()?;
     let body = body.strip_prefix(b"-").or_else(|| body.strip_prefix(b".xoxp-"))?;
-    let length = body.iter().take(400).take_while(|b| word(**b)).count();
+    let length = length(body, 400, word);
     let digits = body.iter().take(length).filter(|b| b.is_ascii_digit()).count();
-    (b"abceoprs".contains(kind) && length >= 15 && digits >= 6).then_some((
+    let drawn = digits >= 6 || is_random(body.get(..length)?);
+    (b"abceoprs".contains(kind) && length >= 15 && drawn).then_some((
         SlackToken,
         rest.len() - body.len() + length,
         SlackToken.confidence(),
@@ -147,7 +169,7 @@ fn slack(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
 /// Notion integration tokens: eleven digits, then 35 characters.
 fn notion(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let body = rest.strip_prefix(b"ntn_")?;
-    let length = body.iter().take(47).take_while(|b| alnum(**b)).count();
+    let length = length(body, 47, alnum);
     let numbered = body.iter().take(11).all(u8::is_ascii_digit);
     (length == 46 && numbered).then_some((ProviderToken, 4 + length, 0.9))
 }
@@ -161,10 +183,9 @@ fn family(runs: &mut Runs<'_>, start: usize) -> Option<(BuiltIn, usize, f32)> {
         let Some(body) = body.get(kind..).and_then(|body| body.strip_prefix(b"_")) else {
             continue;
         };
-        let (least, most) = shape.length;
         let length = runs.length(shape.alphabet, start + shape.prefix.len() + kind + 1);
         let digits = || body.iter().take(length).any(u8::is_ascii_digit);
-        if kind > 0 && (least..=most).contains(&length) && digits() {
+        if kind > 0 && shape.fits(length) && digits() {
             return Some((shape.rule, shape.prefix.len() + kind + 1 + length, 0.85));
         }
     }
@@ -200,7 +221,7 @@ fn dotted_parts(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     if !matches!(first, 14 | 17 | 20..=28) {
         return None;
     }
-    let length = rest.iter().take(120).take_while(|b| dotted(**b)).count();
+    let length = length(rest, 120, dotted);
     let token = rest.get(..length)?;
     let mut parts = token.split(|b| *b == b'.');
     let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
@@ -228,14 +249,14 @@ fn dotted_parts(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     found.map(|length| (ProviderToken, length, 0.9))
 }
 
-/// Telegram's bots: eight to ten digits, a colon, `AA` and 33 characters.
+/// Telegram's bots: eight to ten digits, a colon, `A` and 34 characters.
 fn telegram(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
-    for place in memchr::memmem::find_iter(segment.bytes(), b":AA") {
+    for place in memchr::memmem::find_iter(segment.bytes(), b":A") {
         let at = segment.start() + place;
         let left = segment.slice(segment.start()..at);
         let digits = left.iter().rev().take(11).take_while(|b| b.is_ascii_digit()).count();
         let rest = segment.slice(at + 1..segment.end());
-        let length = rest.iter().take(40).take_while(|b| word(**b)).count();
+        let length = length(rest, 40, word);
         if (8..=10).contains(&digits) && length == 35 && !alnum(segment.before(at - digits)) {
             out.push(Candidate::new(at - digits..at + 1 + length, ProviderToken, 0.9));
         }
@@ -244,14 +265,14 @@ fn telegram(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
 
 /// Azure AD client secrets: three characters, a digit, `Q~`, then 31 to 34 more.
 fn azure(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
-    let secret = |b: u8| word(b) || b == b'~' || b == b'.';
+    let secret: fn(u8) -> bool = |b| word(b) || b == b'~' || b == b'.';
     for place in memchr::memmem::find_iter(segment.bytes(), b"Q~") {
         let at = segment.start() + place;
         let Some(start) = at.checked_sub(4).filter(|start| *start >= segment.start()) else {
             continue;
         };
         let rest = segment.slice(at + 2..segment.end());
-        let length = rest.iter().take(35).take_while(|b| secret(**b)).count();
+        let length = length(rest, 35, secret);
         let head = segment.slice(start..at);
         let shaped = head.last().is_some_and(u8::is_ascii_digit) && head.iter().all(|b| secret(*b));
         if shaped && (31..=34).contains(&length) && !alnum(segment.before(start)) {

@@ -9,47 +9,89 @@ pub(super) enum Alphabet {
     Alnum,
     Letters,
     Hex,
+    /// Also underscores and dashes.
     Word,
+    /// Also dots.
     Dotted,
     Base64,
+    /// Base64url with its padding, and dots.
+    Padded,
     LowerHex,
+    /// UUIDs and what is written like them.
+    HexDash,
+    HexColon,
     LowerAlnum,
+    /// Also dollar signs.
+    Dollar,
     UpperAlnum,
     UpperDash,
+    UpperWord,
+    Percent,
+    Path,
+    /// Session ids of Salesforce.
+    Session,
     /// Base32, upper case (RFC 4648, 6).
     Base32,
 }
 
 impl Alphabet {
-    const COUNT: usize = 11;
+    const COUNT: usize = Self::Base32 as usize + 1;
 
     fn has(self, byte: u8) -> bool {
-        CLASSES.get(usize::from(byte)).is_some_and(|bits| bits >> self as u16 & 1 == 1)
+        CLASSES.get(usize::from(byte)).is_some_and(|bits| bits >> self as u32 & 1 == 1)
+    }
+
+    const fn takes(self, b: u8) -> bool {
+        let alnum = b.is_ascii_alphanumeric();
+        let word = alnum || matches!(b, b'_' | b'-');
+        let lower_hex = matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        let lower_alnum = b.is_ascii_digit() || b.is_ascii_lowercase();
+        let upper_alnum = b.is_ascii_digit() || b.is_ascii_uppercase();
+        match self {
+            Self::Alnum => alnum,
+            Self::Letters => b.is_ascii_alphabetic(),
+            Self::Hex => b.is_ascii_hexdigit(),
+            Self::Word => word,
+            Self::Dotted => word || b == b'.',
+            Self::Base64 => word || matches!(b, b'+' | b'/' | b'='),
+            Self::Padded => word || matches!(b, b'.' | b'='),
+            Self::LowerHex => lower_hex,
+            Self::HexDash => lower_hex || b == b'-',
+            Self::HexColon => lower_hex || b == b':',
+            Self::LowerAlnum => lower_alnum,
+            Self::Dollar => lower_alnum || b == b'$',
+            Self::UpperAlnum => upper_alnum,
+            Self::UpperDash => upper_alnum || b == b'-',
+            Self::UpperWord => upper_alnum || b == b'_',
+            Self::Percent => alnum || b == b'%',
+            Self::Path => alnum || b == b'/',
+            Self::Session => alnum || matches!(b, b'!' | b'.' | b'_'),
+            Self::Base32 => b.is_ascii_uppercase() || matches!(b, b'2'..=b'7'),
+        }
     }
 }
 
+const ALPHABETS: [Alphabet; Alphabet::COUNT] = {
+    use Alphabet::*;
+    [
+        Alnum, Letters, Hex, Word, Dotted, Base64, Padded, LowerHex, HexDash, HexColon, LowerAlnum,
+        Dollar, UpperAlnum, UpperDash, UpperWord, Percent, Path, Session, Base32,
+    ]
+};
+
 /// One bit an alphabet.
 #[expect(clippy::indexing_slicing, reason = "a constant: a wrong index would not compile")]
-static CLASSES: [u16; 256] = {
+static CLASSES: [u32; 256] = {
     let mut table = [0; 256];
-    let mut place = 0;
-    while place < 256 {
-        let b = place as u8;
-        let (alnum, dash) = (b.is_ascii_alphanumeric(), b == b'-');
-        let (upper, digit) = (b.is_ascii_uppercase(), b.is_ascii_digit());
-        let word = alnum || dash || b == b'_';
-        table[place] = (alnum as u16) << Alphabet::Alnum as u16
-            | (b.is_ascii_alphabetic() as u16) << Alphabet::Letters as u16
-            | (b.is_ascii_hexdigit() as u16) << Alphabet::Hex as u16
-            | (word as u16) << Alphabet::Word as u16
-            | ((word || b == b'.') as u16) << Alphabet::Dotted as u16
-            | ((word || matches!(b, b'+' | b'/' | b'=')) as u16) << Alphabet::Base64 as u16
-            | (matches!(b, b'0'..=b'9' | b'a'..=b'f') as u16) << Alphabet::LowerHex as u16
-            | ((digit || b.is_ascii_lowercase()) as u16) << Alphabet::LowerAlnum as u16
-            | ((digit || upper) as u16) << Alphabet::UpperAlnum as u16
-            | ((digit || upper || dash) as u16) << Alphabet::UpperDash as u16
-            | ((upper || matches!(b, b'2'..=b'7')) as u16) << Alphabet::Base32 as u16;
-        place += 1;
+    let mut byte = 0;
+    while byte < 256 {
+        let mut place = 0;
+        while place < ALPHABETS.len() {
+            let alphabet = ALPHABETS[place];
+            table[byte] |= (alphabet.takes(byte as u8) as u32) << alphabet as u32;
+            place += 1;
+        }
+        byte += 1;
     }
     table
 };
@@ -131,16 +173,18 @@ mod tests {
 
     use super::*;
 
-    const ALPHABETS: [Alphabet; 4] =
-        [Alphabet::Word, Alphabet::Alnum, Alphabet::Hex, Alphabet::Base64];
+    #[test]
+    fn every_alphabet_has_its_bit() {
+        assert!(ALPHABETS.iter().enumerate().all(|(place, alphabet)| *alphabet as usize == place));
+    }
 
     #[test]
     fn a_run_is_as_long_as_when_it_is_walked_in_whatever_order_places_are_asked_for() {
         let text = b"eyJ-abc.dEf_0123/==x yz-";
         let mut runs = Runs::new(text);
         for step in 0..4000_usize {
-            let (at, alphabet) = (step * 7 % 25, ALPHABETS[step / 3 % 4]);
-            let walked = text[at.min(text.len())..].iter().take_while(|b| alphabet.has(**b));
+            let (at, alphabet) = (step * 7 % 25, ALPHABETS[step / 3 % ALPHABETS.len()]);
+            let walked = text[at.min(text.len())..].iter().take_while(|b| alphabet.takes(**b));
             assert_eq!(runs.length(alphabet, at), walked.count(), "{step}");
         }
     }

@@ -1,7 +1,8 @@
-//! URLs that carry credentials, connection strings, webhooks.
+//! URLs that carry credentials or grant access, connection strings, webhooks.
 
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::position;
 use crate::scan::segment::Segment;
 
 /// Every `scheme://user:password@host` and known webhook in the segment.
@@ -15,6 +16,8 @@ pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
             out.push(Candidate::new(start..end, rule, confidence));
         } else if is_webhook(segment.slice(at + 3..end)) {
             out.push(Candidate::plain(start..end, BuiltIn::Webhook));
+        } else if is_shared_access(segment.slice(at + 3..end)) {
+            out.push(Candidate::plain(start..end, BuiltIn::UrlCredentials));
         }
     }
 }
@@ -84,11 +87,11 @@ fn credentials(
 }
 
 fn template(text: &[u8]) -> bool {
-    text.iter().any(|b| b"{}$<>[]()*".contains(b))
-        && (text.contains(&b'{')
-            || text.starts_with(b"$")
-            || text.contains(&b'<')
-            || text.contains(&b'*'))
+    text.contains(&b'{')
+        || text.starts_with(b"$")
+        || text.contains(&b'<')
+        || text.ends_with(b":*")
+        || position(text, b"**").is_some()
 }
 
 /// The machine itself, where defaults of development are at home.
@@ -113,12 +116,24 @@ fn is_stand_in(password: &[u8]) -> bool {
     const PARTS: [&str; 4] = ["your", "replace", "placeholder", "redacted"];
     let lower = password.to_ascii_lowercase();
     let uniform = lower.windows(2).all(|pair| pair.first() == pair.last());
-    let has = |part: &&str| memchr::memmem::find(&lower, part.as_bytes()).is_some();
+    let has = |part: &&str| position(&lower, part.as_bytes()).is_some();
     // Nobody's password has so few characters.
     lower.len() <= 3
         || uniform
         || WORDS.iter().any(|word| lower == word.as_bytes())
         || PARTS.iter().any(has)
+}
+
+/// Links of Azure that grant access to whoever has them: a version, an expiry and a signature.
+fn is_shared_access(rest: &[u8]) -> bool {
+    let Some(query) = memchr::memchr(b'?', rest).and_then(|at| rest.get(at + 1..)) else {
+        return false;
+    };
+    let has = |name: &[u8], least: usize| {
+        let values = query.split(|b| *b == b'&').filter_map(|pair| pair.strip_prefix(name));
+        values.into_iter().any(|value| value.len() >= least)
+    };
+    has(b"sv=", 10) && has(b"sig=", 40)
 }
 
 /// Incoming webhooks whose URL is the secret.
@@ -134,5 +149,5 @@ fn is_webhook(rest: &[u8]) -> bool {
     let host = rest.split(|b| *b == b'/').next().unwrap_or_default();
     let teams = host.ends_with(b".webhook.office.com") && rest.len() >= host.len() + 60;
     teams
-        || prefixes.iter().any(|prefix| rest.starts_with(prefix) && rest.len() >= prefix.len() + 20)
+        || prefixes.iter().any(|prefix| rest.starts_with(prefix) && rest.len() >= prefix.len() + 15)
 }

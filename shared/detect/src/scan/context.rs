@@ -157,7 +157,6 @@ fn scripted(window: &[u8]) -> Topics {
         ("身份证", Topics::IDENTITY),
         ("주민", Topics::IDENTITY),
     ];
-    let found =
-        WORDS.iter().filter(|(word, _)| memchr::memmem::find(window, word.as_bytes()).is_some());
+    let found = WORDS.iter().filter(|(word, _)| super::position(window, word.as_bytes()).is_some());
     found.fold(Topics::default(), |topics, (_, topic)| topics.or(*topic))
 }

@@ -30,3 +30,10 @@ impl Candidate {
         Self::new(span, rule, rule.confidence())
     }
 }
+
+/// Where `part` begins in `text`. One place for those who look once, for the sake of the module's
+/// size.
+#[inline(never)]
+pub(crate) fn position(text: &[u8], part: &[u8]) -> Option<usize> {
+    memchr::memmem::find(text, part)
+}

@@ -7,7 +7,7 @@ use super::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
 use super::boundary::{last_boundary, next_boundary};
 use super::segment::Segment;
 use super::special;
-use crate::detectors::{self, assignment, pem};
+use crate::detectors::{self, assignment, pem, spoken};
 use crate::rule::BuiltIn;
 use crate::scanner::{Scanner, Selection};
 
@@ -69,31 +69,32 @@ impl Pass<'_> {
         let mut cursor = window.from;
         let mut anchors = self.anchors(text, cursor);
         let mut ahead = anchors.next();
-        while let Some(anchor) = ahead {
-            let Some((at, kinds)) = self.target(text, cursor, anchor) else {
-                ahead = anchors.next();
-                continue;
-            };
-            let (range, forced) = self.locate(window, at, cursor);
-            let inside = self.collect(text, &range, &mut anchors, &mut ahead);
-            let segment =
-                Segment::new(text, range.clone(), within(kinds, anchor, &range) | inside, 0);
-            let key = if segment.has(ASSIGN) {
-                pem::extent(&segment, window, self.scanner.hold_back())
-            } else {
-                pem::Extent::None
-            };
-            match key {
-                pem::Extent::None => cursor = self.scan(&segment, forced),
-                pem::Extent::Open => return range.start,
-                pem::Extent::Key { span, overflow } => {
-                    cursor = span.end;
-                    if overflow {
-                        self.overflow(span.clone());
+        // A value that a name before it introduces; places between the two come first.
+        let mut awaited = None;
+        while ahead.is_some() || awaited.is_some() {
+            let due = awaited.take_if(|value| ahead.is_none_or(|anchor| anchor.at >= *value));
+            let found = match (due, ahead) {
+                (Some(value), _) => (value >= cursor).then_some((value, ASSIGN)),
+                (None, Some(anchor)) => {
+                    awaited = named(text, anchor).filter(|value| *value >= cursor).or(awaited);
+                    let found = self.target(text, cursor, anchor);
+                    if found.is_none() {
+                        ahead = anchors.next();
                     }
-                    self.offer(Candidate::plain(span, BuiltIn::PrivateKey));
+                    found
                 }
-            }
+                (None, None) => break,
+            };
+            let Some((at, kinds)) = found else { continue };
+            let (range, forced) = self.locate(window, at, cursor);
+            let own = match ahead.filter(|_| due.is_none()) {
+                Some(anchor) => within(kinds, anchor, &range),
+                None => kinds,
+            };
+            let inside = self.collect(text, &range, &mut anchors, &mut ahead, &mut awaited);
+            let segment = Segment::new(text, range.clone(), own | inside, 0);
+            let Some(next) = self.inspect(&segment, window, forced) else { return range.start };
+            cursor = next;
             if window.forced && range.end == window.to {
                 // What the next piece will begin with waits for the rest of that piece.
                 return cursor;
@@ -104,6 +105,33 @@ impl Pass<'_> {
             }
         }
         if window.forced { overlap_start(text, window.to).max(cursor + 1) } else { window.to }
+    }
+
+    /// Looks for a key that goes over many segments, or else scans this one; answers where the next
+    /// begins, or `None` while the key's end has not arrived.
+    fn inspect(
+        &mut self,
+        segment: &Segment<'_>,
+        window: Window<'_>,
+        forced: bool,
+    ) -> Option<usize> {
+        let key = if segment.has(ASSIGN | LONG) {
+            pem::extent(segment, window, self.scanner.hold_back())
+        } else {
+            pem::Extent::None
+        };
+        match key {
+            pem::Extent::None => Some(self.scan(segment, forced)),
+            pem::Extent::Open => None,
+            pem::Extent::Key { span, overflow } => {
+                let end = span.end;
+                if overflow {
+                    self.overflow(span.clone());
+                }
+                self.offer(Candidate::plain(span, BuiltIn::PrivateKey));
+                Some(end)
+            }
+        }
     }
 
     fn anchors<'t>(&self, text: &'t [u8], cursor: usize) -> Anchors<'t>
@@ -120,6 +148,7 @@ impl Pass<'_> {
         range: &Range<usize>,
         anchors: &mut Anchors<'_>,
         ahead: &mut Option<Anchor>,
+        awaited: &mut Option<usize>,
     ) -> u16 {
         let mut kinds = 0;
         while let Some(next) = ahead.filter(|next| next.at < range.end) {
@@ -132,12 +161,14 @@ impl Pass<'_> {
             if value.is_some_and(|value| value >= range.end) {
                 break;
             }
+            *awaited = named(text, next).or(*awaited);
             if next.at >= range.start && (value.is_some() || self.relevant(text, next)) {
                 kinds |= within(next.kinds, next, range);
             }
             *ahead = anchors.next();
         }
-        kinds
+        let here = awaited.take_if(|value| *value < range.end);
+        if here.is_some_and(|value| value >= range.start) { kinds | ASSIGN } else { kinds }
     }
 
     /// The place an anchor asks to look at and why; `None` when it means nothing.
@@ -226,6 +257,14 @@ fn assigned(text: &[u8], anchor: Anchor) -> Option<usize> {
         return None;
     }
     assignment::value_start(text, anchor.at + 1).filter(|value| *value < text.len())
+}
+
+/// Where the value stands that the name at an anchor introduces.
+fn named(text: &[u8], anchor: Anchor) -> Option<usize> {
+    if anchor.kinds & PHRASE == 0 {
+        return None;
+    }
+    spoken::value_start(text, anchor.at).filter(|value| *value < text.len())
 }
 
 /// The kinds of an anchor that lies wholly inside `range`; what sticks out depends on bytes that

@@ -44,3 +44,71 @@ pub(crate) fn classes(text: &[u8]) -> u32 {
     let has = |test: fn(&u8) -> bool| u32::from(text.iter().any(test));
     has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase) + has(u8::is_ascii_digit)
 }
+
+/// Whether a key could look like `text`: mostly parts that are neither words nor numbers, no
+/// alphabet in order, and digits among the letters or letters of both cases in no order.
+#[inline(never)]
+pub(crate) fn is_random(text: &[u8]) -> bool {
+    /// Least bits per character: twenty hexadecimal digits drawn at random have more.
+    const BITS: f32 = 2.8;
+    is_odd(text)
+        && (text.iter().any(u8::is_ascii_digit) || text.len() >= 14 && classes(text) >= 2)
+        && entropy(text) > BITS
+        && !in_order(text)
+}
+
+/// Whether most of `text` is neither words nor numbers.
+#[inline(never)]
+pub(crate) fn is_odd(text: &[u8]) -> bool {
+    let parts = text.split(|b| !b.is_ascii_alphanumeric());
+    let odd: usize = parts.filter(|part| !is_word(part)).map(<[u8]>::len).sum();
+    odd * 2 > text.len() || is_uuid(text)
+}
+
+/// A UUID in small or capital letters (RFC 9562), whose parts may look like words.
+fn is_uuid(text: &[u8]) -> bool {
+    let mut parts = text.split(|b| *b == b'-');
+    let mut next = || parts.next().filter(|part| part.iter().all(u8::is_ascii_hexdigit));
+    text.len() == 36 && [8, 4, 4, 4, 12].iter().all(|n| next().is_some_and(|part| part.len() == *n))
+}
+
+/// A number, or a word in one of the usual spellings with at most one number in it: `sha256`,
+/// `X509CertificateFlag`.
+#[inline(never)]
+pub(crate) fn is_word(part: &[u8]) -> bool {
+    const NUMBER: usize = 5;
+    /// As many consonants in a row as few words have.
+    const CONSONANTS: usize = 6;
+    let (mut digits, mut numbers, mut switches, mut consonants, mut longest) = (0, 0, 0, 0, 0);
+    let mut before = 0_u8;
+    for byte in part.iter().copied() {
+        let digit = byte.is_ascii_digit();
+        digits += usize::from(digit);
+        numbers += usize::from(digit && !before.is_ascii_digit());
+        // Capitals and small letters differ in one bit.
+        let letters = !digit && before.is_ascii_alphabetic();
+        switches += usize::from(letters && (byte ^ before) & 0x20 != 0);
+        let vowel = digit || b"aeiouy".contains(&(byte | 0x20));
+        consonants = if vowel { 0 } else { consonants + 1 };
+        longest = consonants.max(longest);
+        before = byte;
+    }
+    let letters = part.len() - digits;
+    part.len() < NUMBER
+        || letters == 0
+        || longest < CONSONANTS
+            && digits <= NUMBER.min(letters)
+            && numbers <= 1
+            && switches * 3 <= letters
+}
+
+/// Eight letters or digits that follow one another: an alphabet, a documentation's sample.
+fn in_order(text: &[u8]) -> bool {
+    let mut length = 0;
+    text.windows(2).any(|pair| {
+        let follows =
+            matches!(pair, [a, b] if a.is_ascii_alphanumeric() && a.wrapping_add(1) == *b);
+        length = if follows { length + 1 } else { 0 };
+        length >= 7
+    })
+}

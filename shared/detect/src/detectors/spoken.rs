@@ -1,0 +1,82 @@
+//! Passwords that their name introduces without an operator: `password is …`, `--password …`,
+//! `PASSWORD '…'`, `<password>…`, `let password: &str = "…"`.
+
+use super::assignment::{is_placeholder, value_end};
+use super::labelled::BETWEEN;
+use super::secret_name::listed;
+use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::segment::Segment;
+use crate::validate::token::is_word;
+
+/// How the names begin, in lower case.
+pub(super) const BEGINNING: &str = "pass";
+/// The names.
+const NAMES: &str = "pass password passwd passphrase passcode passwort";
+/// Most bytes from the name's beginning to the value.
+const REACH: usize = 24;
+
+/// Where the value begins that the name at `at` introduces.
+#[inline(never)]
+pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
+    let head = text.get(at..)?;
+    let head = head.get(..REACH.min(head.len()))?;
+    if !head.get(..BEGINNING.len())?.eq_ignore_ascii_case(BEGINNING.as_bytes()) {
+        return None;
+    }
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || b"_-".contains(*b);
+    let name = head.iter().take_while(part).count();
+    if !listed(NAMES, head.get(..name)?) {
+        return None;
+    }
+    let mut place = name;
+    loop {
+        let rest = head.get(place..)?;
+        let gap = rest.iter().take_while(|b| b" \t\"'`=:>,(&*|/".contains(b)).count();
+        let word = rest.get(gap..)?;
+        let length = word.iter().take_while(part).count();
+        if gap == 0 || rest.get(..gap)?.starts_with(b", ") {
+            return None;
+        }
+        place += gap;
+        if !listed(BETWEEN, word.get(..length)?) {
+            return (place < head.len()).then_some(at + place);
+        }
+        place += length;
+    }
+}
+
+/// Passwords in the segment whose name stands before them.
+pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
+    let text = segment.text();
+    let from = segment.start().saturating_sub(REACH);
+    for place in memchr::memchr2_iter(b'p', b'P', segment.slice(from..segment.end())) {
+        let at = from + place;
+        if segment.before(at).is_ascii_alphabetic() {
+            continue;
+        }
+        let Some(value) = value_start(text, at) else { continue };
+        if value < segment.start() || value >= segment.end() {
+            continue;
+        }
+        let Some(end) = value_end(segment, value) else { continue };
+        let value = value..end;
+        let option = segment.slice(at.saturating_sub(2)..at) == b"--";
+        if believable(segment.slice(value.clone()), option) {
+            out.push(Candidate::plain(value, BuiltIn::GenericSecret));
+        }
+    }
+}
+
+/// Without an operator most values are words: a password has signs, or digits among its letters.
+/// After an option a digit is enough.
+fn believable(value: &[u8], option: bool) -> bool {
+    const LEAST: usize = 6;
+    let signs = value.iter().any(|b| b"!@#$%^&*+~".contains(b));
+    let digits = value.iter().any(u8::is_ascii_digit);
+    let odd = value.split(|b| !b.is_ascii_alphanumeric()).any(|part| !is_word(part));
+    value.len() >= LEAST
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && (digits && (signs || odd || option) || signs && odd)
+        && !is_placeholder(value)
+}
