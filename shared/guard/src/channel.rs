@@ -108,6 +108,11 @@ impl ChannelState {
         !self.waiting.is_empty()
     }
 
+    /// Bytes of the events that are kept.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.waiting.iter().chain(&self.last).map(Envelope::kept_bytes).sum()
+    }
+
     fn held_back(&self) -> usize {
         match &self.text {
             Text::Unknown => 0,

@@ -1,6 +1,7 @@
 //! An event that waits until its text may pass.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use weir_wire::edit::{self, Edit};
 use weir_wire::sse::{Event, Field};
@@ -54,6 +55,38 @@ pub(crate) struct Envelope {
     text: Range<usize>,
     /// Offsets of that text in the whole of its channel.
     pub(crate) span: Range<usize>,
+    /// The event instead of `raw` and `edits`, where it has several texts.
+    several: Option<Arc<Several>>,
+}
+
+/// An event with several texts that go on, of which a copy for each text may be needed.
+pub(crate) struct Several {
+    raw: Vec<u8>,
+    edits: Vec<Edit>,
+    texts: Vec<Range<usize>>,
+}
+
+impl Several {
+    /// `edits` and `texts` are given in the event's data.
+    pub(crate) fn new(
+        event: Event<'_>,
+        edits: &[Edit],
+        texts: impl Iterator<Item = Range<usize>>,
+    ) -> Arc<Self> {
+        let frame = Frame::new(event);
+        let texts = texts.map(|span| frame.raw_span(&span)).collect();
+        Arc::new(Self { raw: event.raw.to_vec(), edits: in_event(&frame, edits), texts })
+    }
+
+    /// Writes the event with `text` in place of its own at `span`, and the others empty.
+    fn write(&self, span: &Range<usize>, text: &str, out: &mut Vec<u8>) {
+        let replaced = |span: &Range<usize>, replacement| Edit { span: span.clone(), replacement };
+        let others = self.texts.iter().filter(|other| *other != span);
+        let mut edits = self.edits.clone();
+        edits.extend(others.map(|other| replaced(other, Vec::new())));
+        edits.push(replaced(span, escaped(text)));
+        write_edited(&self.raw, &edits, out);
+    }
 }
 
 impl Envelope {
@@ -72,12 +105,26 @@ impl Envelope {
             logprobs: logprobs.map(|span| frame.raw_span(&span)).collect(),
             text: frame.raw_span(text),
             span: 0..0,
+            several: None,
         }
+    }
+
+    /// A copy of an event for the text at this place among its texts; `None` if there is none.
+    pub(crate) fn of_several(several: &Arc<Several>, place: usize) -> Option<Self> {
+        let text = several.texts.get(place)?.clone();
+        Some(Self { several: Some(several.clone()), ..Self::of_text(&[], text) })
     }
 
     /// An event with nothing to change but its text, at `text` in its bytes.
     pub(crate) fn of_text(raw: &[u8], text: Range<usize>) -> Self {
-        Self { raw: raw.to_vec(), edits: Vec::new(), logprobs: Vec::new(), text, span: 0..0 }
+        let (edits, logprobs) = (Vec::new(), Vec::new());
+        Self { raw: raw.to_vec(), edits, logprobs, text, span: 0..0, several: None }
+    }
+
+    /// Bytes of the event that are kept, and may have to be written. For a copy, too: in the end a
+    /// copy may go out for each of the texts.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.several.as_ref().map_or(&self.raw, |several| &several.raw).len()
     }
 
     /// Adds the second half of the line end that the event ends with.
@@ -92,6 +139,9 @@ impl Envelope {
 
     /// Writes the event; with `text` in place of its own, and without log probabilities if asked.
     pub(crate) fn write(&self, text: Option<&str>, bare: bool, out: &mut Vec<u8>) {
+        if let Some(several) = &self.several {
+            return several.write(&self.text, text.unwrap_or_default(), out);
+        }
         if text.is_none() && self.edits.is_empty() && !(bare && self.is_indivisible()) {
             out.extend_from_slice(&self.raw);
             return;

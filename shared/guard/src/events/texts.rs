@@ -9,7 +9,7 @@ use weir_wire::sse::Event;
 
 use super::Events;
 use crate::channel::ChannelState;
-use crate::envelope::{Envelope, Frame, in_event, write_edited};
+use crate::envelope::{Envelope, Frame, Several, in_event, write_edited};
 use crate::inspector::{escaped, without};
 use crate::report::Trouble;
 use crate::run::Piece;
@@ -17,6 +17,9 @@ use crate::shape::Shape;
 
 /// Most texts that go on at a time in one stream: choices, tool calls and kinds of text.
 const MAX_CHANNELS: usize = 1024;
+
+/// Most bytes of events that wait for their texts in one stream: four of the largest.
+const MAX_KEPT_BYTES: usize = 4 * crate::MAX_EVENT_BYTES;
 
 impl Events {
     /// Lets the texts that go on take what the event brings, and sends what may pass.
@@ -46,13 +49,12 @@ impl Events {
             deltas => {
                 let (mut edits, mut written) = (edits, Vec::new());
                 edits.extend(logprobs().map(|span| without(data, &span)));
+                // What is held back at the very end goes with a copy that has only one text.
+                let spans = deltas.iter().map(|delta| delta.span.clone());
+                let several = Several::new(event, &edits, spans);
                 for (place, delta) in deltas.iter().enumerate() {
                     let raw = data.get(delta.span.clone()).unwrap_or_default();
-                    // What is held back at the very end goes with a copy that has only this text.
-                    let mut own = edits.clone();
-                    let others = deltas.iter().enumerate().filter(|(other, _)| *other != place);
-                    own.extend(others.map(|(_, other)| blank(&other.span)));
-                    let copy = Envelope::new(event, &delta.span, &own, std::iter::empty());
+                    let Some(copy) = Envelope::of_several(&several, place) else { continue };
                     written.extend(self.together(delta, raw, copy, &texts.ended, out));
                 }
                 edits.extend(written);
@@ -62,6 +64,16 @@ impl Events {
             }
         }
         self.channels.retain(|(channel, state)| !ends(&texts.ended, *channel, state.scope));
+        self.bound_memory(out);
+    }
+
+    /// Ends a stream of which too much waits: a text holds few bytes back, but the events that bring
+    /// them may be large.
+    fn bound_memory(&mut self, out: &mut Vec<u8>) {
+        let kept = self.channels.iter().map(|(_, state)| state.kept_bytes());
+        if kept.sum::<usize>() > MAX_KEPT_BYTES {
+            self.trouble(Trouble::TooLarge, OnTrouble::Block, out);
+        }
     }
 
     /// The one text of an event, which waits for it.
@@ -110,6 +122,7 @@ impl Events {
         let raw = event.raw.get(text.clone()).unwrap_or_default();
         let envelope = Envelope::of_text(event.raw, text);
         self.alone(delta, raw, envelope, &[], out);
+        self.bound_memory(out);
     }
 
     /// One of several texts of an event, which does not wait: answers with its edit.
@@ -220,9 +233,4 @@ fn ends(ended: &[Ended], channel: Channel, scope: Scope) -> bool {
         Ended::Scope(ended) => *ended == scope,
         Ended::Channel(ended) => *ended == channel,
     })
-}
-
-/// The edit that empties a text.
-fn blank(span: &Range<usize>) -> Edit {
-    Edit { span: span.clone(), replacement: Vec::new() }
 }

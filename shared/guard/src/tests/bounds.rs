@@ -33,6 +33,33 @@ fn an_event_may_bring_256_texts() {
 }
 
 #[test]
+fn events_that_wait_may_have_16_mb_in_all() {
+    // Each brings a letter of a word that does not end, and much that nobody asked for.
+    let letter = |bytes: usize| {
+        let more = "x".repeat(bytes);
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"a\"}}}}],\"more\":\"{more}\"}}\n\n"
+        )
+    };
+    let mb = 1 << 20;
+    assert!(!refused((0..14).map(|_| letter(mb))));
+    assert!(refused((0..18).map(|_| letter(mb))));
+}
+
+#[test]
+fn of_an_event_with_many_texts_a_copy_for_each_must_fit() {
+    let many = |more: usize| {
+        let choice = |index| format!(r#"{{"index":{index},"delta":{{"content":"word"}}}}"#);
+        let choices: Vec<String> = (0..256).map(choice).collect();
+        let more = "x".repeat(more);
+        format!("data: {{\"choices\":[{}],\"more\":\"{more}\"}}\n\n", choices.join(","))
+    };
+    let done = || "data: [DONE]\n\n".to_owned();
+    assert!(!refused([many(16 << 10), done()].into_iter()));
+    assert!(refused([many(64 << 10), done()].into_iter()));
+}
+
+#[test]
 fn a_stream_may_have_1024_texts_at_a_time() {
     let alone = |choices: u32| (0..choices).map(|index| event(index..index + 1));
     assert!(!refused(alone(1024)));
