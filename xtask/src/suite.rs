@@ -12,7 +12,8 @@ use crate::setup;
 const PURE_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates of `shared/` that filters contain.
-const PURE_CRATES: [&str; 7] = [
+const PURE_CRATES: [&str; 8] = [
+    "weir-sort",
     "weir-wire",
     "weir-tokens",
     "weir-placement",

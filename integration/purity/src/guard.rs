@@ -1,9 +1,10 @@
 //! A request, a response and a stream inspected.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use weir_detect::Policy;
-use weir_guard::{StreamGuard, inspect_request, inspect_response};
+use weir_guard::{Recall, StreamGuard, inspect_request_again, inspect_response};
 use weir_wire::edit;
 use weir_wire::path::Dialect;
 
@@ -12,7 +13,8 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let text = edit::json_string(&format!("Write to ann@example.com: {text}"));
     let policy = Arc::new(Policy::default());
     let request = [br#"{"messages":[{"role":"user","content":"#, &*text, b"}]}"].concat();
-    let inspection = inspect_request(&policy, &request, true, false);
+    let mut recall = Recall::new(RandomState::new());
+    let inspection = inspect_request_again(&policy, &request, true, false, Some(&mut recall));
     let edited = edit::apply(&request, &inspection.inspected.edits).ok()?;
     let response = [br#"{"choices":[{"message":{"content":"#, &*text, b"}}]}"].concat();
     let inspected = inspect_response(&inspection.watch, &response, true);

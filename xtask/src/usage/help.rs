@@ -126,6 +126,9 @@ Options of overhead alone:
   --rounds N      that the requests are spread over (40)
   --body-kb KB,…  sizes of the request bodies (1,32,256)
   --clients N     each with one request at a time (1)
+  --events N      of a streamed response (20)
+  --event-ms MS   between them, so that each comes alone; without it they come at once
+  --fresh         sends no message twice, in place of conversations with one that is new
   --guardrail     adds the guardrail with its default policy to Weir's chain
 ";
 
