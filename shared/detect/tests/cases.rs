@@ -96,3 +96,23 @@ fn ordinary_words_are_released_as_soon_as_they_end() {
         assert!(inspector.held_back() <= word, "{} bytes held in {text:?}", inspector.held_back());
     }
 }
+
+#[test]
+fn a_stream_goes_on_right_behind_a_private_key() {
+    let line = "AAAAIQDx3lBm2uT9wQ0p6sYk1nJt8vR4zKc7hXgE5aMoWdUf";
+    let policy = Arc::new(Policy::default());
+    for key in [
+        format!("-----BEGIN PRIVATE KEY-----\n{line}\n{line}\n-----END PRIVATE KEY-----"),
+        format!("Private-Lines: 1\n{line}\nPrivate-MAC: {}", "0123456789abcdef".repeat(4)),
+    ] {
+        let text = format!("{key}\nIt is the key of (my) host, and it says so. That is it. ");
+        let mut inspector = policy.inspector(Direction::Response, false, None);
+        let mut names = Pseudonyms::default();
+        let mut out = String::new();
+        for letter in text.chars() {
+            out += &inspector.push(letter.encode_utf8(&mut [0; 4]), &mut names).text;
+        }
+        assert!(inspector.held_back() <= 1, "{} bytes of {key}", inspector.held_back());
+        assert!(out.contains("It is the key") && !out.contains(line), "{out}");
+    }
+}

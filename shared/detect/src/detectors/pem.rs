@@ -10,6 +10,9 @@ use crate::scan::window::{Window, floor_char};
 /// Least length of the first whole line of a key, in bytes.
 const LINE: usize = 40;
 
+/// What stands before the checksum at the end of a PuTTY key.
+const PUTTY_SUM: &[u8] = b"Private-MAC: ";
+
 /// What a segment that may be a PEM header leads to.
 pub(crate) enum Extent {
     /// No header here.
@@ -60,7 +63,7 @@ pub(crate) fn stays_open(text: &[u8], known: usize, hold_back: usize) -> bool {
     let new = text.get(known..).unwrap_or_default();
     let tail = text.get(known.saturating_sub(4)..).unwrap_or_default();
     let has = |text, part: &[u8]| memchr::memmem::find(text, part).is_some();
-    let may_end = has(tail, b"-----") && has(text, b"-----END ");
+    let may_end = has(tail, b"-----") && has(text, b"-----END ") || has(text, PUTTY_SUM);
     text.len() < hold_back && !may_end && new.iter().all(|byte| is_body(*byte))
 }
 
@@ -90,8 +93,7 @@ fn after_putty_count(left: &[u8]) -> bool {
 
 /// The end of the checksum behind the private lines.
 fn putty_footer(body: &[u8]) -> Option<usize> {
-    const NAME: &[u8] = b"Private-MAC: ";
-    let start = position(body, NAME)? + NAME.len();
+    let start = position(body, PUTTY_SUM)? + PUTTY_SUM.len();
     let length = body.get(start..)?.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     (length >= 40).then_some(start + length)
 }
