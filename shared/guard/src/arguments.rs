@@ -5,6 +5,7 @@
 //! not to be JSON, the rest is inspected as plain text.
 
 use weir_detect::Pseudonyms;
+use weir_wire::content::{is_named_before, is_option, names_next};
 
 use crate::inspector::is_harmless_number;
 use crate::run::{Piece, TextRun};
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     after_value: bool,
     /// The last key as written, for the context of its value.
     key: String,
+    /// The string right before, if that may name the next one, and whether one is being read.
+    label: String,
+    labels: bool,
     /// A piece of an escape that the last event cut.
     escape: String,
 }
@@ -49,6 +53,8 @@ impl Arguments {
             key_next: false,
             after_value: false,
             key: String::new(),
+            label: String::new(),
+            labels: false,
             escape: String::new(),
         }
     }
@@ -111,11 +117,14 @@ impl Arguments {
             }
             match byte {
                 b'"' => {
-                    let key = self.key_next && self.open.last() == Some(&true);
+                    let key = self.key_next && self.in_object();
                     let context = if key { String::new() } else { self.context() };
                     let run = Box::new(TextRun::new(watch, &context, true));
                     if key {
                         self.key.clear();
+                    } else {
+                        self.labels = !self.in_object() || names_next(&self.key);
+                        self.label.clear();
                     }
                     self.state = State::Text { run, key };
                     piece.text.push('"');
@@ -125,9 +134,13 @@ impl Arguments {
                     self.state = State::Number(String::new());
                     return text.get(at..).unwrap_or_default();
                 }
-                b'{' | b'[' => self.open.push(byte == b'{'),
+                b'{' | b'[' => {
+                    self.open.push(byte == b'{');
+                    self.label.clear();
+                }
                 b'}' | b']' => {
                     self.open.pop();
+                    self.label.clear();
                     self.after_value = true;
                 }
                 b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
@@ -152,7 +165,7 @@ impl Arguments {
 
     /// Whether JSON has no value here, or none of this kind.
     fn is_misplaced(&self, byte: u8) -> bool {
-        let key_next = self.key_next && self.open.last() == Some(&true);
+        let key_next = self.key_next && self.in_object();
         match byte {
             b'"' => self.after_value,
             b'-' | b'0'..=b'9' | b'{' | b'[' | b't' | b'f' | b'n' => self.after_value || key_next,
@@ -160,9 +173,20 @@ impl Arguments {
         }
     }
 
-    /// The context of a value: the key it stands under.
+    /// The context of a value: the key it stands under, or the string before that names it.
     fn context(&self) -> String {
-        if self.open.last() == Some(&true) { key_context(&self.key) } else { String::new() }
+        match self.in_object() {
+            true if is_named_before(&self.key) && !self.label.is_empty() => {
+                key_context(&self.label)
+            }
+            true => key_context(&self.key),
+            false if is_option(&self.label) => key_context(&self.label),
+            false => String::new(),
+        }
+    }
+
+    fn in_object(&self) -> bool {
+        self.open.last() == Some(&true)
     }
 
     /// Goes on in a string; returns what is left of `text`.
@@ -183,6 +207,8 @@ impl Arguments {
         let (run_of_text, rest) = text.split_at_checked(end).unwrap_or((text, ""));
         if key && self.key.len() <= MAX_CONTEXT_KEY {
             self.key.push_str(run_of_text);
+        } else if !key && self.labels && self.label.len() <= MAX_CONTEXT_KEY {
+            self.label.push_str(run_of_text);
         }
         if !run_of_text.is_empty() {
             run.push(run_of_text, names, piece);
@@ -244,6 +270,7 @@ impl Arguments {
         let words = ["true", "false", "null"];
         if !rest.is_empty() && words.contains(&word.as_str()) {
             self.after_value = true;
+            self.label.clear();
             piece.text.push_str(&word);
         } else if rest.is_empty() && words.iter().any(|whole| whole.starts_with(&word)) {
             self.state = State::Word(word);
@@ -278,6 +305,7 @@ impl Arguments {
             Some(b',' | b'}' | b']') if digits.len() <= MAX_NUMBER => {
                 self.after_value = true;
                 self.number_ended(watch, &digits, names, piece);
+                self.label.clear();
             }
             _ => {
                 let mut run = Box::new(TextRun::new(watch, "", false));

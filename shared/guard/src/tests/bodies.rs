@@ -1,7 +1,8 @@
 use weir_wire::edit;
+use weir_wire::path::Dialect;
 
 use super::{all, policy};
-use crate::{Refusal, Watch, inspect_request, inspect_response};
+use crate::{Refusal, StreamGuard, Watch, inspect_request, inspect_response};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -233,5 +234,49 @@ fn json_in_strings_of_json_is_read_two_deep_and_as_text_below() {
         assert!(inner.contains("[EMAIL]") && !inner.contains("4111"), "{depth}: {inner}");
         // Where it is read as JSON a number becomes a string; where it is text it cannot.
         assert_eq!(inner.contains(r#"{"n":"[CREDIT_CARD]""#), depth < 2, "{depth}: {inner}");
+    }
+}
+
+/// JSON in which the name of a secret stands beside it, and whether that makes it one.
+const BESIDE: [(&str, bool); 8] = [
+    (r#"{"name":"DB_PASSWORD","value":"Pl9!xTz3"}"#, true),
+    (r#"{"env":[{"name":"PORT","value":"8080"},{"Name":"DB_PASSWORD","Value":"Pl9!xTz3"}]}"#, true),
+    (r#"{"header": "x-api-key", "value": "8f14e45fceea167a5a36dedd4bea2543"}"#, true),
+    (r#"{"args":["serve","--password","Pl9!xTz3"]}"#, true),
+    (r#"{"args":["--verbose",1,"Pl9!xTz3"]}"#, false),
+    (r#"{"name":"note","value":"Pl9!xTz3"}"#, false),
+    (r#"[{"name":"DB_PASSWORD"},{"value":"Pl9!xTz3"}]"#, false),
+    (r#"{"name":"DB_PASSWORD","more":[],"value":"Pl9!xTz3"}"#, false),
+];
+
+#[test]
+fn a_value_is_judged_by_the_name_beside_it() {
+    for (json, secret) in BESIDE {
+        let string = serde_json::Value::String(json.to_owned()).to_string();
+        let message = |form: &str| format!(r#"{{"messages":[{{"role":"user",{form}}}]}}"#);
+        let call = format!(r#""tool_calls":[{{"function":{{"name":"f","arguments":{string}}}}}]"#);
+        for body in [message(&format!(r#""content":{string}"#)), message(&call)] {
+            assert_eq!(request(&all("redact"), &body) != body, secret, "{body}");
+        }
+        let watch = Watch::new(all("redact"));
+        let body = format!(r#"{{"choices":[{{"message":{{"content":{string}}}}}]}}"#);
+        assert_eq!(response(&watch, &body) != body, secret, "{body}");
+        for size in [1, 7, 1000] {
+            let letters: Vec<char> = json.chars().collect();
+            let events: String = letters.chunks(size).fold(String::new(), |events, piece| {
+                let piece = serde_json::Value::String(piece.iter().collect()).to_string();
+                events + &format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{piece}}}}}]}}\n\n")
+            });
+            let mut guard = StreamGuard::new(watch.clone(), Dialect::OpenAi, None);
+            let mut out = Vec::new();
+            guard.push(events.as_bytes(), &mut out);
+            guard.finish(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            let text = out.lines().filter_map(|line| line.strip_prefix("data: ")).map(|data| {
+                let data: serde_json::Value = serde_json::from_str(data).unwrap();
+                data["choices"][0]["delta"]["content"].as_str().unwrap().to_owned()
+            });
+            assert_eq!(text.collect::<String>() != json, secret, "{json} in pieces of {size}");
+        }
     }
 }

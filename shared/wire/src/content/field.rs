@@ -34,7 +34,8 @@ pub struct TextField {
     pub form: Form,
     /// Who says it, in requests where a message or the field itself tells: `user`, `system`, `tool`.
     pub role: Option<Role>,
-    /// Where the key is that it stands under, in JSON of any form; else empty.
+    /// Where its name is, in JSON of any form; else empty: the key that it stands under, or what the
+    /// string before says that it is (`{"name": "…", "value": "…"}`).
     pub key: Range<usize>,
     /// The text carries a signature over itself, so that no edit of it can go unnoticed.
     pub signed: bool,

@@ -12,6 +12,7 @@
 
 mod event;
 mod field;
+mod label;
 mod members;
 mod plain;
 mod tape;
@@ -19,6 +20,7 @@ mod texts;
 
 pub use event::{Channel, Delta, Ended, EventTexts, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
+pub use label::{is_named_before, is_option, names_next};
 pub use plain::{NoEscape, Plain, unescape_one};
 pub use tape::{Kind, MAX_VALUES, Tape, Value};
 

@@ -113,6 +113,13 @@ impl<'t> Value<'t> {
         self.index as usize
     }
 
+    /// The value before it in the same object or array, if that is no object or array itself.
+    pub(super) fn before(self) -> Option<Self> {
+        let before = self.at(self.index.checked_sub(1)?)?;
+        let beside = self.entry()?.parent == before.entry()?.parent;
+        beside.then_some(before)
+    }
+
     /// What it is.
     pub fn kind(self) -> Kind {
         self.entry().map_or(Kind::Null, |entry| entry.kind)

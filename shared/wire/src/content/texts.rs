@@ -1,6 +1,7 @@
 //! All texts of a JSON body.
 
 use super::field::{Form, Logprobs, Role, Side, TextField, Texts};
+use super::label::label;
 use super::members::{MediaMember, Member, of_medium, of_request, of_response};
 use super::tape::{Kind, Tape, Value};
 
@@ -228,7 +229,10 @@ impl<'t> Walk<'t> {
     }
 
     fn note(&mut self, value: Value<'t>, form: Form, place: Place) {
-        let key = if place.zone == Zone::Free { value.key_span() } else { 0..0 };
+        let key = match place.zone {
+            Zone::Free => label(value).map_or(value.key_span(), Value::content_span),
+            _ => 0..0,
+        };
         let signed = place.zone == Zone::Known
             && value.key() == "thinking"
             && value.parent().is_some_and(|part| self.is_signed(part));
