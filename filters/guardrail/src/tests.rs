@@ -66,7 +66,7 @@ fn a_request_is_edited_and_its_length_corrected() {
 fn a_long_text_without_a_finding_is_scanned_once_unless_the_policy_scans_always() {
     let turn = "The night train leaves Vienna in the evening. ".repeat(10);
     let body = format!(r#"{{"messages":[{{"role":"user","content":"{turn}"}}]}}"#);
-    for (member, counted) in [("", [Some(1), Some(2)]), (r#","recall":false"#, [None, None])] {
+    for (member, counted) in [("", [Some(1), Some(2)]), (r#","recall":false"#, [Some(3), None])] {
         let host = FakeHost::new();
         let config = format!(r#"{{"policies":{{"default":{{"max_body_bytes":9000{member}}}}}}}"#);
         host.set_configuration(Config::Plugin, config.as_bytes());

@@ -8,7 +8,7 @@ use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts};
 use weir_wire::edit::{Edit, json_string, push_escaped};
 
 use crate::body::{Inspected, Refusal, TextsSeen};
-use crate::recall::{Place, Recall};
+use crate::recall::{self, Place, Recall};
 use crate::report::Trouble;
 use crate::{Watch, key_context};
 
@@ -74,7 +74,10 @@ impl<'a> BodyInspector<'a> {
 
     /// Inspects one text, unless nothing was found in it before.
     pub(crate) fn field(&mut self, field: &TextField) {
-        let Some(place) = self.place(field) else { return self.scan(field) };
+        let Some(place) = self.place(field) else {
+            self.texts.scanned += u64::from(field.span.len() >= recall::LEAST_BYTES);
+            return self.scan(field);
+        };
         if self.recall.as_mut().is_some_and(|recall| recall.knows(place)) {
             self.texts.recalled += 1;
             return;

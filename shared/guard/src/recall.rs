@@ -20,7 +20,7 @@ const WAYS: usize = 4;
 const BUCKETS: usize = 4096;
 
 /// Shorter texts are scanned as fast as they are looked up, in bytes.
-const LEAST_BYTES: usize = 256;
+pub(crate) const LEAST_BYTES: usize = 256;
 
 /// System prompts that are kept, those used last.
 const PROMPTS: usize = 16;

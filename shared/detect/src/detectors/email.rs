@@ -10,13 +10,14 @@ const MAX_LOCAL: usize = 64;
 /// Longest domain (RFC 5321, 4.5.3.1.2).
 const MAX_DOMAIN: usize = 255;
 
-/// Every `local@domain` in the segment.
+/// Every `local@domain` in the segment, but for `git@`, which is nobody's: so repositories are
+/// addressed.
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for place in memchr::memchr_iter(b'@', segment.bytes()) {
         let at = segment.start() + place;
         let Some(end) = domain_end(segment, at + 1) else { continue };
         let Some(start) = local_start(segment, at, segment.byte(end) == b'\'') else { continue };
-        if !in_url_credentials(segment, start) {
+        if !in_url_credentials(segment, start) && segment.slice(start..at) != b"git" {
             out.push(Candidate::plain(start..end, BuiltIn::Email));
         }
     }

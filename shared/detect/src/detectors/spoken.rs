@@ -62,21 +62,23 @@ pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
         let Some(end) = value_end(segment, value) else { continue };
         let value = value..end;
         let option = segment.slice(at.saturating_sub(2)..at) == b"--";
-        if believable(segment.slice(value.clone()), option) {
+        let left = text.get(at..value.start).unwrap_or_default().trim_ascii_end();
+        let assigned = left.ends_with(b":") || left.ends_with(b"=");
+        if believable(segment.slice(value.clone()), option || assigned) {
             out.push(Candidate::plain(value, BuiltIn::GenericSecret));
         }
     }
 }
 
 /// Without an operator most values are words: a password has signs, or digits among its letters.
-/// After an option a digit is enough.
-fn believable(value: &[u8], option: bool) -> bool {
+/// After an option, or an operator after all (`password is: …`), a digit is enough.
+fn believable(value: &[u8], expected: bool) -> bool {
     const LEAST: usize = 6;
     let signs = value.iter().any(|b| b"!@#$%^&*+~".contains(b));
     let digits = value.iter().any(u8::is_ascii_digit);
     let odd = value.split(|b| !b.is_ascii_alphanumeric()).any(|part| !is_word(part));
     value.len() >= LEAST
         && value.iter().any(u8::is_ascii_alphabetic)
-        && (digits && (signs || odd || option) || signs && odd)
+        && (digits && (signs || odd || expected) || signs && odd)
         && !is_placeholder(value)
 }
