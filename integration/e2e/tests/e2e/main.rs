@@ -19,6 +19,7 @@ mod documents;
 mod errors;
 mod failures;
 mod guardrail;
+mod guardrail_json;
 mod guardrail_recall;
 mod guardrail_streams;
 mod headers;
