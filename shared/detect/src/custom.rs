@@ -3,8 +3,11 @@
 //! Both may span words, so they keep a frontier of their own in a stream: text is held back only
 //! from a place where a term has begun or a regex could still match.
 
+mod beginnings;
+mod bits;
 mod dictionary;
 mod engine;
+mod first_words;
 mod folding;
 mod names;
 mod pattern;

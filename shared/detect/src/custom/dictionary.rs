@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use super::beginnings::Beginnings;
+use super::first_words::FirstWords;
 use super::folding::Folding;
-use super::terms::{Beginnings, FirstWords, Terms, is_word, word};
+use super::terms::{Terms, is_word, word};
 use crate::policy::PolicyError;
 use crate::rule::RuleIndex;
 
