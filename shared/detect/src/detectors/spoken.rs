@@ -15,6 +15,8 @@ pub(super) const BEGINNING: &str = "pass";
 const NAMES: &str = "pass password passwd passphrase passcode passwort";
 /// Most bytes from the name's beginning to the value.
 const REACH: usize = 24;
+/// Longer than the passwords that people say, in bytes.
+const LONG_VALUE: usize = 64;
 
 /// Where the value begins that the name at `at` introduces.
 #[inline(never)]
@@ -50,9 +52,11 @@ pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
 pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let text = segment.text();
     let from = segment.start().saturating_sub(REACH);
+    // Names inside a long value are part of it; each would else be read to its end again.
+    let mut read = from;
     for place in memchr::memchr2_iter(b'p', b'P', segment.slice(from..segment.end())) {
         let at = from + place;
-        if segment.before(at).is_ascii_alphabetic() {
+        if at < read || segment.before(at).is_ascii_alphabetic() {
             continue;
         }
         let Some(value) = value_start(text, at) else { continue };
@@ -61,6 +65,9 @@ pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
         }
         let Some(end) = value_end(segment, value) else { continue };
         let value = value..end;
+        if value.len() > LONG_VALUE {
+            read = end;
+        }
         let option = segment.slice(at.saturating_sub(2)..at) == b"--";
         let left = text.get(at..value.start).unwrap_or_default().trim_ascii_end();
         let assigned = left.ends_with(b":") || left.ends_with(b"=");
