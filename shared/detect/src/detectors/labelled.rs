@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::address::runs;
 use super::assignment::{AWS_SECRET, is_aws_secret, is_placeholder};
 use super::encoded::{base64, is_encoded_text};
-use super::secret_name::{Promise, listed, promise};
+use super::secret_name::{Promise, Words, promise};
 use super::token_marks::is_azure;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
@@ -23,11 +23,16 @@ const REACH: usize = 80;
 /// Most words between a value and its name, types and verbs among them.
 const WORDS: usize = 5;
 /// Types, verbs and the words for a value, which stand between a name and its value.
-pub(super) const BETWEEN: &str = "string str char const static let var val value default text \
+pub(super) static BETWEEN: Words = Words::new(
+    "string str char const static let var val value default text \
                                   varchar is was are be as es est ist lautet new some bearer basic \
-                                  content data b f r u s";
+                                  content data b f r u s",
+);
 /// Words before a lone `key` that make it a secret's.
-const KEYS: &str = "api access secret private signing encryption account license auth master";
+static KEYS: Words =
+    Words::new("api access secret private signing encryption account license auth master");
+/// Words between a secret and what it is for.
+static LINKS: Words = Words::new("for of on in to");
 /// Most bytes between two words: a line end, an indentation, quotes.
 const GAP: usize = 24;
 
@@ -89,7 +94,7 @@ fn label(left: &[u8]) -> Option<(&[u8], Promise)> {
         let parted = gap == b"," || gap.contains(&b',') && gap.iter().any(|b| b"'\"".contains(b));
         assigned |= parted || gap.iter().any(|b| b"=:>(|".contains(b));
         rest = rest.get(..rest.len() - gap.len() - word.len())?;
-        if listed(BETWEEN, word) {
+        if BETWEEN.has(word) {
             assigned = true;
             continue;
         }
@@ -98,7 +103,7 @@ fn label(left: &[u8]) -> Option<(&[u8], Promise)> {
             Promise::Nothing => {
                 // What the secret is for: `token for staging is …`.
                 let (link, gap) = last_word(rest)?;
-                if gap != b" " || !listed("for of on in to", link) {
+                if gap != b" " || !LINKS.has(link) {
                     return None;
                 }
                 rest = rest.get(..rest.len() - 1 - link.len())?;
@@ -118,7 +123,7 @@ fn with_words_before(word: &[u8], found: Promise, rest: &[u8]) -> Option<Promise
     let Some((before, b" ")) = last_word(rest) else { return Some(found) };
     match promise(before) {
         Promise::Public => None,
-        _ if word.eq_ignore_ascii_case(b"key") && listed(KEYS, before) => Some(Promise::Secret),
+        _ if word.eq_ignore_ascii_case(b"key") && KEYS.has(before) => Some(Promise::Secret),
         _ => Some(found),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::assignment::{is_placeholder, value_end};
 use super::labelled::BETWEEN;
-use super::secret_name::listed;
+use super::secret_name::Words;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -12,7 +12,7 @@ use crate::validate::token::is_word;
 /// How the names begin, in lower case.
 pub(super) const BEGINNING: &str = "pass";
 /// The names.
-const NAMES: &str = "pass password passwd passphrase passcode passwort";
+static NAMES: Words = Words::new("pass password passwd passphrase passcode passwort");
 /// Most bytes from the name's beginning to the value.
 const REACH: usize = 24;
 /// Longer than the passwords that people say, in bytes.
@@ -28,7 +28,7 @@ pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
     }
     let part = |b: &&u8| b.is_ascii_alphanumeric() || b"_-".contains(*b);
     let name = head.iter().take_while(part).count();
-    if !listed(NAMES, head.get(..name)?) {
+    if !NAMES.has(head.get(..name)?) {
         return None;
     }
     let mut place = name;
@@ -41,7 +41,7 @@ pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
             return None;
         }
         place += gap;
-        if !listed(BETWEEN, word.get(..length)?) {
+        if !BETWEEN.has(word.get(..length)?) {
             return (place < head.len()).then_some(at + place);
         }
         place += length;
