@@ -1,7 +1,9 @@
 //! Benchmarks: set-up, release build, then the benchmark's own binary.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::command::Run;
 use crate::compile::{self, Profile};
 use crate::failure::Failure;
 use crate::layout::Layout;
@@ -13,17 +15,42 @@ use crate::usage::Bench;
 /// # Errors
 /// The first part of set-up or build that fails.
 pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<ExitCode, Failure> {
-    let (binary, packages): (&str, &[&str]) = match name {
-        Bench::Overhead => (
-            "weir-bench-overhead",
-            &["weir-bench-overhead", "weir-bench-ext-proc", "weir-replica", "weir-sidecar"],
-        ),
-        Bench::Scan => ("weir-bench-scan", &["weir-bench-scan"]),
+    let bench = match name {
+        Bench::Overhead => overhead(layout)?,
+        Bench::Scan { presidio } => scan(layout, presidio)?,
     };
+    println!("== bench");
+    bench.args(arguments).handed_over()
+}
+
+fn overhead(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-overhead";
     setup::running(layout)?;
     compile::modules(layout)?;
-    compile::packages(layout, Profile::Release, packages)?;
-    println!("== bench");
-    let bench = compile::compiled(layout, Profile::Release, binary);
-    bench.args(arguments).handed_over()
+    let packages = [NAME, "weir-bench-ext-proc", "weir-replica", "weir-sidecar"];
+    compile::packages(layout, Profile::Release, &packages)?;
+    Ok(compile::compiled(layout, Profile::Release, NAME))
+}
+
+/// The scanner natively, which calls itself as a module in Node, and Presidio.
+fn scan(layout: &Layout, presidio: bool) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-scan";
+    setup::rust_targets(layout)?;
+    let node = setup::node(layout)?;
+    let module = compile::standalone_module(layout, NAME)?;
+    compile::packages(layout, Profile::Release, &[NAME])?;
+    // Last, so that why there is none of it stands right above the figures.
+    let python = if presidio { presidio_python(layout) } else { None };
+    let bench = compile::compiled(layout, Profile::Release, NAME);
+    let bench = bench.arg("--node").arg(node).arg("--v8-module").arg(module);
+    Ok(match python {
+        Some(python) => bench.arg("--presidio-python").arg(python),
+        None => bench,
+    })
+}
+
+/// The Python that has Presidio; without it, the rest is measured all the same.
+fn presidio_python(layout: &Layout) -> Option<PathBuf> {
+    let brought = setup::presidio(layout);
+    brought.inspect_err(|failure| println!("Presidio is left out: {failure}")).ok()
 }

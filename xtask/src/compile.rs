@@ -136,6 +136,18 @@ pub(crate) fn packages(layout: &Layout, profile: Profile, names: &[&str]) -> Res
     run.args(packages).arg("--bins").shown()
 }
 
+/// Compiles a package's binary of the same name as a module that runs by itself, the way the
+/// filters are compiled, and returns its file.
+///
+/// # Errors
+/// [`Failure::Status`] if it does not compile.
+pub(crate) fn standalone_module(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    println!("== Wasm module");
+    let run = Run::cargo(layout).args(["build", "--profile", "wasm", "--target", FILTER_TARGET]);
+    run.arg(format!("--package={name}")).arg("--bins").shown()?;
+    Ok(layout.cargo_output().join(FILTER_TARGET).join("wasm").join(format!("{name}.wasm")))
+}
+
 /// A run of a binary that [`packages`] has compiled.
 pub(crate) fn compiled(layout: &Layout, profile: Profile, name: &str) -> Run {
     let folder = layout.binaries(profile.folder());

@@ -56,6 +56,11 @@ impl Layout {
         self.installed().join(format!("venv-{version}"))
     }
 
+    /// The virtual environment of Presidio, which a benchmark runs.
+    pub(crate) fn venv_of_presidio(&self) -> PathBuf {
+        self.installed().join("venv-presidio")
+    }
+
     /// What `cargo install --root` is given; programs lie in its `bin`.
     pub(crate) fn tools(&self) -> PathBuf {
         self.installed().join("tools")
@@ -74,6 +79,11 @@ impl Layout {
     /// A file of the xtask crate itself, such as a list of wheels.
     pub(crate) fn own_file(&self, name: &str) -> PathBuf {
         self.root.join("xtask").join(name)
+    }
+
+    /// A file of a benchmark's folder in `bench/`.
+    pub(crate) fn bench_file(&self, bench: &str, name: &str) -> PathBuf {
+        self.root.join("bench").join(bench).join(name)
     }
 
     fn installed(&self) -> PathBuf {

@@ -49,7 +49,10 @@ pub(crate) enum Bench {
     /// CPU time per request of the chain beside a minimal ext_proc.
     Overhead,
     /// Throughput of the guardrail's scanner.
-    Scan,
+    Scan {
+        /// Whether Presidio is measured, too.
+        presidio: bool,
+    },
 }
 
 /// Reads the words after `cargo xtask`.
@@ -131,16 +134,20 @@ fn demo(words: &[String]) -> Result<Task, Failure> {
 }
 
 fn bench(words: &[String]) -> Result<Task, Failure> {
-    let (name, arguments) = match words.split_first() {
-        Some((name, rest)) if name == "overhead" => (Bench::Overhead, rest),
-        Some((name, rest)) if name == "scan" => (Bench::Scan, rest),
-        Some((other, _)) => return Err(unexpected("bench", other)),
-        None => {
-            return Err(Failure::Usage("`bench` takes a name: overhead or scan".into()));
+    match words.split_first() {
+        Some((name, rest)) if name == "overhead" => {
+            Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
         }
-    };
-    let arguments = arguments.to_vec();
-    Ok(Task::Bench { name, arguments })
+        Some((name, rest)) if name == "scan" => Ok(bench_scan(rest)),
+        Some((other, _)) => Err(unexpected("bench", other)),
+        None => Err(Failure::Usage("`bench` takes a name: overhead or scan".into())),
+    }
+}
+
+fn bench_scan(words: &[String]) -> Task {
+    let (skip, arguments): (Vec<_>, Vec<_>) =
+        words.iter().cloned().partition(|word| word == "--no-presidio");
+    Task::Bench { name: Bench::Scan { presidio: skip.is_empty() }, arguments }
 }
 
 /// The values of a flag that may be repeated and is the command's only one.
@@ -202,6 +209,15 @@ mod tests {
             parsed("bench overhead --json out.json").unwrap(),
             Task::Bench { name, arguments }
         );
+    }
+
+    #[test]
+    fn presidio_is_measured_unless_it_is_refused() {
+        for (line, presidio) in [("", true), ("--no-presidio", false)] {
+            let task = parsed(&format!("bench scan --json out.json {line}")).unwrap();
+            let (name, arguments) = (Bench::Scan { presidio }, words("--json out.json"));
+            assert_eq!(task, Task::Bench { name, arguments }, "{line}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use weir_detect::{Policy, RawPolicy};
 
-use crate::{BYTES, events, findings, texts, whole};
+use crate::figures::{BYTES, events, findings, whole};
+use crate::texts;
 
 /// Terms of the dictionary.
 const TERMS: usize = 50_000;

@@ -1,185 +1,67 @@
-//! Throughput of the guardrail's scanner on texts of our own making.
+//! Throughput of the guardrail's scanner on texts of our own making: natively, in V8, and beside
+//! Presidio's pattern recognisers.
 //!
-//! Native: `cargo xtask bench scan`. In V8: build for `wasm32-wasip1` with the `wasm` profile and run
-//! the module with `run.mjs`. Prints one JSON object.
+//! `cargo xtask bench scan` builds it twice and calls the native one, which measures itself, then
+//! runs the module in Node and Presidio in Python, one after the other so that none disturbs another.
 
 mod custom;
+mod figures;
 mod guard;
+mod options;
+mod others;
 mod request;
 mod short;
+mod table;
 mod texts;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use weir_detect::{Direction, Policy, Pseudonyms};
 
-/// Text scanned at once: the size the overhead budget is stated for.
-const BYTES: usize = 256 * 1024;
-/// Time spent on each measurement.
-const BUDGET: Duration = Duration::from_millis(400);
+use crate::options::{Options, USAGE};
 
-/// What the command line asks for.
-#[derive(Debug, PartialEq, Eq)]
-enum Task<'a> {
-    /// Print the figures, and write them to this file.
-    Measure(Option<&'a str>),
-    /// Write the texts into this folder.
-    Texts(&'a str),
-}
-
-impl<'a> Task<'a> {
-    fn of(arguments: &[&'a str]) -> Option<Self> {
-        match arguments {
-            [] => Some(Self::Measure(None)),
-            ["--json", file] => Some(Self::Measure(Some(file))),
-            [folder] if !folder.starts_with('-') => Some(Self::Texts(folder)),
-            _ => None,
-        }
-    }
-}
-
-fn main() -> std::io::Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match Task::of(&arguments) {
-        Some(Task::Measure(file)) => {
-            let figures = format!("{:#}\n", measured());
-            print!("{figures}");
-            file.map_or(Ok(()), |file| std::fs::write(file, figures))
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("weir-bench-scan: {reason}");
+            ExitCode::FAILURE
         }
-        Some(Task::Texts(folder)) => write_texts(folder),
-        None => Err(std::io::Error::other(
-            "usage: weir-bench-scan [--json FILE], or weir-bench-scan FOLDER to write the texts there",
-        )),
     }
 }
 
-/// Only writes the texts, for `presidio.py`.
-fn write_texts(folder: &str) -> std::io::Result<()> {
-    for (name, text) in texts::all(BYTES) {
-        std::fs::write(format!("{folder}/{}.txt", name.replace([' ', ':'], "-")), text)?;
+fn run(arguments: &[&str]) -> Result<(), String> {
+    let options = Options::of(arguments).ok_or(USAGE)?;
+    if options.figures {
+        println!("{:#}", figures::measure());
+        return Ok(());
     }
-    Ok(())
+    let all = measured(&options)?;
+    print!("{}", table::of(&all));
+    let write = |file| std::fs::write(file, format!("{all:#}\n")).map_err(|source| (file, source));
+    options.json.map_or(Ok(()), write).map_err(|(file, source)| format!("{file}: {source}"))
 }
 
-fn measured() -> Value {
-    let compiled_policy_kib = compiled_policy_kib();
-    let policy = Arc::new(Policy::default());
-    let measured: Vec<Value> = texts::all(BYTES)
-        .iter()
-        .map(|(name, text)| {
-            json!({
-                "text": name,
-                "bytes": text.len(),
-                "findings": findings(&policy, text),
-                "whole_mb_per_s": text.len() as f64 / whole(&policy, text) / 1e6,
-                "stream_us_per_event": events(&policy, text),
-            })
-        })
-        .collect();
-    json!({
-        "target": target(),
-        "compiled_policy_kib": compiled_policy_kib,
-        "request_us": request::measure(),
-        "guard": guard::measure(&policy),
-        "texts": measured,
-        "custom": custom::measure(),
-        "short": short::measure(&policy),
-        "hold_back": hold_back(&policy),
-    })
-}
-
-/// Memory of one compiled policy in KiB, from that of many, because memory grows in pages of 64.
-fn compiled_policy_kib() -> Option<usize> {
-    const MANY: usize = 64;
-    let before = memory_kib()?;
-    let policies: Vec<Policy> = (0..MANY).map(|_| Policy::default()).collect();
-    let after = std::hint::black_box(&policies).len() * memory_kib()? / MANY;
-    Some((after - before) / MANY)
-}
-
-/// Linear memory of the module in KiB, which grows in pages of 64; `None` outside of a VM.
-fn memory_kib() -> Option<usize> {
-    #[cfg(target_arch = "wasm32")]
-    return Some(core::arch::wasm32::memory_size(0) * 64);
-    #[cfg(not(target_arch = "wasm32"))]
-    None
-}
-
-fn target() -> &'static str {
-    if cfg!(target_arch = "wasm32") { "wasm32 in V8" } else { std::env::consts::ARCH }
-}
-
-fn findings(policy: &Policy, text: &str) -> usize {
-    policy.inspect(text, Direction::Response, &mut Pseudonyms::default()).applied.len()
-}
-
-/// Seconds of the best of several runs, so that the neighbours on the machine do not count.
-fn whole(policy: &Policy, text: &str) -> f64 {
-    let started = Instant::now();
-    let mut best = f64::MAX;
-    while started.elapsed() < BUDGET {
-        let run = Instant::now();
-        std::hint::black_box(findings(policy, std::hint::black_box(text)));
-        best = best.min(run.elapsed().as_secs_f64());
-    }
-    best
-}
-
-/// Mean cost of an event of 1, 5 and 20 characters, in µs.
-fn events(policy: &Arc<Policy>, text: &str) -> Value {
-    let head: String = text.chars().take(20_000).collect();
-    let cost = |size: usize| {
-        let characters: Vec<char> = head.chars().collect();
-        let pieces: Vec<String> =
-            characters.chunks(size).map(|piece| piece.iter().collect()).collect();
-        let mut best = f64::MAX;
-        for _ in 0..5 {
-            let mut names = Pseudonyms::default();
-            let mut inspector = policy.inspector(Direction::Response, false, None);
-            let run = Instant::now();
-            for piece in &pieces {
-                std::hint::black_box(inspector.push(piece, &mut names));
-            }
-            inspector.finish(&mut names);
-            best = best.min(run.elapsed().as_secs_f64() * 1e6 / pieces.len() as f64);
+/// The figures of each, `null` for what was not asked for.
+fn measured(options: &Options) -> Result<Value, String> {
+    eprintln!("measuring natively …");
+    let native = figures::measure();
+    let v8 = match options.v8 {
+        Some(v8) => {
+            eprintln!("measuring in V8 …");
+            others::v8(v8.node, v8.module)?
         }
-        best
+        None => Value::Null,
     };
-    json!({ "1": cost(1), "5": cost(5), "20": cost(20) })
+    let presidio = options.presidio_python.map_or(Value::Null, presidio);
+    Ok(json!({ "native": native, "v8": v8, "presidio": presidio }))
 }
 
-/// Most and mean characters of ordinary chat that are held back after an event.
-fn hold_back(policy: &Arc<Policy>) -> Value {
-    let text = texts::chat(20_000);
-    let measure = |size: usize| {
-        let mut names = Pseudonyms::default();
-        let mut inspector = policy.inspector(Direction::Response, false, None);
-        let (mut most, mut sum, mut count) = (0, 0, 0);
-        for piece in text.as_bytes().chunks(size) {
-            inspector.push(std::str::from_utf8(piece).unwrap_or_default(), &mut names);
-            most = most.max(inspector.held_back());
-            sum += inspector.held_back();
-            count += 1;
-        }
-        json!({ "most": most, "mean": sum as f64 / f64::from(count.max(1)) })
-    };
-    json!({ "1": measure(1), "5": measure(5), "20": measure(20) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Task;
-
-    #[test]
-    fn an_option_is_not_taken_for_a_folder() {
-        assert_eq!(Task::of(&[]), Some(Task::Measure(None)));
-        assert_eq!(Task::of(&["--json", "x.json"]), Some(Task::Measure(Some("x.json"))));
-        assert_eq!(Task::of(&["texts"]), Some(Task::Texts("texts")));
-        for wrong in [&["--json"][..], &["--jsn"], &["texts", "more"], &["-h"]] {
-            assert_eq!(Task::of(wrong), None, "{wrong:?}");
-        }
-    }
+/// Presidio's figures, or why there are none: it is not ours, and the rest counts without it.
+fn presidio(python: &str) -> Value {
+    eprintln!("measuring Presidio, a minute or two …");
+    let texts = texts::all(figures::BYTES);
+    others::presidio(python, &texts).unwrap_or_else(|reason| json!({ "failed": reason }))
 }

@@ -7,17 +7,23 @@ use serde_json::{Value, json};
 use weir_wire::path::Operation;
 use weir_wire::request::{RequestScanner, ScanLimits};
 
-use crate::{BUDGET, texts};
+use crate::figures::BUDGET;
+use crate::texts;
 
 /// Sizes of bodies, in KB.
-const SIZES: [usize; 3] = [1, 32, 256];
+pub(crate) const SIZES: [usize; 3] = [1, 32, 256];
 /// Characters of a message.
 const MESSAGE: usize = 1400;
 
 /// Best time for a body of each size, in µs.
 pub(crate) fn measure() -> Value {
-    let timed = SIZES.map(|kb| (format!("{kb} KB"), json!(microseconds(&chat(kb << 10)))));
+    let timed = SIZES.map(|kb| (name(kb), json!(microseconds(&chat(kb << 10)))));
     Value::Object(timed.into_iter().collect())
+}
+
+/// What the figure for a body of so many KB is called.
+pub(crate) fn name(kb: usize) -> String {
+    format!("{kb} KB")
 }
 
 /// A chat of so many bytes, in turns.

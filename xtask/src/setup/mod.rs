@@ -8,6 +8,8 @@ mod wheels;
 
 pub(crate) use runner::RUNNER;
 
+use std::path::PathBuf;
+
 use crate::failure::Failure;
 use crate::layout::Layout;
 
@@ -21,8 +23,7 @@ pub(crate) const ENVOY_VERSIONS: [&str; 4] = ["1.36.4", "1.37.0", "1.38.3", "1.3
 /// The first step that fails, with what to do about it.
 pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
     running(layout)?;
-    let node = node::bring(layout)?;
-    report("node", &node.version, "there");
+    node(layout)?;
     runner::bring(layout)?;
     for version in envoys {
         wheels::bring_envoy(layout, version)?;
@@ -37,6 +38,25 @@ pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
 pub(crate) fn running(layout: &Layout) -> Result<(), Failure> {
     rust_targets(layout)?;
     wheels::bring(layout)
+}
+
+/// A Node that runs modules outside of Envoy: what to call.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn node(layout: &Layout) -> Result<PathBuf, Failure> {
+    let node = node::bring(layout)?;
+    report("node", &node.version, "there");
+    Ok(node.program)
+}
+
+/// Presidio, some 400 MB: the Python that has it.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
+    println!("== Presidio");
+    wheels::bring_presidio(layout)
 }
 
 /// What it takes to compile the modules.

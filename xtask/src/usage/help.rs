@@ -114,12 +114,17 @@ cargo xtask bench NAME [OPTIONS]: measure, in a release build
 Names:
   overhead   CPU time and latency per request: Envoy alone, with Weir's chain, with a minimal
              ext_proc server
-  scan       throughput of the guardrail's scanner, cost of requests, responses and events; prints
-             one JSON object
+  scan       throughput of the guardrail's scanner, natively, in V8 (Node) and beside Presidio's
+             pattern recognisers; cost and hold-back of a stream's events, cost of requests
 
 Options:
   --json FILE     also write the figures to FILE
   -h, --help      print this
+
+Options of scan alone:
+  --no-presidio   leaves Presidio out: 400 MB of wheels in target/venv-presidio (Python 3.11 or
+                  later), a minute or two of measuring; where it cannot be installed, the command
+                  says why and measures the rest
 
 Options of overhead alone:
   --requests N    to each setup, for each size and kind of response (4000)
