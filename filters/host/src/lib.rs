@@ -11,7 +11,11 @@
 //! - [`metrics`]: counters and histograms, defined once per VM and label set.
 //! - [`hold`]: finds out that `allow_on_headers_stop_iteration` is missing.
 //! - [`entry!`]: the exports of a module.
+//!
+//! It also brings the modules' allocator, which keeps small blocks.
 
+#[cfg_attr(not(any(target_arch = "wasm32", test)), expect(dead_code, reason = "for modules"))]
+mod allocator;
 mod api;
 mod entry;
 mod error;
@@ -38,3 +42,7 @@ pub use proxy_wasm::types::{Action, ContextType};
 
 #[doc(hidden)]
 pub use proxy_wasm as sdk;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: allocator::Keeping<std::alloc::System> = allocator::Keeping::new(std::alloc::System);
