@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Context, Host, HttpContext, LogLevel};
+use weir_host::{Action, Host, HttpContext, LogLevel};
 use weir_request::{BodyReader, FACTS, Known, Opening, Route, respond};
 use weir_settings::UnknownPolicy;
 use weir_settings::endpoint_picker::PickerPolicy;
@@ -182,8 +182,6 @@ impl<H: Host> Stream<H> {
         Action::Pause
     }
 }
-
-impl<H: Host> Context for Stream<H> {}
 
 impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use weir_guard::Recall;
 use weir_host::hold::HoldProbe;
-use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_request::{Handover, Together};
 use weir_settings::Policies;
 use weir_settings::guardrail::{GuardrailPolicy, policies};
@@ -77,8 +77,6 @@ impl<H: Host> Root<H> {
     }
 }
 
-impl<H: Host> Context for Root<H> {}
-
 impl<H: Host> RootContext for Root<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
         self.configure(&self.host.configuration(Config::Plugin))
@@ -91,11 +89,7 @@ impl<H: Host> RootContext for Root<H> {
         }
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone())))
+    fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
+        Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone()))
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use weir_detect::Direction;
 use weir_guard::Report;
-use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
+use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
 use weir_request::{Opening, Route, respond};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
@@ -165,8 +165,6 @@ impl<H: Host> Stream<H> {
         audit::leave(&self.host, request, response);
     }
 }
-
-impl<H: Host> Context for Stream<H> {}
 
 impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {

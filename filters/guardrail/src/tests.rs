@@ -11,7 +11,7 @@ fn stream(host: &FakeHost, config: &str) -> Box<dyn HttpContext> {
     host.set_configuration(Config::Plugin, config.as_bytes());
     let mut root = Root::new(host.clone());
     assert!(root.on_configure(config.len()), "{:?}", host.logs());
-    root.create_http_context(7).unwrap()
+    root.create_http_context(7)
 }
 
 fn request_headers(host: &FakeHost, headers: &[(&str, &str)]) {
@@ -73,7 +73,7 @@ fn a_long_text_without_a_finding_is_scanned_once_unless_the_policy_scans_always(
         let mut root = Root::new(host.clone());
         assert!(root.on_configure(config.len()), "{:?}", host.logs());
         for id in 0..3 {
-            let mut stream = root.create_http_context(id).unwrap();
+            let mut stream = root.create_http_context(id);
             request_headers(&host, &[]);
             host.set_body(Body::Request, body.as_bytes());
             stream.on_http_request_headers(2, false);

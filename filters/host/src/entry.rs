@@ -1,25 +1,28 @@
-//! The exports of a module.
+//! The entry of a module.
 
-/// Writes the exports of a filter module: `entry!(|context_id| Box::new(Root::new(Wasm)))`.
+/// Writes the entry of a filter module: `entry!(|context_id| Box::new(Root::new(Wasm)))`.
 ///
 /// The plugin's `root_id` is read by the root context itself, because the host tells it only once
-/// the context exists. Native builds get no exports, so that filters link into tests.
+/// the context exists. Native builds get none, so that filters link into tests.
 #[macro_export]
 macro_rules! entry {
     ($root:expr) => {
         #[cfg(target_arch = "wasm32")]
-        #[allow(
-            missing_docs,
-            unreachable_pub,
-            unused_imports,
-            reason = "written by the SDK's macro"
-        )]
-        mod exports {
+        #[allow(unused_imports, reason = "what the expression names")]
+        mod entry {
             use super::*;
 
-            $crate::sdk::main! {{
-                $crate::sdk::set_root_context($root);
-            }}
+            unsafe extern "C" {
+                fn __wasm_call_ctors();
+            }
+
+            /// Envoy calls this first, once per VM.
+            #[unsafe(no_mangle)]
+            extern "C" fn _initialize() {
+                // SAFETY: what a WASI reactor has to run before anything else; the linker makes it.
+                unsafe { __wasm_call_ctors() };
+                $crate::begin($root);
+            }
         }
     };
 }

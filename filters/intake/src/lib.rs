@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
-use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_settings::intake::IntakeSettings;
 use weir_snapshot::{Refusal, RefusalCode};
 
@@ -41,8 +41,6 @@ impl<H: Host> Root<H> {
         Self { host, shared: None }
     }
 }
-
-impl<H: Host> Context for Root<H> {}
 
 impl<H: Host> RootContext for Root<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -75,12 +73,8 @@ impl<H: Host> RootContext for Root<H> {
         }
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(stream::Stream::new(self.host.clone(), context_id, self.shared.clone())))
+    fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
+        Box::new(stream::Stream::new(self.host.clone(), context_id, self.shared.clone()))
     }
 }
 

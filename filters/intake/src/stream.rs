@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Body, Context, HeaderMap, Host, HttpContext};
+use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
 use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, signature, view_json};
 
@@ -103,8 +103,6 @@ fn reply<H: Host>(host: &H, status: u16, body: &[u8]) {
     // Nothing better can be done when even the reply fails.
     let _ = host.reply(status, &[("content-type", json)], body, "weir_intake");
 }
-
-impl<H: Host> Context for Stream<H> {}
 
 impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {

@@ -12,7 +12,7 @@ fn stream(host: &FakeHost, config: &str) -> Box<dyn HttpContext> {
     host.set_configuration(Config::Plugin, config.as_bytes());
     let mut root = Root::new(host.clone());
     assert!(root.on_configure(config.len()), "{:?}", host.logs());
-    root.create_http_context(7).unwrap()
+    root.create_http_context(7)
 }
 
 fn body(sequence: u64) -> String {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::tick::{Tick, Ticker};
-use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_request::{Handover, Leaves, Together};
 use weir_settings::Policies;
 use weir_settings::model_router::{RouterPolicy, policies};
@@ -75,8 +75,6 @@ impl<H: Host> Root<H> {
     }
 }
 
-impl<H: Host> Context for Root<H> {}
-
 impl<H: Host> RootContext for Root<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
         self.configure(&self.host.configuration(Config::Plugin))
@@ -90,11 +88,7 @@ impl<H: Host> RootContext for Root<H> {
         }
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone())))
+    fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
+        Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone()))
     }
 }

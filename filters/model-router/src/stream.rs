@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Context, Host, HostError, HttpContext, LogLevel};
+use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
 use weir_request::{BodyReader, FACTS, Known, Leaves, Left, Opening, Route, respond};
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
@@ -195,8 +195,6 @@ impl<H: Host> Stream<H> {
         Action::Pause
     }
 }
-
-impl<H: Host> Context for Stream<H> {}
 
 impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {

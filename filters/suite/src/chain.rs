@@ -5,7 +5,7 @@
 //! filters; as one filter it does so half as often. The callbacks are passed on as Envoy would: the
 //! next filter sees a request once the one before has let it go.
 
-use weir_host::{Action, Context, HttpContext};
+use weir_host::{Action, HttpContext};
 
 /// One stream through several filters.
 pub(crate) struct Chain {
@@ -56,8 +56,6 @@ impl Chain {
         Action::Continue
     }
 }
-
-impl Context for Chain {}
 
 impl HttpContext for Chain {
     fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
@@ -137,8 +135,6 @@ mod tests {
             if self.holds && !done { Action::Pause } else { Action::Continue }
         }
     }
-
-    impl Context for Recorder {}
 
     impl HttpContext for Recorder {
         fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {

@@ -4,7 +4,7 @@ use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
 use weir_host::hold::HoldProbe;
 use weir_host::tick::Ticker;
-use weir_host::{Config, Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
 use weir_request::{Handover, Together};
 
@@ -51,8 +51,6 @@ impl<H: Host> Gateway<H> {
     }
 }
 
-impl<H: Host> Context for Gateway<H> {}
-
 impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
         let raw = Written::read(&self.host.configuration(Config::Plugin));
@@ -72,18 +70,14 @@ impl<H: Host> RootContext for Gateway<H> {
         self.picker.on_tick();
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        let router = self.router.create_http_context(context_id)?;
-        let picker = self.picker.create_http_context(context_id)?;
+    fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
+        let router = self.router.create_http_context(context_id);
+        let picker = self.picker.create_http_context(context_id);
         let filters = match &self.guardrail {
-            Some(guardrail) => vec![router, guardrail.create_http_context(context_id)?, picker],
+            Some(guardrail) => vec![router, guardrail.create_http_context(context_id), picker],
             None => vec![router, picker],
         };
-        Some(Box::new(Chain::new(filters)))
+        Box::new(Chain::new(filters))
     }
 }
 
@@ -106,7 +100,7 @@ mod tests {
             host.set_header(HeaderMap::Request, name, value.as_bytes()).unwrap();
         }
         host.set_body(Body::Request, BODY);
-        let mut stream = gateway.create_http_context(7).unwrap();
+        let mut stream = gateway.create_http_context(7);
         assert_eq!(stream.on_http_request_headers(2, false), Action::Pause);
         stream
     }

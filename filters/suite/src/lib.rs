@@ -9,7 +9,7 @@ mod written;
 
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
-use weir_host::{Context, ContextType, Host, HttpContext, LogLevel, RootContext};
+use weir_host::{Host, HttpContext, LogLevel, RootContext};
 use weir_intake as intake;
 use weir_model_router as model_router;
 
@@ -37,12 +37,6 @@ impl<H: Host> Suite<H> {
             model_router::ROOT_ID => Some(Box::new(model_router::Root::new(host))),
             _ => None,
         }
-    }
-}
-
-impl<H: Host> Context for Suite<H> {
-    fn on_done(&mut self) -> bool {
-        self.filter.as_mut().is_none_or(|filter| filter.on_done())
     }
 }
 
@@ -77,23 +71,17 @@ impl<H: Host> RootContext for Suite<H> {
         }
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
         match &self.filter {
             Some(filter) => filter.create_http_context(context_id),
-            // The SDK panics on `None`; a filter that was never configured lets nothing through.
-            None => Some(Box::new(Unconfigured(self.host.clone()))),
+            // A filter that was never configured lets nothing through.
+            None => Box::new(Unconfigured(self.host.clone())),
         }
     }
 }
 
 /// Answers every request of a plugin whose configuration was refused.
 struct Unconfigured<H: Host>(H);
-
-impl<H: Host> Context for Unconfigured<H> {}
 
 impl<H: Host> HttpContext for Unconfigured<H> {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> weir_host::Action {

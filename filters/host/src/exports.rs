@@ -1,0 +1,88 @@
+//! The exports of every module: callbacks of ABI 0.2.1. One that is not there is not called, so there
+//! are only those that some filter has a use for.
+
+use crate::dispatch::{NewRoot, Seen, with_contexts};
+use crate::{Action, RootContext};
+
+/// Says how a plugin's root context is made; for [`crate::entry!`].
+pub fn begin(new_root: NewRoot) {
+    with_contexts((), |contexts| contexts.begin(new_root));
+}
+
+/// Tells Envoy which ABI the module speaks.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+/// Memory for what a host call returns; [`crate::Wasm`] takes it as a vector of that capacity.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    let mut bytes = std::mem::ManuallyDrop::new(Vec::<u8>::with_capacity(size));
+    bytes.as_mut_ptr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_context_id: u32, _size: usize) -> u32 {
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context_id: u32, root_id: u32) {
+    with_contexts((), |contexts| contexts.create(context_id, root_id));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(context_id: u32, size: usize) -> u32 {
+    let configure = |root: &mut dyn RootContext| root.on_configure(size);
+    with_contexts(false, |contexts| contexts.root(context_id).is_some_and(configure)).into()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(context_id: u32) {
+    with_contexts((), |contexts| contexts.root(context_id).map_or((), |root| root.on_tick()));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(context_id: u32, count: usize, end: u32) -> Action {
+    tell(context_id, Seen::RequestHeaders, count, end)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_body(context_id: u32, size: usize, end: u32) -> Action {
+    tell(context_id, Seen::RequestBody, size, end)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(context_id: u32, count: usize) -> Action {
+    tell(context_id, Seen::RequestTrailers, count, 1)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(context_id: u32, count: usize, end: u32) -> Action {
+    tell(context_id, Seen::ResponseHeaders, count, end)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_body(context_id: u32, size: usize, end: u32) -> Action {
+    tell(context_id, Seen::ResponseBody, size, end)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_trailers(context_id: u32, count: usize) -> Action {
+    tell(context_id, Seen::ResponseTrailers, count, 1)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(context_id: u32) {
+    with_contexts((), |contexts| contexts.log(context_id));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(context_id: u32) {
+    with_contexts((), |contexts| contexts.delete(context_id));
+}
+
+/// One function for all of them, because its code is cold at each.
+#[inline(never)]
+fn tell(context_id: u32, seen: Seen, size: usize, end: u32) -> Action {
+    with_contexts(Action::Pause, |contexts| contexts.tell(context_id, seen, size, end != 0))
+}
