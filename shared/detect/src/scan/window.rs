@@ -261,7 +261,7 @@ fn assigned(text: &[u8], anchor: Anchor) -> Option<usize> {
 
 /// Where the value stands that the name at an anchor introduces.
 fn named(text: &[u8], anchor: Anchor) -> Option<usize> {
-    if anchor.kinds & PHRASE == 0 {
+    if anchor.kinds & PHRASE == 0 || !spoken::may_begin(text, anchor.at) {
         return None;
     }
     spoken::value_start(text, anchor.at).filter(|value| *value < text.len())
