@@ -152,34 +152,40 @@ impl<'t> Anchors<'t> {
             let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) else {
                 return;
             };
-            let block = match window.first_chunk() {
-                Some(full) => self.prints.block(full),
-                None => self.prints.block(&padded(window)),
+            let padding;
+            let bytes = match window.first_chunk() {
+                Some(full) => full,
+                None => {
+                    padding = padded(window);
+                    &padding
+                }
             };
+            let block = self.prints.block(bytes);
             let base = self.next;
             self.next += BLOCK;
             let skipped = self.count_from.saturating_sub(base).min(BLOCK);
             let long = self.long_run(block.tokens >> skipped << skipped);
             let hits = block.hits & !self.inner_digits(block.digits >> skipped << skipped);
-            let phrases = block.phrases & self.word_starts(block.letters) | block.foreign;
-            self.take(base, hits | long | phrases, long, phrases);
+            let words = block.phrases & self.word_starts(block.letters);
+            let phrases = self.prints.phrases(bytes, words | block.foreign);
+            self.take(base, bytes, hits, long, phrases);
         }
     }
 
     /// Keeps the anchors of a block that stand up to the exact test.
     #[inline(always)]
-    fn take(&mut self, base: usize, mut hits: u32, long: u32, phrases: u32) {
-        while hits != 0 {
-            let bit = hits.trailing_zeros();
-            hits &= hits - 1;
-            let at = base + bit as usize;
-            let phrase = phrases >> bit & 1 == 1;
-            let long = if long >> bit & 1 == 1 { LONG } else { 0 };
-            let kinds = long | self.prints.exact(quadruple(self.text, at), phrase);
+    fn take(&mut self, base: usize, bytes: &Bytes, hits: u32, long: u32, phrases: u32) {
+        let mut rest = hits | long | phrases;
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            rest &= rest - 1;
+            let of = |bits: u32, kind: u16| if bits >> bit & 1 == 1 { kind } else { 0 };
+            let kinds =
+                of(long, LONG) | of(phrases, PHRASE) | self.prints.exact(bytes, bit as usize);
             if let Some(slot) = self.ready.get_mut(self.filled) {
-                *slot = Anchor { at, kinds };
+                *slot = Anchor { at: base + bit as usize, kinds };
             }
-            self.filled += usize::from(kinds != 0 && at < self.text.len());
+            self.filled += usize::from(kinds != 0);
         }
     }
 
@@ -226,13 +232,4 @@ fn padded(rest: &[u8]) -> Bytes {
         *to = *from;
     }
     window
-}
-
-#[inline(always)]
-fn quadruple(text: &[u8], at: usize) -> [u8; WIDTH + 1] {
-    let rest = text.get(at..).unwrap_or_default();
-    rest.first_chunk().copied().unwrap_or_else(|| {
-        let byte = |offset: usize| rest.get(offset).copied().unwrap_or(0);
-        [byte(0), byte(1), byte(2), byte(3)]
-    })
 }
