@@ -127,6 +127,12 @@ impl Fingerprints {
     pub(super) fn block(&self, bytes: &Bytes) -> Block {
         self.tables.block(bytes)
     }
+
+    /// The same for the last one, of which so many are of the text.
+    #[inline(always)]
+    pub(super) fn last_block(&self, bytes: &Bytes, length: usize) -> Block {
+        self.tables.last_block(bytes, length)
+    }
 }
 
 /// The bytes at a position below [`BLOCK`].
