@@ -137,10 +137,17 @@ pub(crate) fn prose(text: &[u8], foreign: bool) -> String {
     let cut = text.iter().take_while(|b| **b & 0xC0 == 0x80).count();
     let text = text.get(cut..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
     let mut seen = String::with_capacity(text.len());
-    for character in text.chars() {
+    let mut rest = text;
+    loop {
+        // Most of it, and nothing of that looks like anything else.
+        let ascii = rest.bytes().position(|b| !b.is_ascii()).unwrap_or(rest.len());
+        let (head, tail) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
+        seen.push_str(head);
+        let mut characters = tail.chars();
+        let Some(character) = characters.next() else { return seen };
         seen.extend(plain(character, !foreign));
+        rest = characters.as_str();
     }
-    seen
 }
 
 fn mixes_scripts(text: &str) -> bool {

@@ -186,6 +186,7 @@ fn ends(name: &[u8], words: &[&str]) -> bool {
 }
 
 /// Values in the segment that an operator inside it or before it names.
+#[inline(never)]
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let from = segment.start().saturating_sub(GAP);
     let text = segment.text();

@@ -8,6 +8,7 @@ use crate::scan::segment::Segment;
 use crate::validate::crypto;
 
 /// Every address in the segment.
+#[inline(never)]
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for run in runs(segment, |b| b.is_ascii_alphanumeric()) {
         let text = segment.slice(run.clone());

@@ -12,6 +12,7 @@ const MAX_DOMAIN: usize = 255;
 
 /// Every `local@domain` in the segment, but for `git@`, which is nobody's: so repositories are
 /// addressed.
+#[inline(never)]
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for place in memchr::memchr_iter(b'@', segment.bytes()) {
         let at = segment.start() + place;

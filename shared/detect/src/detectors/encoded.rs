@@ -14,6 +14,7 @@ const MIN_RUN: usize = 20;
 const MIN_INSIDE: f32 = 0.5;
 
 /// Decodes every run in the segment that could hold text.
+#[inline(never)]
 pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     for run in runs(segment, |b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)) {
         if run.len() < MIN_RUN {

@@ -45,6 +45,7 @@ enum Embedding {
 }
 
 /// Every embedded URL to a host outside the list; the span covers the URL alone.
+#[inline(never)]
 pub(crate) fn find(segment: &Segment<'_>, hosts: &Hosts, out: &mut Vec<Candidate>) {
     let mut ends = url::Ends::default();
     let mut done = segment.start();

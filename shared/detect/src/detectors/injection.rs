@@ -3,6 +3,7 @@
 //! A finding covers the phrase's last word only: in a stream the words before it have been
 //! released by then, since prose is never held back, and a whole text must give the same result.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::signatures::Signature;
@@ -52,6 +53,7 @@ impl Score {
 }
 
 /// Every phrase that ends in the segment.
+#[inline(never)]
 pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
     let mut words = Default::default();
     for at in segment.range() {
@@ -84,11 +86,11 @@ fn bounded(segment: &Segment<'_>, span: &Range<usize>) -> bool {
 }
 
 /// Whether the words before the tail fit, nearest set first.
-fn preceded(
-    segment: &Segment<'_>,
+fn preceded<'t>(
+    segment: &Segment<'t>,
     end: usize,
     signature: &Signature,
-    words: &mut [WordsBefore; 2],
+    words: &mut [WordsBefore<'t>; 2],
 ) -> bool {
     let start = end.saturating_sub(signature.tail.len());
     let left = segment.left_of(start, REACH);
@@ -100,7 +102,7 @@ fn preceded(
     let foreign = !left.is_ascii() && signature.before.iter().any(|set| set.iter().any(beyond));
     let [plain, own] = words;
     let words = if foreign { own } else { plain };
-    words.read(start, left, foreign);
+    words.begin(start, left, foreign);
     let mut from = 0;
     signature.before.iter().all(|set| {
         let found = words.find(set, from);
@@ -109,39 +111,53 @@ fn preceded(
     })
 }
 
-/// The words before a place, read once: many signatures end in the same word.
+/// The words before a place: many signatures end in the same word. Read one after another,
+/// because most signatures are told by the nearest few.
 #[derive(Default)]
-struct WordsBefore {
+struct WordsBefore<'t> {
     /// Which place.
     of: Option<usize>,
-    text: Vec<u8>,
+    text: Cow<'t, [u8]>,
+    /// With the letters of other languages.
+    foreign: bool,
+    /// Where the part of `text` ends whose words were not read yet.
+    unread: usize,
     /// The last word first.
     words: Vec<Range<usize>>,
 }
 
-impl WordsBefore {
-    /// Reads `left`, which ends at `at`, as a reader sees it; `foreign` with the letters of other
-    /// languages.
-    fn read(&mut self, at: usize, left: &[u8], foreign: bool) {
+impl<'t> WordsBefore<'t> {
+    /// Begins with `left`, which ends at `at`, as a reader sees it; `foreign` with the letters of
+    /// other languages.
+    fn begin(&mut self, at: usize, left: &'t [u8], foreign: bool) {
         if self.of.replace(at) == Some(at) {
             return;
         }
-        let seen = (!left.is_ascii()).then(|| normalise::prose(left, foreign));
-        self.text.clear();
-        self.text.extend_from_slice(seen.as_ref().map_or(left, |seen| seen.as_bytes()));
+        self.text = if left.is_ascii() {
+            Cow::Borrowed(left)
+        } else {
+            Cow::Owned(normalise::prose(left, foreign).into_bytes())
+        };
+        (self.foreign, self.unread) = (foreign, self.text.len());
         self.words.clear();
-        let letter = |b: &u8| b.is_ascii_alphanumeric() || foreign && *b >= 0x80;
-        let mut end = self.text.len();
-        while let Some(last) = self.text.get(..end).and_then(|text| text.iter().rposition(letter)) {
-            let word = self.text.get(..=last).unwrap_or_default();
+    }
+
+    /// Reads words until there are `many`, if there are.
+    fn read(&mut self, many: usize) {
+        let letter = |b: &u8| b.is_ascii_alphanumeric() || self.foreign && *b >= 0x80;
+        while self.words.len() < many {
+            let text = self.text.get(..self.unread).unwrap_or_default();
+            let Some(last) = text.iter().rposition(letter) else { return };
+            let word = text.get(..=last).unwrap_or_default();
             let start = word.iter().rposition(|b| !letter(b)).map_or(0, |place| place + 1);
             self.words.push(start..last + 1);
-            end = start;
+            self.unread = start;
         }
     }
 
     /// Which of the next words after `from`, backwards, is the first to fit one of `set`.
-    fn find(&self, set: &[&str], from: usize) -> Option<usize> {
+    fn find(&mut self, set: &[&str], from: usize) -> Option<usize> {
+        self.read(from + GAP);
         let next = self.words.get(from..).unwrap_or_default();
         let next = next.get(..GAP).unwrap_or(next);
         let words = || next.iter().map(|word| self.text.get(word.clone()).unwrap_or_default());

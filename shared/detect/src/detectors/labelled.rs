@@ -37,6 +37,7 @@ static LINKS: Words = Words::new("for of on in to");
 const GAP: usize = 24;
 
 /// Every value in the segment that its surroundings call a secret.
+#[inline(never)]
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     for run in runs(segment, |b| b.is_ascii_alphanumeric() || b"+/_-.~%:".contains(&b)) {
         let value = segment.slice(run.clone());

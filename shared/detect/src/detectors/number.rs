@@ -109,14 +109,17 @@ pub(crate) fn extension(segment: &Segment<'_>, at: usize) -> usize {
 }
 
 /// All of a segment is a short number, a decimal number or an ISO date, as most that have digits
-/// in them: nothing is to be found there.
-pub(crate) fn is_ordinary(bytes: &[u8], digits: usize, dots: usize) -> bool {
+/// in them, or a longer number that nothing speaks for where those do not count: nothing is to be
+/// found there.
+pub(crate) fn is_ordinary(segment: &Segment<'_>, digits: usize, dots: usize, weak: bool) -> bool {
+    let bytes = segment.bytes();
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return true };
     if !first.is_ascii_digit() || !last.is_ascii_digit() {
         return false;
     }
     match (bytes.len(), bytes.len() - digits) {
-        (length, 0) => length < MIN_DIGITS,
+        (length, 0) if length < MIN_DIGITS => true,
+        (length, 0) => length < MIN_CARD && !weak && is_unsupported(segment, segment.start()),
         (_, 1) if dots == 1 => true,
         (10, 2) => bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-'),
         _ => false,
@@ -138,9 +141,11 @@ fn is_plain(groups: &[Group]) -> bool {
 /// One group shorter than a payment card, without a `+` before it and any telling word near by.
 fn is_weak(segment: &Segment<'_>, groups: &[Group]) -> bool {
     let [Group { start, end, .. }] = groups else { return false };
-    end - start < MIN_CARD
-        && segment.before(*start) != b'+'
-        && segment.topics(*start) == Topics::default()
+    end - start < MIN_CARD && is_unsupported(segment, *start)
+}
+
+fn is_unsupported(segment: &Segment<'_>, start: usize) -> bool {
+    segment.before(start) != b'+' && segment.topics(start) == Topics::default()
 }
 
 /// Reads groups from `at`; answers where the last one ends.

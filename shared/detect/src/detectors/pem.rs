@@ -34,6 +34,7 @@ pub(crate) fn dashes(text: &[u8], at: usize) -> bool {
 }
 
 /// How far the key that the segment opens reaches.
+#[inline(never)]
 pub(crate) fn extent(segment: &Segment<'_>, window: Window<'_>, hold_back: usize) -> Extent {
     let Some((start, body, footer)) = opening(segment) else { return Extent::None };
     let limit = segment.start().saturating_add(hold_back);

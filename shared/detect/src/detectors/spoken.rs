@@ -18,6 +18,12 @@ const REACH: usize = 24;
 /// Longer than the passwords that people say, in bytes.
 const LONG_VALUE: usize = 64;
 
+/// Whether [`value_start`] is worth a call: most phrases begin with another letter.
+#[inline]
+pub(crate) fn may_begin(text: &[u8], at: usize) -> bool {
+    text.get(at).is_some_and(|first| first | 0x20 == b'p')
+}
+
 /// Where the value begins that the name at `at` introduces.
 #[inline(never)]
 pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
@@ -49,6 +55,7 @@ pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Passwords in the segment whose name stands before them.
+#[inline(never)]
 pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let text = segment.text();
     let from = segment.start().saturating_sub(REACH);

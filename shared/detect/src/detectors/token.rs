@@ -14,6 +14,7 @@ use crate::scan::segment::Segment;
 use crate::validate::token::{classes, entropy, github_checksum, is_odd, is_random};
 
 /// Every token in the segment.
+#[inline(never)]
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let mut known = Runs::new(segment.text());
     for run in runs(segment, dotted) {

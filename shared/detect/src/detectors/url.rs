@@ -6,6 +6,7 @@ use crate::scan::position;
 use crate::scan::segment::Segment;
 
 /// Every `scheme://user:password@host` and known webhook in the segment.
+#[inline(never)]
 pub(crate) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
     let mut ends = Ends::default();
     for place in memchr::memmem::find_iter(segment.bytes(), b"://") {

@@ -160,16 +160,16 @@ impl Policy {
                 return scanner.scan_whole(text);
             }
             let mut findings: Vec<_> =
-                pieces(text).flat_map(|piece| scanner.push(piece).findings).collect();
-            findings.extend(scanner.finish().findings);
+                pieces(text).flat_map(|piece| scanner.feed(piece).findings).collect();
+            findings.extend(scanner.end().findings);
             return findings;
         };
         // Too large: as a stream, so that the order of the findings is the same.
         let mut findings = Vec::new();
-        pieces(inside).for_each(|piece| findings.extend(scanner.push(piece).findings));
+        pieces(inside).for_each(|piece| findings.extend(scanner.feed(piece).findings));
         findings.extend(oversize(self, room));
-        pieces(beyond).for_each(|piece| findings.extend(scanner.push(piece).findings));
-        findings.extend(scanner.finish().findings);
+        pieces(beyond).for_each(|piece| findings.extend(scanner.feed(piece).findings));
+        findings.extend(scanner.end().findings);
         findings
     }
 

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use wide::u8x16;
+
 /// How many bytes before a segment are read for context words.
 pub(crate) const REACH: usize = 96;
 
@@ -103,7 +105,7 @@ impl Topics {
         let start = segment.start.saturating_sub(REACH);
         let window = text.get(start..upto.max(segment.start)).unwrap_or_default();
         // Numbers among numbers, the dear case: no letter, no word.
-        if window.iter().fold(0, |bits, byte| bits | byte) & 0x40 == 0 {
+        if !has_letters(window) {
             return Self::default();
         }
         let mut topics = scripted(window);
@@ -125,6 +127,15 @@ impl Topics {
         slot.make_ascii_lowercase();
         Self::of(slot)
     }
+}
+
+/// Whether a byte is from the column of `@` on, or beyond ASCII.
+#[inline]
+fn has_letters(window: &[u8]) -> bool {
+    let (blocks, rest) = window.as_chunks::<16>();
+    let seen = blocks.iter().fold(u8x16::ZERO, |seen, block| seen | u8x16::new(*block));
+    let seen = (seen & u8x16::splat(0x40)).simd_eq(u8x16::ZERO).to_bitmask() & 0xFFFF;
+    seen != 0xFFFF || rest.iter().any(|byte| byte & 0x40 != 0)
 }
 
 /// Context words of scripts without spaces, found as substrings.

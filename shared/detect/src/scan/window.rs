@@ -210,9 +210,13 @@ impl Pass<'_> {
     fn scan(&mut self, segment: &Segment<'_>, forced: bool) -> usize {
         let first = self.out.len();
         detectors::scan_segment(self, segment);
-        if !forced {
-            return segment.end();
-        }
+        if forced { self.forced(segment, first) } else { segment.end() }
+    }
+
+    /// Where the next segment begins behind one that the hold-back limit ended, with candidates from
+    /// `first` on.
+    #[inline(never)]
+    fn forced(&mut self, segment: &Segment<'_>, first: usize) -> usize {
         let cut = segment.end();
         let next = overlap_start(segment.text(), cut);
         let found = self.out.get(first..).unwrap_or_default();
@@ -261,7 +265,7 @@ fn assigned(text: &[u8], anchor: Anchor) -> Option<usize> {
 
 /// Where the value stands that the name at an anchor introduces.
 fn named(text: &[u8], anchor: Anchor) -> Option<usize> {
-    if anchor.kinds & PHRASE == 0 {
+    if anchor.kinds & PHRASE == 0 || !spoken::may_begin(text, anchor.at) {
         return None;
     }
     spoken::value_start(text, anchor.at).filter(|value| *value < text.len())

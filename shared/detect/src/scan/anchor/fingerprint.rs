@@ -5,7 +5,7 @@ use super::shuffle::Tables;
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3")))]
 use super::table::Tables;
 use super::{
-    ASSIGN, AT, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, MARK, PHRASE, PHRASE_WIDTH, SPECIAL,
+    ASSIGN, AT, BLOCK, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, MARK, PHRASE_WIDTH, SPECIAL,
     WIDTH,
 };
 
@@ -100,16 +100,26 @@ impl Fingerprints {
         Self { tables, sets, beginnings: Beginnings::new(phrases) }
     }
 
-    /// The fingerprints that really stand at some bytes; a phrase is only taken out where none
-    /// begins with them.
+    /// The fingerprints that really stand at a position of a block, but for phrases.
     #[inline(always)]
-    pub(super) fn exact(&self, bytes: [u8; WIDTH + 1], phrase: bool) -> u16 {
+    pub(super) fn exact(&self, bytes: &Bytes, place: usize) -> u16 {
         let [s0, s1, s2] = &self.sets;
-        let [b0, b1, b2, _] = bytes;
+        let [b0, b1, b2, _] = quadruple(bytes, place);
         let fixed = u16::from(lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2));
         let marked = if fixed & MARK != 0 { ASSIGN | ESCAPE } else { 0 };
-        let phrase = if phrase && self.beginnings.contains(bytes) { PHRASE } else { 0 };
-        fixed & !MARK | marked | phrase
+        fixed & !MARK | marked
+    }
+
+    /// The `places` of a block, one bit each, without those where no phrase begins.
+    #[inline(always)]
+    pub(super) fn phrases(&self, bytes: &Bytes, places: u32) -> u32 {
+        let (mut rest, mut kept) = (places, 0);
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            rest &= rest - 1;
+            kept |= u32::from(self.beginnings.contains(quadruple(bytes, bit as usize))) << bit;
+        }
+        kept
     }
 
     /// What stands at the positions of a block.
@@ -117,6 +127,19 @@ impl Fingerprints {
     pub(super) fn block(&self, bytes: &Bytes) -> Block {
         self.tables.block(bytes)
     }
+
+    /// The same for the last one, of which so many are of the text.
+    #[inline(always)]
+    pub(super) fn last_block(&self, bytes: &Bytes, length: usize) -> Block {
+        self.tables.last_block(bytes, length)
+    }
+}
+
+/// The bytes at a position below [`BLOCK`].
+#[inline(always)]
+fn quadruple(bytes: &Bytes, place: usize) -> [u8; PHRASE_WIDTH] {
+    let rest = bytes.get(place % BLOCK..).unwrap_or_default();
+    rest.first_chunk().copied().unwrap_or_default()
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! The anchor pass: one SIMD sweep that finds the few places where a detector could match.
 //!
-//! Every 16-byte block is tested for up to eight three-byte fingerprints and for eight groups of
+//! Every 32-byte block is tested for up to eight three-byte fingerprints and for eight groups of
 //! phrases at once with nibble tables (two shuffles per byte position), which runs at several
 //! GB/s also in V8. A hit is then checked against the exact byte sets. A further kind, [`LONG`],
 //! marks unbroken runs of token characters (keys, Base64, addresses).
@@ -45,8 +45,8 @@ const MARK: u16 = PHRASE;
 /// with a fixed prefix is an AWS access key id of 20.
 pub(crate) const LONG_RUN: u32 = 20;
 
-/// Positions that are tested together.
-const BLOCK: usize = 16;
+/// Positions that are tested together: one bit each of a word.
+const BLOCK: usize = 32;
 /// Bytes of a fingerprint.
 const WIDTH: usize = 3;
 /// Bytes of a phrase's fingerprint: letters are common, three let too much
@@ -103,8 +103,8 @@ pub(crate) struct Anchors<'t> {
     count_from: usize,
 }
 
-/// Room for anchors that wait: those of two blocks.
-const READY: usize = 2 * BLOCK;
+/// Room for anchors that wait: those of a block.
+const READY: usize = BLOCK;
 
 impl<'t> Anchors<'t> {
     /// Starts at byte `from` of `text`, and counts long runs from `count_from` on.
@@ -149,57 +149,78 @@ impl<'t> Anchors<'t> {
     fn refill(&mut self) {
         (self.taken, self.filled) = (0, 0);
         while self.filled + BLOCK <= READY {
-            let Some(window) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) else {
+            let text = self.text;
+            let Some(bytes) = text.get(self.next..).and_then(|rest| rest.first_chunk()) else {
+                return self.refill_from_end();
+            };
+            self.test(bytes, self.prints.block(bytes));
+        }
+    }
+
+    /// The same behind the last full block: all there is of most words of a stream. Apart, because
+    /// the loop over full blocks is a tenth slower with it.
+    #[inline(never)]
+    fn refill_from_end(&mut self) {
+        while self.filled + BLOCK <= READY {
+            let Some(rest) = self.text.get(self.next..).filter(|rest| !rest.is_empty()) else {
                 return;
             };
-            let block = match window.first_chunk() {
-                Some(full) => self.prints.block(full),
-                None => self.prints.block(&padded(window)),
-            };
-            let base = self.next;
-            self.next += BLOCK;
-            let skipped = self.count_from.saturating_sub(base).min(BLOCK);
-            let long = self.long_run(block.tokens >> skipped << skipped);
-            let hits = block.hits & !self.inner_digits(block.digits >> skipped << skipped);
-            let phrases = block.phrases & self.word_starts(block.letters) | block.foreign;
-            self.take(base, hits | long | phrases, long, phrases);
+            let bytes = padded(rest);
+            self.test(&bytes, self.prints.last_block(&bytes, rest.len()));
         }
+    }
+
+    /// Takes the anchors of the next block.
+    #[inline(always)]
+    fn test(&mut self, bytes: &Bytes, block: Block) {
+        let base = self.next;
+        self.next += BLOCK;
+        let skipped = self.count_from.saturating_sub(base).min(BLOCK) as u32;
+        let counted = u32::MAX.checked_shl(skipped).unwrap_or(0);
+        let long = self.long_runs(block.tokens & counted);
+        let hits = block.hits & !self.inner_digits(block.digits & counted);
+        let words = block.phrases & self.word_starts(block.letters);
+        let phrases = self.prints.phrases(bytes, words | block.foreign);
+        self.take(base, bytes, hits, long, phrases);
     }
 
     /// Keeps the anchors of a block that stand up to the exact test.
     #[inline(always)]
-    fn take(&mut self, base: usize, mut hits: u32, long: u32, phrases: u32) {
-        while hits != 0 {
-            let bit = hits.trailing_zeros();
-            hits &= hits - 1;
-            let at = base + bit as usize;
-            let phrase = phrases >> bit & 1 == 1;
-            let long = if long >> bit & 1 == 1 { LONG } else { 0 };
-            let kinds = long | self.prints.exact(quadruple(self.text, at), phrase);
+    fn take(&mut self, base: usize, bytes: &Bytes, hits: u32, long: u32, phrases: u32) {
+        let mut rest = hits | long | phrases;
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            rest &= rest - 1;
+            let of = |bits: u32, kind: u16| if bits >> bit & 1 == 1 { kind } else { 0 };
+            let kinds =
+                of(long, LONG) | of(phrases, PHRASE) | self.prints.exact(bytes, bit as usize);
             if let Some(slot) = self.ready.get_mut(self.filled) {
-                *slot = Anchor { at, kinds };
+                *slot = Anchor { at: base + bit as usize, kinds };
             }
-            self.filled += usize::from(kinds != 0 && at < self.text.len());
+            self.filled += usize::from(kinds != 0);
         }
     }
 
-    /// The bit at which a run of token characters reaches [`LONG_RUN`], or zero.
+    /// The bits at which runs of token characters reach [`LONG_RUN`].
     #[inline(always)]
-    fn long_run(&mut self, tokens: u32) -> u32 {
-        let before = self.run;
-        if tokens == 0 {
-            self.run = 0;
-            return 0;
-        }
-        let head = (!tokens).trailing_zeros().min(BLOCK as u32);
-        if head == BLOCK as u32 {
-            self.run = before.saturating_add(head);
-        } else {
-            self.run = (tokens << 16).leading_ones();
-        }
+    fn long_runs(&mut self, tokens: u32) -> u32 {
+        let (before, head, tail) = (self.run, tokens.trailing_ones(), tokens.leading_ones());
+        self.run = if tokens == u32::MAX { before.saturating_add(tail) } else { tail };
         let reached = before < LONG_RUN && before.saturating_add(head) >= LONG_RUN;
-        if reached { 1 << (LONG_RUN - 1 - before).min(15) } else { 0 }
+        let first = if reached { 1 << (LONG_RUN - 1 - before) } else { 0 };
+        first | twentieths(tokens & tokens.wrapping_add(1))
     }
+}
+
+/// The bit that makes a run of [`LONG_RUN`].
+#[inline(always)]
+fn twentieths(bits: u32) -> u32 {
+    let two = bits & bits << 1;
+    let four = two & two << 2;
+    let eight = four & four << 4;
+    let sixteen = eight & eight << 8;
+    let all = sixteen & sixteen << (LONG_RUN - 16);
+    all & all.wrapping_neg()
 }
 
 impl Iterator for Anchors<'_> {
@@ -228,11 +249,32 @@ fn padded(rest: &[u8]) -> Bytes {
     window
 }
 
-#[inline(always)]
-fn quadruple(text: &[u8], at: usize) -> [u8; WIDTH + 1] {
-    let rest = text.get(at..).unwrap_or_default();
-    rest.first_chunk().copied().unwrap_or_else(|| {
-        let byte = |offset: usize| rest.get(offset).copied().unwrap_or(0);
-        [byte(0), byte(1), byte(2), byte(3)]
-    })
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::fingerprint::is_token;
+    use super::*;
+
+    #[test]
+    fn every_long_run_has_one_anchor_wherever_blocks_begin() {
+        let lengths = [0, 19, 20, 1, 20, 21, 11, 45, 19, 64, 3, 20, 150, 20, 2];
+        let text: Vec<u8> =
+            lengths.iter().flat_map(|length| [&b"x".repeat(*length)[..], b" "].concat()).collect();
+        let prints = Fingerprints::new(&[]);
+        for from in 0..70 {
+            for count_from in from..from + 40 {
+                let anchors = Anchors::new(&prints, &text, from, count_from);
+                let found: Vec<usize> =
+                    anchors.filter(|a| a.kinds & LONG != 0).map(|a| a.at).collect();
+                let mut run = 0;
+                let expected = (count_from..text.len()).filter(|at| {
+                    run = if is_token(text[*at]) { run + 1 } else { 0 };
+                    run == LONG_RUN
+                });
+                assert_eq!(found, expected.collect::<Vec<_>>(), "{from} {count_from}");
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use wide::u8x16;
 
 use super::fingerprint::{ASCII_GROUPS, PhraseSets, Sets};
-use super::{Block, Bytes, PHRASE_WIDTH, WIDTH};
+use super::{BLOCK, Block, Bytes, PHRASE_WIDTH, WIDTH};
 
 /// The bits of the groups in ASCII.
 const ASCII: u8 = (1 << ASCII_GROUPS) - 1;
@@ -54,10 +54,31 @@ impl Tables {
     /// Positions with candidates (a superset), with token characters and with digits.
     #[inline(always)]
     pub(super) fn block(&self, bytes: &Bytes) -> Block {
+        let (first, second) = (self.half(bytes, 0), self.half(bytes, BLOCK / 2));
+        Block {
+            hits: first.hits | second.hits << 16,
+            phrases: first.phrases | second.phrases << 16,
+            foreign: first.foreign | second.foreign << 16,
+            letters: first.letters | second.letters << 16,
+            tokens: first.tokens | second.tokens << 16,
+            digits: first.digits | second.digits << 16,
+        }
+    }
+
+    /// The same where only the first `length` bytes are of the text: the words of a stream are
+    /// short.
+    #[inline(always)]
+    pub(super) fn last_block(&self, bytes: &Bytes, length: usize) -> Block {
+        if length <= BLOCK / 2 { self.half(bytes, 0) } else { self.block(bytes) }
+    }
+
+    /// The same for half the positions, from `start` on.
+    #[inline(always)]
+    fn half(&self, bytes: &Bytes, start: usize) -> Block {
         let [f0, f1, f2] = self.fixed;
         let [p0, p1, p2, p3] = self.phrase;
         let lanes = |from: usize| {
-            let block = bytes.get(from..).and_then(|rest| rest.first_chunk());
+            let block = bytes.get(start + from..).and_then(|rest| rest.first_chunk());
             u8x16::new(block.copied().unwrap_or_default())
         };
         let first = lanes(0);

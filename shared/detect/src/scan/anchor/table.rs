@@ -2,7 +2,7 @@
 //! position.
 
 use super::fingerprint::{ASCII_GROUPS, PhraseSets, Sets};
-use super::{Block, Bytes, PHRASE_WIDTH, is_letter};
+use super::{BLOCK, Block, Bytes, PHRASE_WIDTH, is_letter};
 
 /// Both kinds of sets side by side, the phrases in the high byte; the last position is theirs.
 #[derive(Clone)]
@@ -36,10 +36,16 @@ impl Tables {
     /// Positions with candidates, with token characters, digits and letters.
     #[inline(always)]
     pub(super) fn block(&self, bytes: &Bytes) -> Block {
+        self.last_block(bytes, BLOCK)
+    }
+
+    /// The same where only the first `length` bytes are of the text.
+    #[inline(always)]
+    pub(super) fn last_block(&self, bytes: &Bytes, length: usize) -> Block {
         let [s0, s1, s2, s3] = &self.sets;
         let lookup = |set: &[u16; 256], byte: u8| set.get(usize::from(byte)).copied().unwrap_or(0);
         let mut block = Block::default();
-        for (place, window) in bytes.array_windows::<PHRASE_WIDTH>().enumerate() {
+        for (place, window) in bytes.array_windows::<PHRASE_WIDTH>().take(length).enumerate() {
             let [b0, b1, b2, b3] = *window;
             let kinds = lookup(s0, b0) & lookup(s1, b1) & lookup(s2, b2) & lookup(s3, b3);
             let class = self.classes.get(usize::from(b0)).copied().unwrap_or(0);
