@@ -44,6 +44,11 @@ impl Cell {
         self.latency_us.extend(latencies.into_iter().map(microseconds));
     }
 
+    /// CPU time per request in µs: the median over the rounds.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        quantile(&self.cpu_us, 0.5)
+    }
+
     /// The figure of all rounds.
     pub(crate) fn figure(&self, setup: Setup, body_bytes: usize, response: ResponseKind) -> Figure {
         Figure {
@@ -51,7 +56,7 @@ impl Cell {
             body_bytes,
             response,
             requests: self.latency_us.len() as u64,
-            cpu_us: rounded(quantile(&self.cpu_us, 0.5)),
+            cpu_us: rounded(self.cpu_us()),
             p50_us: rounded(quantile(&self.latency_us, 0.5)),
             p99_us: rounded(quantile(&self.latency_us, 0.99)),
         }

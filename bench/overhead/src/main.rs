@@ -7,6 +7,7 @@
 
 mod body;
 mod cpu;
+mod events;
 mod failure;
 mod figures;
 mod load;
@@ -21,7 +22,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::failure::Failure;
-use crate::figures::Figure;
 
 /// Measures what Weir's chain and a minimal ext_proc add to a request's CPU time and latency.
 #[derive(Debug, Parser)]
@@ -57,6 +57,10 @@ struct Options {
     /// Adds the guardrail with its default policy to Weir's chain, in the same Envoy filter.
     #[arg(long)]
     guardrail: bool,
+    /// Measures only what the guardrail adds per event of a stream: long and short streams, with it
+    /// and without.
+    #[arg(long, conflicts_with_all = ["guardrail", "body_kb", "events", "event_ms"])]
+    per_event: bool,
 }
 
 fn main() -> ExitCode {
@@ -73,16 +77,20 @@ fn run(options: &Options) -> Result<(), Failure> {
     // The client needs no second thread, and Envoy shall have a core.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(Failure::Runtime)?;
+    if options.per_event {
+        let costs = runtime.block_on(events::run(options))?;
+        print!("{}", events::table(&costs));
+        return write_json(options, &costs);
+    }
     let figures = runtime.block_on(measurement::run(options))?;
     print!("{}", table::of(&figures));
-    match &options.json {
-        Some(path) => write_json(path, &figures),
-        None => Ok(()),
-    }
+    write_json(options, &figures)
 }
 
-fn write_json(path: &std::path::Path, figures: &[Figure]) -> Result<(), Failure> {
-    let unwritable = |source| Failure::File { path: path.to_owned(), source };
+/// Writes the figures where that is wanted.
+fn write_json<F: serde::Serialize>(options: &Options, figures: &[F]) -> Result<(), Failure> {
+    let Some(path) = &options.json else { return Ok(()) };
+    let unwritable = |source| Failure::File { path: path.clone(), source };
     let text = serde_json::to_string_pretty(figures).map_err(std::io::Error::other);
     let text = text.map_err(unwritable)?;
     std::fs::write(path, text + "\n").map_err(unwritable)

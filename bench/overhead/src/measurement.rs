@@ -11,11 +11,11 @@ use crate::cpu;
 use crate::failure::Failure;
 use crate::figures::{Cell, Figure};
 use crate::load::{self, Target};
-use crate::path::{Path, Paths};
+use crate::path::{Path, Paths, Streams};
 use crate::setup::{ResponseKind, Setup};
 
 /// Requests to each setup before measuring: connections, caches, V8's code.
-const WARM_UP: usize = 200;
+pub(crate) const WARM_UP: usize = 200;
 
 /// How long nobody asks anything, to see what the setups cost then.
 const IDLE: Duration = Duration::from_secs(3);
@@ -26,14 +26,16 @@ const IDLE: Duration = Duration::from_secs(3);
 /// When something does not start or a request is not answered properly.
 pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
-    let mut paths = Paths::start(options).await?;
+    let setups = Setup::ALL.map(|setup| (setup, options.guardrail));
+    let streams = Streams { events: options.events, event_ms: options.event_ms };
+    let mut paths = Paths::start(&setups, streams).await?;
     let http = HttpClient::http1();
     let background = background(paths.all()).await?;
     let mut figures = Vec::new();
     for bytes in options.body_kb.iter().map(|kb| kb.saturating_mul(1 << 10)) {
         for response in ResponseKind::ALL {
             println!("measuring bodies of {bytes} bytes, {} responses …", response.name());
-            let mut series = Series::new(bytes, response, options, background);
+            let mut series = Series::new(bytes, response, options, background.clone());
             series.measure(&http, paths.all()).await?;
             figures.extend(series.figures());
         }
@@ -55,7 +57,7 @@ struct Series {
 }
 
 /// CPU time that each setup takes without requests, as a share of time.
-type Background = [f64; Setup::ALL.len()];
+type Background = Vec<f64>;
 
 impl Series {
     fn new(
@@ -104,7 +106,8 @@ impl Series {
     }
 }
 
-async fn one_round(
+/// Sends one round of requests and adds what it took to `cell`, less the setup's `background`.
+pub(crate) async fn one_round(
     http: &HttpClient,
     path: &mut Path,
     bodies: &[Bytes],
@@ -123,8 +126,8 @@ async fn one_round(
 /// snapshots, ten a second and pool. That is no cost of a request: it depends on how long a round
 /// takes, not on how many requests are in it. So it is shown by itself, and taken off the rounds of
 /// all three alike.
-async fn background(paths: &mut [Path]) -> Result<Background, Failure> {
-    let mut shares = Background::default();
+pub(crate) async fn background(paths: &mut [Path]) -> Result<Background, Failure> {
+    let mut shares = Background::new();
     let begun = Instant::now();
     let mut before = Vec::new();
     for path in paths.iter_mut() {
@@ -132,10 +135,11 @@ async fn background(paths: &mut [Path]) -> Result<Background, Failure> {
     }
     tokio::time::sleep(IDLE).await;
     println!("CPU time without requests, in ms per second; not in the figures below:");
-    for ((path, before), share) in paths.iter_mut().zip(before).zip(&mut shares) {
+    for (path, before) in paths.iter_mut().zip(before) {
         let used = cpu::used(&path.processes())?.saturating_sub(before);
-        *share = used.as_secs_f64() / begun.elapsed().as_secs_f64();
-        println!("  {:<8} {:.1}", path.setup.name(), *share * 1e3);
+        let share = used.as_secs_f64() / begun.elapsed().as_secs_f64();
+        println!("  {:<8} {:.1}", path.setup.name(), share * 1e3);
+        shares.push(share);
     }
     Ok(shares)
 }

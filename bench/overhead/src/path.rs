@@ -9,7 +9,6 @@ use weir_harness::{
     workspace,
 };
 
-use crate::Options;
 use crate::setup::Setup;
 
 /// The ports of the replicas in shipped configurations.
@@ -47,37 +46,48 @@ pub(crate) struct Path {
 }
 
 impl Paths {
-    /// Starts the upstream and all setups; with a guardrail in the chain if asked.
+    /// Starts the upstream and these setups, each with a guardrail in its chain or without.
     ///
     /// # Errors
     /// When anything is not built, or does not start.
-    pub(crate) async fn start(options: &Options) -> Result<Paths, HarnessError> {
+    pub(crate) async fn start(
+        setups: &[(Setup, bool)],
+        streams: Streams,
+    ) -> Result<Paths, HarnessError> {
         let folder = tempfile::tempdir()
             .map_err(|source| HarnessError::File { path: std::env::temp_dir(), source })?;
         let shared = Ports::allocate()?;
-        let upstream = upstream(&shared, &folder, options)?;
+        let upstream = upstream(&shared, &folder, streams)?;
         let mut paths = Vec::new();
-        for setup in Setup::ALL {
-            paths.push(Path::start(setup, options.guardrail, &shared, &folder).await?);
+        for (setup, guardrail) in setups {
+            paths.push(Path::start(*setup, *guardrail, &shared, &folder).await?);
         }
         Ok(Paths { paths, _upstream: upstream, _folder: folder })
     }
 
-    /// The setups, in the order of [`Setup::ALL`].
+    /// The setups, in the order in which they were asked for.
     pub(crate) fn all(&mut self) -> &mut [Path] {
         &mut self.paths
     }
+}
+
+/// What a streamed response is like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Streams {
+    /// Its events.
+    pub(crate) events: usize,
+    /// Milliseconds between them; `None`: they come at once.
+    pub(crate) event_ms: Option<f64>,
 }
 
 /// Replicas in a process of their own, that answer at once unless events are to come one by one.
 fn upstream(
     ports: &Ports,
     folder: &TempDir,
-    options: &Options,
+    Streams { events, event_ms }: Streams,
 ) -> Result<ChildProcess, HarnessError> {
     let listen = REPLICAS.map(|port| ports.actual(port).to_string()).join(",");
-    let events = options.events.to_string();
-    let arguments = match options.event_ms {
+    let arguments = match event_ms {
         None => format!("--fast --fast-events {events} --ports {listen}"),
         Some(pause) => format!(
             "--overhead-ms 0 --prefill-ms 0 --decode-ms {pause} --output-tokens {events} --ports {listen}"

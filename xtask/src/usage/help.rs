@@ -135,6 +135,7 @@ Options of overhead alone:
   --event-ms MS   between them, so that each comes alone; without it they come at once
   --fresh         sends no message twice, in place of conversations with one that is new
   --guardrail     adds the guardrail with its default policy to Weir's chain
+  --per-event     only what the guardrail adds per event of a stream, with it and without
 ";
 
 #[cfg(test)]
