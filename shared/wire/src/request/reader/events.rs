@@ -91,6 +91,29 @@ impl Handler for Reader {
         Ok(())
     }
 
+    fn string(
+        &mut self,
+        role: StringRole,
+        text: &[u8],
+        at: usize,
+        end: usize,
+    ) -> Result<(), WireError> {
+        if role == StringRole::Key && self.below.is_none() {
+            return self.key(text, at);
+        }
+        self.string_begin(role, at)?;
+        match self.text {
+            Text::Captured(slot) if text.len() <= self.max_value => {
+                self.text = Text::Skipped;
+                self.captured(slot, text, at..end)
+            }
+            _ => {
+                self.text(text);
+                self.string_end(role, end)
+            }
+        }
+    }
+
     fn number(&mut self, text: &[u8], at: usize) -> Result<(), WireError> {
         self.any_scalar(text, ValueType::Number(text), at)
     }
