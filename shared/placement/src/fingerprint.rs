@@ -112,8 +112,8 @@ impl PrefixChain {
 
     /// Ends the prompt.
     pub fn finish(self) -> Prefix {
-        let start = self.turns.mark_at(CONVERSATION_BYTES);
-        let conversation = self.conversation.or(start).unwrap_or_else(|| self.turns.digest());
+        let start = || self.turns.mark_at(CONVERSATION_BYTES);
+        let conversation = self.conversation.or_else(start).unwrap_or_else(|| self.turns.digest());
         Prefix {
             preamble_bytes: self.preamble.len(),
             preamble_digest: self.preamble.digest(),
