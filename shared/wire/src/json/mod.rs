@@ -10,7 +10,7 @@ mod unescape;
 mod utf8;
 
 pub(crate) use lexer::Lexer;
-pub(crate) use unescape::unescape;
+pub(crate) use unescape::plain;
 
 use crate::WireError;
 
@@ -59,7 +59,7 @@ impl Literal {
 /// The text of strings is told in *canonical escaped form*: raw UTF-8 in which only `"`, `\` and
 /// control characters are escaped, as `\"`, `\\`, `\b`, `\f`, `\n`, `\r`, `\t` or `\u00xx`.
 /// Whatever other escapes a client chose are gone, yet long texts need no copying.
-/// [`unescape`] gives the plain text.
+/// [`plain`] gives the plain text.
 pub(crate) trait Handler {
     /// A container opens with the bracket at `at`.
     fn open(&mut self, container: Container, at: usize) -> Result<(), WireError>;

@@ -1,8 +1,20 @@
 //! From canonical escaped form to plain text.
 
+use wide::u8x16;
+
+/// The plain text of `escaped`, made in `room` if it differs.
+pub(crate) fn plain<'a>(escaped: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    if backslash(escaped).is_none() {
+        return escaped;
+    }
+    room.clear();
+    unescape(escaped, room);
+    room
+}
+
 /// Appends the plain text of `escaped` to `out`. An escape that is cut off at the end is dropped.
-pub(crate) fn unescape(mut escaped: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = memchr::memchr(b'\\', escaped) {
+fn unescape(mut escaped: &[u8], out: &mut Vec<u8>) {
+    while let Some(at) = backslash(escaped) {
         let (plain, rest) = escaped.split_at_checked(at).unwrap_or((escaped, &[]));
         out.extend_from_slice(plain);
         escaped = match rest {
@@ -18,6 +30,19 @@ pub(crate) fn unescape(mut escaped: &[u8], out: &mut Vec<u8>) {
         };
     }
     out.extend_from_slice(escaped);
+}
+
+/// The first backslash. What is searched is short, so that a small loop is better than a fast one.
+fn backslash(text: &[u8]) -> Option<usize> {
+    let (vectors, rest) = text.as_chunks();
+    for (vector, at) in vectors.iter().zip((0..).step_by(16)) {
+        let marks = u8x16::new(*vector).simd_eq(u8x16::splat(b'\\')).to_bitmask();
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize);
+        }
+    }
+    let place = rest.iter().position(|byte| *byte == b'\\')?;
+    Some(text.len() - rest.len() + place)
 }
 
 /// What a backslash and `letter` stand for.

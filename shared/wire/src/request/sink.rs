@@ -3,7 +3,7 @@
 use weir_placement::fingerprint::{Chain, Prefix, PrefixChain};
 use weir_tokens::{TextCounter, TextCounts};
 
-use crate::json::unescape;
+use crate::json::plain;
 
 /// Text is handed on in windows of this many bytes, on a grid that no chunking moves.
 const WINDOW: usize = 1024;
@@ -176,7 +176,7 @@ struct Counted {
     sample: TextCounter,
     sampled_bytes: u64,
     later_bytes: u64,
-    plain: Vec<u8>,
+    room: Vec<u8>,
     /// The stream holds token ids, not text.
     ids: bool,
 }
@@ -187,15 +187,12 @@ impl Counted {
             return;
         }
         self.windows += 1;
-        self.plain.clear();
         if self.windows <= FULL_WINDOWS {
-            unescape(window, &mut self.plain);
-            self.head.push(&self.plain);
+            self.head.push(plain(window, &mut self.room));
             return;
         }
         let sample = window.get(..SAMPLE).unwrap_or(window);
-        unescape(sample, &mut self.plain);
-        self.sample.push(&self.plain);
+        self.sample.push(plain(sample, &mut self.room));
         self.sampled_bytes += sample.len() as u64;
         self.later_bytes += window.len() as u64;
     }
