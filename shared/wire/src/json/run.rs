@@ -34,8 +34,9 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The run at the start of `window`, which is not inside an escape.
-    #[inline]
+    /// The run at the start of `window`, which is not inside an escape. Not inlined, because its loop
+    /// needs all registers.
+    #[inline(never)]
     pub(super) fn of(window: &[u8]) -> Self {
         let mut reader = Reader { window, next: 0, unchecked: usize::MAX };
         let (len, stop) = reader.read().err().unwrap_or((window.len(), Stop::WindowEnd));
@@ -76,15 +77,18 @@ impl Reader<'_> {
     /// Looks at the bytes from `at` on that are marked.
     #[inline(always)]
     fn look(&mut self, at: usize, marks: u64) -> Result<(), End> {
-        let known = self.next.saturating_sub(at) as u32;
-        let mut left = marks & u64::MAX.checked_shl(known).unwrap_or(0);
+        // At most three: the end of an escape or a character that began in the block before.
+        let known = self.next.saturating_sub(at);
+        let mut place = at + known;
+        let mut left = marks.wrapping_shr(known as u32);
         if marks.count_ones() > DENSE {
-            left &= !high_at(self.window, at);
-            self.unchecked = self.unchecked.min(self.next.max(at));
+            left &= !high_at(self.window, place);
+            self.unchecked = self.unchecked.min(place);
         }
         while left != 0 {
-            let bit = left.trailing_zeros();
-            let place = at + bit as usize;
+            let plain = left.trailing_zeros();
+            left >>= plain;
+            place += plain as usize;
             let len = match self.window.get(place) {
                 Some(b'\\') => match escape(self.window.get(place + 1).copied()) {
                     None => 2,
@@ -94,9 +98,10 @@ impl Reader<'_> {
                 Some(0x80..) => self.character(place),
                 _ => return Err((place, Stop::Control)),
             };
-            self.next = place + len;
-            left &= !(((1 << len) - 1) << bit);
+            left >>= len;
+            place += len;
         }
+        self.next = place;
         Ok(())
     }
 
