@@ -105,7 +105,7 @@ impl Reader {
             Slot::Top => self.found.object_open = at,
             Slot::Message => {
                 self.found.begin_message();
-                self.sink.push(stream, &[mark::MESSAGE]);
+                self.sink.mark(stream, mark::MESSAGE);
             }
             Slot::StreamOptions => self.found.begin_stream_options(at),
             _ => {}
@@ -177,7 +177,7 @@ impl Reader {
     }
 
     fn begin_text(&mut self, stream: Stream) -> Text {
-        self.sink.push(stream, &[mark::TEXT]);
+        self.sink.mark(stream, mark::TEXT);
         Text::Prompt(stream)
     }
 
@@ -222,7 +222,7 @@ impl Reader {
             Slot::Role => {
                 self.found.role(text);
                 let stream = self.stream();
-                self.sink.push(stream, &[mark::ROLE]);
+                self.sink.mark(stream, mark::ROLE);
                 self.sink.push(stream, text);
             }
             _ => self.found.string(slot, text, span),

@@ -12,7 +12,7 @@ impl Handler for Reader {
         if let Some((below, depth)) = &mut self.below {
             *depth += 1;
             if let Below::Raw(stream) = *below {
-                self.sink.push(stream, &[bracket(container, true)]);
+                self.sink.mark(stream, bracket(container, true));
             }
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl Handler for Reader {
             *depth -= 1;
             let (below, ended) = (*below, *depth == 0);
             if let Below::Raw(stream) = below {
-                self.sink.push(stream, &[bracket(container, false)]);
+                self.sink.mark(stream, bracket(container, false));
             }
             if ended {
                 self.below = None;
@@ -51,7 +51,7 @@ impl Handler for Reader {
         self.text = match (self.below, role) {
             (Some((Below::Ignored, _)), _) => Text::Skipped,
             (Some((Below::Raw(stream), _)), _) => {
-                self.sink.push(stream, b"\"");
+                self.sink.mark(stream, b'"');
                 Text::Raw(stream)
             }
             (None, StringRole::Key) => {
@@ -129,7 +129,7 @@ impl Reader {
             Some((Below::Ignored, _)) => Ok(()),
             Some((Below::Raw(stream), _)) => {
                 self.sink.push(stream, text);
-                self.sink.push(stream, b",");
+                self.sink.mark(stream, b',');
                 Ok(())
             }
             None => {
