@@ -148,6 +148,9 @@ impl Chain {
             self.hash = fold(self.hash, block);
             self.len = self.len.saturating_add(BLOCK as u64);
             if self.next == Some(self.len) {
+                if self.marks.capacity() == 0 {
+                    self.marks.reserve_exact(16);
+                }
                 self.marks.push(self.hash);
                 self.next = next_boundary(self.len);
             }

@@ -218,7 +218,12 @@ impl Lexer {
             let taken = text.len() + 2;
             self.string_ended(role);
             h.string(role, text, at, at + taken)?;
-            return Ok(taken);
+            // The colon nearly always follows at once.
+            let colon = role == StringRole::Key && rest.get(taken - 1) == Some(&b':');
+            if colon {
+                self.state = State::Value;
+            }
+            return Ok(taken + usize::from(colon));
         }
         self.string.start(role);
         self.state = State::String;
