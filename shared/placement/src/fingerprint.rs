@@ -94,6 +94,16 @@ impl PrefixChain {
         self.turns.push(text);
     }
 
+    /// The chain of the preamble, to push to.
+    pub fn preamble(&mut self) -> &mut Chain {
+        &mut self.preamble
+    }
+
+    /// The chain of the turns, to push to.
+    pub fn turns(&mut self) -> &mut Chain {
+        &mut self.turns
+    }
+
     /// Marks the end of the first user message; later calls change nothing. `pending` is text of
     /// the turns that belongs to the message but has not been pushed yet.
     pub fn end_first_user_message(&mut self, pending: &[u8]) {
@@ -112,8 +122,8 @@ impl PrefixChain {
 
     /// Ends the prompt.
     pub fn finish(self) -> Prefix {
-        let start = self.turns.mark_at(CONVERSATION_BYTES);
-        let conversation = self.conversation.or(start).unwrap_or_else(|| self.turns.digest());
+        let start = || self.turns.mark_at(CONVERSATION_BYTES);
+        let conversation = self.conversation.or_else(start).unwrap_or_else(|| self.turns.digest());
         Prefix {
             preamble_bytes: self.preamble.len(),
             preamble_digest: self.preamble.digest(),

@@ -41,14 +41,18 @@ impl TextCounter {
     }
 
     /// Counts one piece; the cuts between pieces don't matter, not even inside a character.
-    pub fn push(&mut self, text: &[u8]) {
+    pub fn push(&mut self, mut text: &[u8]) {
         self.bytes = self.bytes.saturating_add(text.len() as u64);
-        let text = self.fill(text);
+        if self.len > 0 {
+            text = self.fill(text);
+        }
         let (blocks, rest) = text.as_chunks::<BLOCK>();
         for whole in blocks {
             block::count(whole, &mut self.before, &mut self.features);
         }
-        self.fill(rest);
+        if !rest.is_empty() {
+            self.fill(rest);
+        }
     }
 
     /// Ends the text counted so far and starts another that is not a continuation of it.
@@ -60,30 +64,28 @@ impl TextCounter {
     /// The counts so far.
     pub fn counts(&self) -> TextCounts {
         let (mut features, mut before) = (self.features, self.before);
-        let mut last = [0; BLOCK];
-        for (to, from) in last.iter_mut().zip(self.block).take(self.len) {
-            *to = from;
-        }
         if self.len > 0 {
+            let mut last = self.block;
+            last.get_mut(self.len..).unwrap_or_default().fill(0);
             block::count(&last, &mut before, &mut features);
         }
         TextCounts { features, bytes: self.bytes, token_ids: 0 }
     }
 
-    /// Completes the block begun, or takes all of `text` if it is shorter; what is left follows a
-    /// whole block.
+    /// Takes what the block begun has room for, and returns the rest of `text`.
     fn fill<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
-        if self.len == 0 && text.len() >= BLOCK {
-            return text;
+        let free = self.block.get_mut(self.len..).unwrap_or_default();
+        let taken = free.len().min(text.len());
+        let (head, tail) = text.split_at_checked(taken).unwrap_or((text, &[]));
+        if let Some(place) = free.get_mut(..taken) {
+            place.copy_from_slice(head);
         }
-        let free = self.block.iter_mut().skip(self.len);
-        let taken = free.zip(text).map(|(to, from)| *to = *from).count();
         self.len += taken;
         if self.len == BLOCK {
             block::count(&self.block, &mut self.before, &mut self.features);
             self.len = 0;
         }
-        text.get(taken..).unwrap_or_default()
+        tail
     }
 }
 

@@ -97,7 +97,10 @@ impl TextCounts {
     /// The counts of a text `bytes` long of which this is a sample of `sampled` bytes.
     #[must_use]
     pub fn scaled(&self, bytes: u64, sampled: u64) -> Self {
-        let scale = |n: u64| n.saturating_mul(bytes).checked_div(sampled).unwrap_or(0);
+        let scale = |n: u64| match n {
+            0 => 0,
+            _ => n.saturating_mul(bytes).checked_div(sampled).unwrap_or(0),
+        };
         Self {
             bytes: scale(self.bytes),
             token_ids: self.token_ids,

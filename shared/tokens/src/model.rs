@@ -18,9 +18,10 @@ const ONE: u64 = 10_000;
 
 /// Estimated tokens of the text counted, at least one for any text.
 pub fn estimate(counts: &TextCounts) -> u32 {
+    /// What any weight makes more tokens of than a result can be, and all together no overflow.
+    const MOST: u64 = 1 << 44;
     let weighted = counts.features.iter().zip(WEIGHTS);
-    let sum = weighted
-        .fold(0_u64, |sum, (count, weight)| sum.saturating_add(count.saturating_mul(weight)));
+    let sum: u64 = weighted.map(|(count, weight)| (*count).min(MOST) * weight).sum();
     let text = sum.div_ceil(ONE).max(u64::from(counts.bytes > 0));
     u32::try_from(text.saturating_add(counts.token_ids)).unwrap_or(u32::MAX)
 }

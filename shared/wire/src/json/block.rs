@@ -1,94 +1,103 @@
-//! Sixteen or sixty-four bytes of a string at once.
+//! Sixty-four bytes of a string at once, or the thirty-two in which a short one ends.
 
-use wide::u8x16;
+use core::hint::black_box;
+
+use wide::i8x16;
 
 /// Bytes of one vector.
-pub(super) const LANES: usize = 16;
-/// Bytes of four vectors.
-pub(super) const WIDE: usize = 4 * LANES;
+const LANES: usize = 16;
+/// Bytes of a block.
+pub(super) const BLOCK: usize = 4 * LANES;
+/// Bytes in which a short string and its quote lie.
+pub(super) const SHORT: usize = 2 * LANES;
 
-/// What of a block needs a closer look, one bit a byte.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks {
-    /// Quotes and control characters.
-    pub(super) ends: u64,
-    /// Backslashes.
-    pub(super) backslashes: u64,
+/// Quotes, backslashes, control characters and what is not ASCII, one bit a byte.
+#[inline(always)]
+pub(super) fn marks(block: &[u8; BLOCK], needles: Needles) -> u64 {
+    let vectors = load(block);
+    let [a, b, c, d] = vectors;
+    let least = a.min(b).min(c.min(d));
+    let special = vectors.map(|bytes| needles.special(bytes));
+    let [e, f, g, h] = special;
+    if !needles.marked(e.min(f).min(g.min(h)), least).any() {
+        return 0;
+    }
+    join([(e, a), (f, b), (g, c), (h, d)].map(|(special, bytes)| needles.marked(special, bytes)))
 }
 
-impl Marks {
-    /// Of four vectors; `None` if nothing is marked. Adds their bytes to `high`.
-    #[inline(always)]
-    pub(super) fn of_wide(block: &[u8; WIDE], high: &mut High) -> Option<Self> {
-        let vectors = load(block);
-        let [a, b, c, d] = vectors;
-        high.0 |= (a | b) | (c | d);
-        let [e0, e1, e2, e3] = vectors.map(ends);
-        let [b0, b1, b2, b3] = vectors.map(backslashes);
-        let marked = ((e0 | b0) | (e1 | b1)) | ((e2 | b2) | (e3 | b3));
-        if !marked.any() {
-            return None;
-        }
-        Some(Self { ends: join([e0, e1, e2, e3]), backslashes: join([b0, b1, b2, b3]) })
-    }
-
-    /// Of one vector. Adds its bytes to `high`.
-    #[inline(always)]
-    pub(super) fn of(block: &[u8; LANES], high: &mut High) -> Self {
-        let bytes = u8x16::new(*block);
-        high.0 |= bytes;
-        let bits = |lanes: u8x16| u64::from(lanes.to_bitmask());
-        Self { ends: bits(ends(bytes)), backslashes: bits(backslashes(bytes)) }
-    }
-
-    /// Without the first `bytes` bytes.
-    #[inline(always)]
-    pub(super) fn skip(self, bytes: usize) -> Self {
-        let skip = |mask: u64| mask.checked_shr(bytes as u32).unwrap_or(0);
-        Self { ends: skip(self.ends), backslashes: skip(self.backslashes) }
-    }
+/// What is not ASCII, one bit a byte.
+#[inline(always)]
+pub(super) fn high(block: &[u8; BLOCK]) -> u64 {
+    join(load(block))
 }
 
-/// Collects the highest bits of bytes.
+/// The bytes up to the quote if that is the first in `text` that is not plain ASCII.
+#[inline(always)]
+pub(super) fn short(text: &[u8]) -> Option<&[u8]> {
+    let ([a, b], []) = text.first_chunk::<SHORT>()?.as_chunks::<LANES>() else { return None };
+    let needles = Needles::constant();
+    let marks = [a, b].map(|bytes| {
+        let bytes = vector(bytes);
+        needles.marked(needles.special(bytes), bytes).to_bitmask()
+    });
+    let [low, high] = marks;
+    let (plain, rest) = text.split_at_checked((low | high << LANES).trailing_zeros() as usize)?;
+    (rest.first() == Some(&b'"')).then_some(plain)
+}
+
+/// What to compare with. Only the signs of the lanes say something, and what is not ASCII is negative
+/// from the start: so nothing is lost when the least of several vectors is taken first, and no
+/// comparison is needed.
 #[derive(Clone, Copy)]
-pub(super) struct High(u8x16);
+pub(super) struct Needles {
+    quote: i8x16,
+    backslash: i8x16,
+    space: i8x16,
+    one: i8x16,
+}
 
-impl High {
-    /// Of no bytes.
+impl Needles {
+    /// For loops. V8 makes a constant anew, in three instructions, wherever it is used; what it does
+    /// not know to be constant stays in a register.
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self(u8x16::ZERO)
+        black_box(Self::constant())
     }
 
-    /// Whether no byte has its highest bit set.
     #[inline(always)]
-    pub(super) fn is_ascii(self) -> bool {
-        !self.0.any()
+    fn constant() -> Self {
+        let [quote, backslash, space] = [b'"', b'\\', b' '].map(|byte| i8x16::splat(byte as i8));
+        Self { quote, backslash, space, one: i8x16::splat(1) }
+    }
+
+    /// Zero where quotes and backslashes are.
+    #[inline(always)]
+    fn special(self, bytes: i8x16) -> i8x16 {
+        (bytes ^ self.quote).min(bytes ^ self.backslash)
+    }
+
+    /// Negative where `special` is zero and where `bytes` are control characters or not ASCII.
+    #[inline(always)]
+    fn marked(self, special: i8x16, bytes: i8x16) -> i8x16 {
+        (special - self.one).min(bytes.saturating_sub(self.space))
     }
 }
 
-/// A quote is 0x22 and control characters are below 0x20: with the second bit turned over, both
-/// are what is 0x20 at most.
 #[inline(always)]
-fn ends(bytes: u8x16) -> u8x16 {
-    (bytes ^ u8x16::splat(b'"' ^ 0x20)).simd_le(u8x16::splat(0x20))
-}
-
-#[inline(always)]
-fn backslashes(bytes: u8x16) -> u8x16 {
-    bytes.simd_eq(u8x16::splat(b'\\'))
-}
-
-#[inline(always)]
-fn join(lanes: [u8x16; 4]) -> u64 {
+fn join(lanes: [i8x16; 4]) -> u64 {
     let [a, b, c, d] = lanes.map(|lanes| u64::from(lanes.to_bitmask()));
     a | b << 16 | c << 32 | d << 48
 }
 
 #[inline(always)]
-fn load(block: &[u8; WIDE]) -> [u8x16; 4] {
+fn vector(bytes: &[u8; LANES]) -> i8x16 {
+    i8x16::new(bytes.map(|byte| byte as i8))
+}
+
+#[inline(always)]
+fn load(block: &[u8; BLOCK]) -> [i8x16; 4] {
     match block.as_chunks::<LANES>() {
-        ([a, b, c, d], []) => [*a, *b, *c, *d].map(u8x16::new),
-        _ => [u8x16::ZERO; 4],
+        ([a, b, c, d], []) => [a, b, c, d].map(vector),
+        _ => [i8x16::splat(0); 4],
     }
 }

@@ -1,5 +1,6 @@
 //! The grammar between the strings: one byte, one step.
 
+use super::block::short;
 use super::number::{Number, NumberStep};
 use super::string::StringReader;
 use super::{Container, Handler, Literal, StringRole};
@@ -76,6 +77,11 @@ impl Lexer {
                     self.read_literal(byte, literal, read, start, self.base + at, h)?;
                     at += 1;
                 }
+                State::Value | State::FirstElement | State::FirstKey | State::Key
+                    if byte == b'"' =>
+                {
+                    at += self.open_string(chunk.get(at + 1..).unwrap_or_default(), at, h)?;
+                }
                 _ => {
                     if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                         self.structural(byte, self.base + at, h)?;
@@ -103,7 +109,9 @@ impl Lexer {
             State::FirstElement if byte == b']' => self.close(Container::Array, at, h),
             State::FirstElement => self.value(byte, at, h),
             State::FirstKey if byte == b'}' => self.close(Container::Object, at, h),
-            State::FirstKey | State::Key => self.key(byte, at, h),
+            State::FirstKey | State::Key => {
+                Err(WireError::UnexpectedByte { at, expected: "a key" })
+            }
             State::Colon if byte == b':' => {
                 self.state = State::Value;
                 Ok(())
@@ -130,7 +138,6 @@ impl Lexer {
     #[inline]
     fn value<H: Handler>(&mut self, byte: u8, at: usize, h: &mut H) -> Result<(), WireError> {
         match byte {
-            b'"' => self.open_string(StringRole::Value, at, h),
             b'{' => self.open(Container::Object, at, h),
             b'[' => self.open(Container::Array, at, h),
             b'-' | b'0'..=b'9' => {
@@ -143,14 +150,6 @@ impl Lexer {
             b'n' => self.open_literal(Literal::Null, at),
             _ => Err(WireError::UnexpectedByte { at, expected: "a value" }),
         }
-    }
-
-    #[inline]
-    fn key<H: Handler>(&mut self, byte: u8, at: usize, h: &mut H) -> Result<(), WireError> {
-        if byte != b'"' {
-            return Err(WireError::UnexpectedByte { at, expected: "a key" });
-        }
-        self.open_string(StringRole::Key, at, h)
     }
 
     #[inline]
@@ -201,16 +200,43 @@ impl Lexer {
         self.state = if self.depth == 0 { State::End } else { State::AfterValue };
     }
 
+    /// A string opens at `at` of the chunk, of which `rest` follows the quote. Returns how many bytes
+    /// were taken.
     #[inline]
     fn open_string<H: Handler>(
         &mut self,
-        role: StringRole,
+        rest: &[u8],
         at: usize,
         h: &mut H,
-    ) -> Result<(), WireError> {
+    ) -> Result<usize, WireError> {
+        let at = self.base + at;
+        let role = match self.state {
+            State::FirstKey | State::Key => StringRole::Key,
+            _ => StringRole::Value,
+        };
+        if let Some(text) = short(rest) {
+            let taken = text.len() + 2;
+            self.string_ended(role);
+            h.string(role, text, at, at + taken)?;
+            // The colon nearly always follows at once.
+            let colon = role == StringRole::Key && rest.get(taken - 1) == Some(&b':');
+            if colon {
+                self.state = State::Value;
+            }
+            return Ok(taken + usize::from(colon));
+        }
         self.string.start(role);
         self.state = State::String;
-        h.string_begin(role, at)
+        h.string_begin(role, at)?;
+        Ok(1)
+    }
+
+    #[inline]
+    fn string_ended(&mut self, role: StringRole) {
+        match role {
+            StringRole::Key => self.state = State::Colon,
+            StringRole::Value => self.value_ended(),
+        }
     }
 
     /// Reads on in a string; returns where to go on in the chunk.
@@ -222,10 +248,7 @@ impl Lexer {
     ) -> Result<usize, WireError> {
         let (next, ended) = self.string.read(chunk, at, self.base, h)?;
         if ended {
-            match self.string.role() {
-                StringRole::Key => self.state = State::Colon,
-                StringRole::Value => self.value_ended(),
-            }
+            self.string_ended(self.string.role());
             h.string_end(self.string.role(), self.base + next)?;
         }
         Ok(next)

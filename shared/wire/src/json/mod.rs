@@ -10,7 +10,7 @@ mod unescape;
 mod utf8;
 
 pub(crate) use lexer::Lexer;
-pub(crate) use unescape::unescape;
+pub(crate) use unescape::plain;
 
 use crate::WireError;
 
@@ -59,7 +59,7 @@ impl Literal {
 /// The text of strings is told in *canonical escaped form*: raw UTF-8 in which only `"`, `\` and
 /// control characters are escaped, as `\"`, `\\`, `\b`, `\f`, `\n`, `\r`, `\t` or `\u00xx`.
 /// Whatever other escapes a client chose are gone, yet long texts need no copying.
-/// [`unescape`] gives the plain text.
+/// [`plain`] gives the plain text.
 pub(crate) trait Handler {
     /// A container opens with the bracket at `at`.
     fn open(&mut self, container: Container, at: usize) -> Result<(), WireError>;
@@ -71,6 +71,22 @@ pub(crate) trait Handler {
     fn text(&mut self, piece: &[u8]);
     /// The string closed; `end` is the offset after its quote.
     fn string_end(&mut self, role: StringRole, end: usize) -> Result<(), WireError>;
+    /// A whole short string whose quotes are at `at` and before `end`: what the three above tell, in
+    /// one.
+    #[inline]
+    fn string(
+        &mut self,
+        role: StringRole,
+        text: &[u8],
+        at: usize,
+        end: usize,
+    ) -> Result<(), WireError> {
+        self.string_begin(role, at)?;
+        if !text.is_empty() {
+            self.text(text);
+        }
+        self.string_end(role, end)
+    }
     /// A number that starts at `at`; of very long ones only the start.
     fn number(&mut self, text: &[u8], at: usize) -> Result<(), WireError>;
     /// A literal that starts at `at`.

@@ -72,7 +72,7 @@ impl StringReader {
             let window = chunk.get(at..chunk.len().min(at + WINDOW)).unwrap_or_default();
             let run = Run::of(window);
             let piece = window.get(..run.len).unwrap_or_default();
-            self.utf8.check(piece, run.ascii, base + at)?;
+            self.utf8.check(piece, run.valid, base + at)?;
             if !piece.is_empty() {
                 h.text(piece);
             }

@@ -1,23 +1,49 @@
 //! From canonical escaped form to plain text.
 
-/// Appends the plain text of `escaped` to `out`. An escape that is cut off at the end is dropped.
-pub(crate) fn unescape(mut escaped: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = memchr::memchr(b'\\', escaped) {
+use wide::u8x16;
+
+/// The plain text of `escaped`, made in `room` if it differs. An escape that is cut off at the end
+/// is dropped.
+pub(crate) fn plain<'a>(mut escaped: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    let all = escaped;
+    room.clear();
+    while let Some(at) = backslash(escaped) {
+        if room.is_empty() {
+            room.reserve(all.len());
+        }
         let (plain, rest) = escaped.split_at_checked(at).unwrap_or((escaped, &[]));
-        out.extend_from_slice(plain);
+        room.extend_from_slice(plain);
         escaped = match rest {
             [_, b'u', _, _, high, low, rest @ ..] => {
-                out.push(hex(*high) << 4 | hex(*low));
+                room.push(hex(*high) << 4 | hex(*low));
                 rest
             }
             [_, short, rest @ ..] => {
-                out.push(short_escape(*short));
+                room.push(short_escape(*short));
                 rest
             }
             _ => &[],
         };
     }
-    out.extend_from_slice(escaped);
+    if escaped.len() == all.len() {
+        return all;
+    }
+    room.extend_from_slice(escaped);
+    room
+}
+
+/// The first backslash. What is searched is short, so that a small loop is better than a fast one.
+#[inline(never)]
+fn backslash(text: &[u8]) -> Option<usize> {
+    let (vectors, rest) = text.as_chunks();
+    for (vector, at) in vectors.iter().zip((0..).step_by(16)) {
+        let marks = u8x16::new(*vector).simd_eq(u8x16::splat(b'\\')).to_bitmask();
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize);
+        }
+    }
+    let place = rest.iter().position(|byte| *byte == b'\\')?;
+    Some(text.len() - rest.len() + place)
 }
 
 /// What a backslash and `letter` stand for.

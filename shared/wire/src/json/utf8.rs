@@ -12,14 +12,15 @@ pub(super) struct Utf8Check {
 }
 
 impl Utf8Check {
-    /// Validates the next piece, which starts at offset `at`. `ascii` says that the piece is known
-    /// to hold nothing else.
+    /// Validates the next piece, which starts at offset `at`. Its first `valid` bytes are known to be
+    /// UTF-8 if no sequence is pending.
     #[inline]
-    pub(super) fn check(&mut self, piece: &[u8], ascii: bool, at: usize) -> Result<(), WireError> {
-        if ascii && (self.len == 0 || piece.is_empty()) {
-            return Ok(());
+    pub(super) fn check(&mut self, piece: &[u8], valid: usize, at: usize) -> Result<(), WireError> {
+        let known = if self.len == 0 { valid } else { 0 };
+        match piece.get(known..) {
+            None | Some([]) => Ok(()),
+            Some(rest) => self.check_slowly(rest, at.saturating_add(known)),
         }
-        self.check_slowly(piece, at)
     }
 
     /// Ends the text: no sequence may be open.
@@ -28,6 +29,7 @@ impl Utf8Check {
         if self.len == 0 { Ok(()) } else { Err(WireError::InvalidUtf8 { at: self.at }) }
     }
 
+    #[cold]
     fn check_slowly(&mut self, piece: &[u8], at: usize) -> Result<(), WireError> {
         let taken = self.complete_pending(piece)?;
         let rest = piece.get(taken..).unwrap_or_default();
@@ -38,7 +40,7 @@ impl Utf8Check {
             open.iter().for_each(|byte| self.push(*byte, start));
             return if open.is_empty() { Ok(()) } else { self.check_open() };
         }
-        let Err(error) = simdutf8::compat::from_utf8(rest) else {
+        let Err(error) = core::str::from_utf8(rest) else {
             return Ok(());
         };
         let valid = error.valid_up_to();
@@ -84,6 +86,31 @@ impl Utf8Check {
             self.len += 1;
             self.at = at;
         }
+    }
+}
+
+/// Length of the character that is not ASCII at the start of `text`, if it is whole (Unicode 16,
+/// table 3-7).
+#[inline(always)]
+pub(super) fn character(text: &[u8]) -> Option<usize> {
+    let tail = |byte: u8| byte & 0xC0 == 0x80;
+    match *text {
+        [0xC2..=0xDF, a, ..] if tail(a) => Some(2),
+        [0xE0, 0xA0..=0xBF, b, ..]
+        | [0xE1..=0xEC | 0xEE | 0xEF, 0x80..=0xBF, b, ..]
+        | [0xED, 0x80..=0x9F, b, ..]
+            if tail(b) =>
+        {
+            Some(3)
+        }
+        [0xF0, 0x90..=0xBF, b, c, ..]
+        | [0xF1..=0xF3, 0x80..=0xBF, b, c, ..]
+        | [0xF4, 0x80..=0x8F, b, c, ..]
+            if tail(b) && tail(c) =>
+        {
+            Some(4)
+        }
+        _ => None,
     }
 }
 

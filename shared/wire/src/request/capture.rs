@@ -1,12 +1,12 @@
 //! Short strings that are kept.
 
-use crate::json::unescape;
+use crate::json::plain;
 
 /// Collects one string up to a limit.
 #[derive(Clone, Default)]
 pub(super) struct Capture {
     escaped: Vec<u8>,
-    plain: Vec<u8>,
+    room: Vec<u8>,
     limit: usize,
     cut: bool,
 }
@@ -33,8 +33,6 @@ impl Capture {
         if self.cut {
             return None;
         }
-        self.plain.clear();
-        unescape(&self.escaped, &mut self.plain);
-        Some(&self.plain)
+        Some(plain(&self.escaped, &mut self.room))
     }
 }

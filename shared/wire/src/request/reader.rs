@@ -2,6 +2,8 @@
 
 mod events;
 
+use core::ops::Range;
+
 use super::capture::Capture;
 use super::collected::Collected;
 use super::frame::{Frame, Media, Member};
@@ -103,7 +105,7 @@ impl Reader {
             Slot::Top => self.found.object_open = at,
             Slot::Message => {
                 self.found.begin_message();
-                self.sink.push(stream, &[mark::MESSAGE]);
+                self.sink.mark(stream, mark::MESSAGE);
             }
             Slot::StreamOptions => self.found.begin_stream_options(at),
             _ => {}
@@ -145,11 +147,13 @@ impl Reader {
         require(member, ValueType::String, at)?;
         let stream = self.stream_of(member.slot);
         Ok(match member.slot {
-            Slot::Model | Slot::User | Slot::CacheSalt | Slot::Session | Slot::CacheKey => {
-                self.capture.start(self.max_value);
-                Text::Captured(member.slot)
-            }
-            Slot::Role | Slot::Kind => {
+            Slot::Model
+            | Slot::User
+            | Slot::CacheSalt
+            | Slot::Session
+            | Slot::CacheKey
+            | Slot::Role
+            | Slot::Kind => {
                 self.capture.start(self.max_value);
                 Text::Captured(member.slot)
             }
@@ -173,37 +177,52 @@ impl Reader {
     }
 
     fn begin_text(&mut self, stream: Stream) -> Text {
-        self.sink.push(stream, &[mark::TEXT]);
+        self.sink.mark(stream, mark::TEXT);
         Text::Prompt(stream)
     }
 
+    /// A key that was captured.
+    #[cold]
     fn end_key(&mut self) -> Result<(), WireError> {
+        let mut capture = core::mem::take(&mut self.capture);
+        // A key that was cut off is longer than all that are known.
+        let taken = self.key(capture.text().unwrap_or_default(), self.text_at);
+        self.capture = capture;
+        taken
+    }
+
+    /// A key (unescaped) that started at `at`.
+    fn key(&mut self, key: &[u8], at: usize) -> Result<(), WireError> {
         let Some(frame) = self.frames.last_mut() else {
             return Ok(());
         };
         frame.has_members = true;
         let rows = members(self.operation, frame.slot);
-        // A key that was cut off is longer than all that are known.
-        let key = self.capture.text().unwrap_or_default();
-        frame.key(rows, key, self.text_at)
+        frame.key(rows, key, at)
     }
 
+    /// A value that was captured.
+    #[cold]
     fn end_captured(&mut self, slot: Slot, end: usize) -> Result<(), WireError> {
+        let mut capture = core::mem::take(&mut self.capture);
         let span = self.text_at..end;
-        let name = self.frames.last().map_or("", |frame| frame.member.name);
-        let Some(text) = self.capture.text() else {
-            let limit = self.max_value;
-            return Err(WireError::TooLong { at: span.start, field: name, limit });
+        let Some(text) = capture.text() else {
+            let field = self.frames.last().map_or("", |frame| frame.member.name);
+            return Err(WireError::TooLong { at: span.start, field, limit: self.max_value });
         };
+        self.captured(slot, text, span)?;
+        self.capture = capture;
+        Ok(())
+    }
+
+    /// A short value (unescaped) that is kept, or decides something.
+    fn captured(&mut self, slot: Slot, text: &[u8], span: Range<usize>) -> Result<(), WireError> {
         match slot {
-            Slot::Kind => {
-                let media = Media::of_kind(text);
-                self.note_media(media);
-            }
+            Slot::Kind => self.note_media(Media::of_kind(text)),
             Slot::Role => {
                 self.found.role(text);
-                let stream = self.frames.last().map_or(Stream::Turns, |frame| frame.stream);
-                self.sink.push(stream, &[mark::ROLE]);
+                let stream = self.stream();
+                self.sink.mark(stream, mark::ROLE);
                 self.sink.push(stream, text);
             }
             _ => self.found.string(slot, text, span),

@@ -3,7 +3,7 @@
 use weir_placement::fingerprint::{Chain, Prefix, PrefixChain};
 use weir_tokens::{TextCounter, TextCounts};
 
-use crate::json::unescape;
+use crate::json::plain;
 
 /// Text is handed on in windows of this many bytes, on a grid that no chunking moves.
 const WINDOW: usize = 1024;
@@ -57,13 +57,29 @@ pub(super) struct PromptSink {
 
 impl PromptSink {
     /// Adds a piece of canonical text to a stream.
-    #[inline]
     pub(super) fn push(&mut self, stream: Stream, piece: &[u8]) {
-        let Self { chain, tools, .. } = self;
+        let (window, chain) = self.of(stream);
+        if !window.append(piece) {
+            window.push_over(piece, chain);
+        }
+    }
+
+    /// Adds one mark or other byte to a stream.
+    #[inline]
+    pub(super) fn mark(&mut self, stream: Stream, mark: u8) {
+        let (window, _) = self.of(stream);
+        match window.begun.len() + 1 < WINDOW && window.begun.len() < window.begun.capacity() {
+            true => window.begun.push(mark),
+            false => self.push(stream, &[mark]),
+        }
+    }
+
+    #[inline(always)]
+    fn of(&mut self, stream: Stream) -> (&mut Window, &mut Chain) {
         match stream {
-            Stream::Turns => self.turns_window.push(piece, |text| chain.push_turns(text)),
-            Stream::Preamble => self.preamble_window.push(piece, |text| chain.push_preamble(text)),
-            Stream::Tools => self.tools_window.push(piece, |text| tools.push(text)),
+            Stream::Turns => (&mut self.turns_window, self.chain.turns()),
+            Stream::Preamble => (&mut self.preamble_window, self.chain.preamble()),
+            Stream::Tools => (&mut self.tools_window, &mut self.tools),
         }
     }
 
@@ -84,7 +100,7 @@ impl PromptSink {
     /// The medium is complete: its hash stands for it in the stream.
     pub(super) fn end_medium(&mut self, stream: Stream) {
         let hash = core::mem::take(&mut self.medium).digest();
-        self.push(stream, &[mark::MEDIA]);
+        self.mark(stream, mark::MEDIA);
         self.push(stream, &hash.to_le_bytes());
     }
 
@@ -95,13 +111,11 @@ impl PromptSink {
 
     /// The prompt is complete.
     pub(super) fn finish(mut self) -> PromptFacts {
-        self.chain.push_turns(self.turns_window.pending());
-        self.chain.push_preamble(self.preamble_window.pending());
-        self.tools.push(self.tools_window.pending());
         let mut counts = TextCounts::default();
-        self.turns_window.finish(&mut counts);
-        self.preamble_window.finish(&mut counts);
-        self.tools_window.finish(&mut counts);
+        for stream in [Stream::Turns, Stream::Preamble, Stream::Tools] {
+            let (window, chain) = self.of(stream);
+            window.finish(chain, &mut counts);
+        }
         let tools = if self.tools.is_empty() { 0 } else { self.tools.digest() };
         PromptFacts { prefix: self.chain.finish(), tools, counts }
     }
@@ -117,36 +131,38 @@ struct Window {
 }
 
 impl Window {
+    /// Takes the piece if the window stays incomplete with it.
     #[inline]
-    fn push(&mut self, piece: &[u8], mut whole: impl FnMut(&[u8])) {
-        if piece.len() < WINDOW.saturating_sub(self.begun.len()) {
+    fn append(&mut self, piece: &[u8]) -> bool {
+        let fits = piece.len() < WINDOW.saturating_sub(self.begun.len());
+        if fits {
             // The room that is there from the first piece on.
             if self.begun.capacity() == 0 {
                 self.begun.reserve_exact(WINDOW);
             }
             self.begun.extend_from_slice(piece);
-            return;
         }
-        self.push_over(piece, &mut whole);
+        fits
     }
 
     /// A piece that completes the window, and perhaps more.
-    fn push_over(&mut self, piece: &[u8], whole: &mut dyn FnMut(&[u8])) {
+    #[inline(never)]
+    fn push_over(&mut self, piece: &[u8], chain: &mut Chain) {
         let mut rest = piece;
         if !self.begun.is_empty() {
             let free = WINDOW.saturating_sub(self.begun.len());
             let (head, tail) = piece.split_at_checked(free).unwrap_or((piece, &[]));
             self.begun.extend_from_slice(head);
             self.counted.get_or_insert_default().window(&self.begun);
-            whole(&self.begun);
+            chain.push(&self.begun);
             self.begun.clear();
             rest = tail;
         }
         let (windows, rest) = rest.as_chunks::<WINDOW>();
         let counted = self.counted.get_or_insert_default();
         windows.iter().for_each(|window| counted.window(window));
-        whole(windows.as_flattened());
-        self.begun.extend_from_slice(rest);
+        chain.push(windows.as_flattened());
+        self.append(rest);
     }
 
     fn pending(&self) -> &[u8] {
@@ -157,9 +173,11 @@ impl Window {
         self.counted.get_or_insert_default()
     }
 
-    /// Adds what was counted to `counts`.
-    fn finish(mut self, counts: &mut TextCounts) {
+    /// Hands on what is left, and adds what was counted to `counts`.
+    #[inline(never)]
+    fn finish(&mut self, chain: &mut Chain, counts: &mut TextCounts) {
         if !self.begun.is_empty() {
+            chain.push(&self.begun);
             self.counted.get_or_insert_default().window(&self.begun);
         }
         if let Some(counted) = &self.counted {
@@ -176,26 +194,24 @@ struct Counted {
     sample: TextCounter,
     sampled_bytes: u64,
     later_bytes: u64,
-    plain: Vec<u8>,
+    room: Vec<u8>,
     /// The stream holds token ids, not text.
     ids: bool,
 }
 
 impl Counted {
+    #[inline(never)]
     fn window(&mut self, window: &[u8]) {
         if self.ids {
             return;
         }
         self.windows += 1;
-        self.plain.clear();
         if self.windows <= FULL_WINDOWS {
-            unescape(window, &mut self.plain);
-            self.head.push(&self.plain);
+            self.head.push(plain(window, &mut self.room));
             return;
         }
         let sample = window.get(..SAMPLE).unwrap_or(window);
-        unescape(sample, &mut self.plain);
-        self.sample.push(&self.plain);
+        self.sample.push(plain(sample, &mut self.room));
         self.sampled_bytes += sample.len() as u64;
         self.later_bytes += window.len() as u64;
     }

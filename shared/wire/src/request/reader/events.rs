@@ -12,7 +12,7 @@ impl Handler for Reader {
         if let Some((below, depth)) = &mut self.below {
             *depth += 1;
             if let Below::Raw(stream) = *below {
-                self.sink.push(stream, &[bracket(container, true)]);
+                self.sink.mark(stream, bracket(container, true));
             }
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl Handler for Reader {
             *depth -= 1;
             let (below, ended) = (*below, *depth == 0);
             if let Below::Raw(stream) = below {
-                self.sink.push(stream, &[bracket(container, false)]);
+                self.sink.mark(stream, bracket(container, false));
             }
             if ended {
                 self.below = None;
@@ -51,7 +51,7 @@ impl Handler for Reader {
         self.text = match (self.below, role) {
             (Some((Below::Ignored, _)), _) => Text::Skipped,
             (Some((Below::Raw(stream), _)), _) => {
-                self.sink.push(stream, b"\"");
+                self.sink.mark(stream, b'"');
                 Text::Raw(stream)
             }
             (None, StringRole::Key) => {
@@ -91,6 +91,29 @@ impl Handler for Reader {
         Ok(())
     }
 
+    fn string(
+        &mut self,
+        role: StringRole,
+        text: &[u8],
+        at: usize,
+        end: usize,
+    ) -> Result<(), WireError> {
+        if role == StringRole::Key && self.below.is_none() {
+            return self.key(text, at);
+        }
+        self.string_begin(role, at)?;
+        match self.text {
+            Text::Captured(slot) if text.len() <= self.max_value => {
+                self.text = Text::Skipped;
+                self.captured(slot, text, at..end)
+            }
+            _ => {
+                self.text(text);
+                self.string_end(role, end)
+            }
+        }
+    }
+
     fn number(&mut self, text: &[u8], at: usize) -> Result<(), WireError> {
         self.any_scalar(text, ValueType::Number(text), at)
     }
@@ -106,7 +129,7 @@ impl Reader {
             Some((Below::Ignored, _)) => Ok(()),
             Some((Below::Raw(stream), _)) => {
                 self.sink.push(stream, text);
-                self.sink.push(stream, b",");
+                self.sink.mark(stream, b',');
                 Ok(())
             }
             None => {
