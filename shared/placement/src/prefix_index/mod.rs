@@ -25,7 +25,7 @@ pub use replicas::ReplicaId;
 use crate::load_view::LoadView;
 use crate::request::PickRequest;
 use replicas::Replicas;
-use table::Table;
+use table::{Entry, Table};
 
 /// What a replica reports of one prompt, in its own tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,20 +107,17 @@ impl PrefixIndex {
     #[must_use]
     pub fn matched_tokens(&self, request: &PickRequest<'_>, replica: ReplicaId) -> u32 {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        deepest.and_then(|(index, _)| request.covered_tokens().nth(index)).unwrap_or(0)
+        deepest.map_or(0, |(index, _)| request.covered_tokens(index))
     }
 
     /// Notes that a request goes to `replica`, which will have its whole prompt cached.
     pub fn learn(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let expectation = self.expect(request, replica);
         if let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) {
+            let replicas = &self.replicas;
+            let live = |entry: &Entry| replicas.live(group, entry.replicas, entry.tick());
             for fingerprint in request.fingerprints {
-                let replicas = &self.replicas;
-                self.table.update(*fingerprint, group, self.tick, |known| {
-                    let live =
-                        known.map_or(0, |entry| replicas.live(group, entry.replicas, entry.tick()));
-                    live | replica.bit()
-                });
+                self.table.update(*fingerprint, group, self.tick, replica.bit(), live);
             }
         }
         expectation
@@ -128,13 +125,13 @@ impl PrefixIndex {
 
     fn expect(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        let matched_tokens = deepest.and_then(|(index, _)| request.covered_tokens().nth(index));
+        let matched_tokens = deepest.map_or(0, |(index, _)| request.covered_tokens(index));
         let matched_tick = deepest.map_or(0, |(_, tick)| tick);
         self.tick += 1;
         Expectation {
             replica,
             prompt_tokens: request.prompt_tokens,
-            matched_tokens: matched_tokens.unwrap_or(0).min(request.prompt_tokens),
+            matched_tokens: matched_tokens.min(request.prompt_tokens),
             matched_tick,
             tick: self.tick,
             settled: self.replicas.is_confirmed(replica, matched_tick),
@@ -176,15 +173,31 @@ impl PrefixIndex {
     fn deepest_of(&self, fingerprints: &[u64], replica: ReplicaId) -> Option<(usize, u64)> {
         let group = replica.group().filter(|_| self.replicas.holds(replica))?;
         let wanted = replica.bit();
-        let index = self.deepest(fingerprints, group, wanted)?;
-        let tick = self.table.find(*fingerprints.get(index)?, group)?.tick();
-        Some((index, tick))
+        let at_first = self.live(*fingerprints.first()?, group) & wanted;
+        let (index, bits) = self.deepest(fingerprints, group, wanted, at_first);
+        let fingerprint = fingerprints.get(index).filter(|_| bits != 0)?;
+        Some((index, self.table.find(*fingerprint, group)?.tick()))
     }
 
-    /// Index of the deepest fingerprint that any of the `wanted` replicas of `group` has.
-    fn deepest(&self, fingerprints: &[u64], group: u16, wanted: u64) -> Option<usize> {
-        let has = |fingerprint: &u64| self.live(*fingerprint, group) & wanted != 0;
-        fingerprints.partition_point(has).checked_sub(1)
+    /// Index of the deepest fingerprint that any of the `wanted` replicas of `group` has, and which
+    /// of them have it; `at_first` says who has the first one.
+    fn deepest(
+        &self,
+        fingerprints: &[u64],
+        group: u16,
+        wanted: u64,
+        at_first: u64,
+    ) -> (usize, u64) {
+        let (mut deepest, mut bits, mut left) = (0, at_first, fingerprints.len());
+        while left > 1 {
+            let half = left / 2;
+            let there = fingerprints.get(deepest + half).map_or(0, |mark| self.live(*mark, group));
+            if there & wanted != 0 {
+                (deepest, bits) = (deepest + half, there & wanted);
+            }
+            left -= half;
+        }
+        (deepest, bits)
     }
 }
 

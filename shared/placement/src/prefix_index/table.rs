@@ -45,30 +45,38 @@ impl Table {
         size_of_val(&*self.buckets)
     }
 
+    /// Kept apart: what looks into the table more than once then runs one piece of code.
+    #[inline(never)]
     pub(super) fn find(&self, fingerprint: u64, group: u16) -> Option<&Entry> {
         let bucket = self.buckets.get(self.bucket(fingerprint, group))?;
         bucket.iter().find(|entry| entry.is(fingerprint, group))
     }
 
-    /// Sets the replicas that have a prefix, used at `tick`, to what `replicas` makes of what is
-    /// known; takes the place of the least recently used entry of the bucket if the prefix is new.
+    /// Notes the use of a prefix at `tick` by the replicas of `bits`, beside those that `live` leaves
+    /// of an entry; takes the place of the least recently used entry of the bucket if the prefix is
+    /// new.
     pub(super) fn update(
         &mut self,
         fingerprint: u64,
         group: u16,
         tick: u64,
-        replicas: impl FnOnce(Option<&Entry>) -> u64,
+        bits: u64,
+        live: impl Fn(&Entry) -> u64,
     ) {
         let place = self.bucket(fingerprint, group);
         let Some(bucket) = self.buckets.get_mut(place) else { return };
-        let known = bucket.iter().position(|entry| entry.is(fingerprint, group));
-        let replicas = replicas(known.and_then(|place| bucket.get(place)));
-        let place = known.or_else(|| {
-            let age = |entry: &Entry| if entry.replicas == 0 { 0 } else { entry.tick_and_group };
-            let oldest = bucket.iter().enumerate().min_by_key(|(_, entry)| age(entry));
-            oldest.map(|(place, _)| place)
-        });
-        if let Some(entry) = place.and_then(|place| bucket.get_mut(place)) {
+        let (mut place, mut oldest, mut replicas) = (0, u64::MAX, bits);
+        for (way, entry) in bucket.iter().enumerate() {
+            if entry.is(fingerprint, group) {
+                (place, replicas) = (way, bits | live(entry));
+                break;
+            }
+            let age = if entry.replicas == 0 { 0 } else { entry.tick_and_group };
+            if age < oldest {
+                (place, oldest) = (way, age);
+            }
+        }
+        if let Some(entry) = bucket.get_mut(place) {
             *entry =
                 Entry { fingerprint, replicas, tick_and_group: (tick << 16) | u64::from(group) };
         }
