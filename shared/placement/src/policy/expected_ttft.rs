@@ -22,10 +22,13 @@ pub struct ExpectedTtft {
 }
 
 impl Policy for ExpectedTtft {
+    // Where the settings are known, most of the model's constants are too.
+    #[inline]
     fn pick(&self, request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Pick, NoPick> {
         let candidates = Candidates::new(request, state)?;
         let mut endpoints = known_of(request, state);
-        let scoring = Scoring::new(self, request, state, &candidates, &mut endpoints);
+        let mut scoring = Scoring::new(self, request, state);
+        scoring.survey(state, &candidates, &mut endpoints);
         let mut best = Best::default();
         let mut first = None;
         for ((index, record), endpoint) in (0..).zip(scoring.records()).zip(&endpoints) {

@@ -53,6 +53,10 @@ pub(super) struct Surveyed {
 pub(super) struct Scoring<'a> {
     model: TtftModel,
     view: &'a CompactView,
+    /// Rendezvous hashing of the request starts from this.
+    seed: u64,
+    /// Greatest age at the push that is still fresh.
+    oldest_fresh: Option<u64>,
     prompt_tokens: u32,
     adapter: Adapter,
     /// Greatest rendezvous weights among the candidates, greatest first.
@@ -68,41 +72,38 @@ pub(super) struct Scoring<'a> {
 }
 
 impl<'a> Scoring<'a> {
-    /// Surveys the endpoints that may be chosen.
+    #[inline]
     pub(super) fn new(
         policy: &ExpectedTtft,
         request: &PickRequest<'_>,
         state: &PoolState<'a>,
-        candidates: &Candidates,
-        endpoints: &mut [Surveyed],
     ) -> Self {
         let (model, view) = (policy.model.bounded(), state.view.compact());
         let seed = request.rendezvous_seed();
-        // Where the next turn would have another home, nobody else can have sent this one there.
-        let home_credit = if seed.stable { model.home_credit } else { 0 };
-        let mut scoring = Self {
+        Self {
             view,
+            seed: seed.value,
+            oldest_fresh: state.view.oldest_fresh_age(state.now_ns, policy.limits),
             prompt_tokens: request.prompt_tokens,
             adapter: Adapter::new(request.adapter, view),
             homes: [0; HOMES],
-            home_credit,
+            // Where the next turn would have another home, nobody else can have sent this one there.
+            home_credit: if seed.stable { model.home_credit } else { 0 },
             assumed_us: None,
             crowding: 0,
             model,
-        };
-        scoring.survey(policy, state, (candidates, seed.value), endpoints);
-        scoring
+        }
     }
 
-    fn survey(
+    /// Looks at the endpoints that may be chosen.
+    #[inline]
+    pub(super) fn survey(
         &mut self,
-        policy: &ExpectedTtft,
         state: &PoolState<'_>,
-        (candidates, seed): (&Candidates, u64),
+        candidates: &Candidates,
         endpoints: &mut [Surveyed],
     ) {
         let present = Present::new(&self.model, state);
-        let oldest_fresh = state.view.oldest_fresh_age(state.now_ns, policy.limits);
         let (mut admitted, mut fresh, mut busy_us) = (0_u64, 0_u64, 0_u64);
         let replicas = state.view.replicas().zip(endpoints.iter_mut()).enumerate();
         for (index, (Replica { id, record }, endpoint)) in replicas {
@@ -110,8 +111,8 @@ impl<'a> Scoring<'a> {
                 continue;
             }
             endpoint.admitted = true;
-            endpoint.fresh = is_fresh(record, oldest_fresh);
-            endpoint.weight = mix(seed, id.key());
+            endpoint.fresh = is_fresh(record, self.oldest_fresh);
+            endpoint.weight = mix(self.seed, id.key());
             let measured = endpoint.fresh.then_some(record);
             endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, &present);
             admitted += 1;

@@ -52,12 +52,16 @@ impl PrefixIndex {
         view: &LoadView,
         mut note: impl FnMut(usize, u32),
     ) {
+        let mut depths = Depths::default();
         for Group { group, among } in view.groups() {
-            let Some(depths) = self.depths(request, *group) else { continue };
+            let found = self.depths(request, *group, &mut depths);
+            if found == 0 {
+                continue;
+            }
             let ids = view.ids().get(among.clone()).unwrap_or_default();
             for (position, id) in (among.start..).zip(ids) {
                 let bit = if id.group() == Some(*group) { id.bit() } else { 0 };
-                let deepest = depths.iter().find(|(bits, _)| bits & bit != 0);
+                let deepest = depths.iter().take(found).find(|(bits, _)| bits & bit != 0);
                 // The place may have gone to another replica since the view was decoded.
                 if let Some((_, tokens)) = deepest.filter(|_| self.replicas.holds(*id)) {
                     note(position, *tokens);
@@ -66,25 +70,22 @@ impl PrefixIndex {
         }
     }
 
-    /// `None` if no replica of the group has even the first fingerprint.
-    fn depths(&self, request: &PickRequest<'_>, group: u16) -> Option<Depths> {
+    /// Finds the matches of one group; answers with their number.
+    fn depths(&self, request: &PickRequest<'_>, group: u16, depths: &mut Depths) -> usize {
         let mut chain = request.fingerprints;
-        let mut wanted = self.live(*chain.first()?, group);
-        if wanted == 0 {
-            return None;
-        }
-        let mut depths = Depths::default();
-        for depth in &mut depths {
+        let mut wanted = chain.first().map_or(0, |first| self.live(*first, group));
+        let mut found = 0;
+        while wanted != 0
+            && let Some(depth) = depths.get_mut(found)
+        {
             // Who is still wanted has the first fingerprint.
             let (deepest, bits) = self.deepest(chain, group, wanted, wanted);
             *depth = (bits, request.covered_tokens(deepest));
             wanted &= !bits;
-            chain = chain.get(..deepest)?;
-            if wanted == 0 {
-                break;
-            }
+            chain = chain.get(..deepest).unwrap_or_default();
+            found += 1;
         }
-        Some(depths)
+        found
     }
 }
 
