@@ -144,7 +144,8 @@ fn choose<H: Host>(
         shared.tick(host);
     }
     note(host, shared, &pick);
-    write_header(&mut pools.header, &pick, &view, policy.alternates);
+    let endpoints = usize::from(policy.alternates).saturating_add(1);
+    pick.write_header(&view, endpoints, &mut pools.header);
     Some(Box::new(Placed {
         pool: id,
         view,
@@ -175,17 +176,5 @@ fn note<H: Host>(host: &H, shared: &Shared, pick: &Pick) {
     shared.count(host, shared.metrics.picks(pick.basis), 1);
     if pick.matched_tokens > 0 {
         shared.count(host, &shared.metrics.matched_tokens, pick.matched_tokens);
-    }
-}
-
-/// Writes the header's value: the best endpoint and as many alternates as the policy wants.
-fn write_header(header: &mut Vec<u8>, pick: &Pick, view: &LoadView, alternates: u8) {
-    header.clear();
-    let wanted = usize::from(alternates).saturating_add(1);
-    for address in pick.order.iter().take(wanted).filter_map(|index| view.address(index)) {
-        if !header.is_empty() {
-            header.push(b',');
-        }
-        header.extend_from_slice(address);
     }
 }

@@ -69,6 +69,10 @@ pub struct LoadView {
     groups: Vec<Group>,
     /// Whether some endpoint should get requests.
     takes_requests: bool,
+    /// Every address after a comma, in the order of the view.
+    listed: Vec<u8>,
+    /// Where in `listed` each is.
+    places: Vec<Range<usize>>,
 }
 
 /// The replicas of a view that share a part of the prefix index.
@@ -99,7 +103,14 @@ impl LoadView {
         weir_sort::sort(&mut by_key);
         let takes_requests = compact.endpoints().iter().any(|record| takes_requests(record.state));
         let groups = groups(&ids);
-        Self { compact, ids, by_key, groups, takes_requests }
+        let (mut listed, mut places) = (Vec::new(), Vec::with_capacity(ids.len()));
+        for record in compact.endpoints() {
+            let start = listed.len();
+            listed.push(b',');
+            listed.extend_from_slice(compact.address(record));
+            places.push(start..listed.len());
+        }
+        Self { compact, ids, by_key, groups, takes_requests, listed, places }
     }
 
     /// Version and time of reception.
@@ -138,6 +149,12 @@ impl LoadView {
     #[must_use]
     pub fn address(&self, index: usize) -> Option<&[u8]> {
         self.compact.endpoints().get(index).map(|record| self.compact.address(record))
+    }
+
+    /// The same after a comma, as it goes on a list.
+    #[must_use]
+    pub fn listed(&self, index: usize) -> Option<&[u8]> {
+        self.listed.get(self.places.get(index)?.clone())
     }
 
     /// Position of the endpoint with `address` (`ip:port`), for instance the one that really

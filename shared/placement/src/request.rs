@@ -64,9 +64,24 @@ impl PickRequest<'_> {
     }
 }
 
-/// The boundary at `index` of those that [`boundaries`](crate::fingerprint::boundaries) gives: a
-/// loop of few instructions, because a pick needs one or two of them and runs from a cold cache.
-fn boundary_at(mut index: usize, preamble_bytes: u64, bytes: u64) -> Option<u64> {
+/// The boundary at `index` of those that [`boundaries`](crate::fingerprint::boundaries) gives.
+fn boundary_at(index: usize, preamble_bytes: u64, bytes: u64) -> Option<u64> {
+    if preamble_bytes > 0 {
+        return boundary_of_two(index, preamble_bytes, bytes);
+    }
+    // One grid, so every boundary is kept: no need to walk there.
+    let count = u64::try_from(index).ok()?.saturating_add(1);
+    let position = match count {
+        ..=64 => count * 256,
+        ..=112 => count * 1024 - 48 * 1024,
+        _ => count.saturating_mul(4096) - 384 * 1024,
+    };
+    Some(position).filter(|position| *position <= bytes.min(MAX_COVERED_BYTES))
+}
+
+/// The same for a prompt with a preamble.
+#[inline(never)]
+fn boundary_of_two(mut index: usize, preamble_bytes: u64, bytes: u64) -> Option<u64> {
     let turns_bytes = bytes.saturating_sub(preamble_bytes);
     let mut last = 0;
     for (start, len) in [(0, preamble_bytes), (preamble_bytes, turns_bytes)] {
