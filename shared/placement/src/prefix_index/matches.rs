@@ -73,16 +73,14 @@ impl PrefixIndex {
     /// Finds the matches of one group; answers with their number.
     fn depths(&self, request: &PickRequest<'_>, group: u16, depths: &mut Depths) -> usize {
         let mut chain = request.fingerprints;
-        let mut wanted = chain.first().map_or(0, |first| self.live(*first, group));
+        let mut wanted = u64::MAX;
         let mut found = 0;
-        while wanted != 0
-            && let Some(depth) = depths.get_mut(found)
+        while let Some(depth) = depths.get_mut(found)
+            && let Some(deepest) = self.deepest(chain, group, wanted, true)
         {
-            // Who is still wanted has the first fingerprint.
-            let (deepest, bits) = self.deepest(chain, group, wanted, wanted);
-            *depth = (bits, request.covered_tokens(deepest));
-            wanted &= !bits;
-            chain = chain.get(..deepest).unwrap_or_default();
+            *depth = (deepest.replicas, request.covered_tokens(deepest.index));
+            wanted &= !deepest.replicas;
+            chain = chain.get(..deepest.index).unwrap_or_default();
             found += 1;
         }
         found

@@ -107,7 +107,7 @@ impl PrefixIndex {
     #[must_use]
     pub fn matched_tokens(&self, request: &PickRequest<'_>, replica: ReplicaId) -> u32 {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        deepest.map_or(0, |(index, _)| request.covered_tokens(index))
+        deepest.map_or(0, |found| request.covered_tokens(found.index))
     }
 
     /// Notes that a request goes to `replica`, which will have its whole prompt cached.
@@ -125,8 +125,8 @@ impl PrefixIndex {
 
     fn expect(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        let matched_tokens = deepest.map_or(0, |(index, _)| request.covered_tokens(index));
-        let matched_tick = deepest.map_or(0, |(_, tick)| tick);
+        let (matched_tokens, matched_tick) =
+            deepest.map_or((0, 0), |found| (request.covered_tokens(found.index), found.tick));
         self.tick += 1;
         Expectation {
             replica,
@@ -163,44 +163,54 @@ impl PrefixIndex {
         self.replicas.expire(replica, self.tick);
     }
 
-    /// Replicas of `group` that have the prefix, as bits. Kept apart: a request runs it some twenty
-    /// times, from three places.
-    #[inline(never)]
-    fn live(&self, fingerprint: u64, group: u16) -> u64 {
-        let entry = self.table.find(fingerprint, group);
-        entry.map_or(0, |entry| self.replicas.live(group, entry.replicas, entry.tick()))
-    }
-
-    /// Index of the deepest fingerprint that `replica` has, and the tick of its last use.
-    fn deepest_of(&self, fingerprints: &[u64], replica: ReplicaId) -> Option<(usize, u64)> {
+    /// The deepest fingerprint that `replica` has.
+    fn deepest_of(&self, fingerprints: &[u64], replica: ReplicaId) -> Option<Deepest> {
         let group = replica.group().filter(|_| self.replicas.holds(replica))?;
-        let wanted = replica.bit();
-        let at_first = self.live(*fingerprints.first()?, group) & wanted;
-        let (index, bits) = self.deepest(fingerprints, group, wanted, at_first);
-        let fingerprint = fingerprints.get(index).filter(|_| bits != 0)?;
-        Some((index, self.table.find(*fingerprint, group)?.tick()))
+        self.deepest(fingerprints, group, replica.bit(), false)
     }
 
-    /// Index of the deepest fingerprint that any of the `wanted` replicas of `group` has, and which
-    /// of them have it; `at_first` says who has the first one.
+    /// The deepest fingerprint that any of the `wanted` replicas of `group` has; with `from_first`,
+    /// any of those that have the first one.
     fn deepest(
         &self,
         fingerprints: &[u64],
         group: u16,
-        wanted: u64,
-        at_first: u64,
-    ) -> (usize, u64) {
-        let (mut deepest, mut bits, mut left) = (0, at_first, fingerprints.len());
-        while left > 1 {
-            let half = left / 2;
-            let there = fingerprints.get(deepest + half).map_or(0, |mark| self.live(*mark, group));
-            if there & wanted != 0 {
-                (deepest, bits) = (deepest + half, there & wanted);
+        mut wanted: u64,
+        from_first: bool,
+    ) -> Option<Deepest> {
+        let mut found = Deepest { index: 0, replicas: 0, tick: 0 };
+        let (mut index, mut left) = (0, fingerprints.len());
+        // Binary search that looks at the first one too, so that there is one place that looks.
+        while let Some(fingerprint) = fingerprints.get(index) {
+            if let Some(entry) = self.table.find(*fingerprint, group) {
+                let tick = entry.tick();
+                let replicas = self.replicas.live(group, entry.replicas, tick) & wanted;
+                if replicas != 0 {
+                    found = Deepest { index, replicas, tick };
+                }
             }
+            if from_first && index == 0 {
+                wanted = found.replicas;
+            }
+            if left <= 1 || wanted == 0 {
+                break;
+            }
+            let half = left / 2;
+            index = found.index + half;
             left -= half;
         }
-        (deepest, bits)
+        Some(found).filter(|found| found.replicas != 0)
     }
+}
+
+/// The deepest fingerprint of a request that some replicas have.
+struct Deepest {
+    /// Which one.
+    index: usize,
+    /// Who has it, as bits of the group.
+    replicas: u64,
+    /// When it was used last.
+    tick: u64,
 }
 
 impl CachedTokens {
