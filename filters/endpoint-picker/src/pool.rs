@@ -266,15 +266,15 @@ mod tests {
 
     const ADDRESS: &str = "10.0.0.1:80";
 
-    fn view() -> LoadView {
+    fn view(sequence: u64) -> LoadView {
         let endpoints = vec![EndpointReport::new(ADDRESS.to_owned(), EndpointState::Ready)];
         let pool = "p".to_owned();
-        let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence: 1, endpoints };
+        let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence, endpoints };
         LoadView::decode(&encode(&message, 1).unwrap(), &mut PrefixIndex::default()).unwrap()
     }
 
     fn send(host: &FakeHost, pool: &mut Pool, at_ns: u64) -> (u32, bool) {
-        let share = pool.count(host, &view(), at_ns);
+        let share = pool.count(host, &view(1), at_ns);
         let before = pool.counts.load(dispatch().replica).in_flight;
         (before, pool.dispatch(host, share, &dispatch(), at_ns))
     }
@@ -296,6 +296,16 @@ mod tests {
         });
         assert_eq!(send(&host, &mut pool, 105 * MS), (4, false));
         assert_eq!(shared(&host), 5);
+    }
+
+    #[test]
+    fn a_newer_view_makes_the_counts_due_at_once() {
+        let (host, mut pool) = (FakeHost::new(), Pool::new("p"));
+        send(&host, &mut pool, 100 * MS);
+        let mut due =
+            |sequence| matches!(pool.count(&host, &view(sequence), 101 * MS), Share::Due(_));
+        assert_eq!([due(1), due(2), due(2)], [false, true, false]);
+        assert_eq!(pool.counts.load(dispatch().replica).dispatched_before, 1);
     }
 
     #[test]

@@ -72,8 +72,8 @@ fn boundary_at(index: usize, preamble_bytes: u64, bytes: u64) -> Option<u64> {
     // One grid, so every boundary is kept: no need to walk there.
     let count = u64::try_from(index).ok()?.saturating_add(1);
     let position = match count {
-        ..=64 => count * 256,
-        ..=112 => count * 1024 - 48 * 1024,
+        0..=64 => count * 256,
+        65..=112 => count * 1024 - 48 * 1024,
         _ => count.saturating_mul(4096) - 384 * 1024,
     };
     Some(position).filter(|position| *position <= bytes.min(MAX_COVERED_BYTES))
