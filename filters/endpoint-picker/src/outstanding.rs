@@ -49,7 +49,7 @@ impl Event {
 /// The counts as they are now.
 pub(crate) fn read<H: Host>(host: &H, key: &str) -> (Outstanding, Option<u32>) {
     match host.shared(key) {
-        Ok(Some((bytes, cas))) => (Outstanding::decode(&bytes), Some(cas)),
+        Ok(Some((bytes, cas))) => (Outstanding::from_stored(bytes), Some(cas)),
         _ => (Outstanding::default(), None),
     }
 }
@@ -57,7 +57,7 @@ pub(crate) fn read<H: Host>(host: &H, key: &str) -> (Outstanding, Option<u32>) {
 /// Stores the counts unless another worker was faster; true if that is settled.
 pub(crate) fn store<H: Host>(host: &H, key: &str, counts: &Outstanding, cas: Option<u32>) -> bool {
     // Counts are hints: a host that cannot store them must not fail a request.
-    host.set_shared(key, &counts.encode(), cas) != Err(HostError::CasMismatch)
+    host.set_shared(key, counts.as_bytes(), cas) != Err(HostError::CasMismatch)
 }
 
 /// Applies `change` to the counts, and again to newer ones if another worker was faster. Answers
@@ -67,17 +67,15 @@ pub(crate) fn change<H: Host>(
     key: &str,
     change: impl Fn(&mut Outstanding),
 ) -> Outstanding {
-    let mut last = Outstanding::default();
-    for _ in 0..ATTEMPTS {
+    let mut attempts = ATTEMPTS;
+    loop {
         let (mut counts, cas) = read(host, key);
         change(&mut counts);
-        let stored = store(host, key, &counts, cas);
-        last = counts;
-        if stored {
-            break;
+        attempts -= 1;
+        if store(host, key, &counts, cas) || attempts == 0 {
+            return counts;
         }
     }
-    last
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use hashbrown::HashMap;
 use weir_host::Host;
 use weir_placement::{Dispatch, LoadView, Outstanding, PrefixIndex};
 use weir_snapshot::{VersionStamp, keys};
@@ -40,16 +39,17 @@ const SET_BACK_NS: u64 = 60_000_000_000;
 
 /// One pool.
 pub(crate) struct Pool {
+    name: String,
     version_key: String,
     view_key: String,
-    outstanding_key: Rc<str>,
+    outstanding_key: String,
     version: Vec<u8>,
     checked_at_ns: u64,
-    /// The counts of all workers as they were when they were last shared.
-    counts: Outstanding,
+    /// The counts of all workers as they were when they were last shared, with what waits.
+    pub(crate) counts: Outstanding,
     /// When that was.
     shared_at_ns: u64,
-    /// What happened in this worker since.
+    /// What happened in this worker since, in order.
     waiting: Vec<Event>,
     /// When the request was placed that Envoy was last asked about.
     asked_ns: u64,
@@ -62,9 +62,10 @@ pub(crate) struct Pool {
 impl Pool {
     fn new(name: &str) -> Self {
         Self {
+            name: name.to_owned(),
             version_key: keys::version(name),
             view_key: keys::view(name),
-            outstanding_key: keys::outstanding(name).into(),
+            outstanding_key: keys::outstanding(name),
             version: Vec::new(),
             checked_at_ns: 0,
             counts: Outstanding::default(),
@@ -96,18 +97,20 @@ impl Pool {
         self.view = Some(Rc::new(view));
     }
 
-    /// The counts with everything that this VM knows besides; those of other workers are at most
-    /// [`SHARE_EVERY_NS`] old.
-    pub(crate) fn counts<H: Host>(&self, host: &H, view: &LoadView, now_ns: u64) -> Counts {
+    /// Brings the counts up to date for a pick: with everything that this VM knows, and what other
+    /// workers knew at most [`SHARE_EVERY_NS`] ago, as `view` shows it.
+    pub(crate) fn count<H: Host>(&mut self, host: &H, view: &LoadView, now_ns: u64) -> Share {
         let since = now_ns.checked_sub(self.shared_at_ns);
-        let share = since.is_none_or(|since| since >= SHARE_EVERY_NS);
-        let (mut counts, cas) = match share {
-            true => outstanding::read(host, &self.outstanding_key),
-            false => (self.counts.clone(), None),
-        };
-        counts.observe(view);
-        self.waiting.iter().for_each(|event| event.apply(&mut counts));
-        Counts { counts, share: share.then_some(cas) }
+        // What was counted before a newer view can no longer be told from what was counted after it.
+        let due = since.is_none_or(|since| since >= SHARE_EVERY_NS) || self.counts.is_behind(view);
+        if !due {
+            return Share::Waits;
+        }
+        let (counts, cas) = outstanding::read(host, &self.outstanding_key);
+        self.counts = counts;
+        self.counts.observe(view);
+        self.waiting.iter().for_each(|event| event.apply(&mut self.counts));
+        Share::Due(cas)
     }
 
     /// Counts a request that goes to its replica now. Shares it with all that waits if it is time to,
@@ -115,16 +118,14 @@ impl Pool {
     pub(crate) fn dispatch<H: Host>(
         &mut self,
         host: &H,
-        Counts { mut counts, share }: Counts,
+        share: Share,
         dispatch: &Dispatch,
         now_ns: u64,
     ) -> bool {
-        self.waiting.push(Event::Sent(*dispatch, now_ns));
-        let Some(cas) = share else { return true };
-        counts.dispatch(dispatch, now_ns);
+        self.note(Event::Sent(*dispatch, now_ns));
+        let Share::Due(cas) = share else { return true };
         self.shared_at_ns = now_ns;
-        if outstanding::store(host, &self.outstanding_key, &counts, cas) {
-            self.counts = counts;
+        if outstanding::store(host, &self.outstanding_key, &self.counts, cas) {
             self.waiting.clear();
         } else {
             self.flush(host);
@@ -132,13 +133,19 @@ impl Pool {
         false
     }
 
+    /// Counts what happened; it waits to be shared.
+    fn note(&mut self, event: Event) {
+        event.apply(&mut self.counts);
+        self.waiting.push(event);
+    }
+
     /// Shares what waits.
     fn flush<H: Host>(&mut self, host: &H) {
-        let waiting = std::mem::take(&mut self.waiting);
-        if !waiting.is_empty() {
+        if !self.waiting.is_empty() {
             self.counts = outstanding::change(host, &self.outstanding_key, |counts| {
-                waiting.iter().for_each(|event| event.apply(counts));
+                self.waiting.iter().for_each(|event| event.apply(counts));
             });
+            self.waiting.clear();
         }
     }
 
@@ -158,45 +165,56 @@ impl Pool {
     }
 }
 
-/// The counts at the moment of a pick.
-pub(crate) struct Counts {
-    pub(crate) counts: Outstanding,
-    /// That they are to be shared, and the number to do so with.
-    share: Option<Option<u32>>,
+/// Whether the counts of a pick are to be shared.
+#[derive(Clone, Copy)]
+pub(crate) enum Share {
+    /// Later.
+    Waits,
+    /// With this pick, and this number to do so with.
+    Due(Option<u32>),
 }
+
+/// Which pool, for as long as the VM lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PoolId(usize);
 
 /// All pools, and the prefix index that spans them.
 #[derive(Default)]
 pub(crate) struct Pools {
-    by_name: HashMap<String, Pool>,
+    /// Few, and most often one: a look at each name is less than a hash of one.
+    pools: Vec<Pool>,
     /// Whether something waits in a pool, so that a tick is under way.
     waiting: bool,
     pub(crate) prefixes: PrefixIndex,
+    /// The last header's value; kept for its memory.
+    pub(crate) header: Vec<u8>,
 }
 
 impl Pools {
-    /// The pool by that name with its current view; `None` when there are too many names.
-    pub(crate) fn current<H: Host>(
-        &mut self,
-        host: &H,
-        name: &str,
-        now_ns: u64,
-    ) -> Option<(&mut Pool, &mut PrefixIndex)> {
-        if !self.by_name.contains_key(name) {
-            if self.by_name.len() >= MAX_POOLS {
+    /// The pool by that name, its view brought up to date; `None` when there are too many names.
+    pub(crate) fn current<H: Host>(&mut self, host: &H, name: &str, now_ns: u64) -> Option<PoolId> {
+        let known = self.pools.iter().position(|pool| pool.name == name);
+        let place = known.unwrap_or(self.pools.len());
+        if known.is_none() {
+            if place >= MAX_POOLS {
                 return None;
             }
-            self.by_name.insert(name.to_owned(), Pool::new(name));
+            self.pools.push(Pool::new(name));
         }
-        let pool = self.by_name.get_mut(name)?;
+        let pool = self.pools.get_mut(place)?;
         pool.refresh(host, &mut self.prefixes, now_ns);
-        Some((pool, &mut self.prefixes))
+        Some(PoolId(place))
+    }
+
+    /// That pool, and the index.
+    pub(crate) fn get(&mut self, pool: PoolId) -> Option<(&mut Pool, &mut PrefixIndex)> {
+        Some((self.pools.get_mut(pool.0)?, &mut self.prefixes))
     }
 
     /// Notes what happened; true if it waits, and nothing was waiting before.
-    pub(crate) fn note<H: Host>(&mut self, host: &H, pool: &str, event: Event) -> bool {
-        let Some(pool) = self.by_name.get_mut(pool) else { return false };
-        pool.waiting.push(event);
+    pub(crate) fn note<H: Host>(&mut self, host: &H, pool: PoolId, event: Event) -> bool {
+        let Some(pool) = self.pools.get_mut(pool.0) else { return false };
+        pool.note(event);
         if self.waiting {
             return false;
         }
@@ -215,20 +233,20 @@ impl Pools {
     }
 
     /// Whether to ask Envoy where a request of that pool went.
-    pub(crate) fn asks(&mut self, pool: &str, placed_ns: u64) -> bool {
-        self.by_name.get_mut(pool).is_none_or(|pool| pool.asks(placed_ns))
+    pub(crate) fn asks(&mut self, pool: PoolId, placed_ns: u64) -> bool {
+        self.pools.get_mut(pool.0).is_none_or(|pool| pool.asks(placed_ns))
     }
 
     /// Notes that a retry took a request to another replica than the one chosen.
-    pub(crate) fn moved(&mut self, pool: &str, placed_ns: u64) {
-        if let Some(pool) = self.by_name.get_mut(pool) {
+    pub(crate) fn moved(&mut self, pool: PoolId, placed_ns: u64) {
+        if let Some(pool) = self.pools.get_mut(pool.0) {
             pool.moved_ns = Some(placed_ns);
         }
     }
 
     /// Shares what waits in any pool; false if nothing happened since the last time.
     pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
-        self.by_name.values_mut().for_each(|pool| pool.flush(host));
+        self.pools.iter_mut().for_each(|pool| pool.flush(host));
         std::mem::take(&mut self.waiting)
     }
 }
@@ -248,17 +266,17 @@ mod tests {
 
     const ADDRESS: &str = "10.0.0.1:80";
 
-    fn view() -> LoadView {
+    fn view(sequence: u64) -> LoadView {
         let endpoints = vec![EndpointReport::new(ADDRESS.to_owned(), EndpointState::Ready)];
         let pool = "p".to_owned();
-        let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence: 1, endpoints };
+        let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence, endpoints };
         LoadView::decode(&encode(&message, 1).unwrap(), &mut PrefixIndex::default()).unwrap()
     }
 
     fn send(host: &FakeHost, pool: &mut Pool, at_ns: u64) -> (u32, bool) {
-        let counts = pool.counts(host, &view(), at_ns);
-        let before = counts.counts.load(dispatch().replica).in_flight;
-        (before, pool.dispatch(host, counts, &dispatch(), at_ns))
+        let share = pool.count(host, &view(1), at_ns);
+        let before = pool.counts.load(dispatch().replica).in_flight;
+        (before, pool.dispatch(host, share, &dispatch(), at_ns))
     }
 
     /// What other workers see.
@@ -281,13 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn a_newer_view_makes_the_counts_due_at_once() {
+        let (host, mut pool) = (FakeHost::new(), Pool::new("p"));
+        send(&host, &mut pool, 100 * MS);
+        let mut due =
+            |sequence| matches!(pool.count(&host, &view(sequence), 101 * MS), Share::Due(_));
+        assert_eq!([due(1), due(2), due(2)], [false, true, false]);
+        assert_eq!(pool.counts.load(dispatch().replica).dispatched_before, 1);
+    }
+
+    #[test]
     fn what_waits_is_shared_with_the_tick_at_the_latest() {
         let (host, mut pools) = (FakeHost::new(), Pools::default());
         host.set_now_ns(100 * MS);
-        pools.current(&host, "p", 100 * MS).unwrap();
-        let pool = pools.by_name.get_mut("p").unwrap();
-        send(&host, pool, 100 * MS);
-        assert!(pools.note(&host, "p", Event::Finished(dispatch(), Phase::Prefill)));
+        let id = pools.current(&host, "p", 100 * MS).unwrap();
+        send(&host, pools.get(id).unwrap().0, 100 * MS);
+        assert!(pools.note(&host, id, Event::Finished(dispatch(), Phase::Prefill)));
         assert_eq!(shared(&host), 1);
         assert!(pools.flush(&host));
         assert_eq!((shared(&host), pools.flush(&host)), (0, false));
@@ -296,10 +323,10 @@ mod tests {
     #[test]
     fn an_idle_pools_counts_are_shared_at_once() {
         let (host, mut pools) = (FakeHost::new(), Pools::default());
-        pools.current(&host, "p", 100 * MS).unwrap();
-        send(&host, pools.by_name.get_mut("p").unwrap(), 100 * MS);
+        let id = pools.current(&host, "p", 100 * MS).unwrap();
+        send(&host, pools.get(id).unwrap().0, 100 * MS);
         host.set_now_ns(105 * MS);
-        assert!(!pools.note(&host, "p", Event::Finished(dispatch(), Phase::Prefill)));
+        assert!(!pools.note(&host, id, Event::Finished(dispatch(), Phase::Prefill)));
         assert_eq!(shared(&host), 0);
     }
 

@@ -1,5 +1,6 @@
 //! The request's way: facts and view in, ordered endpoints out.
 
+use std::mem::take;
 use std::rc::Rc;
 
 use weir_host::{HeaderMap, Host, HostError};
@@ -11,6 +12,8 @@ use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
+use crate::pool::{PoolId, Pools};
+use crate::response::Response;
 use crate::root::{Shared, rule};
 
 /// The ordered endpoints, for Envoy's `override_host` policy.
@@ -25,12 +28,50 @@ const ENDPOINT: &str = "weir.endpoint";
 
 /// A request that was placed; kept until its response has ended.
 pub(crate) struct Placed {
-    pub(crate) pool: String,
+    pub(crate) pool: PoolId,
     pub(crate) view: Rc<LoadView>,
     pub(crate) dispatch: Dispatch,
     pub(crate) expectation: Option<Expectation>,
-    pub(crate) facts: Facts,
+    pub(crate) prompt: Prompt,
+    /// Whether the client asked for a stream.
+    pub(crate) streamed: bool,
     pub(crate) at_ns: u64,
+    /// The answer, once its headers have come.
+    pub(crate) response: Option<Response>,
+}
+
+/// What is kept of the facts, for when a retry takes the request elsewhere.
+pub(crate) struct Prompt {
+    fingerprints: Vec<u64>,
+    preamble_bytes: u64,
+    prompt_bytes: u64,
+    prompt_tokens: u32,
+    adapter: Option<String>,
+}
+
+impl Prompt {
+    /// Takes what is needed out of the facts.
+    fn take(facts: &mut Facts) -> Self {
+        Self {
+            fingerprints: take(&mut facts.fingerprints),
+            preamble_bytes: facts.preamble_bytes,
+            prompt_bytes: facts.prompt_bytes,
+            prompt_tokens: facts.prompt_tokens,
+            adapter: facts.adapter.take(),
+        }
+    }
+
+    /// What a policy may know of the request.
+    pub(crate) fn request(&self) -> PickRequest<'_> {
+        PickRequest {
+            fingerprints: &self.fingerprints,
+            preamble_bytes: self.preamble_bytes,
+            prompt_bytes: self.prompt_bytes,
+            prompt_tokens: self.prompt_tokens,
+            adapter: self.adapter.as_deref().map(str::as_bytes),
+            ..PickRequest::default()
+        }
+    }
 }
 
 /// Removes what a client may not say.
@@ -39,7 +80,7 @@ pub(crate) fn leave_to_envoy<H: Host>(host: &H) -> Result<(), HostError> {
 }
 
 /// Places a request: sets the header and counts it, or leaves it to Envoy. `opening` is what its
-/// headers were, if that is known.
+/// headers were, if that is known. Takes out of the facts what it keeps.
 ///
 /// # Errors
 /// The header could not be set or removed; then a client's own might be in force.
@@ -47,40 +88,40 @@ pub(crate) fn place<H: Host>(
     host: &H,
     shared: &Shared,
     policy: &PickerPolicy,
-    facts: Facts,
+    facts: &mut Facts,
     opening: Option<&Opening>,
-) -> Result<Option<Placed>, HostError> {
-    match choose(host, shared, policy, facts, opening) {
-        Some((placed, header)) => {
-            host.set_header(HeaderMap::Request, DESTINATION, &header)?;
-            if shared.leaves.has(Left::Endpoint) {
-                let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
-                // For access logs only; a request does not fail for it.
-                let _ = host.set_state(ENDPOINT, first);
-            }
-            Ok(Some(placed))
-        }
-        None => {
-            shared.metrics.no_pick.increment(host);
-            leave_to_envoy(host)?;
-            Ok(None)
-        }
+) -> Result<Option<Box<Placed>>, HostError> {
+    let mut pools = shared.pools.borrow_mut();
+    let Some(placed) = choose(host, shared, &mut pools, policy, facts, opening) else {
+        shared.metrics.no_pick.increment(host);
+        leave_to_envoy(host)?;
+        return Ok(None);
+    };
+    let header = &pools.header;
+    host.set_header(HeaderMap::Request, DESTINATION, header)?;
+    if shared.leaves.has(Left::Endpoint) {
+        let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
+        // For access logs only; a request does not fail for it.
+        let _ = host.set_state(ENDPOINT, first);
     }
+    Ok(Some(placed))
 }
 
+/// Chooses, counts, and writes the header's value.
 fn choose<H: Host>(
     host: &H,
     shared: &Shared,
+    pools: &mut Pools,
     policy: &PickerPolicy,
-    facts: Facts,
+    facts: &mut Facts,
     opening: Option<&Opening>,
-) -> Option<(Placed, Vec<u8>)> {
-    let pool_name = policy.pool.clone().unwrap_or_else(|| facts.pool.clone());
-    let mut pools = shared.pools.borrow_mut();
+) -> Option<Box<Placed>> {
+    let pool_name = policy.pool.as_deref().unwrap_or(&facts.pool);
     let now_ns = host.now_ns();
-    let (pool, prefixes) = pools.current(host, &pool_name, now_ns)?;
+    let id = pools.current(host, pool_name, now_ns)?;
+    let (pool, prefixes) = pools.get(id)?;
     let view = Rc::clone(pool.view.as_ref()?);
-    let counts = pool.counts(host, &view, now_ns);
+    let share = pool.count(host, &view, now_ns);
     // Headers that were read as a whole tell for nothing that there is no such header.
     let absent = |name| opening.is_some_and(|opening| opening.header(name).is_none());
     let header = |name| match absent(name) {
@@ -88,23 +129,33 @@ fn choose<H: Host>(
         false => host.header(HeaderMap::Request, name).ok().flatten(),
     };
     let subset = if policy.accept_subset { header(SUBSET) } else { None };
-    let session = facts.session.or(Some(facts.conversation));
+    let session = facts.session.unwrap_or(facts.conversation);
+    let prompt = Prompt::take(facts);
     let request = PickRequest {
-        conversation: header(SESSION).map(|id| text_hash(&id)).or(session),
+        conversation: Some(header(SESSION).map_or(session, |id| text_hash(&id))),
         subset: subset.as_deref(),
-        ..pick_request(&facts)
+        ..prompt.request()
     };
-    let state = PoolState { view: &view, prefixes, outstanding: &counts.counts, now_ns };
+    let state = PoolState { view: &view, prefixes, outstanding: &pool.counts, now_ns };
     let pick = rule(policy).pick(&request, &state).ok()?;
     let dispatch = Dispatch::of(&pick, &view)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
-    if pool.dispatch(host, counts, &dispatch, now_ns) && pools.wait() {
+    if pool.dispatch(host, share, &dispatch, now_ns) && pools.wait() {
         shared.tick(host);
     }
     note(host, shared, &pick);
-    let header = endpoints(&pick, &view, policy.alternates);
-    let placed = Placed { pool: pool_name, view, dispatch, expectation, facts, at_ns: now_ns };
-    Some((placed, header))
+    let endpoints = usize::from(policy.alternates).saturating_add(1);
+    pick.write_header(&view, endpoints, &mut pools.header);
+    Some(Box::new(Placed {
+        pool: id,
+        view,
+        dispatch,
+        expectation,
+        prompt,
+        streamed: facts.stream,
+        at_ns: now_ns,
+        response: None,
+    }))
 }
 
 /// The facts of a request that no filter before this one has named a destination for.
@@ -121,28 +172,9 @@ pub(crate) fn facts_of(
     Facts::new(endpoint, request, Destination { model, upstream_model: model, pool, adapter: None })
 }
 
-/// What a policy may know of the request.
-pub(crate) fn pick_request(facts: &Facts) -> PickRequest<'_> {
-    PickRequest {
-        fingerprints: &facts.fingerprints,
-        preamble_bytes: facts.preamble_bytes,
-        prompt_bytes: facts.prompt_bytes,
-        prompt_tokens: facts.prompt_tokens,
-        adapter: facts.adapter.as_deref().map(str::as_bytes),
-        ..PickRequest::default()
-    }
-}
-
 fn note<H: Host>(host: &H, shared: &Shared, pick: &Pick) {
     shared.count(host, shared.metrics.picks(pick.basis), 1);
     if pick.matched_tokens > 0 {
         shared.count(host, &shared.metrics.matched_tokens, pick.matched_tokens);
     }
-}
-
-/// The header's value: the best endpoint and as many alternates as the policy wants.
-fn endpoints(pick: &Pick, view: &LoadView, alternates: u8) -> Vec<u8> {
-    let wanted = usize::from(alternates).saturating_add(1);
-    let addresses = pick.order.iter().filter_map(|index| view.address(index));
-    addresses.take(wanted).collect::<Vec<_>>().join(&b","[..])
 }

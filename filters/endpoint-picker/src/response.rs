@@ -5,71 +5,62 @@ use weir_placement::{CachedTokens, Phase, replica_key};
 use weir_wire::response::{ResponseReader, Usage};
 
 use crate::outstanding::Event;
-use crate::request::{Placed, pick_request};
+use crate::request::Placed;
 use crate::root::Shared;
 
 /// A response on its way.
+#[derive(Default)]
 pub(crate) struct Response {
     reader: ResponseReader,
-    /// Whether the client asked for a stream; the answer's own headers are not read, because a
-    /// host call that returns data costs more than everything it could tell.
-    streamed: bool,
     begun: bool,
 }
 
-impl Response {
-    /// Call when the response headers have come. Notices when a retry went to another replica than planned.
-    pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) -> Self {
+/// Call when the response headers have come. Notices when a retry went to another replica than
+/// planned. The headers are not read, because a host call that returns data costs more than
+/// everything it could tell.
+pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    if placed.response.is_none() {
         follow_retry(host, shared, placed);
-        Self { reader: ResponseReader::new(), streamed: placed.facts.stream, begun: false }
+        placed.response = Some(Response::default());
     }
+}
 
-    /// Takes a chunk of the body, of which `size` bytes are there, and leaves it to the filter that
-    /// sees the response next.
-    pub(crate) fn chunk<H: Host>(
-        &mut self,
-        host: &H,
-        shared: &Shared,
-        placed: &Placed,
-        (context_id, size): (u32, usize),
-    ) {
-        if size == 0 {
-            return;
-        }
-        if !self.begun {
-            self.begun = true;
-            self.first_byte(host, shared, placed);
-        }
-        let chunk = host.body(Body::Response, 0, size).ok();
-        if let Some(chunk) = &chunk {
-            self.reader.feed(chunk);
-        }
-        if let Some(next) = &shared.before {
-            next.leave_body(context_id, chunk);
-        }
+/// Takes a chunk of the body, of which `size` bytes are there, and leaves it to the filter that
+/// sees the response next.
+pub(crate) fn chunk<H: Host>(
+    host: &H,
+    shared: &Shared,
+    placed: &mut Placed,
+    (context_id, size): (u32, usize),
+) {
+    let Some(response) = placed.response.as_mut().filter(|_| size > 0) else { return };
+    if !std::mem::replace(&mut response.begun, true) {
+        first_byte(host, shared, placed);
     }
-
-    fn first_byte<H: Host>(&self, host: &H, shared: &Shared, placed: &Placed) {
-        // Only a stream's first byte is its first token; other responses come whole.
-        if self.streamed {
-            let ttft_ms = host.now_ns().saturating_sub(placed.at_ns) / 1_000_000;
-            shared.metrics.ttft_ms.record(host, ttft_ms);
-            note(host, shared, placed, Event::FirstToken(placed.dispatch));
-        }
-        if let Some(expectation) = &placed.expectation {
-            shared.pools.borrow_mut().prefixes.confirm(expectation);
-        }
+    let chunk = host.body(Body::Response, 0, size).ok();
+    if let (Some(chunk), Some(response)) = (&chunk, &mut placed.response) {
+        response.reader.feed(chunk);
     }
+    if let Some(next) = &shared.before {
+        next.leave_body(context_id, chunk);
+    }
+}
 
-    /// How far the response has come, for the in-flight counts.
-    fn phase(&self) -> Phase {
-        if self.streamed && self.begun { Phase::Decode } else { Phase::Prefill }
+fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+    // Only a stream's first byte is its first token; other responses come whole.
+    if placed.streamed {
+        let ttft_ms = host.now_ns().saturating_sub(placed.at_ns) / 1_000_000;
+        shared.metrics.ttft_ms.record(host, ttft_ms);
+        note(host, shared, placed, Event::FirstToken(placed.dispatch));
+    }
+    if let Some(expectation) = &placed.expectation {
+        shared.pools.borrow_mut().prefixes.confirm(expectation);
     }
 }
 
 /// The request may have ended at another endpoint than the first of its list: count and learn there.
 fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
-    if !shared.pools.borrow_mut().asks(&placed.pool, placed.at_ns) {
+    if !shared.pools.borrow_mut().asks(placed.pool, placed.at_ns) {
         return;
     }
     let Ok(Some(address)) = host.property(&["upstream", "address"]) else { return };
@@ -83,20 +74,17 @@ fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     note(host, shared, placed, Event::Moved { from: before, to, at_ns });
     let position = placed.view.position(&address);
     let mut pools = shared.pools.borrow_mut();
-    pools.moved(&placed.pool, placed.at_ns);
+    pools.moved(placed.pool, placed.at_ns);
     placed.expectation = position
         .and_then(|index| placed.view.id(index))
-        .map(|id| pools.prefixes.learn(&pick_request(&placed.facts), id));
+        .map(|id| pools.prefixes.learn(&placed.prompt.request(), id));
 }
 
 /// The response has ended, complete or not.
-pub(crate) fn close<H: Host>(
-    host: &H,
-    shared: &Shared,
-    placed: &Placed,
-    response: Option<&Response>,
-) {
-    let phase = response.map_or(Phase::Prefill, Response::phase);
+pub(crate) fn close<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+    let response = placed.response.as_ref();
+    let decoding = placed.streamed && response.is_some_and(|response| response.begun);
+    let phase = if decoding { Phase::Decode } else { Phase::Prefill };
     note(host, shared, placed, Event::Finished(placed.dispatch, phase));
     if let Some(usage) = response.and_then(|response| response.reader.usage()) {
         learn(host, shared, placed, &usage);
@@ -105,7 +93,7 @@ pub(crate) fn close<H: Host>(
 
 /// Leaves an event to the next request of the pool, or to the next tick.
 fn note<H: Host>(host: &H, shared: &Shared, placed: &Placed, event: Event) {
-    if shared.pools.borrow_mut().note(host, &placed.pool, event) {
+    if shared.pools.borrow_mut().note(host, placed.pool, event) {
         shared.tick(host);
     }
 }

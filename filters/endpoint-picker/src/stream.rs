@@ -11,7 +11,7 @@ use weir_wire::facts::Facts;
 use weir_wire::path::{Dialect, Endpoint};
 
 use crate::request::{self, Placed};
-use crate::response::{self, Response};
+use crate::response;
 use crate::root::Shared;
 
 /// A request whose body is being read.
@@ -28,10 +28,8 @@ enum Phase {
     Passing,
     /// No filter before this one has read the body, so it is read here.
     Reading(Box<Reading>),
-    /// On its way to a replica.
+    /// On its way to a replica, or answered by it.
     Placed(Box<Placed>),
-    /// The replica answers.
-    Answering(Box<Placed>, Box<Response>),
     /// Answered from here.
     Refused,
 }
@@ -50,11 +48,12 @@ impl<H: Host> Stream<H> {
     }
 
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
-        if let Some(known) = shared.before.as_ref().and_then(|before| before.take(self.context_id))
+        if let Some(mut known) =
+            shared.before.as_ref().and_then(|before| before.take(self.context_id))
         {
-            let Known { facts, opening, route, .. } = *known;
+            let Known { facts, opening, route, .. } = &mut *known;
             return match route.policy(&self.host, &shared.policies) {
-                Ok(policy) => self.place(shared, &policy, facts, Some(&opening)),
+                Ok(policy) => self.place(shared, &policy, facts, Some(opening)),
                 Err(unknown) => self.unknown_policy(shared, opening.dialect(), &unknown),
             };
         }
@@ -68,7 +67,7 @@ impl<H: Host> Stream<H> {
         };
         match self.host.state(FACTS) {
             Ok(Some(bytes)) => match Facts::decode(&bytes) {
-                Ok(facts) => self.place(shared, &policy, facts, None),
+                Ok(mut facts) => self.place(shared, &policy, &mut facts, None),
                 Err(_) => self.pass(),
             },
             _ => self.start_alone(shared, policy, end_of_stream),
@@ -139,8 +138,8 @@ impl<H: Host> Stream<H> {
         match reader.finish() {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(facts) => {
-                let facts = request::facts_of(&endpoint, opening.path(), &facts, &policy);
-                self.place(shared, &policy, facts, Some(&opening))
+                let mut facts = request::facts_of(&endpoint, opening.path(), &facts, &policy);
+                self.place(shared, &policy, &mut facts, Some(&opening))
             }
         }
     }
@@ -149,17 +148,16 @@ impl<H: Host> Stream<H> {
         &mut self,
         shared: &Shared,
         policy: &PickerPolicy,
-        facts: Facts,
+        facts: &mut Facts,
         opening: Option<&Opening>,
     ) -> Action {
-        let dialect = facts.dialect;
         match request::place(&self.host, shared, policy, facts, opening) {
             Ok(Some(placed)) => {
-                self.phase = Phase::Placed(Box::new(placed));
+                self.phase = Phase::Placed(placed);
                 Action::Continue
             }
             Ok(None) => Action::Continue,
-            Err(error) => self.failed(dialect, &error),
+            Err(error) => self.failed(facts.dialect, &error),
         }
     }
 
@@ -210,35 +208,24 @@ impl<H: Host> HttpContext for Stream<H> {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let Some(shared) = &self.shared {
-            self.phase = match std::mem::replace(&mut self.phase, Phase::Passing) {
-                Phase::Placed(mut placed) => {
-                    let response = Response::open(&self.host, shared, &mut placed);
-                    Phase::Answering(placed, Box::new(response))
-                }
-                other => other,
-            };
+        if let (Phase::Placed(placed), Some(shared)) = (&mut self.phase, &self.shared) {
+            response::open(&self.host, shared, placed);
         }
         Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        if let (Phase::Answering(placed, response), Some(shared)) = (&mut self.phase, &self.shared)
-        {
-            response.chunk(&self.host, shared, placed, (self.context_id, size));
+        if let (Phase::Placed(placed), Some(shared)) = (&mut self.phase, &self.shared) {
+            response::chunk(&self.host, shared, placed, (self.context_id, size));
         }
         Action::Continue
     }
 
     fn on_log(&mut self) {
-        let Some(shared) = self.shared.clone() else { return };
+        let Some(shared) = &self.shared else { return };
         shared.probe.ended(self.context_id);
-        match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Placed(placed) => response::close(&self.host, &shared, &placed, None),
-            Phase::Answering(placed, response) => {
-                response::close(&self.host, &shared, &placed, Some(&response));
-            }
-            _ => {}
+        if let Phase::Placed(placed) = std::mem::replace(&mut self.phase, Phase::Passing) {
+            response::close(&self.host, shared, &placed);
         }
     }
 }

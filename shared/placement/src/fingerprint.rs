@@ -50,7 +50,7 @@ impl Seed {
 }
 
 /// Distance between the boundary at `position` bytes and the one before it.
-const fn spacing(position: u64) -> u64 {
+pub(crate) const fn spacing(position: u64) -> u64 {
     if position <= 16 * 1024 {
         256
     } else if position <= 64 * 1024 {
@@ -61,7 +61,7 @@ const fn spacing(position: u64) -> u64 {
 }
 
 /// The boundary after `position` (itself a boundary, or 0); `None` beyond the last one.
-const fn next_boundary(position: u64) -> Option<u64> {
+pub(crate) const fn next_boundary(position: u64) -> Option<u64> {
     let next = position + spacing(position + 1);
     if next > MAX_COVERED_BYTES { None } else { Some(next) }
 }

@@ -1,6 +1,8 @@
 //! What is known of a pool's replicas, ready for picking.
 
-use weir_snapshot::{CompactView, DecodeError, EndpointRecord, VersionStamp};
+use std::ops::Range;
+
+use weir_snapshot::{CompactView, DecodeError, EndpointRecord, EndpointState, VersionStamp};
 
 use crate::hash::replica_key;
 use crate::prefix_index::{PrefixIndex, ReplicaId};
@@ -64,7 +66,22 @@ pub struct LoadView {
     /// Key and position, by ascending key.
     by_key: Vec<(u64, u16)>,
     /// Which parts of the prefix index concern this pool, ascending.
-    groups: Vec<u16>,
+    groups: Vec<Group>,
+    /// Whether some endpoint should get requests.
+    takes_requests: bool,
+    /// Every address after a comma, in the order of the view.
+    listed: Vec<u8>,
+    /// Where in `listed` each is.
+    places: Vec<Range<usize>>,
+}
+
+/// The replicas of a view that share a part of the prefix index.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    /// Which part.
+    pub(crate) group: u16,
+    /// Positions in the view among which they are; there may be others between them.
+    pub(crate) among: Range<usize>,
 }
 
 impl LoadView {
@@ -84,10 +101,16 @@ impl LoadView {
         let ids = prefixes.register(&keys);
         let mut by_key: Vec<(u64, u16)> = keys.into_iter().zip(0..).collect();
         weir_sort::sort(&mut by_key);
-        let mut groups: Vec<u16> = ids.iter().filter_map(ReplicaId::group).collect();
-        weir_sort::sort(&mut groups);
-        groups.dedup();
-        Self { compact, ids, by_key, groups }
+        let takes_requests = compact.endpoints().iter().any(|record| takes_requests(record.state));
+        let groups = groups(&ids);
+        let (mut listed, mut places) = (Vec::new(), Vec::with_capacity(ids.len()));
+        for record in compact.endpoints() {
+            let start = listed.len();
+            listed.push(b',');
+            listed.extend_from_slice(compact.address(record));
+            places.push(start..listed.len());
+        }
+        Self { compact, ids, by_key, groups, takes_requests, listed, places }
     }
 
     /// Version and time of reception.
@@ -126,6 +149,12 @@ impl LoadView {
     #[must_use]
     pub fn address(&self, index: usize) -> Option<&[u8]> {
         self.compact.endpoints().get(index).map(|record| self.compact.address(record))
+    }
+
+    /// The same after a comma, as it goes on a list.
+    #[must_use]
+    pub fn listed(&self, index: usize) -> Option<&[u8]> {
+        self.listed.get(self.places.get(index)?.clone())
     }
 
     /// Position of the endpoint with `address` (`ip:port`), for instance the one that really
@@ -171,9 +200,39 @@ impl LoadView {
     }
 
     /// Groups of the prefix index that this pool's replicas belong to, ascending.
-    pub(crate) fn groups(&self) -> &[u16] {
+    pub(crate) fn groups(&self) -> &[Group] {
         &self.groups
     }
+
+    /// Identities by position.
+    pub(crate) fn ids(&self) -> &[ReplicaId] {
+        &self.ids
+    }
+
+    /// Whether some endpoint should get requests.
+    pub(crate) fn takes_requests(&self) -> bool {
+        self.takes_requests
+    }
+}
+
+fn groups(ids: &[ReplicaId]) -> Vec<Group> {
+    let places = ids.iter().enumerate();
+    let mut all: Vec<(u16, usize)> =
+        places.filter_map(|(index, id)| Some((id.group()?, index))).collect();
+    weir_sort::sort(&mut all);
+    let mut groups: Vec<Group> = Vec::new();
+    for (group, index) in all {
+        match groups.last_mut() {
+            Some(last) if last.group == group => last.among.end = index + 1,
+            _ => groups.push(Group { group, among: index..index + 1 }),
+        }
+    }
+    groups
+}
+
+/// Whether an endpoint in this state should get requests.
+pub(crate) fn takes_requests(state: EndpointState) -> bool {
+    matches!(state, EndpointState::Ready | EndpointState::Degraded)
 }
 
 /// Whether the endpoint was measured recently; `oldest` comes from [`LoadView::oldest_fresh_age`].

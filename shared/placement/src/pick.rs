@@ -26,9 +26,21 @@ impl Pick {
     /// The value of `x-gateway-destination-endpoint`: addresses in order, comma-separated.
     #[must_use]
     pub fn header_value(&self, view: &LoadView) -> Vec<u8> {
-        let addresses: Vec<&[u8]> =
-            self.order.iter().filter_map(|index| view.address(index)).collect();
-        addresses.join(&b","[..])
+        let mut value = Vec::new();
+        self.write_header(view, MAX_ORDER, &mut value);
+        value
+    }
+
+    /// The same with at most `endpoints` addresses, in the place of what `value` holds.
+    pub fn write_header(&self, view: &LoadView, endpoints: usize, value: &mut Vec<u8>) {
+        value.clear();
+        // All but the first go with the comma before them.
+        let mut from = 1;
+        for index in self.order.indices.iter().take(self.order.len.min(endpoints)) {
+            let address = view.listed(usize::from(*index)).unwrap_or_default();
+            value.extend_from_slice(address.get(from..).unwrap_or_default());
+            from = usize::from(value.is_empty());
+        }
     }
 
     /// Position of the best endpoint in the view.

@@ -1,8 +1,9 @@
 //! Token usage from a response, JSON or SSE, at the price of one search per chunk.
 //!
 //! A stream of thousands of events names its usage once or twice, so nothing is parsed until the
-//! key `"usage"` turns up outside a string; then only the object after it is collected, bounded,
-//! and read. Text that contains the word (`\"usage\"`, escaped as it must be) is not a key.
+//! key `"usage"` turns up outside a string; then only the object after it is read, where it lies
+//! if the chunk has all of it. Text that contains the word (`\"usage\"`, escaped as it must be) is
+//! not a key.
 
 mod counts;
 
@@ -17,10 +18,6 @@ const KEY: &[u8] = b"\"usage\"";
 
 /// The prepared search, made once: making it costs more than searching a small response.
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(KEY));
-
-/// Bytes that a key split over two chunks can leave in the first, and the one before it that tells
-/// whether its quote is escaped.
-const CARRY: usize = KEY.len();
 
 /// Longest usage object that is read, in bytes. Known servers send a few hundred.
 const MAX_OBJECT: usize = 8 * 1024;
@@ -40,32 +37,25 @@ pub struct Usage {
 #[derive(Debug)]
 pub struct ResponseReader {
     state: State,
+    /// The begun object, of which a chunk had only a part.
+    object: Vec<u8>,
     usage: Option<Usage>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum State {
-    /// Looking for the key; holds the end of the previous chunk.
-    Searching(Carry),
+    /// Looking for the key; whether the last byte escapes the next.
+    Text { escaped: bool },
+    /// This many bytes of the key have come.
+    Key(usize),
     /// After the key: white space, a colon, white space, then an object if it is the usage.
-    Key { colon: bool },
+    Value { colon: bool },
     /// Inside the object.
-    Object(Object),
+    Object,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Carry {
-    bytes: [u8; CARRY],
-    len: usize,
-}
-
-#[derive(Debug, Default)]
-struct Object {
-    bytes: Vec<u8>,
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
-}
+/// The state at the start, and after everything that turned out not to be the usage.
+const TEXT: State = State::Text { escaped: false };
 
 impl Default for ResponseReader {
     fn default() -> Self {
@@ -76,17 +66,17 @@ impl Default for ResponseReader {
 impl ResponseReader {
     /// A reader at the start of a body; the same for JSON and for SSE.
     pub fn new() -> Self {
-        Self { state: State::Searching(Carry::default()), usage: None }
+        Self { state: TEXT, object: Vec::new(), usage: None }
     }
 
     /// Takes the next bytes of the body.
     pub fn feed(&mut self, mut chunk: &[u8]) {
         while !chunk.is_empty() {
-            let state = std::mem::replace(&mut self.state, State::Searching(Carry::default()));
-            (self.state, chunk) = match state {
-                State::Searching(carry) => search(&FINDER, carry, chunk),
-                State::Key { colon } => after_key(colon, chunk),
-                State::Object(object) => self.collect(object, chunk),
+            (self.state, chunk) = match self.state {
+                State::Text { escaped } => search(escaped, chunk),
+                State::Key(had) => rest_of_key(had, chunk),
+                State::Value { colon } => after_key(colon, chunk),
+                State::Object => self.read(chunk),
             };
         }
     }
@@ -97,23 +87,37 @@ impl ResponseReader {
         self.usage
     }
 
-    fn collect<'c>(&mut self, mut object: Object, chunk: &'c [u8]) -> (State, &'c [u8]) {
-        for (at, &byte) in chunk.iter().enumerate() {
-            object.bytes.push(byte);
-            if object.ends_with(byte) {
-                self.read(&object.bytes);
-                return (State::Searching(Carry::default()), rest(chunk, at + 1));
+    /// Reads the object, which starts in `chunk` or in what is held of it.
+    ///
+    /// One that is cut is read again with each chunk: less work than what brings the chunk here.
+    fn read<'c>(&mut self, chunk: &'c [u8]) -> (State, &'c [u8]) {
+        let held = self.object.len();
+        let wanted = (MAX_OBJECT + 1).saturating_sub(held).min(chunk.len());
+        let (part, after) = chunk.split_at_checked(wanted).unwrap_or((chunk, &[]));
+        let read = match held {
+            0 => Counts::of(part),
+            _ => {
+                self.object.extend_from_slice(part);
+                Counts::of(&self.object)
             }
-            if object.bytes.len() > MAX_OBJECT {
-                return (State::Searching(Carry::default()), rest(chunk, at + 1));
-            }
+        };
+        if let Some((counts, len)) = read {
+            self.object.clear();
+            self.note(&counts);
+            return (TEXT, rest(chunk, len.saturating_sub(held)));
         }
-        (State::Object(object), &[])
+        if held.saturating_add(part.len()) > MAX_OBJECT {
+            self.object.clear();
+            return (TEXT, after);
+        }
+        if held == 0 {
+            self.object.extend_from_slice(part);
+        }
+        (State::Object, after)
     }
 
-    fn read(&mut self, object: &[u8]) {
-        let counts = Counts::of(object);
-        if counts == Counts::default() {
+    fn note(&mut self, counts: &Counts) {
+        if *counts == Counts::default() {
             return;
         }
         let usage = self.usage.get_or_insert_default();
@@ -128,104 +132,49 @@ impl ResponseReader {
     }
 }
 
-impl Object {
-    /// Takes note of the next byte; true if the object ends with it.
-    fn ends_with(&mut self, byte: u8) -> bool {
-        if self.in_string {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => self.in_string = false,
-                _ => {}
-            }
-            return false;
-        }
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' => self.depth = self.depth.saturating_add(1),
-            b'}' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-        self.depth == 0
-    }
-}
-
 fn rest(chunk: &[u8], from: usize) -> &[u8] {
     chunk.get(from..).unwrap_or_default()
 }
 
-/// Looks for the key, first where the previous chunk and this one meet.
-fn search<'c>(finder: &Finder<'_>, carry: Carry, chunk: &'c [u8]) -> (State, &'c [u8]) {
-    if carry.len > 0 {
-        let mut seam = [0u8; CARRY * 2];
-        let head = chunk.get(..CARRY.min(chunk.len())).unwrap_or_default();
-        let joined = carry.before(head, &mut seam);
-        if let Some(end) = find_key(finder, joined, 0) {
-            // The key ends in this chunk, since it is not complete in the carry.
-            return (State::Key { colon: false }, rest(chunk, end.saturating_sub(carry.len)));
+/// Looks for the key, whose first quote is not escaped.
+fn search(escaped: bool, chunk: &[u8]) -> (State, &[u8]) {
+    let is_escaped = |quote: usize| match quote.checked_sub(1) {
+        Some(before) => chunk.get(before) == Some(&b'\\'),
+        None => escaped,
+    };
+    let mut from = 0;
+    while let Some(found) = FINDER.find(rest(chunk, from)) {
+        let quote = from.saturating_add(found);
+        if !is_escaped(quote) {
+            return (State::Value { colon: false }, rest(chunk, quote.saturating_add(KEY.len())));
         }
+        from = quote.saturating_add(1);
     }
-    let first_is_escaped = carry.last() == Some(b'\\');
-    let from = usize::from(first_is_escaped && chunk.first() == Some(&b'"'));
-    match find_key(finder, chunk, from) {
-        Some(end) => (State::Key { colon: false }, rest(chunk, end)),
-        None => (State::Searching(carry.after(chunk)), &[]),
-    }
+    // The key has no quote inside, so the last one in its length of bytes is where it may begin.
+    let last = chunk.len().saturating_sub(KEY.len() - 1);
+    let quote = rest(chunk, last).iter().rposition(|byte| *byte == b'"').map(|at| last + at);
+    let state = match quote {
+        Some(quote) if KEY.starts_with(rest(chunk, quote)) && !is_escaped(quote) => {
+            State::Key(chunk.len() - quote)
+        }
+        _ => State::Text { escaped: is_escaped(chunk.len()) },
+    };
+    (state, &[])
 }
 
-/// End of the first unescaped key at or after `from`.
-fn find_key(finder: &Finder<'_>, bytes: &[u8], mut from: usize) -> Option<usize> {
-    loop {
-        let start = from.checked_add(finder.find(bytes.get(from..)?)?)?;
-        let escaped = start.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\\');
-        if !escaped {
-            return start.checked_add(KEY.len());
-        }
-        from = start.checked_add(1)?;
-    }
-}
-
-impl Carry {
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-
-    fn last(&self) -> Option<u8> {
-        self.as_slice().last().copied()
-    }
-
-    /// The carry followed by the head of the next chunk, in `seam`.
-    fn before<'s>(&self, head: &[u8], seam: &'s mut [u8]) -> &'s [u8] {
-        let total = self.len.saturating_add(head.len()).min(seam.len());
-        let bytes = self.as_slice().iter().chain(head);
-        for (slot, byte) in seam.iter_mut().zip(bytes) {
-            *slot = *byte;
-        }
-        seam.get(..total).unwrap_or_default()
-    }
-
-    /// The last bytes of what came so far.
-    fn after(&self, chunk: &[u8]) -> Self {
-        let mut next = Self::default();
-        let kept = CARRY.min(self.len.saturating_add(chunk.len()));
-        let all = self.as_slice().iter().chain(chunk);
-        let skip = self.len.saturating_add(chunk.len()).saturating_sub(kept);
-        // Only the tails matter, so long chunks are not walked.
-        let from_chunk = chunk.len().saturating_sub(CARRY);
-        if chunk.len() >= CARRY {
-            copy(&mut next.bytes, rest(chunk, from_chunk).iter());
-        } else {
-            copy(&mut next.bytes, all.skip(skip));
-        }
-        next.len = kept;
-        next
-    }
-}
-
-fn copy<'b>(slots: &mut [u8], bytes: impl Iterator<Item = &'b u8>) {
-    for (slot, byte) in slots.iter_mut().zip(bytes) {
-        *slot = *byte;
-    }
+/// Takes what a chunk has of a key whose start came before.
+fn rest_of_key(had: usize, chunk: &[u8]) -> (State, &[u8]) {
+    let wanted = rest(KEY, had);
+    let same = wanted.iter().zip(chunk).take_while(|(wanted, byte)| wanted == byte).count();
+    let state = if same == wanted.len() {
+        State::Value { colon: false }
+    } else if same == chunk.len() {
+        State::Key(had.saturating_add(same))
+    } else {
+        // What came of it can be the start of no other key: only its first byte is a quote.
+        return (TEXT, chunk);
+    };
+    (state, rest(chunk, same))
 }
 
 fn after_key(mut colon: bool, chunk: &[u8]) -> (State, &[u8]) {
@@ -233,12 +182,12 @@ fn after_key(mut colon: bool, chunk: &[u8]) -> (State, &[u8]) {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => {}
             b':' if !colon => colon = true,
-            b'{' if colon => return (State::Object(Object::default()), rest(chunk, at)),
+            b'{' if colon => return (State::Object, rest(chunk, at)),
             // A string value, a null, or a number: not the usage.
-            _ => return (State::Searching(Carry::default()), rest(chunk, at)),
+            _ => return (TEXT, rest(chunk, at)),
         }
     }
-    (State::Key { colon }, &[])
+    (State::Value { colon }, &[])
 }
 
 #[cfg(test)]
@@ -290,6 +239,25 @@ mod tests {
             (r#"{"usage":{"x":{"prompt_tokens":9},"y":[{"cached_tokens":1}]}}"#, None),
             (r#"{"usage":{"x":{"cached_tokens":9},"prompt_tokens":3}}"#, usage(3, 0, None)),
             (r#"{"usage":{"prompt_tokens":1"#, None),
+            (
+                r#"{"tool_calls":[{"arguments":"{\"usage\":{\"prompt_tokens\":9}}"}],
+                   "usage":{"prompt_tokens":2,"x":"\"usage\":{","completion_tokens":1}}"#,
+                usage(2, 1, None),
+            ),
+            (
+                "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":\
+                 {\"usage\":{\"input_tokens\":8,\"input_tokens_details\":{\"cached_tokens\":6},\
+                 \"output_tokens\":3,\"output_tokens_details\":{\"cached_tokens\":7}}}}\n\n",
+                usage(8, 3, Some(6)),
+            ),
+            (r#"{"usage":"usage","usage":{"prompt_tokens":1},"usage":{}}"#, usage(1, 0, None)),
+            (r#"{"usag":{"prompt_tokens":9},"us"usage":{"prompt_tokens":1}}"#, usage(1, 0, None)),
+            (r#"{"usage":{"a":[{"prompt_tokens":9}],"prompt_tokens":007}}"#, usage(7, 0, None)),
+            (
+                r#"{"usage":{"prompt_tokens_details":{"x":{"cached_tokens":1},"cached_tokens":2}}}"#,
+                usage(0, 0, Some(2)),
+            ),
+            (r#"{"usage":{"prompt_tokens_details":[{"cached_tokens":1}]}}"#, None),
         ]
     }
 
@@ -324,6 +292,19 @@ mod tests {
             let mut reader = ResponseReader::new();
             body.as_bytes().iter().for_each(|byte| reader.feed(&[*byte]));
             assert_eq!(reader.usage(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_longest_object_is_read_in_one_piece_and_in_many() {
+        for (filler, expected) in [(8162, usage(3, 0, None)), (8163, None)] {
+            let object = format!(r#"{{"filler":"{}","prompt_tokens":3}}"#, "-".repeat(filler));
+            let body = format!(r#"{{"usage":{object}}}"#);
+            for size in [body.len(), 4000, 1000] {
+                let mut reader = ResponseReader::new();
+                body.as_bytes().chunks(size).for_each(|chunk| reader.feed(chunk));
+                assert_eq!(reader.usage(), expected, "{} in chunks of {size}", object.len());
+            }
         }
     }
 

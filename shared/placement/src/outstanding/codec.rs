@@ -1,66 +1,148 @@
-//! How the counts of a pool lie in shared data.
+//! How the counts of a pool lie in shared data, and in memory: what is read from the host is changed
+//! in place and written back, because to decode and encode it would be a fair part of a pick.
 //!
 //! `WVO` and format 1, epoch and sequence of the last snapshot seen and mean prefill in µs (u64
 //! each), then 40 bytes per endpoint with anything to say, by ascending key: key, busy-until (u64
 //! each), in flight, in prefill, tokens in prefill, dispatched, dispatched before, quiet snapshots
 //! (u32 each). All little-endian.
 
-use super::{MAX_ENTRIES, Outstanding, OwnLoad};
+use super::{MAX_ENTRIES, OwnLoad};
 
 const MAGIC: [u8; 4] = *b"WVO\x01";
-const HEADER_BYTES: usize = 28;
-const ENTRY_BYTES: usize = 40;
+const MAGIC_AND_HEADER: usize = MAGIC.len() + size_of::<Words>();
 
-pub(super) fn read(bytes: &[u8]) -> Option<Outstanding> {
-    let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-    let words = header.strip_prefix(&MAGIC)?;
-    let [epoch, sequence, mean_prefill_us] = read_u64s(words);
-    let (entries, tail) = rest.as_chunks::<ENTRY_BYTES>();
-    let entries: Vec<_> = entries.iter().map(read_entry).collect();
-    let sorted = entries.is_sorted_by(|(left, _), (right, _)| left < right);
-    (tail.is_empty() && sorted && entries.len() <= MAX_ENTRIES).then_some(Outstanding {
-        epoch,
-        sequence,
-        mean_prefill_us,
-        entries,
-    })
+/// Epoch, sequence, mean prefill.
+type Words = [[u8; 8]; 3];
+/// One endpoint.
+pub(super) type Entry = [u8; 40];
+
+/// What is known of the pool as a whole.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Header {
+    pub(super) epoch: u64,
+    pub(super) sequence: u64,
+    pub(super) mean_prefill_us: u64,
 }
 
-pub(super) fn write(counts: &Outstanding) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER_BYTES + counts.entries.len() * ENTRY_BYTES);
-    out.extend_from_slice(&MAGIC);
-    for word in [counts.epoch, counts.sequence, counts.mean_prefill_us] {
-        out.extend_from_slice(&word.to_le_bytes());
+/// The bytes of one pool's counts: always a header, and whole entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored(Vec<u8>);
+
+impl Default for Stored {
+    fn default() -> Self {
+        Self([&MAGIC[..], &[0; size_of::<Words>()]].concat())
     }
-    for (key, load) in &counts.entries {
-        write_entry(&mut out, *key, load);
-    }
-    out
 }
 
-fn read_entry(entry: &[u8; ENTRY_BYTES]) -> (u64, OwnLoad) {
+impl Stored {
+    /// `None` if the bytes are of another format.
+    pub(super) fn read(bytes: Vec<u8>) -> Option<Self> {
+        let stored = Self(bytes);
+        let (_, tail) = stored.0.get(MAGIC_AND_HEADER..)?.as_chunks::<{ size_of::<Entry>() }>();
+        let known = stored.0.starts_with(&MAGIC) && tail.is_empty();
+        let entries = stored.entries();
+        let mut keys = entries.iter().map(key_of);
+        let mut last = keys.next();
+        let sorted = keys.all(|key| last.replace(key) < Some(key));
+        (known && sorted && entries.len() <= MAX_ENTRIES).then_some(stored)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn header(&self) -> Header {
+        let words = self.0.get(MAGIC.len()..).unwrap_or_default().as_chunks().0;
+        match words {
+            [epoch, sequence, mean, ..] => Header {
+                epoch: u64::from_le_bytes(*epoch),
+                sequence: u64::from_le_bytes(*sequence),
+                mean_prefill_us: u64::from_le_bytes(*mean),
+            },
+            _ => Header::default(),
+        }
+    }
+
+    pub(super) fn set_header(&mut self, header: Header) {
+        let words = self.0.get_mut(MAGIC.len()..).unwrap_or_default().as_chunks_mut().0;
+        if let [epoch, sequence, mean, ..] = words {
+            *epoch = header.epoch.to_le_bytes();
+            *sequence = header.sequence.to_le_bytes();
+            *mean = header.mean_prefill_us.to_le_bytes();
+        }
+    }
+
+    /// By ascending key, none empty.
+    pub(super) fn entries(&self) -> &[Entry] {
+        self.0.get(MAGIC_AND_HEADER..).unwrap_or_default().as_chunks().0
+    }
+
+    pub(super) fn entry_mut(&mut self, place: usize) -> Option<&mut Entry> {
+        let entries = self.0.get_mut(MAGIC_AND_HEADER..).unwrap_or_default().as_chunks_mut().0;
+        entries.get_mut(place)
+    }
+
+    /// Where the entry of `key` is, or belongs.
+    pub(super) fn find(&self, key: u64) -> Result<usize, usize> {
+        self.entries().binary_search_by(|entry| key_of(entry).cmp(&key))
+    }
+
+    /// Makes room for an entry, which is then empty; false if there are too many.
+    pub(super) fn insert(&mut self, place: usize) -> bool {
+        let fits = self.entries().len() < MAX_ENTRIES;
+        if fits {
+            let at = MAGIC_AND_HEADER + place * size_of::<Entry>();
+            self.0.splice(at..at, [0; size_of::<Entry>()]);
+        }
+        fits
+    }
+
+    pub(super) fn remove(&mut self, place: usize) {
+        let at = MAGIC_AND_HEADER + place * size_of::<Entry>();
+        self.0.drain(at..at + size_of::<Entry>());
+    }
+
+    /// Keeps the entries for which `keep` says so, as it leaves them.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut Entry) -> bool) {
+        let mut kept = Vec::with_capacity(self.0.len());
+        kept.extend_from_slice(self.0.get(..MAGIC_AND_HEADER).unwrap_or_default());
+        for mut entry in self.entries().iter().copied() {
+            if keep(&mut entry) {
+                kept.extend_from_slice(&entry);
+            }
+        }
+        self.0 = kept;
+    }
+}
+
+pub(super) fn key_of(entry: &Entry) -> u64 {
+    entry.first_chunk().map_or(0, |key| u64::from_le_bytes(*key))
+}
+
+pub(super) fn read_entry(entry: &Entry) -> OwnLoad {
     let (wide, narrow) = entry.split_at(16);
-    let [key, busy_until_ns] = read_u64s(wide);
+    let busy_until = wide.last_chunk().map_or(0, |word| u64::from_le_bytes(*word));
     let mut counts = [0; 6];
     for (count, bytes) in counts.iter_mut().zip(narrow.as_chunks().0) {
         *count = u32::from_le_bytes(*bytes);
     }
     let [in_flight, in_prefill, prefill_tokens, dispatched, dispatched_before, quiet] = counts;
-    let load = OwnLoad {
+    OwnLoad {
         in_flight,
         in_prefill,
         prefill_tokens,
         dispatched,
         dispatched_before,
-        busy_until_ns,
+        busy_until_ns: busy_until,
         quiet,
-    };
-    (key, load)
+    }
 }
 
-fn write_entry(out: &mut Vec<u8>, key: u64, load: &OwnLoad) {
-    out.extend_from_slice(&key.to_le_bytes());
-    out.extend_from_slice(&load.busy_until_ns.to_le_bytes());
+pub(super) fn write_entry(entry: &mut Entry, key: u64, load: &OwnLoad) {
+    let (wide, narrow) = entry.split_at_mut(16);
+    for (word, value) in wide.as_chunks_mut().0.iter_mut().zip([key, load.busy_until_ns]) {
+        *word = value.to_le_bytes();
+    }
     let counts = [
         load.in_flight,
         load.in_prefill,
@@ -69,13 +151,7 @@ fn write_entry(out: &mut Vec<u8>, key: u64, load: &OwnLoad) {
         load.dispatched_before,
         load.quiet,
     ];
-    counts.iter().for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
-}
-
-fn read_u64s<const N: usize>(bytes: &[u8]) -> [u64; N] {
-    let mut words = [0; N];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
+    for (word, value) in narrow.as_chunks_mut().0.iter_mut().zip(counts) {
+        *word = value.to_le_bytes();
     }
-    words
 }

@@ -1,10 +1,12 @@
 //! What this Envoy has sent and not yet got back, shared by its workers.
 //!
-//! One value per pool lies in shared data; a worker decodes it, applies one change, encodes it and
-//! stores it with compare-and-swap, again if another worker was faster. Counts are hints: whatever
-//! is lost heals by itself.
+//! One value per pool lies in shared data; a worker reads it, applies one change and stores it with
+//! compare-and-swap, again if another worker was faster. Counts are hints: whatever is lost heals by
+//! itself.
 
 mod codec;
+
+use codec::{Entry, Header, Stored, key_of, read_entry, write_entry};
 
 use crate::load_view::LoadView;
 use crate::pick::Pick;
@@ -87,12 +89,7 @@ impl OwnLoad {
 /// The counts of one pool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outstanding {
-    epoch: u64,
-    sequence: u64,
-    /// Moving mean over the requests sent, in µs; 0 before the first.
-    mean_prefill_us: u64,
-    /// By ascending key, none empty.
-    entries: Vec<(u64, OwnLoad)>,
+    stored: Stored,
 }
 
 impl Outstanding {
@@ -100,41 +97,62 @@ impl Outstanding {
     /// seconds.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
-        codec::read(bytes).unwrap_or_default()
+        Self::from_stored(bytes.to_vec())
+    }
+
+    /// The same without a copy.
+    #[must_use]
+    pub fn from_stored(bytes: Vec<u8>) -> Self {
+        Self { stored: Stored::read(bytes).unwrap_or_default() }
     }
 
     /// The value to store.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        codec::write(self)
+        self.as_bytes().to_vec()
+    }
+
+    /// The same without a copy.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.stored.as_bytes()
     }
 
     /// Counts a request that goes to its replica now.
     pub fn dispatch(&mut self, dispatch: &Dispatch, now_ns: u64) {
         self.count_prefill(u64::from(dispatch.prefill_us));
-        let Some(load) = self.entry(dispatch.replica) else { return };
+        let place = match self.stored.find(dispatch.replica) {
+            Ok(place) => place,
+            Err(place) if self.stored.insert(place) => place,
+            Err(_) => return,
+        };
+        let Some(entry) = self.stored.entry_mut(place) else { return };
+        let mut load = read_entry(entry);
         load.in_flight = load.in_flight.saturating_add(1);
         load.in_prefill = load.in_prefill.saturating_add(1);
         load.prefill_tokens = load.prefill_tokens.saturating_add(dispatch.uncached_tokens);
         load.dispatched = load.dispatched.saturating_add(1);
         let prefill_ns = u64::from(dispatch.prefill_us) * 1000;
         load.busy_until_ns = load.busy_until_ns.max(now_ns).saturating_add(prefill_ns);
+        write_entry(entry, dispatch.replica, &load);
     }
 
     /// Moves the mean a step of 1/32 towards this prefill.
     fn count_prefill(&mut self, prefill_us: u64) {
         let prefill_us = prefill_us.max(1);
-        self.mean_prefill_us = match self.mean_prefill_us {
+        let header = self.stored.header();
+        let mean_prefill_us = match header.mean_prefill_us {
             0 => prefill_us,
             mean => (mean.min(u64::from(u32::MAX)) * 31 + prefill_us).div_ceil(32),
         };
+        self.stored.set_header(Header { mean_prefill_us, ..header });
     }
 
     /// Mean time of a prefill in this pool, in µs, over about the last 32 requests sent; `None`
     /// before the first.
     #[must_use]
     pub fn mean_prefill_us(&self) -> Option<u64> {
-        (self.mean_prefill_us > 0).then_some(self.mean_prefill_us)
+        Some(self.stored.header().mean_prefill_us).filter(|mean| *mean > 0)
     }
 
     /// Counts the first byte of a response: its prefill is done.
@@ -152,72 +170,73 @@ impl Outstanding {
         });
     }
 
+    /// Whether `view` is newer than the last one that was observed.
+    #[must_use]
+    pub fn is_behind(&self, view: &LoadView) -> bool {
+        let (stamp, seen) = (view.stamp(), self.stored.header());
+        (stamp.epoch, stamp.sequence) > (seen.epoch, seen.sequence)
+    }
+
     /// Takes notice of a newer view: starts the next count of dispatches, drops endpoints that are
     /// gone, and resets counts that the view shows to be leaks. Returns whether anything changed.
     pub fn observe(&mut self, view: &LoadView) -> bool {
-        let stamp = view.stamp();
-        if (stamp.epoch, stamp.sequence) <= (self.epoch, self.sequence) {
+        if !self.is_behind(view) {
             return false;
         }
-        (self.epoch, self.sequence) = (stamp.epoch, stamp.sequence);
-        self.entries.retain_mut(|(key, load)| {
-            let record =
-                view.position_of(*key).and_then(|index| view.compact().endpoints().get(index));
-            let Some(record) = record else { return false };
-            let idle = record.waiting == Some(0) && record.running == Some(0);
-            next_snapshot(load, idle);
-            !load.is_empty()
-        });
+        let (stamp, seen) = (view.stamp(), self.stored.header());
+        let header = Header { epoch: stamp.epoch, sequence: stamp.sequence, ..seen };
+        self.stored.set_header(header);
+        self.stored.retain(|entry| next_snapshot(entry, view));
         true
     }
 
     /// Own load at the replica with `key`.
     #[must_use]
     pub fn load(&self, key: u64) -> OwnLoad {
-        let found = self.entries.binary_search_by_key(&key, |(known, _)| *known).ok();
-        found
-            .and_then(|place| self.entries.get(place))
-            .map_or_else(OwnLoad::default, |(_, load)| *load)
+        let place = self.stored.find(key).ok();
+        let entry = place.and_then(|place| self.stored.entries().get(place));
+        entry.map_or_else(OwnLoad::default, read_entry)
     }
 
     /// Own load by endpoint, in the order of `view`.
     #[must_use]
     pub fn by_endpoint(&self, view: &LoadView) -> Vec<OwnLoad> {
         let mut loads = vec![OwnLoad::default(); view.len()];
-        let mut entries = self.entries.iter().peekable();
-        // Both sides ascend by key, so one pass over both finds every pair.
-        for (key, index) in view.by_key() {
-            while entries.next_if(|(known, _)| known < key).is_some() {}
-            if let Some((_, load)) = entries.next_if(|(known, _)| known == key)
-                && let Some(slot) = loads.get_mut(usize::from(*index))
-            {
-                *slot = *load;
+        self.each(view, |index, load| {
+            if let Some(slot) = loads.get_mut(index) {
+                *slot = load;
             }
-        }
+        });
         loads
     }
 
-    fn entry(&mut self, key: u64) -> Option<&mut OwnLoad> {
-        let place = match self.entries.binary_search_by_key(&key, |(known, _)| *known) {
-            Ok(place) => place,
-            Err(_) if self.entries.len() >= MAX_ENTRIES => return None,
-            Err(place) => {
-                self.entries.insert(place, (key, OwnLoad::default()));
-                place
+    /// Calls `note` with the position in `view` of every endpoint that has a count, and with it.
+    pub(crate) fn each(&self, view: &LoadView, mut note: impl FnMut(usize, OwnLoad)) {
+        // Both sides ascend by key, so one pass over both finds every pair.
+        let mut replicas = view.by_key().iter();
+        let mut next = replicas.next();
+        for entry in self.stored.entries() {
+            let key = key_of(entry);
+            while let Some((replica, index)) = next
+                && *replica <= key
+            {
+                next = replicas.next();
+                if *replica == key {
+                    note(usize::from(*index), read_entry(entry));
+                    break;
+                }
             }
-        };
-        self.entries.get_mut(place).map(|(_, load)| load)
+        }
     }
 
     fn change(&mut self, key: u64, change: impl FnOnce(&mut OwnLoad)) {
-        let Ok(place) = self.entries.binary_search_by_key(&key, |(known, _)| *known) else {
-            return;
-        };
-        if let Some((_, load)) = self.entries.get_mut(place) {
-            change(load);
-            if load.is_empty() {
-                self.entries.remove(place);
-            }
+        let Ok(place) = self.stored.find(key) else { return };
+        let Some(entry) = self.stored.entry_mut(place) else { return };
+        let mut load = read_entry(entry);
+        change(&mut load);
+        write_entry(entry, key, &load);
+        if load.is_empty() {
+            self.stored.remove(place);
         }
     }
 }
@@ -227,13 +246,21 @@ fn end_prefill(load: &mut OwnLoad, dispatch: &Dispatch) {
     load.prefill_tokens = load.prefill_tokens.saturating_sub(dispatch.uncached_tokens);
 }
 
-fn next_snapshot(load: &mut OwnLoad, idle: bool) {
+/// Starts the next count of dispatches; false if the endpoint is gone or has nothing to say.
+fn next_snapshot(entry: &mut Entry, view: &LoadView) -> bool {
+    let key = key_of(entry);
+    let record = view.position_of(key).and_then(|index| view.compact().endpoints().get(index));
+    let Some(record) = record else { return false };
+    let idle = record.waiting == Some(0) && record.running == Some(0);
+    let mut load = read_entry(entry);
     let quiet = idle && load.dispatched == 0 && load.dispatched_before == 0;
     load.quiet = if quiet { load.quiet.saturating_add(1) } else { 0 };
     load.dispatched_before = load.dispatched;
     load.dispatched = 0;
     if load.quiet >= QUIET_SNAPSHOTS {
         // A VM that died took its streams' ends with it.
-        *load = OwnLoad::default();
+        load = OwnLoad::default();
     }
+    write_entry(entry, key, &load);
+    !load.is_empty()
 }

@@ -52,7 +52,7 @@ fn pick_by(
     let mut best = Best::default();
     for (index, replica) in (0..).zip(state.view.replicas()) {
         let record = replica.record;
-        if candidates.admit(index, record.state) {
+        if candidates.admit(usize::from(index), record.state) {
             let cost = cost(usize::from(index), replica);
             best.offer(Scored { state: record.state, cost, weight: 0, index });
         }

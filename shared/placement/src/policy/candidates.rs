@@ -4,6 +4,7 @@ use weir_snapshot::EndpointState;
 
 use super::PoolState;
 use super::subset::Subset;
+use crate::load_view::{LoadView, takes_requests};
 use crate::pick::{MAX_ORDER, NoPick, Order};
 use crate::request::PickRequest;
 
@@ -22,23 +23,27 @@ impl Candidates {
             return Err(NoPick::Absent);
         }
         let subset = Subset::new(request.subset, state.view);
-        let mut states = (state.view.replicas().enumerate())
-            .filter(|(index, _)| subset.allows(*index))
-            .map(|(_, replica)| replica.record.state)
-            .peekable();
-        states.peek().ok_or(NoPick::SubsetEmpty)?;
-        let last_resort = !states.any(takes_requests);
+        let last_resort = match subset {
+            Subset::All => !state.view.takes_requests(),
+            Subset::Only(_) => !some_takes_requests(&subset, state.view)?,
+        };
         Ok(Self { subset, last_resort })
     }
 
     /// Whether the endpoint at `index` with this state may be chosen.
-    pub(super) fn admit(&self, index: u16, state: EndpointState) -> bool {
-        (self.last_resort || takes_requests(state)) && self.subset.allows(usize::from(index))
+    pub(super) fn admit(&self, index: usize, state: EndpointState) -> bool {
+        (self.last_resort || takes_requests(state)) && self.subset.allows(index)
     }
 }
 
-fn takes_requests(state: EndpointState) -> bool {
-    matches!(state, EndpointState::Ready | EndpointState::Degraded)
+/// Whether one of the subset should get requests.
+fn some_takes_requests(subset: &Subset, view: &LoadView) -> Result<bool, NoPick> {
+    let mut states = (view.replicas().enumerate())
+        .filter(|(index, _)| subset.allows(*index))
+        .map(|(_, replica)| replica.record.state)
+        .peekable();
+    states.peek().ok_or(NoPick::SubsetEmpty)?;
+    Ok(states.any(takes_requests))
 }
 
 /// An endpoint with what it costs to send the request there.
@@ -68,25 +73,21 @@ pub(super) struct Best {
 impl Best {
     /// Keeps `scored` if it is among the best; returns whether it is the best of all.
     pub(super) fn offer(&mut self, scored: Scored) -> bool {
-        // Most are not even among the best: one comparison has to do for them.
-        let last = self.places.last().and_then(Option::as_ref);
-        if last.is_some_and(|last| !scored.precedes(last)) {
-            return false;
-        }
-        let mut moving = scored;
-        for place in &mut self.places {
-            match place {
-                Some(held) if !moving.precedes(held) => {}
-                Some(held) => std::mem::swap(held, &mut moving),
-                None => {
-                    *place = Some(moving);
-                    break;
-                }
+        let mut rank = MAX_ORDER;
+        // From the last place on: most are not even among the best, and one comparison has to do.
+        while let Some(before) = rank.checked_sub(1)
+            && let Some(place) = self.places.get(before).copied()
+            && place.is_none_or(|held| scored.precedes(&held))
+        {
+            if let Some(after) = self.places.get_mut(rank) {
+                *after = place;
             }
+            rank = before;
         }
-        self.places
-            .first()
-            .is_some_and(|first| first.is_some_and(|best| best.index == scored.index))
+        if let Some(place) = self.places.get_mut(rank) {
+            *place = Some(scored);
+        }
+        rank == 0
     }
 
     pub(super) fn order(&self) -> Order {

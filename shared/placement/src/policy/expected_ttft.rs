@@ -1,7 +1,7 @@
 //! The policy that Weir ships: the least expected time to the first token.
 
 use super::candidates::{Best, Candidates, Scored};
-use super::scoring::{Estimate, Scoring};
+use super::scoring::{Estimate, Scoring, Surveyed};
 use super::ttft_model::TtftModel;
 use super::{Policy, PoolState};
 use crate::load_view::FreshnessLimits;
@@ -22,22 +22,25 @@ pub struct ExpectedTtft {
 }
 
 impl Policy for ExpectedTtft {
+    // Where the settings are known, most of the model's constants are too.
+    #[inline]
     fn pick(&self, request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Pick, NoPick> {
         let candidates = Candidates::new(request, state)?;
-        let matches = state.prefixes.matches(request, state.view);
-        let own = state.outstanding.by_endpoint(state.view);
-        let scoring = Scoring::new(self, request, state, &candidates, &own);
+        let mut endpoints = known_of(request, state);
+        let mut scoring = Scoring::new(self, request, state);
+        scoring.survey(state, &candidates, &mut endpoints);
         let mut best = Best::default();
         let mut first = None;
-        for endpoint in scoring.surveyed() {
-            let index = usize::from(endpoint.index);
-            let matched = matches.tokens(index);
-            let Some(estimate) = scoring.estimate(endpoint, matched, &own) else { continue };
+        for ((index, record), endpoint) in (0..).zip(scoring.records()).zip(&endpoints) {
+            if !endpoint.admitted {
+                continue;
+            }
+            let estimate = scoring.estimate(record, endpoint);
             let scored = Scored {
-                state: endpoint.state,
+                state: record.state,
                 cost: scoring.cost_us(endpoint, &estimate),
                 weight: endpoint.weight,
-                index: endpoint.index,
+                index,
             };
             if best.offer(scored) {
                 first = Some(estimate);
@@ -46,6 +49,22 @@ impl Policy for ExpectedTtft {
         let estimate = first.ok_or(NoPick::Absent)?;
         Ok(self.describe(request, &best, &estimate, scoring.basis()))
     }
+}
+
+/// What was sent to the endpoints of the view, and what they have cached.
+fn known_of(request: &PickRequest<'_>, state: &PoolState<'_>) -> Vec<Surveyed> {
+    let mut endpoints = vec![Surveyed::default(); state.view.len()];
+    state.outstanding.each(state.view, |index, own| {
+        if let Some(endpoint) = endpoints.get_mut(index) {
+            endpoint.own = own;
+        }
+    });
+    state.prefixes.each_match(request, state.view, |index, matched| {
+        if let Some(endpoint) = endpoints.get_mut(index) {
+            endpoint.matched = matched;
+        }
+    });
+    endpoints
 }
 
 impl ExpectedTtft {

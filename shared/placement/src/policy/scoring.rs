@@ -1,6 +1,6 @@
 //! The estimate of one endpoint for one request.
 
-use weir_snapshot::{CompactView, EndpointRecord, EndpointState};
+use weir_snapshot::{CompactView, EndpointRecord};
 
 use super::adapter::Adapter;
 use super::candidates::Candidates;
@@ -32,53 +32,31 @@ impl Estimate {
     }
 }
 
-/// An endpoint that may be chosen, as the survey saw it.
+/// What is known of one endpoint of the view besides its record.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Surveyed {
-    /// Position in the view.
-    pub(super) index: u16,
-    /// Whether requests should go there.
-    pub(super) state: EndpointState,
-    /// Rendezvous weight for this conversation.
-    pub(super) weight: u64,
+    /// What was sent to it from here.
+    pub(super) own: OwnLoad,
+    /// Prompt tokens that it has cached.
+    pub(super) matched: u32,
+    /// Whether it may be chosen; nothing below is known otherwise.
+    pub(super) admitted: bool,
     /// Whether it was measured recently.
     fresh: bool,
+    /// Rendezvous weight for this conversation.
+    pub(super) weight: u64,
     /// Time before a prefill can start there, in µs.
     queue_us: u64,
-}
-
-/// What the survey needs to know.
-struct Survey {
-    present: Present,
-    /// Rendezvous hashing of the request starts from this.
-    seed: u64,
-    /// Greatest age at the push that is still fresh.
-    oldest_fresh: Option<u64>,
-}
-
-impl Survey {
-    fn look_at(
-        &self,
-        model: &TtftModel,
-        index: u16,
-        replica: &Replica<'_>,
-        own: &OwnLoad,
-    ) -> Surveyed {
-        let record = replica.record;
-        let fresh = is_fresh(record, self.oldest_fresh);
-        Surveyed {
-            index,
-            state: record.state,
-            weight: mix(self.seed, replica.id.key()),
-            fresh,
-            queue_us: model.queue_us(fresh.then_some(record), own, &self.present),
-        }
-    }
 }
 
 /// One request against one state of the pool.
 pub(super) struct Scoring<'a> {
     model: TtftModel,
     view: &'a CompactView,
+    /// Rendezvous hashing of the request starts from this.
+    seed: u64,
+    /// Greatest age at the push that is still fresh.
+    oldest_fresh: Option<u64>,
     prompt_tokens: u32,
     adapter: Adapter,
     /// Greatest rendezvous weights among the candidates, greatest first.
@@ -91,99 +69,99 @@ pub(super) struct Scoring<'a> {
     /// Share of the endpoints, in 1/256, at which a request would have to wait for another's
     /// prefill. So likely is it that this prefill makes a later request wait as long as it takes.
     crowding: u64,
-    surveyed: Vec<Surveyed>,
 }
 
 impl<'a> Scoring<'a> {
+    #[inline]
     pub(super) fn new(
-        policy: &'a ExpectedTtft,
+        policy: &ExpectedTtft,
         request: &PickRequest<'_>,
         state: &PoolState<'a>,
-        candidates: &Candidates,
-        own: &[OwnLoad],
     ) -> Self {
         let (model, view) = (policy.model.bounded(), state.view.compact());
-        let present = Present::new(&model, state);
         let seed = request.rendezvous_seed();
-        let survey = Survey {
-            present,
+        Self {
+            view,
             seed: seed.value,
             oldest_fresh: state.view.oldest_fresh_age(state.now_ns, policy.limits),
-        };
-        let replicas = (0..).zip(state.view.replicas()).zip(own);
-        let surveyed: Vec<Surveyed> = replicas
-            .filter(|((index, replica), _)| candidates.admit(*index, replica.record.state))
-            .map(|((index, replica), own)| survey.look_at(&model, index, &replica, own))
-            .collect();
-        // Where the next turn would have another home, nobody else can have sent this one there.
-        let home_credit = if seed.stable { model.home_credit } else { 0 };
-        let mut scoring = Self {
-            model,
-            view,
             prompt_tokens: request.prompt_tokens,
             adapter: Adapter::new(request.adapter, view),
-            homes: greatest(&surveyed),
-            home_credit,
+            homes: [0; HOMES],
+            // Where the next turn would have another home, nobody else can have sent this one there.
+            home_credit: if seed.stable { model.home_credit } else { 0 },
             assumed_us: None,
-            crowding: crowding(&surveyed, present.mean_prefill_us),
-            surveyed,
-        };
-        scoring.assumed_us = scoring.mean_load_us(own);
-        scoring
-    }
-
-    /// Mean load of the endpoints that were measured recently.
-    fn mean_load_us(&self, own: &[OwnLoad]) -> Option<u64> {
-        let fresh = self.surveyed.iter().filter(|endpoint| endpoint.fresh);
-        if self.surveyed.iter().all(|endpoint| endpoint.fresh) {
-            // Nobody needs it: spare the pass.
-            return Some(0);
+            crowding: 0,
+            model,
         }
-        let load = |endpoint: &Surveyed| {
-            let (record, own) = self.known(endpoint, own)?;
-            Some(endpoint.queue_us + self.model.beside_queue_us(record, own, 0))
-        };
-        let (total, count) = fresh
-            .filter_map(load)
-            .fold((0_u64, 0), |(total, count), load| (total.saturating_add(load), count + 1));
-        total.checked_div(count)
     }
 
-    /// The endpoints that may be chosen.
-    pub(super) fn surveyed(&self) -> &[Surveyed] {
-        &self.surveyed
+    /// Looks at the endpoints that may be chosen.
+    #[inline]
+    pub(super) fn survey(
+        &mut self,
+        state: &PoolState<'_>,
+        candidates: &Candidates,
+        endpoints: &mut [Surveyed],
+    ) {
+        let present = Present::new(&self.model, state);
+        let (mut admitted, mut fresh, mut busy_us) = (0_u64, 0_u64, 0_u64);
+        let replicas = state.view.replicas().zip(endpoints.iter_mut()).enumerate();
+        for (index, (Replica { id, record }, endpoint)) in replicas {
+            if !candidates.admit(index, record.state) {
+                continue;
+            }
+            endpoint.admitted = true;
+            endpoint.fresh = is_fresh(record, self.oldest_fresh);
+            endpoint.weight = mix(self.seed, id.key());
+            let measured = endpoint.fresh.then_some(record);
+            endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, &present);
+            admitted += 1;
+            fresh += u64::from(endpoint.fresh);
+            busy_us += endpoint.queue_us.min(present.mean_prefill_us);
+            self.note_home(endpoint.weight);
+        }
+        self.crowding = busy_us / admitted.max(1) * 256 / present.mean_prefill_us;
+        // Where all were measured, nobody needs the mean: spare the pass.
+        self.assumed_us =
+            if fresh == admitted { Some(0) } else { self.mean_load_us(endpoints, fresh) };
     }
 
-    /// What was measured at an endpoint, and sent to it.
-    fn known<'b>(
-        &self,
-        endpoint: &Surveyed,
-        own: &'b [OwnLoad],
-    ) -> Option<(&'a EndpointRecord, &'b OwnLoad)> {
-        let index = usize::from(endpoint.index);
-        self.view.endpoints().get(index).zip(own.get(index))
+    fn note_home(&mut self, mut weight: u64) {
+        for home in &mut self.homes {
+            if weight > *home {
+                std::mem::swap(home, &mut weight);
+            }
+        }
     }
 
-    /// What the endpoint would need, with `matched` tokens cached and `own` requests by endpoint;
-    /// `None` if it is not of this view.
-    pub(super) fn estimate(
-        &self,
-        endpoint: &Surveyed,
-        matched: u32,
-        own: &[OwnLoad],
-    ) -> Option<Estimate> {
-        let (record, own) = self.known(endpoint, own)?;
-        let uncached_tokens = self.prompt_tokens.saturating_sub(matched);
+    /// Mean load of the `fresh` endpoints that were measured recently.
+    #[cold]
+    fn mean_load_us(&self, endpoints: &[Surveyed], fresh: u64) -> Option<u64> {
+        let measured = self.records().zip(endpoints).filter(|(_, endpoint)| endpoint.fresh);
+        let loads = measured.map(|(record, endpoint)| {
+            endpoint.queue_us + self.model.beside_queue_us(record, &endpoint.own, 0)
+        });
+        loads.fold(0_u64, u64::saturating_add).checked_div(fresh)
+    }
+
+    /// What was measured at the endpoints, in the order of the view.
+    pub(super) fn records(&self) -> impl Iterator<Item = &'a EndpointRecord> + use<'a> {
+        self.view.endpoints().iter()
+    }
+
+    /// What the endpoint would need.
+    pub(super) fn estimate(&self, record: &EndpointRecord, endpoint: &Surveyed) -> Estimate {
+        let uncached_tokens = self.prompt_tokens.saturating_sub(endpoint.matched);
         let prefill_us = self.model.prefill_us(uncached_tokens);
         let beside_us = if endpoint.fresh {
             let adapter = self.adapter.state_at(self.view, record);
-            self.model.beside_queue_us(record, own, uncached_tokens)
+            self.model.beside_queue_us(record, &endpoint.own, uncached_tokens)
                 + self.model.contention_us(record, prefill_us)
                 + self.model.adapter_us(adapter)
         } else {
-            self.model.sharing_us(None, own) + self.assumed_us.unwrap_or(0)
+            self.model.sharing_us(None, &endpoint.own) + self.assumed_us.unwrap_or(0)
         };
-        Some(Estimate { uncached_tokens, prefill_us, load_us: endpoint.queue_us + beside_us })
+        Estimate { uncached_tokens, prefill_us, load_us: endpoint.queue_us + beside_us }
     }
 
     /// What the choice costs: the time to this first token, and the delay that the prefill means
@@ -201,25 +179,4 @@ impl<'a> Scoring<'a> {
     pub(super) fn basis(&self) -> Basis {
         if self.assumed_us.is_some() { Basis::Load } else { Basis::Affinity }
     }
-}
-
-/// The greatest rendezvous weights, greatest first.
-fn greatest(surveyed: &[Surveyed]) -> [u64; HOMES] {
-    let mut homes = [0; HOMES];
-    for endpoint in surveyed {
-        let mut weight = endpoint.weight;
-        for home in &mut homes {
-            if weight > *home {
-                std::mem::swap(home, &mut weight);
-            }
-        }
-    }
-    homes
-}
-
-fn crowding(surveyed: &[Surveyed], mean_prefill_us: u64) -> u64 {
-    let busy = |endpoint: &Surveyed| endpoint.queue_us.min(mean_prefill_us);
-    let busy_us: u64 = surveyed.iter().map(busy).sum();
-    let endpoints = u64::try_from(surveyed.len()).unwrap_or(1).max(1);
-    busy_us / endpoints * 256 / mean_prefill_us
 }

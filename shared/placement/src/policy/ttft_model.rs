@@ -77,10 +77,10 @@ impl Present {
 }
 
 impl TtftModel {
-    /// Prefill time of `tokens`, in µs.
+    /// Prefill time of `tokens`, in µs, at no more than 2^28 ns per token.
     #[must_use]
     pub fn prefill_us(&self, tokens: u32) -> u64 {
-        u64::from(tokens).saturating_mul(self.prefill_ns_per_token) / 1000
+        u64::from(tokens) * self.prefill_ns_per_token.min(MAX_CONSTANT) / 1000
     }
 
     /// The same with every constant bounded, which the functions below expect.

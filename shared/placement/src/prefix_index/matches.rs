@@ -1,8 +1,8 @@
 //! The longest match of every endpoint at once.
 
 use super::PrefixIndex;
-use super::replicas::{GROUP_SIZE, ReplicaId};
-use crate::load_view::LoadView;
+use super::replicas::GROUP_SIZE;
+use crate::load_view::{Group, LoadView};
 use crate::request::PickRequest;
 
 /// Different match lengths that are told apart within one group. Conversations share few prefixes
@@ -19,16 +19,11 @@ pub struct Matches {
 impl Matches {
     pub(super) fn new(index: &PrefixIndex, request: &PickRequest<'_>, view: &LoadView) -> Self {
         let mut tokens = vec![0; view.len()];
-        let find =
-            |group: &u16| Some((*group, GroupMatches::find(index, request.fingerprints, *group)?));
-        let found: Vec<(u16, GroupMatches)> = view.groups().iter().filter_map(find).collect();
-        if !found.is_empty() {
-            let covered: Vec<u32> = request.covered_tokens().collect();
-            for (matched, replica) in tokens.iter_mut().zip(view.replicas()) {
-                let deepest = deepest_of(index, &found, replica.id);
-                *matched = deepest.and_then(|deepest| covered.get(deepest)).copied().unwrap_or(0);
+        index.each_match(request, view, |position, matched| {
+            if let Some(slot) = tokens.get_mut(position) {
+                *slot = matched;
             }
-        }
+        });
         Self { tokens }
     }
 
@@ -45,49 +40,50 @@ impl Matches {
     }
 }
 
-/// Index of the deepest fingerprint that a replica has.
-fn deepest_of(
-    index: &PrefixIndex,
-    found: &[(u16, GroupMatches)],
-    replica: ReplicaId,
-) -> Option<usize> {
-    let group = replica.group()?;
-    let place = found.binary_search_by_key(&group, |(group, _)| *group).ok()?;
-    let deepest = found.get(place)?.1.deepest_of(replica.bit())?;
-    // The place may have gone to another replica since the view was decoded.
-    index.replicas.holds(replica).then_some(deepest)
-}
+/// The matches of one group: which bits have how many tokens at most, most tokens first.
+type Depths = [(u64, u32); MAX_DEPTHS];
 
-/// The matches of one group: which bits have which fingerprint as their deepest, longest first.
-struct GroupMatches {
-    depths: [(u64, usize); MAX_DEPTHS],
-}
-
-impl GroupMatches {
-    /// `None` if no replica of the group has even the first fingerprint.
-    fn find(index: &PrefixIndex, fingerprints: &[u64], group: u16) -> Option<Self> {
-        let mut chain = fingerprints;
-        let mut wanted = index.live(*chain.first()?, group);
-        if wanted == 0 {
-            return None;
-        }
-        let mut depths = [(0, 0); MAX_DEPTHS];
-        for depth in &mut depths {
-            let Some(deepest) = index.deepest(chain, group, wanted) else { break };
-            let (above, fingerprint) = chain.split_at_checked(deepest)?;
-            let bits = index.live(*fingerprint.first()?, group) & wanted;
-            *depth = (bits, deepest);
-            wanted &= !bits;
-            chain = above;
-            if wanted == 0 {
-                break;
+impl PrefixIndex {
+    /// Calls `note` with the position in `view` of every endpoint that has a match, and with the
+    /// matched tokens.
+    pub(crate) fn each_match(
+        &self,
+        request: &PickRequest<'_>,
+        view: &LoadView,
+        mut note: impl FnMut(usize, u32),
+    ) {
+        let mut depths = Depths::default();
+        for Group { group, among } in view.groups() {
+            let found = self.depths(request, *group, &mut depths);
+            if found == 0 {
+                continue;
+            }
+            let ids = view.ids().get(among.clone()).unwrap_or_default();
+            for (position, id) in (among.start..).zip(ids) {
+                let bit = if id.group() == Some(*group) { id.bit() } else { 0 };
+                let deepest = depths.iter().take(found).find(|(bits, _)| bits & bit != 0);
+                // The place may have gone to another replica since the view was decoded.
+                if let Some((_, tokens)) = deepest.filter(|_| self.replicas.holds(*id)) {
+                    note(position, *tokens);
+                }
             }
         }
-        Some(Self { depths })
     }
 
-    fn deepest_of(&self, bit: u64) -> Option<usize> {
-        self.depths.iter().find(|(bits, _)| bits & bit != 0).map(|(_, deepest)| *deepest)
+    /// Finds the matches of one group; answers with their number.
+    fn depths(&self, request: &PickRequest<'_>, group: u16, depths: &mut Depths) -> usize {
+        let mut chain = request.fingerprints;
+        let mut wanted = u64::MAX;
+        let mut found = 0;
+        while let Some(depth) = depths.get_mut(found)
+            && let Some(deepest) = self.deepest(chain, group, wanted, true)
+        {
+            *depth = (deepest.replicas, request.covered_tokens(deepest.index));
+            wanted &= !deepest.replicas;
+            chain = chain.get(..deepest.index).unwrap_or_default();
+            found += 1;
+        }
+        found
     }
 }
 

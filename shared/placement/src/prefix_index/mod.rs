@@ -25,7 +25,7 @@ pub use replicas::ReplicaId;
 use crate::load_view::LoadView;
 use crate::request::PickRequest;
 use replicas::Replicas;
-use table::Table;
+use table::{Entry, Table};
 
 /// What a replica reports of one prompt, in its own tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,20 +107,17 @@ impl PrefixIndex {
     #[must_use]
     pub fn matched_tokens(&self, request: &PickRequest<'_>, replica: ReplicaId) -> u32 {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        deepest.and_then(|(index, _)| request.covered_tokens().nth(index)).unwrap_or(0)
+        deepest.map_or(0, |found| request.covered_tokens(found.index))
     }
 
     /// Notes that a request goes to `replica`, which will have its whole prompt cached.
     pub fn learn(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let expectation = self.expect(request, replica);
         if let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) {
+            let replicas = &self.replicas;
+            let live = |entry: &Entry| replicas.live(group, entry.replicas, entry.tick());
             for fingerprint in request.fingerprints {
-                let replicas = &self.replicas;
-                self.table.update(*fingerprint, group, self.tick, |known| {
-                    let live =
-                        known.map_or(0, |entry| replicas.live(group, entry.replicas, entry.tick()));
-                    live | replica.bit()
-                });
+                self.table.update(*fingerprint, group, self.tick, replica.bit(), live);
             }
         }
         expectation
@@ -128,13 +125,13 @@ impl PrefixIndex {
 
     fn expect(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        let matched_tokens = deepest.and_then(|(index, _)| request.covered_tokens().nth(index));
-        let matched_tick = deepest.map_or(0, |(_, tick)| tick);
+        let (matched_tokens, matched_tick) =
+            deepest.map_or((0, 0), |found| (request.covered_tokens(found.index), found.tick));
         self.tick += 1;
         Expectation {
             replica,
             prompt_tokens: request.prompt_tokens,
-            matched_tokens: matched_tokens.unwrap_or(0).min(request.prompt_tokens),
+            matched_tokens: matched_tokens.min(request.prompt_tokens),
             matched_tick,
             tick: self.tick,
             settled: self.replicas.is_confirmed(replica, matched_tick),
@@ -166,26 +163,54 @@ impl PrefixIndex {
         self.replicas.expire(replica, self.tick);
     }
 
-    /// Replicas of `group` that have the prefix, as bits.
-    fn live(&self, fingerprint: u64, group: u16) -> u64 {
-        let entry = self.table.find(fingerprint, group);
-        entry.map_or(0, |entry| self.replicas.live(group, entry.replicas, entry.tick()))
-    }
-
-    /// Index of the deepest fingerprint that `replica` has, and the tick of its last use.
-    fn deepest_of(&self, fingerprints: &[u64], replica: ReplicaId) -> Option<(usize, u64)> {
+    /// The deepest fingerprint that `replica` has.
+    fn deepest_of(&self, fingerprints: &[u64], replica: ReplicaId) -> Option<Deepest> {
         let group = replica.group().filter(|_| self.replicas.holds(replica))?;
-        let wanted = replica.bit();
-        let index = self.deepest(fingerprints, group, wanted)?;
-        let tick = self.table.find(*fingerprints.get(index)?, group)?.tick();
-        Some((index, tick))
+        self.deepest(fingerprints, group, replica.bit(), false)
     }
 
-    /// Index of the deepest fingerprint that any of the `wanted` replicas of `group` has.
-    fn deepest(&self, fingerprints: &[u64], group: u16, wanted: u64) -> Option<usize> {
-        let has = |fingerprint: &u64| self.live(*fingerprint, group) & wanted != 0;
-        fingerprints.partition_point(has).checked_sub(1)
+    /// The deepest fingerprint that any of the `wanted` replicas of `group` has; with `from_first`,
+    /// any of those that have the first one.
+    fn deepest(
+        &self,
+        fingerprints: &[u64],
+        group: u16,
+        mut wanted: u64,
+        from_first: bool,
+    ) -> Option<Deepest> {
+        let mut found = Deepest { index: 0, replicas: 0, tick: 0 };
+        let (mut index, mut left) = (0, fingerprints.len());
+        // Binary search that looks at the first one too, so that there is one place that looks.
+        while let Some(fingerprint) = fingerprints.get(index) {
+            if let Some(entry) = self.table.find(*fingerprint, group) {
+                let tick = entry.tick();
+                let replicas = self.replicas.live(group, entry.replicas, tick) & wanted;
+                if replicas != 0 {
+                    found = Deepest { index, replicas, tick };
+                }
+            }
+            if from_first && index == 0 {
+                wanted = found.replicas;
+            }
+            if left <= 1 || wanted == 0 {
+                break;
+            }
+            let half = left / 2;
+            index = found.index + half;
+            left -= half;
+        }
+        Some(found).filter(|found| found.replicas != 0)
     }
+}
+
+/// The deepest fingerprint of a request that some replicas have.
+struct Deepest {
+    /// Which one.
+    index: usize,
+    /// Who has it, as bits of the group.
+    replicas: u64,
+    /// When it was used last.
+    tick: u64,
 }
 
 impl CachedTokens {

@@ -1,5 +1,7 @@
 //! The fixed-size table under the prefix index.
 
+use std::ops::Range;
+
 use crate::hash::mix;
 
 /// Entries that share a bucket; the least recently used of them gives way.
@@ -31,55 +33,71 @@ impl Entry {
 /// eviction within a bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
-    buckets: Box<[[Entry; WAYS]]>,
+    /// Bucket after bucket.
+    entries: Box<[Entry]>,
+    /// Number of buckets, a power of two, less one.
+    mask: usize,
+    /// [`WAYS`], but not as a constant: a search that the compiler writes out eight times is eight
+    /// times the code, and runs from a cold cache.
+    ways: usize,
 }
 
 impl Table {
     /// A table of `entries`, rounded up to a power of two of at least one bucket.
     pub(super) fn new(entries: usize) -> Self {
         let buckets = entries.div_ceil(WAYS).next_power_of_two();
-        Self { buckets: vec![[Entry::default(); WAYS]; buckets].into_boxed_slice() }
+        let entries = vec![Entry::default(); buckets * WAYS].into_boxed_slice();
+        Self { entries, mask: buckets - 1, ways: WAYS }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.buckets)
+        size_of_val(&*self.entries)
     }
 
     pub(super) fn find(&self, fingerprint: u64, group: u16) -> Option<&Entry> {
-        let bucket = self.buckets.get(self.bucket(fingerprint, group))?;
+        let bucket = self.entries.get(self.bucket(fingerprint, group))?;
         bucket.iter().find(|entry| entry.is(fingerprint, group))
     }
 
-    /// Sets the replicas that have a prefix, used at `tick`, to what `replicas` makes of what is
-    /// known; takes the place of the least recently used entry of the bucket if the prefix is new.
+    /// Notes the use of a prefix at `tick` by the replicas of `bits`, beside those that `live` leaves
+    /// of an entry; takes the place of the least recently used entry of the bucket if the prefix is
+    /// new.
     pub(super) fn update(
         &mut self,
         fingerprint: u64,
         group: u16,
         tick: u64,
-        replicas: impl FnOnce(Option<&Entry>) -> u64,
+        bits: u64,
+        live: impl Fn(&Entry) -> u64,
     ) {
-        let place = self.bucket(fingerprint, group);
-        let Some(bucket) = self.buckets.get_mut(place) else { return };
-        let known = bucket.iter().position(|entry| entry.is(fingerprint, group));
-        let replicas = replicas(known.and_then(|place| bucket.get(place)));
-        let place = known.or_else(|| {
-            let age = |entry: &Entry| if entry.replicas == 0 { 0 } else { entry.tick_and_group };
-            let oldest = bucket.iter().enumerate().min_by_key(|(_, entry)| age(entry));
-            oldest.map(|(place, _)| place)
-        });
-        if let Some(entry) = place.and_then(|place| bucket.get_mut(place)) {
+        let bucket = self.bucket(fingerprint, group);
+        let bucket = self.entries.get_mut(bucket).unwrap_or_default();
+        let (mut place, mut oldest, mut replicas) = (None, u64::MAX, bits);
+        for entry in bucket {
+            if entry.is(fingerprint, group) {
+                replicas |= live(entry);
+                place = Some(entry);
+                break;
+            }
+            let age = if entry.replicas == 0 { 0 } else { entry.tick_and_group };
+            if age < oldest {
+                (place, oldest) = (Some(entry), age);
+            }
+        }
+        if let Some(entry) = place {
             *entry =
                 Entry { fingerprint, replicas, tick_and_group: (tick << 16) | u64::from(group) };
         }
     }
 
+    /// Where the bucket of a prefix is.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "any bits of the hash serve, and the mask bounds them"
     )]
-    fn bucket(&self, fingerprint: u64, group: u16) -> usize {
-        // The number of buckets is a power of two.
-        mix(fingerprint, u64::from(group)) as usize & (self.buckets.len().wrapping_sub(1))
+    fn bucket(&self, fingerprint: u64, group: u16) -> Range<usize> {
+        let bucket = mix(fingerprint, u64::from(group)) as usize & self.mask;
+        let start = bucket.wrapping_mul(self.ways);
+        start..start.wrapping_add(self.ways)
     }
 }

@@ -16,68 +16,98 @@ pub(super) struct Counts {
     pub(super) cached: Option<u32>,
 }
 
+/// Members that are looked at. One list and one loop: a `match` of names is a chain of comparisons
+/// for each length, all of which run from a cold cache.
+const NAMES: [&[u8]; 9] = [
+    b"prompt_tokens",
+    b"completion_tokens",
+    b"input_tokens",
+    b"output_tokens",
+    b"cache_read_input_tokens",
+    b"cache_creation_input_tokens",
+    b"cached_tokens",
+    b"prompt_tokens_details",
+    b"input_tokens_details",
+];
+/// Where in [`NAMES`] the count stands that is a member of one of [`DETAILS`].
+const CACHED: usize = 6;
+/// Where in [`NAMES`] the objects stand that tell of cached tokens.
+const DETAILS: core::ops::Range<usize> = 7..9;
+
+/// By position in [`NAMES`].
+type Found = [Option<u32>; DETAILS.start];
+
 impl Counts {
-    /// What a JSON object says, its braces included. Members of other names or types, and counts
-    /// that are no whole numbers, are passed over.
-    pub(super) fn of(object: &[u8]) -> Self {
-        let mut counts = Self::default();
-        let mut rest = object;
-        let mut depth = 0_u32;
+    /// What the JSON object at the start of `text` says, and its length, braces included; `None`
+    /// if it does not end there. Members of other names or types, and counts that are no whole
+    /// numbers, are passed over.
+    pub(super) fn of(text: &[u8]) -> Option<(Self, usize)> {
+        let mut found = Found::default();
+        let mut rest = text;
+        // Braces alone say where the object ends.
+        let (mut braces, mut depth) = (0_u32, 0_u32);
         let mut in_details = false;
-        while let Some((&byte, after)) = rest.split_first() {
+        loop {
+            let (&byte, after) = rest.split_first()?;
             rest = after;
             match byte {
-                b'{' | b'[' => depth = depth.saturating_add(1),
+                b'"' => {
+                    let (name, after) = split_string(after)?;
+                    rest = after;
+                    if depth == 1 || in_details {
+                        in_details |= member(&mut found, name, after, depth);
+                    }
+                }
+                b'{' | b'[' => {
+                    depth = depth.saturating_add(1);
+                    braces = braces.saturating_add(u32::from(byte == b'{'));
+                }
                 b'}' | b']' => {
                     depth = depth.saturating_sub(1);
                     in_details &= depth > 1;
-                }
-                b'"' => {
-                    let (text, after) = split_string(after);
-                    rest = after;
-                    let Some(value) = member_value(after) else { continue };
-                    if depth == 1 {
-                        in_details = DETAILS.contains(&text) && value.first() == Some(&b'{');
-                    }
-                    if let Some(count) = counts.named(text, depth, in_details) {
-                        *count = number(value).or(*count);
+                    braces = braces.saturating_sub(u32::from(byte == b'}'));
+                    if braces == 0 {
+                        return Some((Self::from(found), text.len().saturating_sub(rest.len())));
                     }
                 }
                 _ => {}
             }
         }
-        counts
-    }
-
-    /// Where the count of that name goes.
-    fn named(&mut self, name: &[u8], depth: u32, in_details: bool) -> Option<&mut Option<u32>> {
-        match (depth, name) {
-            (1, b"prompt_tokens") => Some(&mut self.prompt),
-            (1, b"completion_tokens") => Some(&mut self.completion),
-            (1, b"input_tokens") => Some(&mut self.input),
-            (1, b"output_tokens") => Some(&mut self.output),
-            (1, b"cache_read_input_tokens") => Some(&mut self.cache_read_input),
-            (1, b"cache_creation_input_tokens") => Some(&mut self.cache_creation_input),
-            (2, b"cached_tokens") if in_details => Some(&mut self.cached),
-            _ => None,
-        }
     }
 }
 
-/// The members that tell of cached tokens.
-const DETAILS: [&[u8]; 2] = [b"prompt_tokens_details", b"input_tokens_details"];
+impl From<Found> for Counts {
+    fn from(found: Found) -> Self {
+        let [prompt, completion, input, output, cache_read_input, cache_creation_input, cached] =
+            found;
+        Self { prompt, completion, input, output, cache_read_input, cache_creation_input, cached }
+    }
+}
 
-/// A string up to its quote, and what follows it.
-fn split_string(text: &[u8]) -> (&[u8], &[u8]) {
+/// Takes note of the string `name`, if it is that of a member; true if its value is an object that
+/// tells of cached tokens.
+fn member(found: &mut Found, name: &[u8], after: &[u8], depth: u32) -> bool {
+    let Some(place) = NAMES.iter().position(|known| *known == name) else { return false };
+    let Some(value) = member_value(after) else { return false };
+    if DETAILS.contains(&place) {
+        return depth == 1 && value.first() == Some(&b'{');
+    }
+    let wanted = if place == CACHED { 2 } else { 1 };
+    if let Some(count) = found.get_mut(place).filter(|_| depth == wanted) {
+        *count = number(value).or(*count);
+    }
+    false
+}
+
+/// A string up to its quote, and what follows it; `None` if there is no such quote.
+fn split_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut escaped = false;
     let end = text.iter().position(|&byte| {
         let closes = byte == b'"' && !escaped;
         escaped = byte == b'\\' && !escaped;
         closes
-    });
-    let end = end.unwrap_or(text.len());
-    let after = text.get(end.saturating_add(1)..).unwrap_or_default();
-    (text.get(..end).unwrap_or_default(), after)
+    })?;
+    Some((text.get(..end)?, text.get(end.saturating_add(1)..)?))
 }
 
 /// What follows the colon, if there is one, so that the string before was a name.
@@ -85,10 +115,16 @@ fn member_value(after: &[u8]) -> Option<&[u8]> {
     Some(after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
 }
 
-/// The whole number that `value` starts with.
+/// The whole number that `value` starts with, if it is at most `u32::MAX`.
 fn number(value: &[u8]) -> Option<u32> {
-    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, after) = value.split_at_checked(digits)?;
-    let whole = !matches!(after.first(), Some(b'.' | b'e' | b'E'));
-    core::str::from_utf8(digits).ok()?.parse().ok().filter(|_| whole)
+    let mut number = None;
+    for &byte in value {
+        if !byte.is_ascii_digit() {
+            let whole = !matches!(byte, b'.' | b'e' | b'E');
+            return number.filter(|_| whole);
+        }
+        let digit = u32::from(byte - b'0');
+        number = Some(number.unwrap_or(0_u32).checked_mul(10)?.checked_add(digit)?);
+    }
+    number
 }
