@@ -4,8 +4,8 @@ use weir_detect::Direction;
 use weir_guard::{Inspected, Report, StreamGuard, Trouble, Watch, inspect_response};
 use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
 use weir_request::SUMS;
-use weir_wire::edit;
 use weir_wire::error::ErrorReply;
+use weir_wire::{edit, same};
 
 use crate::request::Exchange;
 use crate::root::Shared;
@@ -180,7 +180,7 @@ pub(crate) fn inspect_chunk<H: Host>(
             guard.finish(&mut out);
         }
     });
-    if out == chunk {
+    if same(&out, chunk) {
         return Ok(());
     }
     if chunk.is_empty() {

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use weir_wire::content::{Delta, Plain};
+use weir_wire::same;
 use weir_wire::sse::{Event, Field};
 
 use crate::envelope::Frame;
@@ -41,9 +42,11 @@ impl Shape {
     pub(crate) fn text(&self, event: Event<'_>) -> Option<Range<usize>> {
         let before = self.raw.get(..self.text.start)?;
         let after = self.raw.get(self.text.end..)?;
-        let text = event.raw.strip_prefix(before)?.strip_suffix(after)?;
+        let (head, rest) = event.raw.split_at_checked(before.len())?;
+        let (text, tail) = rest.split_at_checked(rest.len().checked_sub(after.len())?)?;
+        let alike = event.complete && same(head, before) && same(tail, after);
         let odd = |byte: &u8| *byte < 0x20 || *byte == b'"';
-        if !event.complete || text.last() == Some(&b'\\') || text.iter().any(odd) {
+        if !alike || text.last() == Some(&b'\\') || text.iter().any(odd) {
             return None;
         }
         Plain::of(text)?;
