@@ -70,7 +70,8 @@ pub(crate) fn open<H: Host>(
                 remove_sums(host)?;
             }
             let watch = exchange.watch.clone();
-            let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation());
+            let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
+                .sharing(shared.shapes.clone());
             let stopwatch = shared.metrics.stopwatch(Direction::Response);
             return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), stopwatch }));
         }

@@ -9,6 +9,7 @@
 //!   those before it.
 //! - [`inspect_response`]: a whole response body.
 //! - [`StreamGuard`]: a response of server-sent events, chunk by chunk.
+//! - [`Shapes`]: what streams learn of the form of events, to be shared.
 //! - [`Watch`]: what of a request matters for its response.
 //!
 //! # The chunk-invariance law
@@ -35,6 +36,7 @@ pub use body::{
 };
 pub use recall::Recall;
 pub use report::{Outcome, Report, Tally, Trouble};
+pub use shape::Shapes;
 pub use stream::{MAX_EVENT_BYTES, StreamGuard};
 
 use std::sync::Arc;
