@@ -31,8 +31,8 @@ mod shape;
 mod stream;
 
 pub use body::{
-    Inspected, Refusal, RequestInspection, TextsSeen, inspect_request, inspect_request_again,
-    inspect_response,
+    Inspected, Refusal, RequestBody, RequestInspection, TextsSeen, inspect_request,
+    inspect_request_again, inspect_response,
 };
 pub use recall::Recall;
 pub use report::{Outcome, Report, Tally, Trouble};

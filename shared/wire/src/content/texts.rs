@@ -234,7 +234,7 @@ impl<'t> Walk<'t> {
             _ => 0..0,
         };
         let signed = place.zone == Zone::Known
-            && value.key() == "thinking"
+            && value.is_named("thinking")
             && value.parent().is_some_and(|part| self.is_signed(part));
         let field = TextField { span: value.content_span(), form, role: None, key, signed };
         self.push(field, place);
