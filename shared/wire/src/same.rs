@@ -17,6 +17,18 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
         (Some(last), Some(other)) => {
             equal((last, other)) && a.as_chunks().0.iter().zip(b.as_chunks().0).all(equal)
         }
+        _ => same_short(a, b),
+    }
+}
+
+/// The same of two that are equally long, and shorter than a block.
+fn same_short(a: &[u8], b: &[u8]) -> bool {
+    let ends = |bytes: &[u8]| {
+        let half = |half: &[u8; BLOCK / 2]| u64::from_ne_bytes(*half);
+        Some((half(bytes.first_chunk()?), half(bytes.last_chunk()?)))
+    };
+    match (ends(a), ends(b)) {
+        (Some(one), Some(other)) => one == other,
         _ => a.iter().eq(b),
     }
 }
