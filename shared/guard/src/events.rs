@@ -31,6 +31,8 @@ pub(crate) struct Events {
     shapes: Known,
     /// The channel in which the last event waits, if it does.
     last: Option<Channel>,
+    /// Memory for the text of the next event.
+    spare: String,
     /// Something was found in texts of the event that come whole.
     found_whole: bool,
     /// Scopes in which something was replaced.
@@ -50,6 +52,7 @@ impl Events {
             channels: Vec::new(),
             shapes: Known::new(Shapes::default()),
             last: None,
+            spare: String::new(),
             found_whole: false,
             redacted: Vec::new(),
             report: Report::default(),

@@ -1,7 +1,10 @@
 //! Whether two byte strings are equal.
 
+use wide::bytemuck::cast;
+use wide::i8x16;
+
 /// Bytes that are compared at once.
-const BLOCK: usize = 16;
+const BLOCK: usize = 32;
 
 /// Whether `a` and `b` are equal. `==` on slices of any length is a loop over single bytes in Wasm, at
 /// eight instructions each.
@@ -10,25 +13,35 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let equal =
-        |(a, b): (&[u8; BLOCK], &[u8; BLOCK])| u128::from_ne_bytes(*a) == u128::from_ne_bytes(*b);
     // The last block overlaps the one before it.
     match (a.last_chunk(), b.last_chunk()) {
         (Some(last), Some(other)) => {
-            equal((last, other)) && a.as_chunks().0.iter().zip(b.as_chunks().0).all(equal)
+            equal(last, other)
+                && a.as_chunks().0.iter().zip(b.as_chunks().0).all(|(a, b)| equal(a, b))
         }
         _ => same_short(a, b),
     }
 }
 
+#[inline(always)]
+fn equal(a: &[u8; BLOCK], b: &[u8; BLOCK]) -> bool {
+    let ([a, b], [c, d]): ([i8x16; 2], [i8x16; 2]) = (cast(*a), cast(*b));
+    (a.simd_eq(c) & b.simd_eq(d)).all()
+}
+
 /// The same of two that are equally long, and shorter than a block.
 fn same_short(a: &[u8], b: &[u8]) -> bool {
-    let ends = |bytes: &[u8]| {
-        let half = |half: &[u8; BLOCK / 2]| u64::from_ne_bytes(*half);
+    let long = |bytes: &[u8]| {
+        let half = |half: &[u8; 16]| u128::from_ne_bytes(*half);
         Some((half(bytes.first_chunk()?), half(bytes.last_chunk()?)))
     };
-    match (ends(a), ends(b)) {
-        (Some(one), Some(other)) => one == other,
+    let short = |bytes: &[u8]| {
+        let half = |half: &[u8; 8]| u64::from_ne_bytes(*half);
+        Some((half(bytes.first_chunk()?), half(bytes.last_chunk()?)))
+    };
+    match a.len() {
+        16.. => long(a) == long(b),
+        8.. => short(a) == short(b),
         _ => a.iter().eq(b),
     }
 }

@@ -96,6 +96,7 @@ impl Events {
             None => String::new(),
         };
         self.after(index, &piece, &rest, out);
+        self.spare = piece.text;
     }
 
     /// Keeps the shape of an event of which nothing but one text is worth inspecting.
@@ -179,7 +180,7 @@ impl Events {
             return None;
         }
         let (_, state) = self.channels.get_mut(index)?;
-        let mut piece = Piece::new();
+        let mut piece = Piece::new_in(std::mem::take(&mut self.spare));
         state.push(&self.watch, plain.text(), &mut self.names, &mut piece);
         if ends(ended, delta.channel, delta.scope) && !piece.blocked {
             state.finish(&self.watch, &mut self.names, &mut piece);
