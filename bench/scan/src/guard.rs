@@ -7,7 +7,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use weir_detect::Policy;
 use weir_guard::{
-    Recall, StreamGuard, Watch, inspect_request, inspect_request_again, inspect_response,
+    Recall, RequestBody, StreamGuard, Watch, inspect_request, inspect_request_again,
+    inspect_response,
 };
 use weir_wire::path::{Dialect, Operation};
 
@@ -35,7 +36,8 @@ pub(crate) fn measure(policy: &Arc<Policy>) -> Value {
     let prompt = prompt.to_string();
     let mut recall = Recall::new(RandomState::new());
     let mut again = |body: &str| {
-        drop(inspect_request_again(policy, body.as_bytes(), true, false, Some(&mut recall)));
+        let body = RequestBody { bytes: body.as_bytes(), known: true, valid: false };
+        drop(inspect_request_again(policy, body, false, Some(&mut recall)));
     };
     let prompt_again = best_of(20, || again(&prompt));
     json!({

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use weir_detect::Direction;
 use weir_guard::{
-    Inspected, Refusal, Report, RequestInspection, Trouble, Watch, inspect_request_again,
+    Inspected, Refusal, Report, RequestBody, RequestInspection, Trouble, Watch,
+    inspect_request_again,
 };
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_request::{Handover, Known, Opening, edit_body};
@@ -155,9 +156,10 @@ impl Exchange {
         host: &H,
         shared: &Shared,
     ) -> Result<Next, HostError> {
-        let body = match self.request.take_body() {
-            Some(body) => body,
-            None => host.body(Body::Request, 0, usize::MAX)?,
+        // What the filter before hands over it has read as JSON.
+        let (body, valid) = match self.request.take_body() {
+            Some(body) => (body, true),
+            None => (host.body(Body::Request, 0, usize::MAX)?, false),
         };
         if self.is_too_large(body.len() as u64) {
             return Ok(self.trouble(Trouble::TooLarge));
@@ -173,7 +175,8 @@ impl Exchange {
         let recall = shared.recall.as_ref().filter(|_| self.policy.recall);
         let RequestInspection { inspected, watch, texts } = stopwatch.time(host, || {
             let mut recall = recall.map(|recall| recall.borrow_mut());
-            inspect_request_again(policy, &body, known, saturated, recall.as_deref_mut())
+            let body = RequestBody { bytes: &body, known, valid };
+            inspect_request_again(policy, body, saturated, recall.as_deref_mut())
         });
         shared.metrics.scanned(host, Direction::Request, &stopwatch);
         shared.metrics.texts(host, texts);

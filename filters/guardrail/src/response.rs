@@ -4,8 +4,8 @@ use weir_detect::Direction;
 use weir_guard::{Inspected, Report, StreamGuard, Trouble, Watch, inspect_response};
 use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
 use weir_request::SUMS;
-use weir_wire::edit;
 use weir_wire::error::ErrorReply;
+use weir_wire::{edit, same};
 
 use crate::request::Exchange;
 use crate::root::Shared;
@@ -70,7 +70,8 @@ pub(crate) fn open<H: Host>(
                 remove_sums(host)?;
             }
             let watch = exchange.watch.clone();
-            let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation());
+            let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
+                .sharing(shared.shapes.clone());
             let stopwatch = shared.metrics.stopwatch(Direction::Response);
             return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), stopwatch }));
         }
@@ -180,7 +181,7 @@ pub(crate) fn inspect_chunk<H: Host>(
             guard.finish(&mut out);
         }
     });
-    if out == chunk {
+    if same(&out, chunk) {
         return Ok(());
     }
     if chunk.is_empty() {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::hash::RandomState;
 use std::rc::Rc;
 
-use weir_guard::Recall;
+use weir_guard::{Recall, Shapes};
 use weir_host::hold::HoldProbe;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_request::{Handover, Together};
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) saturation: RefCell<Saturation>,
     /// Dropped with the policies, on whose addresses it relies; `None` where none makes use of it.
     pub(crate) recall: Option<RefCell<Recall>>,
+    /// What streams learn of the form of events.
+    pub(crate) shapes: Shapes,
     /// Where the filter before leaves what it knows, if both run as one; else nothing ever is there.
     pub(crate) handover: Handover,
 }
@@ -65,6 +67,7 @@ impl<H: Host> Root<H> {
                     metrics: Metrics::new(),
                     saturation: RefCell::default(),
                     recall,
+                    shapes: Shapes::default(),
                     handover: together.map(|with| with.handover.clone()).unwrap_or_default(),
                 }));
                 true

@@ -4,7 +4,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use weir_detect::Policy;
-use weir_guard::{Recall, StreamGuard, inspect_request_again, inspect_response};
+use weir_guard::{Recall, RequestBody, StreamGuard, inspect_request_again, inspect_response};
 use weir_wire::edit;
 use weir_wire::path::Dialect;
 
@@ -14,7 +14,8 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let policy = Arc::new(Policy::default());
     let request = [br#"{"messages":[{"role":"user","content":"#, &*text, b"}]}"].concat();
     let mut recall = Recall::new(RandomState::new());
-    let inspection = inspect_request_again(&policy, &request, true, false, Some(&mut recall));
+    let body = RequestBody { bytes: &request, known: true, valid: true };
+    let inspection = inspect_request_again(&policy, body, false, Some(&mut recall));
     let edited = edit::apply(&request, &inspection.inspected.edits).ok()?;
     let response = [br#"{"choices":[{"message":{"content":"#, &*text, b"}}]}"].concat();
     let inspected = inspect_response(&inspection.watch, &response, true);

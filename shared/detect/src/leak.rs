@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use crate::hash::{FixedHasher, digest};
+use crate::hash::FixedHasher;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 
@@ -16,6 +16,10 @@ const SHINGLE: usize = 8;
 const LEAST: usize = 4;
 /// Longest word that is read; the rest of a longer one is another word.
 const MAX_WORD: usize = 64;
+
+/// Offset basis and prime of 64-bit FNV-1a, by which words are told apart: most have a few bytes.
+const BASIS: u64 = 0xCBF2_9CE4_8422_2325;
+const PRIME: u64 = 0x0100_0000_01B3;
 
 /// The word sequences of a system prompt; keeps hashes only, no text.
 #[derive(Clone)]
@@ -108,16 +112,17 @@ fn words(text: &[u8], complete: bool, mut take: impl FnMut(usize, usize, u64)) -
         let start = at + skip;
         let rest = text.get(start..).unwrap_or_default();
         let Some(first) = rest.first() else { return start };
-        let length = match first {
-            0xE3..=0xED => 3,
-            _ => rest.iter().take(MAX_WORD).take_while(|b| is_word(**b)).count().max(1),
-        };
-        let word = rest.get(..length).unwrap_or(rest);
-        if word.len() == rest.len() && !complete && !matches!(first, 0xE3..=0xED) {
+        let caseless = matches!(first, 0xE3..=0xED);
+        let most = if caseless { 3 } else { MAX_WORD };
+        let bytes = rest.iter().take(most).take_while(|byte| caseless || is_word(**byte));
+        let (length, hash) = bytes.fold((0, BASIS), |(length, hash), byte| {
+            (length + 1, (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(PRIME))
+        });
+        if length == rest.len() && !complete && !caseless {
             return start;
         }
-        take(start, start + word.len(), digest(&word.to_ascii_lowercase()));
-        at = start + word.len();
+        take(start, start + length, hash);
+        at = start + length;
     }
 }
 

@@ -13,7 +13,7 @@ use crate::leak::{LeakWatch, SystemPrompt};
 use crate::resolve::Clusters;
 use crate::rule::{Finding, Group};
 use crate::scan::Candidate;
-use crate::scan::boundary::boundary;
+use crate::scan::boundary::{boundary, last_boundary};
 use crate::scan::window::{Memory, Pass, Window, floor_char};
 use crate::scanner::{Scanner, Selection};
 
@@ -239,11 +239,13 @@ impl StreamScanner {
         if from >= length {
             return None;
         }
-        let ends = |at: &usize| boundary(&self.buffer, *at, complete) == Some(true);
         let start = self.uncut.max(from + 1);
-        if let Some(to) = (start..=length).rev().find(ends) {
+        let known =
+            if complete { length } else { last_boundary(&self.buffer, length, start - 1, false) };
+        if let Some(to) = Some(known).filter(|to| *to >= start) {
             let limit = self.limit();
-            if to > limit.saturating_add(LOOK_AHEAD) && !(start..=limit).any(|at| ends(&at)) {
+            let ends = |at| boundary(&self.buffer, at, complete) == Some(true);
+            if to > limit.saturating_add(LOOK_AHEAD) && !(start..=limit).any(ends) {
                 return Some((limit, true));
             }
             return Some((to, false));

@@ -53,6 +53,18 @@ pub struct TextsSeen {
     pub recalled: u64,
 }
 
+/// The body of a request, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestBody<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// It was sent to an API this crate knows; otherwise all of it is JSON of any form.
+    pub known: bool,
+    /// It was read by [`RequestScanner`](weir_wire::request::RequestScanner), which found nothing wrong
+    /// with it.
+    pub valid: bool,
+}
+
 /// Inspects the body of a request. `known` says that it was sent to an API this crate knows;
 /// otherwise all of it is JSON of any form. `saturated` skips the rules marked optional.
 pub fn inspect_request(
@@ -61,20 +73,20 @@ pub fn inspect_request(
     known: bool,
     saturated: bool,
 ) -> RequestInspection {
-    inspect_request_again(policy, body, known, saturated, None)
+    let body = RequestBody { bytes: body, known, valid: false };
+    inspect_request_again(policy, body, saturated, None)
 }
 
 /// The same, but texts in which nothing was found before are not scanned again. The policy must
 /// live as long as `recall`.
 pub fn inspect_request_again(
     policy: &Arc<Policy>,
-    body: &[u8],
-    known: bool,
+    RequestBody { bytes: body, known, valid }: RequestBody<'_>,
     saturated: bool,
     recall: Option<&mut Recall>,
 ) -> RequestInspection {
     let mut watch = Watch { saturated, ..Watch::new(policy.clone()) };
-    let tape = match Tape::read(body) {
+    let tape = match if valid { Tape::read_valid(body) } else { Tape::read(body) } {
         Ok(tape) => tape,
         Err(error) => {
             let inspected = malformed(policy, error);

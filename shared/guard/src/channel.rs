@@ -132,9 +132,16 @@ impl ChannelState {
     pub(crate) fn emit(&mut self, piece: &Piece, bare: bool, out: &mut Vec<u8>) -> String {
         let until = self.taken.saturating_sub(self.held_back());
         let exact = self.ready_exact && piece.exact;
+        let mut at = if exact { self.pass(until, bare, out) } else { self.sent };
+        let passed = at - self.sent;
+        if passed == self.ready.len() + piece.text.len() {
+            self.ready.clear();
+            (self.sent, self.ready_exact) = (until, true);
+            return String::new();
+        }
         let mut text = std::mem::take(&mut self.ready);
         text.push_str(&piece.text);
-        let mut at = self.sent;
+        text.drain(..text.floor_char_boundary(passed));
         while let Some(envelope) = self.waiting.pop_front_if(|first| first.span.end <= until) {
             let own = if exact { envelope.span.end.saturating_sub(at) } else { text.len() };
             let rest = text.split_off(text.floor_char_boundary(own));
@@ -157,6 +164,18 @@ impl ChannelState {
         }
         (self.sent, self.ready_exact, self.ready) = (at, exact, text);
         String::new()
+    }
+
+    /// Writes the events of which all text may pass, and none has, as they came: in a stream in which
+    /// nothing is found there are no others. Answers with where their text ends.
+    fn pass(&mut self, until: usize, bare: bool, out: &mut Vec<u8>) -> usize {
+        let mut at = self.sent;
+        let whole = |at, first: &Envelope| first.span.start == at && first.span.end <= until;
+        while let Some(envelope) = self.waiting.pop_front_if(|first| whole(at, first)) {
+            envelope.write(None, bare, out);
+            at = envelope.span.end;
+        }
+        at
     }
 
     /// Takes the line feed of the last event's CR LF, if that event waits.

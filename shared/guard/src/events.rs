@@ -17,7 +17,7 @@ use crate::ending;
 use crate::inspector::BodyInspector;
 use crate::report::{Report, Trouble};
 use crate::run::Piece;
-use crate::shape::Shape;
+use crate::shape::{Known, Shapes};
 
 /// The events and the texts that go through them.
 pub(crate) struct Events {
@@ -27,10 +27,12 @@ pub(crate) struct Events {
     dialect: Dialect,
     operation: Option<Operation>,
     channels: Vec<(Channel, ChannelState)>,
-    /// The event before, if nothing but its text was worth inspecting.
-    shape: Option<Shape>,
+    /// Events of which nothing but one text was worth inspecting.
+    shapes: Known,
     /// The channel in which the last event waits, if it does.
     last: Option<Channel>,
+    /// Memory for the text of the next event.
+    spare: String,
     /// Something was found in texts of the event that come whole.
     found_whole: bool,
     /// Scopes in which something was replaced.
@@ -48,13 +50,19 @@ impl Events {
             dialect,
             operation,
             channels: Vec::new(),
-            shape: None,
+            shapes: Known::new(Shapes::default()),
             last: None,
+            spare: String::new(),
             found_whole: false,
             redacted: Vec::new(),
             report: Report::default(),
             ended: false,
         }
+    }
+
+    /// Shares what is learned of the form of events with other streams.
+    pub(crate) fn share(&mut self, shapes: Shapes) {
+        self.shapes = Known::new(shapes);
     }
 
     /// Whether the stream was ended here.
@@ -91,9 +99,8 @@ impl Events {
             return;
         }
         self.last = None;
-        let like = self.shape.as_ref().and_then(|shape| Some((shape.delta(), shape.text(event)?)));
-        if let Some((delta, text)) = like {
-            return self.again(event, &delta, text, out);
+        if let Some((shape, text)) = self.shapes.find(event) {
+            return self.again(event, &shape, text, out);
         }
         let Some(data) = event.data() else {
             // A comment, an id, a name without data: clients dispatch nothing for it.
@@ -116,6 +123,7 @@ impl Events {
         self.end(&texts.ended, &carried, out);
         let edits = if self.ended { Vec::new() } else { self.whole(&texts, &data, out) };
         if !self.ended {
+            self.remember(event, &texts, &edits);
             self.texts(event, &data, &texts, edits, out);
         }
     }

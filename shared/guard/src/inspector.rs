@@ -8,7 +8,7 @@ use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts};
 use weir_wire::edit::{Edit, json_string, push_escaped};
 
 use crate::body::{Inspected, Refusal, TextsSeen};
-use crate::recall::{self, Place, Recall};
+use crate::recall::{self, About, Place, Recall};
 use crate::report::Trouble;
 use crate::{Watch, key_context};
 
@@ -96,9 +96,9 @@ impl<'a> BodyInspector<'a> {
         let recall = self.recall.as_ref()?;
         let within = |span: &Range<usize>| self.body.get(span.clone()).unwrap_or_default();
         let policy = std::ptr::from_ref(self.policy).addr();
-        let role = field.role.as_ref().map(Role::name);
-        let about = (policy, self.saturated, role, within(&field.key), field.form);
-        recall.place(within(&field.span), about)
+        let (role, key) = (field.role.as_ref(), within(&field.key));
+        let about = About { policy, saturated: self.saturated, role, key, form: field.form };
+        recall.place(within(&field.span), &about)
     }
 
     fn scan(&mut self, field: &TextField) {

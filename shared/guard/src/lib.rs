@@ -9,6 +9,7 @@
 //!   those before it.
 //! - [`inspect_response`]: a whole response body.
 //! - [`StreamGuard`]: a response of server-sent events, chunk by chunk.
+//! - [`Shapes`]: what streams learn of the form of events, to be shared.
 //! - [`Watch`]: what of a request matters for its response.
 //!
 //! # The chunk-invariance law
@@ -30,11 +31,12 @@ mod shape;
 mod stream;
 
 pub use body::{
-    Inspected, Refusal, RequestInspection, TextsSeen, inspect_request, inspect_request_again,
-    inspect_response,
+    Inspected, Refusal, RequestBody, RequestInspection, TextsSeen, inspect_request,
+    inspect_request_again, inspect_response,
 };
 pub use recall::Recall;
 pub use report::{Outcome, Report, Tally, Trouble};
+pub use shape::Shapes;
 pub use stream::{MAX_EVENT_BYTES, StreamGuard};
 
 use std::sync::Arc;

@@ -8,11 +8,12 @@
 mod fingerprint;
 
 use std::collections::VecDeque;
-use std::hash::{Hash, RandomState};
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use fingerprint::{Fingerprint, Fingerprinter};
 use weir_detect::SystemPrompt;
+use weir_wire::content::{Form, Role};
 
 /// Fingerprints of a bucket: those of one cache line.
 const WAYS: usize = 4;
@@ -24,6 +25,8 @@ pub(crate) const LEAST_BYTES: usize = 256;
 
 /// System prompts that are kept, those used last.
 const PROMPTS: usize = 16;
+/// What is said about them: no policy has this address.
+const SYSTEM_PROMPT: u64 = 0;
 /// Longest of them, in bytes: one takes about three times as much memory as its text.
 const MAX_PROMPT_BYTES: usize = 64 * 1024;
 
@@ -48,8 +51,28 @@ impl Recall {
 
     /// What `text` is remembered by where `about` says all that the verdict depends on besides
     /// its bytes; `None` for a text that is not worth it.
-    pub(crate) fn place(&self, text: &[u8], about: impl Hash) -> Option<Place> {
-        (text.len() >= LEAST_BYTES).then(|| Place(self.fingerprinter.of(text, about)))
+    pub(crate) fn place(&self, text: &[u8], about: &About<'_>) -> Option<Place> {
+        let print = || self.fingerprinter.of(text, self.packed(about));
+        (text.len() >= LEAST_BYTES).then(|| Place(print()))
+    }
+
+    /// All of `about` in a number: as it is where it fits, as nearly always, or else its hash.
+    fn packed(&self, about: &About<'_>) -> u64 {
+        let role = match &about.role {
+            None => Some(0),
+            Some(Role::Fixed(name)) => {
+                Role::KNOWN.iter().position(|known| known == name).map(|place| place + 1)
+            }
+            Some(Role::Written(_)) => None,
+        };
+        let policy = about.policy as u64;
+        match role {
+            Some(role) if about.key.is_empty() && policy < 1 << 48 => {
+                let small = (role as u64) << 3 | (about.form as u64) << 1;
+                policy << 12 | small | u64::from(about.saturated)
+            }
+            _ => self.fingerprinter.hash(about) | 1 << 63,
+        }
     }
 
     /// Whether nothing was found in the text of this place before.
@@ -74,7 +97,7 @@ impl Recall {
 
     /// A system prompt by its text, read once; `None` where it has too few words.
     pub(crate) fn system_prompt(&mut self, text: &str) -> Option<Arc<SystemPrompt>> {
-        let print = self.fingerprinter.of(text.as_bytes(), "system prompt");
+        let print = self.fingerprinter.of(text.as_bytes(), SYSTEM_PROMPT);
         let place = self.prompts.iter().position(|(known, _)| *known == print);
         let known = place.and_then(|place| self.prompts.remove(place));
         let (_, prompt) = known.unwrap_or_else(|| (print, SystemPrompt::new(text).map(Arc::new)));
@@ -95,6 +118,17 @@ impl std::fmt::Debug for Recall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recall").finish_non_exhaustive()
     }
+}
+
+/// All that the verdict over a text depends on besides its bytes.
+#[derive(Hash)]
+pub(crate) struct About<'a> {
+    /// The policy's address.
+    pub(crate) policy: usize,
+    pub(crate) saturated: bool,
+    pub(crate) role: Option<&'a Role>,
+    pub(crate) key: &'a [u8],
+    pub(crate) form: Form,
 }
 
 /// Where a text is remembered.
@@ -139,10 +173,44 @@ mod tests {
         assert_eq!(recall.prompts.len(), PROMPTS);
     }
 
+    fn about<'a>() -> About<'a> {
+        About { policy: 64, saturated: false, role: None, key: b"", form: Form::String }
+    }
+
+    #[test]
+    fn whatever_a_verdict_depends_on_tells_texts_apart() {
+        let recall = Recall::new(RandomState::new());
+        let (user, tool, other) =
+            (Role::Fixed("user"), Role::Fixed("tool"), Role::Written("user".into()));
+        let all = [
+            about(),
+            About { policy: 72, ..about() },
+            About { policy: usize::MAX, ..about() },
+            About { saturated: true, ..about() },
+            About { role: Some(&user), ..about() },
+            About { role: Some(&tool), ..about() },
+            About { role: Some(&other), ..about() },
+            About { key: b"a", ..about() },
+            About { key: b"b", ..about() },
+            About { key: b"a", role: Some(&user), ..about() },
+            About { form: Form::Arguments, ..about() },
+            About { form: Form::Key, ..about() },
+        ];
+        for (at, one) in all.iter().enumerate() {
+            for other in &all[..at] {
+                assert_ne!(
+                    recall.place(&[b'a'; LEAST_BYTES], one),
+                    recall.place(&[b'a'; LEAST_BYTES], other)
+                );
+            }
+        }
+    }
+
     #[test]
     fn short_texts_are_not_worth_it() {
         let recall = Recall::new(RandomState::new());
-        assert_eq!(recall.place(&[b'a'; LEAST_BYTES - 1], ()), None);
-        assert!(recall.place(&[b'a'; LEAST_BYTES], ()).is_some());
+        let about = about();
+        assert_eq!(recall.place(&[b'a'; LEAST_BYTES - 1], &about), None);
+        assert!(recall.place(&[b'a'; LEAST_BYTES], &about).is_some());
     }
 }

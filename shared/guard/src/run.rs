@@ -24,6 +24,12 @@ impl Piece {
     pub(crate) fn new() -> Self {
         Self { exact: true, ..Self::default() }
     }
+
+    /// The same, with memory for its text.
+    pub(crate) fn new_in(mut text: String) -> Self {
+        text.clear();
+        Self { text, ..Self::new() }
+    }
 }
 
 /// A text in pieces: as it reads, and as it is written (with or without the escapes of JSON).

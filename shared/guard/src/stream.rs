@@ -7,6 +7,7 @@ use weir_wire::sse::SseParser;
 use crate::Watch;
 use crate::events::Events;
 use crate::report::{Report, Trouble};
+use crate::shape::Shapes;
 
 /// Longest event that is read, in bytes. The longest that servers send repeat a whole response.
 pub const MAX_EVENT_BYTES: usize = 4 << 20;
@@ -28,6 +29,13 @@ impl StreamGuard {
     pub fn new(watch: Watch, dialect: Dialect, operation: Option<Operation>) -> Self {
         let events = Events::new(watch, dialect, operation);
         Self { parser: Some(SseParser::new(MAX_EVENT_BYTES)), received: 0, passed: 0, events }
+    }
+
+    /// Shares what is learned of the form of events with other streams.
+    #[must_use]
+    pub fn sharing(mut self, shapes: Shapes) -> Self {
+        self.events.share(shapes);
+        self
     }
 
     /// Takes the next chunk and writes what may pass.

@@ -1,6 +1,7 @@
 mod bodies;
 mod bounds;
 mod recall;
+mod shapes;
 mod streams;
 
 use std::sync::Arc;

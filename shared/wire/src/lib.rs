@@ -8,6 +8,7 @@
 //! - [`edit`]: changes to a body by span, every other byte kept.
 //! - [`error`]: refusals in the form that the client's dialect expects.
 //! - [`sse`] and [`response`]: events and usage of a response.
+//! - [`same`]: bytes compared fast.
 //!
 //! Nothing here panics, recurses, reads a clock, or keeps prompt text.
 
@@ -19,7 +20,9 @@ mod json;
 pub mod path;
 pub mod request;
 pub mod response;
+mod same;
 pub mod sse;
 mod wire_error;
 
+pub use same::same;
 pub use wire_error::WireError;

@@ -43,7 +43,6 @@ impl Events {
             [delta] => {
                 let envelope = Envelope::new(event, &delta.span, &edits, logprobs());
                 let raw = data.get(delta.span.clone()).unwrap_or_default();
-                self.remember(event, delta, texts, &edits);
                 self.alone(delta, raw, envelope, &texts.ended, out);
             }
             deltas => {
@@ -63,7 +62,7 @@ impl Events {
                 }
             }
         }
-        self.channels.retain(|(channel, state)| !ends(&texts.ended, *channel, state.scope));
+        self.close(&texts.ended);
         self.bound_memory(out);
     }
 
@@ -97,32 +96,52 @@ impl Events {
             None => String::new(),
         };
         self.after(index, &piece, &rest, out);
+        self.spare = piece.text;
     }
 
     /// Keeps the shape of an event of which nothing but one text is worth inspecting.
-    fn remember(&mut self, event: Event<'_>, delta: &Delta, texts: &EventTexts, edits: &[Edit]) {
+    pub(super) fn remember(&mut self, event: Event<'_>, texts: &EventTexts, edits: &[Edit]) {
         let plain = texts.known
-            && texts.ended.is_empty()
             && texts.whole.logprobs.is_empty()
             && texts.whole.opaque.is_empty()
             && texts.whole.duplicate.is_none()
             && edits.is_empty()
             && !self.found_whole;
-        self.shape = if plain { Shape::of(event, delta) } else { None };
+        if plain {
+            self.shapes.add(event, texts);
+        }
     }
 
-    /// An event like the one before, but for its text.
+    /// An event like one before, but for its text.
     pub(super) fn again(
         &mut self,
         event: Event<'_>,
-        delta: &Delta,
+        shape: &Shape,
         text: Range<usize>,
         out: &mut Vec<u8>,
     ) {
-        let raw = event.raw.get(text.clone()).unwrap_or_default();
-        let envelope = Envelope::of_text(event.raw, text);
-        self.alone(delta, raw, envelope, &[], out);
+        let Shape { delta, ended, .. } = shape;
+        self.end(ended, delta.as_ref().map(|delta| delta.channel).as_slice(), out);
+        if self.ended {
+            return;
+        }
+        match delta {
+            Some(delta) => {
+                let raw = event.raw.get(text.clone()).unwrap_or_default();
+                let envelope = Envelope::of_text(event.raw, text);
+                self.alone(delta, raw, envelope, ended, out);
+            }
+            None => out.extend_from_slice(event.raw),
+        }
+        self.close(ended);
         self.bound_memory(out);
+    }
+
+    /// Forgets texts that an event has ended, and has carried the end of.
+    fn close(&mut self, ended: &[Ended]) {
+        if !ended.is_empty() {
+            self.channels.retain(|(channel, state)| !ends(ended, *channel, state.scope));
+        }
     }
 
     /// One of several texts of an event, which does not wait: answers with its edit.
@@ -161,7 +180,7 @@ impl Events {
             return None;
         }
         let (_, state) = self.channels.get_mut(index)?;
-        let mut piece = Piece::new();
+        let mut piece = Piece::new_in(std::mem::take(&mut self.spare));
         state.push(&self.watch, plain.text(), &mut self.names, &mut piece);
         if ends(ended, delta.channel, delta.scope) && !piece.blocked {
             state.finish(&self.watch, &mut self.names, &mut piece);

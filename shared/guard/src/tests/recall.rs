@@ -7,7 +7,7 @@ use serde_json::json;
 use weir_detect::Policy;
 
 use super::{all, policy};
-use crate::{Inspected, Recall, TextsSeen, inspect_request, inspect_request_again};
+use crate::{Inspected, Recall, RequestBody, TextsSeen, inspect_request, inspect_request_again};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -22,8 +22,12 @@ fn chat(turns: &[(&str, &str)]) -> String {
     json!({"messages": turns.iter().map(message).collect::<Vec<_>>()}).to_string()
 }
 
+fn valid(body: &str) -> RequestBody<'_> {
+    RequestBody { bytes: body.as_bytes(), known: true, valid: true }
+}
+
 fn inspect(recall: &mut Recall, policy: &Arc<Policy>, body: &str) -> (Inspected, TextsSeen) {
-    let again = inspect_request_again(policy, body.as_bytes(), true, false, Some(recall));
+    let again = inspect_request_again(policy, valid(body), false, Some(recall));
     let alone = inspect_request(policy, body.as_bytes(), true, false);
     assert_eq!(again.inspected, alone.inspected, "{body}");
     assert_eq!(again.watch.system_prompt.is_some(), alone.watch.system_prompt.is_some());
@@ -94,7 +98,7 @@ fn optional_rules_count_again_when_the_pool_is_no_longer_saturated() {
     let mut recall = Recall::new(RandomState::new());
     let mut edits = |saturated| {
         let recall = Some(&mut recall);
-        let found = inspect_request_again(&policy, body.as_bytes(), true, saturated, recall);
+        let found = inspect_request_again(&policy, valid(&body), saturated, recall);
         found.inspected.edits.len()
     };
     assert_eq!([edits(true), edits(false), edits(true), edits(false)], [0, 1, 0, 1]);

@@ -63,6 +63,9 @@ pub struct EventTexts {
     pub whole: Texts,
     /// What the event ends.
     pub ended: Vec<Ended>,
+    /// Strings (between their quotes) and numbers that mean nothing to all this, in the order of the
+    /// event: with another string or number in their place it would be the same.
+    pub loose: Vec<(Range<usize>, Kind)>,
 }
 
 impl EventTexts {

@@ -42,7 +42,7 @@ pub struct TextField {
 }
 
 /// Who says something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// By the field's meaning.
     Fixed(&'static str),

@@ -1,11 +1,15 @@
 //! The values of a JSON text in order, as spans: a tree without copies.
 
+mod builder;
+mod valid;
+
 use core::ops::Range;
 use std::borrow::Cow;
 
 use super::plain::Plain;
-use crate::WireError;
-use crate::json::{Container, Handler, Lexer, Literal, StringRole};
+use crate::json::Lexer;
+use crate::{WireError, same};
+use builder::Builder;
 
 /// Deepest nesting that is read, as [`ScanLimits`](crate::request::ScanLimits) has it.
 const MAX_DEPTH: u32 = 96;
@@ -61,12 +65,26 @@ impl Tape {
     /// What is wrong with it: see [`WireError`]. Duplicate keys are found by [`Value::duplicate`].
     pub fn read(json: &[u8]) -> Result<Self, WireError> {
         let mut lexer = Lexer::of_containers(MAX_DEPTH);
-        // A value takes some 20 bytes in events and small bodies; large ones are mostly text.
-        let entries = Vec::with_capacity((json.len() / 16).min(256) + 4);
-        let mut builder = Builder { json, entries, ..Builder::default() };
+        let mut builder = Builder::new(json);
         lexer.feed(json, &mut builder)?;
         lexer.finish()?;
         Ok(Self { entries: builder.entries })
+    }
+
+    /// Reads `json` that [`RequestScanner`](crate::request::RequestScanner) has accepted, so that it
+    /// need not be validated again.
+    ///
+    /// # Errors
+    /// Nesting too deep, too many values, or something else that is wrong with it after all.
+    pub fn read_valid(json: &[u8]) -> Result<Self, WireError> {
+        let mut builder = Builder::new(json);
+        valid::read(&mut builder)?;
+        match builder.entries.first() {
+            Some(Entry { kind: Kind::Object | Kind::Array, .. }) => {
+                Ok(Self { entries: builder.entries })
+            }
+            _ => Err(WireError::NotAnObject { at: 0 }),
+        }
     }
 
     /// The outermost value of the text that was read.
@@ -212,9 +230,9 @@ impl<'t> Value<'t> {
         let mut seen: [&[u8]; FEW] = [&[]; FEW];
         for (count, child) in self.children().enumerate() {
             let key = self.json.get(child.key_span()).unwrap_or_default();
-            let before = seen.get(..count).filter(|_| memchr::memchr(b'\\', key).is_none());
+            let before = seen.get(..count).filter(|_| !has_escape(key));
             let Some(before) = before else { return self.duplicate_of_many() };
-            if before.contains(&key) {
+            if before.iter().any(|other| same(other, key)) {
                 return Some(child);
             }
             if let Some(slot) = seen.get_mut(count) {
@@ -236,87 +254,23 @@ impl<'t> Value<'t> {
 
     fn names(self, span: Range<usize>, name: &str) -> bool {
         let raw = self.json.get(span).unwrap_or_default();
-        if memchr::memchr(b'\\', raw).is_none() {
-            return raw == name.as_bytes();
+        // Escapes are longer than what they stand for.
+        if raw.len() <= name.len() || !has_escape(raw) {
+            return same(raw, name.as_bytes());
         }
         Plain::of(raw).is_some_and(|plain| plain.text() == name)
     }
-}
 
-#[derive(Default)]
-struct Builder<'j> {
-    json: &'j [u8],
-    entries: Vec<Entry>,
-    open: Vec<u32>,
-    key: (u32, u32),
-    string_at: usize,
-}
-
-impl Builder<'_> {
-    fn push(&mut self, kind: Kind, span: Range<usize>) -> Result<(), WireError> {
-        if self.entries.len() >= MAX_VALUES {
-            return Err(WireError::TooManyValues { at: span.start, limit: MAX_VALUES });
-        }
-        let parent = self.open.last().copied().unwrap_or(NONE);
-        let key = core::mem::take(&mut self.key);
-        let after = narrow(self.entries.len() + 1);
-        let span = (narrow(span.start), narrow(span.end));
-        self.entries.push(Entry { kind, key, span, parent, after });
-        Ok(())
+    /// Whether its key is `name`.
+    pub(super) fn is_named(self, name: &str) -> bool {
+        self.names(self.key_span(), name)
     }
 }
 
-/// Bodies are far below 4 GiB: a VM has 1 GiB of memory.
-fn narrow(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(NONE)
-}
-
-impl Handler for Builder<'_> {
-    fn open(&mut self, container: Container, at: usize) -> Result<(), WireError> {
-        let kind = match container {
-            Container::Object => Kind::Object,
-            Container::Array => Kind::Array,
-        };
-        self.push(kind, at..at)?;
-        self.open.push(narrow(self.entries.len() - 1));
-        Ok(())
-    }
-
-    fn close(&mut self, _container: Container, end: usize) -> Result<(), WireError> {
-        let after = narrow(self.entries.len());
-        let opened = self.open.pop().and_then(|index| self.entries.get_mut(index as usize));
-        if let Some(entry) = opened {
-            entry.span.1 = narrow(end);
-            entry.after = after;
-        }
-        Ok(())
-    }
-
-    fn string_begin(&mut self, _role: StringRole, at: usize) -> Result<(), WireError> {
-        self.string_at = at;
-        Ok(())
-    }
-
-    #[inline]
-    fn text(&mut self, _piece: &[u8]) {}
-
-    fn string_end(&mut self, role: StringRole, end: usize) -> Result<(), WireError> {
-        if role == StringRole::Key {
-            self.key = (narrow(self.string_at + 1), narrow(end.saturating_sub(1)));
-            return Ok(());
-        }
-        self.push(Kind::String, self.string_at..end)
-    }
-
-    fn number(&mut self, _text: &[u8], at: usize) -> Result<(), WireError> {
-        let rest = self.json.get(at..).unwrap_or_default();
-        let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-        let len = rest.iter().take_while(|byte| part(byte)).count();
-        self.push(Kind::Number, at..at + len)
-    }
-
-    fn literal(&mut self, literal: Literal, at: usize) -> Result<(), WireError> {
-        let kind = if literal == Literal::Null { Kind::Null } else { Kind::Boolean };
-        self.push(kind, at..at + literal.text().len())
+/// Whether a string has escapes. Most that are asked about are short names.
+fn has_escape(raw: &[u8]) -> bool {
+    match raw.len() {
+        0..16 => raw.contains(&b'\\'),
+        _ => memchr::memchr(b'\\', raw).is_some(),
     }
 }

@@ -4,6 +4,7 @@ use super::field::{Form, Logprobs, Role, Side, TextField, Texts};
 use super::label::label;
 use super::members::{MediaMember, Member, of_medium, of_request, of_response};
 use super::tape::{Kind, Tape, Value};
+use crate::same;
 
 /// The part of a body that a value is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ struct Walk<'t> {
     /// By index of the value; only those of containers are looked at again.
     places: Vec<Place>,
     found: Texts,
+    /// The members looked up last, by their keys.
+    members: [(&'t [u8], Member); 4],
     /// What was found out about one value and is asked for many: the role that the string at that index
     /// names, and whether the object at that index has a signature.
     role: Option<(usize, Role)>,
@@ -61,7 +64,9 @@ struct Walk<'t> {
 impl<'t> Walk<'t> {
     fn new(tape: &'t Tape, json: &'t [u8], side: Side) -> Self {
         let places = Vec::with_capacity(tape.len());
-        Self { tape, json, side, places, found: Texts::default(), role: None, signed: None }
+        let members = [(&b""[..], Member::Other); 4];
+        let found = Texts::default();
+        Self { tape, json, side, places, found, members, role: None, signed: None }
     }
 
     fn run(mut self, outermost: Zone) -> Texts {
@@ -106,11 +111,7 @@ impl<'t> Walk<'t> {
     }
 
     fn known(&mut self, value: Value<'t>, above: Place) -> Place {
-        let name = value.key();
-        let member = match self.side {
-            Side::Request => of_request(&name),
-            Side::Response => of_response(&name),
-        };
+        let member = self.member(value);
         let role = match member {
             Member::System => Said::Fixed("system"),
             Member::User => Said::Fixed("user"),
@@ -148,6 +149,23 @@ impl<'t> Walk<'t> {
                 zone(Zone::Known)
             }
         }
+    }
+
+    /// What a member of the dialect is. The messages of a conversation have the same few keys over and
+    /// over.
+    fn member(&mut self, value: Value<'t>) -> Member {
+        let key = self.json.get(value.key_span()).unwrap_or_default();
+        if let Some((_, member)) = self.members.iter().find(|(known, _)| same(known, key)) {
+            return *member;
+        }
+        let name = value.key();
+        let member = match self.side {
+            Side::Request => of_request(&name),
+            Side::Response => of_response(&name),
+        };
+        self.members.rotate_right(1);
+        self.members[0] = (key, member);
+        member
     }
 
     /// JSON of any form: strings, numbers and keys are text.
@@ -234,7 +252,7 @@ impl<'t> Walk<'t> {
             _ => 0..0,
         };
         let signed = place.zone == Zone::Known
-            && value.key() == "thinking"
+            && value.is_named("thinking")
             && value.parent().is_some_and(|part| self.is_signed(part));
         let field = TextField { span: value.content_span(), form, role: None, key, signed };
         self.push(field, place);

@@ -9,6 +9,7 @@ const WHOLE: [&str; 7] = ["role", "id", "type", "name", "signature", "url", "for
 
 pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
     event.known = true;
+    root.children().for_each(|member| loosen(member, event));
     let mut choices = 0;
     for choice in root.get("choices").into_iter().flat_map(Value::children) {
         choices += 1;
@@ -25,6 +26,24 @@ pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
     }
     if choices == 0 && root.get("usage").is_some_and(|usage| usage.kind() == Kind::Object) {
         event.ended.push(Ended::All);
+    }
+}
+
+/// What differs from response to response besides the choices.
+fn loosen(member: Value<'_>, event: &mut EventTexts) {
+    match (member.key().as_ref(), member.kind()) {
+        ("id", Kind::String) | ("created", Kind::Number) => {
+            event.loose.push((member.content_span(), member.kind()));
+        }
+        ("usage", Kind::Object) => {
+            let end = member.span().end;
+            let below = core::iter::successors(member.next(), |value| value.next());
+            let numbers = below
+                .take_while(|value| value.span().end <= end)
+                .filter(|value| value.kind() == Kind::Number);
+            event.loose.extend(numbers.map(|number| (number.span(), Kind::Number)));
+        }
+        _ => {}
     }
 }
 
