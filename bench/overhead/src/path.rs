@@ -1,6 +1,7 @@
 //! The three ways to the same upstream, each with its processes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -94,7 +95,7 @@ fn upstream(
         ),
     };
     let log = folder.path().join("replica.log");
-    ChildProcess::start(&workspace::binary("weir-replica")?, arguments.split(' '), &[], &log)
+    ChildProcess::start(&released("weir-replica")?, arguments.split(' '), &[], &log)
 }
 
 impl Path {
@@ -160,6 +161,19 @@ async fn sidecar(ports: &Ports) -> Result<Sidecar, HarnessError> {
 fn ext_proc_server(port: u16, folder: &TempDir) -> Result<ChildProcess, HarnessError> {
     let port = port.to_string();
     let log = folder.path().join("ext-proc.log");
-    let program = workspace::binary("weir-bench-ext-proc")?;
+    let program = released("weir-bench-ext-proc")?;
     ChildProcess::start(&program, ["--port", &port], &[], &log)
+}
+
+/// The binary `name`, unless the newest build of it is one for debugging: an ext_proc server that is
+/// twice as slow would flatter the chain.
+fn released(name: &str) -> Result<PathBuf, HarnessError> {
+    let path = workspace::binary(name)?;
+    match path.parent().is_some_and(|folder| folder.ends_with("debug")) {
+        false => Ok(path),
+        true => {
+            let what = format!("a release build of {name} that is newer than that for debugging");
+            Err(HarnessError::Missing { what, path, remedy: "cargo xtask bench overhead" })
+        }
+    }
 }
