@@ -7,6 +7,10 @@
 //! to arrive proves that the option is missing; a body callback after a pause proves that it is
 //! there, and from then on this costs nothing.
 //!
+//! Behind a filter that has held the request itself, the whole body is there with the headers, and would be
+//! shown at once: where it is not shown for [`PATIENCE`] ticks, that stream is given up. It says nothing of
+//! others, because some filter in between may hold the body alone.
+//!
 //! The same goes for the headers of a response that are held, of which a request without a body may be the
 //! first. Of responses Envoy counts what it has sent, which is nothing while they are held; but it
 //! knows how long the replica took (`response.backend_latency`) once the last byte is there. A response
@@ -16,14 +20,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::Host;
 use crate::tick::{Tick, Ticker};
+use crate::{HeaderMap, Host};
 
 /// How often paused streams are looked at while the option is unproven, in ms.
 ///
 /// Long enough that the first body callback nearly always comes first, short enough that the
 /// first user of a wrong configuration sees an error and not a hang.
 const TICK_MS: u32 = 200;
+
+/// Ticks for which a body that was there with the headers is waited for: 5 s, more than any filter should
+/// take to look at a body that it holds while it lets the headers go.
+const PATIENCE: u32 = 25;
 
 /// More streams than this are not watched; the first one is enough to tell.
 const MAX_WATCHED: usize = 64;
@@ -38,13 +46,15 @@ enum Known {
 struct Watched {
     context_id: u32,
     held: Held,
+    /// For how many ticks it was watched.
+    ticks: u32,
 }
 
 /// Which headers are held.
 #[derive(Clone, Copy)]
 enum Held {
-    /// The request's, of which Envoy had received so many bytes.
-    Request { size_at_headers: u64 },
+    /// The request's, of which Envoy had received so many bytes; perhaps some of the body, too.
+    Request { size_at_headers: u64, body_there: bool },
     /// The response's.
     Response,
 }
@@ -80,7 +90,11 @@ impl HoldProbe {
 
     /// Call before returning `Pause` from request headers.
     pub fn paused<H: Host>(&self, host: &H, context_id: u32) {
-        self.watch(host, context_id, || Held::Request { size_at_headers: received(host) });
+        self.watch(host, context_id, || {
+            let size_at_headers = received(host);
+            let body_there = size_at_headers > headers_size(host);
+            Held::Request { size_at_headers, body_there }
+        });
     }
 
     /// Call before returning `Pause` from response headers.
@@ -98,7 +112,7 @@ impl HoldProbe {
             // If the tick cannot be set, the worst is the hang that Envoy would give anyway.
             state.tick.every(host, TICK_MS);
         }
-        state.watched.push(Watched { context_id, held: held() });
+        state.watched.push(Watched { context_id, held: held(), ticks: 0 });
     }
 
     /// Call from every body callback of a stream that was paused.
@@ -127,14 +141,18 @@ impl HoldProbe {
         if state.option == Known::Present {
             return Vec::new();
         }
-        let has_body = |watched: &Watched| {
-            host.act_on_stream(watched.context_id).is_ok() && has_body(host, watched.held)
-        };
-        let (stuck, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut state.watched).into_iter().partition(has_body);
-        let proves = |watched: &Watched| matches!(watched.held, Held::Request { .. });
-        let mut ids: Vec<u32> = stuck.iter().map(|watched| watched.context_id).collect();
-        if stuck.iter().any(proves) {
+        let (mut ids, mut waiting, mut proven) = (Vec::new(), Vec::new(), false);
+        for watched in std::mem::take(&mut state.watched) {
+            match look(host, &watched) {
+                Sign::None => waiting.push(Watched { ticks: watched.ticks + 1, ..watched }),
+                Sign::Stuck => ids.push(watched.context_id),
+                Sign::Proof => {
+                    proven = true;
+                    ids.push(watched.context_id);
+                }
+            }
+        }
+        if proven {
             state.option = Known::Missing;
             state.tick.stop(host);
             ids.extend(waiting.iter().map(|watched| watched.context_id));
@@ -145,15 +163,37 @@ impl HoldProbe {
     }
 }
 
-/// Whether Envoy has a body, or the beginning of one, behind headers that are held.
-fn has_body<H: Host>(host: &H, held: Held) -> bool {
-    match held {
-        Held::Request { size_at_headers } => received(host) > size_at_headers,
+/// What a held stream tells.
+enum Sign {
+    /// Nothing yet.
+    None,
+    /// That it will not get a body callback.
+    Stuck,
+    /// That no stream will.
+    Proof,
+}
+
+/// Looks whether Envoy has a body, or the beginning of one, behind headers that are held.
+fn look<H: Host>(host: &H, watched: &Watched) -> Sign {
+    if host.act_on_stream(watched.context_id).is_err() {
+        return Sign::None;
+    }
+    match watched.held {
+        Held::Request { size_at_headers, .. } if received(host) > size_at_headers => Sign::Proof,
+        Held::Request { body_there: true, .. } if watched.ticks >= PATIENCE => Sign::Stuck,
+        Held::Request { .. } => Sign::None,
         Held::Response => {
             let latency = host.property(&["response", "backend_latency"]).ok().flatten();
-            latency.is_some_and(|latency| !latency.is_empty())
+            let complete = latency.is_some_and(|latency| !latency.is_empty());
+            if complete { Sign::Stuck } else { Sign::None }
         }
     }
+}
+
+/// Bytes of the request's headers, as Envoy counts them.
+fn headers_size<H: Host>(host: &H) -> u64 {
+    let headers = host.headers(HeaderMap::Request).unwrap_or_default();
+    headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()
 }
 
 /// Bytes of the request that Envoy has received so far.
@@ -186,6 +226,19 @@ mod tests {
         assert_eq!(probe.stuck(&host), vec![7]);
         assert!(probe.is_missing());
         assert_eq!(host.tick_ms(), 0);
+    }
+
+    #[test]
+    fn a_body_that_was_there_with_the_headers_is_not_waited_for_for_ever() {
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
+        host.set_header(HeaderMap::Request, "name", &[b'x'; 95]).unwrap();
+        probe.paused(&host, 7);
+        host.set_header(HeaderMap::Request, "name", &[b'x'; 96]).unwrap();
+        probe.paused(&host, 8);
+        let given_up: Vec<_> = (0..=PATIENCE).map(|_| probe.stuck(&host)).collect();
+        assert!(given_up.iter().rev().skip(1).all(Vec::is_empty));
+        assert_eq!(given_up.last(), Some(&vec![7]), "of the other there are only headers");
+        assert!(!probe.is_missing() && host.tick_ms() != 0, "others may be shown their bodies");
     }
 
     #[test]

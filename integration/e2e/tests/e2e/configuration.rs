@@ -166,6 +166,19 @@ async fn assert_missing_option_is_an_error(stack: Stack) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_alone_lacks_the_option_is_no_hang_either() {
+    // The router has held the body, so all of it is there with the headers that the guardrail sees.
+    let option = "                root_id: guardrail\n                allow_on_headers_stop_iteration: true\n";
+    let without = "                root_id: guardrail\n";
+    let stack = Plan::guarding(REDACTING).replace(option, without).start().await;
+    let reply = stack.send(chat("qwen", "x")).await;
+    assert_eq!(reply.status, 500, "{}", reply.text());
+    assert_eq!(reply.json().unwrap()["error"]["code"], "gateway_misconfigured");
+    assert!(stack.envoy.log().contains("lacks `allow_on_headers"), "{}", stack.envoy.log());
+    stack.assert_no_trap().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_option_is_an_error_for_the_response_to_a_get_too() {
     let option = "                allow_on_headers_stop_iteration: true\n";
     let unrouted = "- name: no-such-path\n                match: {prefix: /}\n                direct_response: {status: 404}\n";
