@@ -35,10 +35,10 @@ fn describe(text: &mut String, config: &Config) -> fmt::Result {
 
 fn describe_pool(text: &mut String, pool: &PoolSettings) -> fmt::Result {
     let PoolSettings { name, server, poll_interval, timeout, endpoints } = pool;
-    let count = endpoints.len();
+    let (count, server) = (endpoints.len(), server.name());
     writeln!(
         text,
-        "pool {name}: {count} replicas ({server:?}), every {poll_interval:?}, at most {timeout:?} each"
+        "pool {name}: {count} replicas ({server}), every {poll_interval:?}, at most {timeout:?} each"
     )?;
     for endpoint in endpoints {
         let url = endpoint.metrics_url.without_query();

@@ -105,8 +105,14 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     println!("\n3/3  Side by side");
     report::comparison(&weir, &round_robin);
     let untrue = truth::untrue(&weir, &round_robin, &refusals);
-    if arguments.check && !untrue.is_empty() {
-        return Err(DemoError::Untrue(untrue));
+    if arguments.check {
+        if !untrue.is_empty() {
+            return Err(DemoError::Untrue(untrue));
+        }
+        println!(
+            "\nchecked: every request was answered by a replica of its model's pool, with usage, or refused as \
+             it should be; Weir has the higher hit rate and the lower mean TTFT"
+        );
     }
     match kept {
         Some(stack) => keep(&stack).await,

@@ -63,6 +63,15 @@ pub enum ModelServerKind {
     Vllm,
 }
 
+impl ModelServerKind {
+    /// As it is written in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vllm => "vllm",
+        }
+    }
+}
+
 /// One compiled pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
