@@ -66,8 +66,8 @@ fn take_bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<
         return Ok(Vec::new());
     }
     // SAFETY: on success the host has filled a buffer that it got from this module's exported
-    // allocator (`proxy_on_memory_allocate` / `malloc` of the SDK: a boxed slice of exactly `size`
-    // bytes from the global allocator) and has given up its ownership of it.
+    // allocator (`proxy_on_memory_allocate` in `exports`: a vector of capacity `size` from the global
+    // allocator) and has given up its ownership of it.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
