@@ -1,16 +1,13 @@
 //! The fixed-size table under the prefix index.
 
-use std::ops::Range;
-
 use crate::hash::mix;
 
 /// Entries that share a bucket; the least recently used of them gives way.
 const WAYS: usize = 8;
 
-/// Which replicas of one group have one prefix. 24 bytes.
+/// What is known of one prefix and one group of replicas.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {
-    fingerprint: u64,
     /// Bits of the group's replicas; 0 marks a free entry.
     pub(super) replicas: u64,
     /// Tick of the last use in the upper 48 bits (enough for 800 years at 10,000 a second), group
@@ -23,18 +20,25 @@ impl Entry {
         self.tick_and_group >> 16
     }
 
-    fn is(&self, fingerprint: u64, group: u16) -> bool {
-        let same_group = self.tick_and_group & 0xFFFF == u64::from(group);
-        self.fingerprint == fingerprint && same_group && self.replicas != 0
+    fn is_of(&self, group: u16) -> bool {
+        self.tick_and_group & 0xFFFF == u64::from(group) && self.replicas != 0
     }
+}
+
+/// Entries that share a bucket. What is compared lies in one line of the processor's cache, and what
+/// is then read or changed in one of the two that follow.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct Bucket {
+    fingerprints: [u64; WAYS],
+    entries: [Entry; WAYS],
 }
 
 /// A set-associative table: constant memory, no allocation after construction, least-recently-used
 /// eviction within a bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
-    /// Bucket after bucket.
-    entries: Box<[Entry]>,
+    buckets: Box<[Bucket]>,
     /// Number of buckets, a power of two, less one.
     mask: usize,
     /// [`WAYS`], but not as a constant: a search that the compiler writes out eight times is eight
@@ -46,17 +50,19 @@ impl Table {
     /// A table of `entries`, rounded up to a power of two of at least one bucket.
     pub(super) fn new(entries: usize) -> Self {
         let buckets = entries.div_ceil(WAYS).next_power_of_two();
-        let entries = vec![Entry::default(); buckets * WAYS].into_boxed_slice();
-        Self { entries, mask: buckets - 1, ways: WAYS }
+        let (mask, ways) = (buckets - 1, WAYS);
+        Self { buckets: vec![Bucket::default(); buckets].into_boxed_slice(), mask, ways }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.entries)
+        size_of_val(&*self.buckets)
     }
 
     pub(super) fn find(&self, fingerprint: u64, group: u16) -> Option<&Entry> {
-        let bucket = self.entries.get(self.bucket(fingerprint, group))?;
-        bucket.iter().find(|entry| entry.is(fingerprint, group))
+        let bucket = self.buckets.get(self.place(fingerprint, group))?;
+        let pairs = bucket.fingerprints.iter().zip(&bucket.entries).take(self.ways);
+        let mut found = pairs.filter(|(other, entry)| **other == fingerprint && entry.is_of(group));
+        found.next().map(|(_, entry)| entry)
     }
 
     /// Notes the use of a prefix at `tick` by the replicas of `bits`, beside those that `live` leaves
@@ -70,23 +76,25 @@ impl Table {
         bits: u64,
         live: impl Fn(&Entry) -> u64,
     ) {
-        let bucket = self.bucket(fingerprint, group);
-        let bucket = self.entries.get_mut(bucket).unwrap_or_default();
+        let place = self.place(fingerprint, group);
+        let Some(bucket) = self.buckets.get_mut(place) else { return };
         let (mut place, mut oldest, mut replicas) = (None, u64::MAX, bits);
-        for entry in bucket {
-            if entry.is(fingerprint, group) {
+        for (other, entry) in
+            bucket.fingerprints.iter_mut().zip(&mut bucket.entries).take(self.ways)
+        {
+            if *other == fingerprint && entry.is_of(group) {
                 replicas |= live(entry);
-                place = Some(entry);
+                place = Some((other, entry));
                 break;
             }
             let age = if entry.replicas == 0 { 0 } else { entry.tick_and_group };
             if age < oldest {
-                (place, oldest) = (Some(entry), age);
+                (place, oldest) = (Some((other, entry)), age);
             }
         }
-        if let Some(entry) = place {
-            *entry =
-                Entry { fingerprint, replicas, tick_and_group: (tick << 16) | u64::from(group) };
+        if let Some((other, entry)) = place {
+            *other = fingerprint;
+            *entry = Entry { replicas, tick_and_group: (tick << 16) | u64::from(group) };
         }
     }
 
@@ -95,9 +103,7 @@ impl Table {
         clippy::cast_possible_truncation,
         reason = "any bits of the hash serve, and the mask bounds them"
     )]
-    fn bucket(&self, fingerprint: u64, group: u16) -> Range<usize> {
-        let bucket = mix(fingerprint, u64::from(group)) as usize & self.mask;
-        let start = bucket.wrapping_mul(self.ways);
-        start..start.wrapping_add(self.ways)
+    fn place(&self, fingerprint: u64, group: u16) -> usize {
+        mix(fingerprint, u64::from(group)) as usize & self.mask
     }
 }
