@@ -221,7 +221,7 @@ impl<H: Host> HttpContext for Stream<H> {
         Action::Continue
     }
 
-    fn on_log(&mut self) {
+    fn on_end(&mut self) {
         let Some(shared) = &self.shared else { return };
         shared.probe.ended(self.context_id);
         if let Phase::Placed(placed) = std::mem::replace(&mut self.phase, Phase::Passing) {

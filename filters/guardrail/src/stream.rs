@@ -150,13 +150,18 @@ impl<H: Host> Stream<H> {
 
     /// Everything about the response is known.
     fn close(&mut self, shared: &Shared) {
-        if std::mem::replace(&mut self.reported, true) {
-            return;
-        }
         let [_, response] = &self.found;
-        shared.metrics.count(&self.host, Direction::Response, response);
-        if !response.is_empty() {
+        if !self.reported && !response.is_empty() {
             self.leave();
+        }
+        self.count(shared);
+    }
+
+    /// Counts what was found in the response, once.
+    fn count(&mut self, shared: &Shared) {
+        if !std::mem::replace(&mut self.reported, true) {
+            let [_, response] = &self.found;
+            shared.metrics.count(&self.host, Direction::Response, response);
         }
     }
 
@@ -216,7 +221,7 @@ impl<H: Host> HttpContext for Stream<H> {
         }
     }
 
-    fn on_log(&mut self) {
+    fn on_end(&mut self) {
         let Some(shared) = self.shared.clone() else { return };
         shared.probe.ended(self.context_id);
         self.end_stream(&shared);

@@ -183,7 +183,7 @@ fn a_stream_passes_event_by_event_without_a_length() {
     assert_eq!(second, event("[EMAIL] is ") + "");
     let last = answer_body(&host, stream.as_mut(), "data: [DONE]\n\n", true);
     assert_eq!(last, event("it") + "data: [DONE]\n\n");
-    stream.on_log();
+    stream.on_end();
     let state = host.state("weir.guard").unwrap().unwrap();
     assert!(state.ends_with(b"response redact pii.email=1"));
 }
@@ -195,12 +195,12 @@ fn a_stream_that_is_cut_is_reported_all_the_same() {
     answer_headers(&host, stream.as_mut(), "text/event-stream");
     let event = "data: {\"choices\":[{\"delta\":{\"content\":\"c@d.com or \"}}]}\n\n";
     answer_body(&host, stream.as_mut(), event, false);
-    assert_eq!(host.state("weir.guard").unwrap(), None);
-    stream.on_log();
-    assert_eq!(
-        host.state("weir.guard").unwrap().unwrap(),
-        b"action=redact; response redact pii.email=1"
-    );
+    let state = host.state("weir.guard").unwrap().unwrap();
+    assert_eq!(state, b"action=redact; response redact pii.email=1");
+    let metric = "weir_guardrail_findings_total.rule.pii.email.direction.response.action.redact";
+    assert_eq!(host.metric(metric), None, "counted when it is over");
+    stream.on_end();
+    assert_eq!(host.metric(metric), Some(1));
 }
 
 #[test]

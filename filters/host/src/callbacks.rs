@@ -56,6 +56,7 @@ pub trait HttpContext {
         Action::Continue
     }
 
-    /// The stream has ended, complete or not, and is about to be logged.
-    fn on_log(&mut self) {}
+    /// The stream has ended, complete or not, and was logged; nothing more is said of it. Its headers,
+    /// bodies and filter state can no longer be asked for or set.
+    fn on_end(&mut self) {}
 }

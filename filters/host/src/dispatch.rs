@@ -75,17 +75,11 @@ impl Contexts {
         }
     }
 
-    /// A stream has ended.
-    pub(crate) fn log(&mut self, context_id: u32) {
-        if let Some(stream) = self.streams.get_mut(&context_id) {
-            stream.on_log();
-        }
-    }
-
-    /// A context will not be called any more.
+    /// A context will not be called any more; a stream has ended.
     pub(crate) fn delete(&mut self, context_id: u32) {
-        if self.streams.remove(&context_id).is_none() {
-            self.roots.retain(|(id, _)| *id != context_id);
+        match self.streams.remove(&context_id) {
+            Some(mut stream) => stream.on_end(),
+            None => self.roots.retain(|(id, _)| *id != context_id),
         }
     }
 }
@@ -150,7 +144,7 @@ mod tests {
         fn on_http_request_headers(&mut self, count: usize, end: bool) -> Action {
             if end && count as u32 == self.1 { Action::Pause } else { Action::Continue }
         }
-        fn on_log(&mut self) {
+        fn on_end(&mut self) {
             ENDED.with(|ended| ended.set(ended.get() + self.0));
         }
     }
@@ -171,10 +165,11 @@ mod tests {
         assert_eq!(contexts.tell(3, Seen::RequestHeaders, 3, true), Action::Pause);
         assert_eq!(contexts.tell(3, Seen::RequestHeaders, 3, false), Action::Continue);
         assert_eq!(contexts.tell(4, Seen::ResponseBody, 3, true), Action::Continue);
-        contexts.log(3);
+        contexts.delete(3);
         assert_eq!(ENDED.with(|ended| ended.get()), 2);
-        contexts.log(4);
-        assert_eq!(ENDED.with(|ended| ended.get()), 3);
+        contexts.delete(4);
+        contexts.delete(4);
+        assert_eq!(ENDED.with(|ended| ended.get()), 3, "each ends once");
     }
 
     #[test]
@@ -183,7 +178,6 @@ mod tests {
         contexts.delete(3);
         contexts.delete(99);
         contexts.create(5, 99);
-        contexts.log(99);
         for unknown in [1, 3, 5, 99] {
             assert_eq!(contexts.tell(unknown, Seen::RequestBody, 0, true), Action::Pause);
         }

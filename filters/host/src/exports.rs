@@ -1,5 +1,6 @@
 //! The exports of every module: callbacks of ABI 0.2.1. One that is not there is not called, so there
-//! are only those that some filter has a use for.
+//! are only those that some filter has a use for. To enter a VM costs Envoy some 6,000 instructions,
+//! so what a filter does when a stream has ended is done when its context is deleted, not when it is logged.
 
 use crate::dispatch::{NewRoot, Seen, with_contexts};
 use crate::{Action, RootContext};
@@ -69,11 +70,6 @@ extern "C" fn proxy_on_response_body(context_id: u32, size: usize, end: u32) -> 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_trailers(context_id: u32, count: usize) -> Action {
     tell(context_id, Seen::ResponseTrailers, count, 1)
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_log(context_id: u32) {
-    with_contexts((), |contexts| contexts.log(context_id));
 }
 
 #[unsafe(no_mangle)]

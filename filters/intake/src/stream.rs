@@ -139,7 +139,7 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         if self.answered { Action::Pause } else { self.finish_push(self.limit()) }
     }
-    fn on_log(&mut self) {
+    fn on_end(&mut self) {
         if let Some(shared) = &self.shared {
             shared.probe.ended(self.context_id);
         }

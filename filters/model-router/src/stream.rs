@@ -217,7 +217,7 @@ impl<H: Host> HttpContext for Stream<H> {
         self.advance(size, true)
     }
 
-    fn on_log(&mut self) {
+    fn on_end(&mut self) {
         if let Some(shared) = &self.shared {
             shared.probe.ended(self.context_id);
         }

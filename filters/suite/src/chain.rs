@@ -85,8 +85,8 @@ impl HttpContext for Chain {
         self.answer(|filter| filter.on_http_response_trailers(count))
     }
 
-    fn on_log(&mut self) {
-        self.filters.iter_mut().for_each(|filter| filter.on_log());
+    fn on_end(&mut self) {
+        self.filters.iter_mut().for_each(|filter| filter.on_end());
     }
 }
 

@@ -117,7 +117,7 @@ impl Report {
     }
 
     /// How much was found in all.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.tallies.iter().fold(0, |sum, tally| sum.saturating_add(tally.count))
     }
 

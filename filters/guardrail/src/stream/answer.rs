@@ -1,7 +1,7 @@
 //! The response of an exchange.
 
 use weir_detect::Direction;
-use weir_guard::Trouble;
+use weir_guard::{Report, Trouble};
 use weir_host::{Action, Body, Host, HostError, LogLevel};
 use weir_wire::error::ErrorReply;
 
@@ -80,6 +80,7 @@ impl<H: Host> Stream<H> {
                     let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
                     return self.response_failed(shared, &exchange, error);
                 }
+                self.tell_so_far(guard.report());
                 let response = Response::Stream { guard, stopwatch };
                 self.phase = Phase::Answering(exchange, response);
                 if end_of_stream {
@@ -130,14 +131,21 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    /// A stream of events has ended, complete or cut.
+    /// Leaves what was found in a stream so far: if it is cut, nobody asks before it is logged.
+    fn tell_so_far(&mut self, report: &Report) {
+        let [_, found] = &mut self.found;
+        if report.total() > found.total() {
+            found.clone_from(report);
+            self.leave();
+        }
+    }
+
+    /// A stream of events has ended, complete or cut; all that was found in it was told.
     pub(super) fn end_stream(&mut self, shared: &Shared) {
         let phase = std::mem::replace(&mut self.phase, Phase::Passing);
-        if let Phase::Answering(_, Response::Stream { guard, stopwatch }) = phase {
+        if let Phase::Answering(_, Response::Stream { stopwatch, .. }) = phase {
             shared.metrics.scanned(&self.host, Direction::Response, &stopwatch);
-            let [_, found] = &mut self.found;
-            *found = guard.report().clone();
-            self.close(shared);
+            self.count(shared);
         }
     }
 }
