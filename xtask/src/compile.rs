@@ -17,6 +17,10 @@ const SUITE_LIMIT: u64 = 1_500_000;
 /// `filters/`, and of the package after `weir-`.
 const MODULES: [&str; 5] = ["suite", "model-router", "guardrail", "endpoint-picker", "intake"];
 
+/// The package that orders a module's functions, and the list that it goes by.
+const ORDER_FUNCTIONS: &str = "weir-order-functions";
+const FIRST_FUNCTIONS: &str = "filters/suite/functions.txt";
+
 /// The packages of the native binaries that a user starts, or that the demo and the tests start.
 const BINARIES: [&str; 4] = ["weir-sidecar", "weir-replica", "weir-cli", "weir-demo"];
 
@@ -51,7 +55,7 @@ impl Profile {
     }
 }
 
-/// Compiles every module, copies it to `target/weir/NAME.wasm` and prints the sizes.
+/// Compiles every module, writes it to `target/weir/NAME.wasm` and prints the sizes.
 ///
 /// # Errors
 /// [`Failure::Status`] if it does not compile, [`Failure::TooLarge`] if the suite is over 1.5 MB.
@@ -66,7 +70,7 @@ pub(crate) fn modules(layout: &Layout) -> Result<(), Failure> {
         let run = run.arg(format!("--package=weir-{name}"));
         let run = if *name == "suite" { run } else { run.args(["--features", "module"]) };
         run.shown()?;
-        let bytes = copy_module(layout, name)?;
+        let bytes = place_module(layout, name)?;
         println!("  target/weir/{name}.wasm  {bytes} bytes");
     }
     check_suite(&layout.modules().join("suite.wasm"))
@@ -90,16 +94,20 @@ fn is_module(layout: &Layout, name: &str) -> bool {
     fs::read_to_string(manifest).is_ok_and(|text| text.contains("\"cdylib\""))
 }
 
-fn copy_module(layout: &Layout, name: &str) -> Result<u64, Failure> {
+/// Writes a module to `target/weir/` with the functions of a request side by side, and the names of
+/// its functions beside it.
+fn place_module(layout: &Layout, name: &str) -> Result<u64, Failure> {
     let folder = layout.modules();
     fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
-    let compiled = compiled_module(layout, name);
-    // Envoy may be reading the old file: a rename replaces it whole, a copy would truncate it.
+    // Envoy may be reading the old file: a rename replaces it whole, writing to it would truncate it.
     let partial = folder.join(format!("{name}.wasm.partial"));
-    let bytes = fs::copy(&compiled, &partial).map_err(Failure::file(&compiled))?;
+    let run = Run::cargo(layout).args(["run", "--quiet", "--package", ORDER_FUNCTIONS, "--"]);
+    let run = run.arg(compiled_module(layout, name)).arg(&partial);
+    let run = run.arg("--first").arg(layout.root().join(FIRST_FUNCTIONS));
+    run.arg("--names").arg(folder.join(format!("{name}.functions"))).shown()?;
     let module = folder.join(format!("{name}.wasm"));
     fs::rename(&partial, &module).map_err(Failure::file(&module))?;
-    Ok(bytes)
+    Ok(fs::metadata(&module).map_err(Failure::file(&module))?.len())
 }
 
 fn compiled_module(layout: &Layout, name: &str) -> PathBuf {

@@ -12,11 +12,14 @@ use crate::body::Chats;
 use crate::failure::Failure;
 use crate::figures::Cell;
 use crate::measurement::{WARM_UP, background, one_round};
-use crate::path::{Paths, Streams};
+use crate::path::{Chain, Paths, Streams};
 use crate::setup::Setup;
 
 /// Without and with the guardrail.
-const PAIR: [(Setup, bool); 2] = [(Setup::Chain, false), (Setup::Chain, true)];
+const PAIR: [(Setup, Chain); 2] = [
+    (Setup::Chain, Chain { guardrail: false, patient: false }),
+    (Setup::Chain, Chain { guardrail: true, patient: false }),
+];
 
 /// How events come, how many, and how many streams there are in a round.
 const SHAPES: [(&str, Streams, usize); 2] = [

@@ -40,4 +40,14 @@ pub(crate) enum Failure {
         /// Requests that were sent.
         requests: u64,
     },
+    /// Envoy's worker can't be traced.
+    #[error(
+        "cannot trace Envoy's worker: {0}; that takes Linux on x86-64 and the right to trace (ptrace)"
+    )]
+    Trace(#[source] io::Error),
+    /// The code of the module was not found in Envoy.
+    #[error(
+        "no code of the module in Envoy, or of another build; `cargo xtask build` makes both anew"
+    )]
+    NoCode,
 }

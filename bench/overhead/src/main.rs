@@ -6,6 +6,8 @@
 //! rounds, so that whatever else the machine does falls on all three alike.
 
 mod body;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod count;
 mod cpu;
 mod events;
 mod failure;
@@ -61,6 +63,16 @@ struct Options {
     /// and without.
     #[arg(long, conflicts_with_all = ["guardrail", "body_kb", "events", "event_ms"])]
     per_event: bool,
+    /// Counts what Envoy's worker executes for one request, instead of measuring time: instructions, and
+    /// the memory that they touch, by function of the filters. Takes Linux on x86-64; bodies of up to
+    /// 64 KB.
+    #[arg(long, conflicts_with_all = ["json", "requests", "rounds", "clients", "event_ms", "per_event"])]
+    count: bool,
+    /// With --count: counts without and with the guardrail, and writes the filters' functions that ran to
+    /// this file, in their order. That is what filters/suite/functions.txt is, by which the build places
+    /// them side by side.
+    #[arg(long, value_name = "FILE", requires = "count")]
+    functions: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -77,6 +89,12 @@ fn run(options: &Options) -> Result<(), Failure> {
     // The client needs no second thread, and Envoy shall have a core.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(Failure::Runtime)?;
+    if options.count {
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        return runtime.block_on(count::run(options));
+        #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+        return Err(Failure::Trace(std::io::ErrorKind::Unsupported.into()));
+    }
     if options.per_event {
         let costs = runtime.block_on(events::run(options))?;
         print!("{}", events::table(&costs));

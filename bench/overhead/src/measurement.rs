@@ -11,7 +11,7 @@ use crate::cpu;
 use crate::failure::Failure;
 use crate::figures::{Cell, Figure};
 use crate::load::{self, Target};
-use crate::path::{Path, Paths, Streams};
+use crate::path::{Chain, Path, Paths, Streams};
 use crate::setup::{ResponseKind, Setup};
 
 /// Requests to each setup before measuring: connections, caches, V8's code.
@@ -26,7 +26,8 @@ const IDLE: Duration = Duration::from_secs(3);
 /// When something does not start or a request is not answered properly.
 pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
-    let setups = Setup::ALL.map(|setup| (setup, options.guardrail));
+    let chain = Chain { guardrail: options.guardrail, patient: false };
+    let setups = Setup::ALL.map(|setup| (setup, chain));
     let streams = Streams { events: options.events, event_ms: options.event_ms };
     let mut paths = Paths::start(&setups, streams).await?;
     let http = HttpClient::http1();

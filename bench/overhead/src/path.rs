@@ -28,6 +28,20 @@ const GUARDRAIL_AND_PICKER: &str = concat!(
     "                    endpoint-picker:\n"
 );
 
+/// What is said in the chain's configuration of how long a snapshot is fresh, and for one that is to
+/// last through a request executed step by step.
+const FRESH: &str = "fresh_ms: 1000";
+const FRESH_FOR_LONG: &str = "fresh_ms: 60000";
+
+/// How a chain differs from the shipped one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Chain {
+    /// It has a guardrail.
+    pub(crate) guardrail: bool,
+    /// Snapshots stay fresh for a minute.
+    pub(crate) patient: bool,
+}
+
 /// Everything that runs, upstream included; dropping it ends all of it.
 pub(crate) struct Paths {
     paths: Vec<Path>,
@@ -43,16 +57,16 @@ pub(crate) struct Path {
     /// Works on each request.
     ext_proc: Option<ChildProcess>,
     /// Stands beside the path; what its pushes cost Envoy is in Envoy's own time.
-    _sidecar: Option<Sidecar>,
+    sidecar: Option<Sidecar>,
 }
 
 impl Paths {
-    /// Starts the upstream and these setups, each with a guardrail in its chain or without.
+    /// Starts the upstream and these setups.
     ///
     /// # Errors
     /// When anything is not built, or does not start.
     pub(crate) async fn start(
-        setups: &[(Setup, bool)],
+        setups: &[(Setup, Chain)],
         streams: Streams,
     ) -> Result<Paths, HarnessError> {
         let folder = tempfile::tempdir()
@@ -60,8 +74,8 @@ impl Paths {
         let shared = Ports::allocate()?;
         let upstream = upstream(&shared, &folder, streams)?;
         let mut paths = Vec::new();
-        for (setup, guardrail) in setups {
-            paths.push(Path::start(*setup, *guardrail, &shared, &folder).await?);
+        for (setup, chain) in setups {
+            paths.push(Path::start(*setup, *chain, &shared, &folder).await?);
         }
         Ok(Paths { paths, _upstream: upstream, _folder: folder })
     }
@@ -101,13 +115,19 @@ fn upstream(
 impl Path {
     async fn start(
         setup: Setup,
-        guardrail: bool,
+        chain: Chain,
         shared: &Ports,
         folder: &TempDir,
     ) -> Result<Path, HarnessError> {
         let mut config = EnvoyConfig::from_file(setup.envoy_config())?;
-        if guardrail && setup == Setup::Chain {
-            config = config.replace(PICKER, GUARDRAIL_AND_PICKER)?;
+        let changes = [
+            (chain.guardrail, PICKER, GUARDRAIL_AND_PICKER),
+            (chain.patient, FRESH, FRESH_FOR_LONG),
+        ];
+        for (_, from, to) in changes.into_iter().filter(|(wanted, ..)| *wanted) {
+            if setup == Setup::Chain {
+                config = config.replace(from, to)?;
+            }
         }
         for port in REPLICAS {
             config.ports_mut().set(port, shared.actual(port));
@@ -123,7 +143,7 @@ impl Path {
             Setup::Chain => pusher = Some(sidecar(&ports).await?),
             Setup::ExtProc => server = Some(ext_proc_server(ext_proc, folder)?),
         }
-        Ok(Path { setup, envoy, ext_proc: server, _sidecar: pusher })
+        Ok(Path { setup, envoy, ext_proc: server, sidecar: pusher })
     }
 
     /// Where clients send their requests.
@@ -135,6 +155,22 @@ impl Path {
     pub(crate) fn processes(&mut self) -> Vec<u32> {
         let envoy = self.envoy.process().id();
         std::iter::once(envoy).chain(self.ext_proc.as_ref().map(ChildProcess::id)).collect()
+    }
+
+    /// Lets the sidecar push snapshots, or stops it from doing so.
+    ///
+    /// # Errors
+    /// When it has ended.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn push_snapshots(&mut self, push: bool) -> Result<(), crate::failure::Failure> {
+        use crate::failure::Failure;
+        use nix::sys::signal::{Signal, kill};
+        use nix::unistd::Pid;
+        let Some(sidecar) = &mut self.sidecar else { return Ok(()) };
+        let signal = if push { Signal::SIGCONT } else { Signal::SIGSTOP };
+        let id = i32::try_from(sidecar.process().id()).map_err(std::io::Error::other);
+        let sent = id.and_then(|id| Ok(kill(Pid::from_raw(id), signal)?));
+        sent.map_err(Failure::Trace)
     }
 
     /// How many of the picker's choices rested on measured load.
