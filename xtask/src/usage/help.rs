@@ -66,7 +66,8 @@ Options:
 const BUILD: &str = "\
 cargo xtask build [--release]: compile the Wasm modules and the native binaries
 
-The modules are optimised always (cargo's profile `wasm`) and copied to target/weir/NAME.wasm.
+The modules are optimised always (cargo's profile `wasm`) and written to target/weir/NAME.wasm, with
+the functions that a request runs through side by side (filters/suite/functions.txt).
 The native binaries go where cargo puts them: target/debug, or target/release.
 
 Options:
@@ -136,6 +137,11 @@ Options of overhead alone:
   --fresh         sends no message twice, in place of conversations with one that is new
   --guardrail     adds the guardrail with its default policy to Weir's chain
   --per-event     only what the guardrail adds per event of a stream, with it and without
+  --count         no time: what Envoy executes for one request, instruction by instruction, and the
+                  memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)
+  --functions FILE
+                  with --count: without and with the guardrail, and writes the functions that ran to
+                  FILE, as filters/suite/functions.txt lists them for the build
 ";
 
 #[cfg(test)]

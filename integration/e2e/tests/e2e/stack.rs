@@ -251,14 +251,16 @@ impl Stack {
         eventually(&format!("{count} requests in flight"), counted).await;
     }
 
-    /// Pushes `body`, signed.
+    /// Pushes `body`, signed, and waits until every worker knows of it: each looks every 5 ms.
     pub(crate) async fn push_body(&self, body: &str) -> Reply {
         let signature = weir_snapshot::signature::sign(KEY.as_bytes(), body.as_bytes());
         let request = Request::post("/weir/v1/snapshot")
             .header(weir_snapshot::signature::HEADER, signature)
             .header("content-type", "application/json")
             .body(body.to_owned());
-        self.http.send(self.envoy.intake(), request).await.unwrap()
+        let reply = self.http.send(self.envoy.intake(), request).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        reply
     }
 
     /// The sum of all of Envoy's counters and gauges whose names contain `part`.

@@ -11,8 +11,8 @@ use crate::detectors::{self, assignment, pem, spoken};
 use crate::rule::BuiltIn;
 use crate::scanner::{Scanner, Selection};
 
-/// How far before a window an assignment may stand whose value begins the window.
-const LOOK_BEHIND: usize = 24;
+/// How far before a window a name may stand whose value begins the window.
+const LOOK_BEHIND: usize = spoken::REACH;
 
 /// Bytes that two pieces of an overlong segment share: longer than any number, address or
 /// prefixed token.

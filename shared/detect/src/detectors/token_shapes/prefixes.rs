@@ -24,7 +24,7 @@ pub(in crate::detectors) static SHAPES: [Shape; 242] = [
     shape(b"gho_", GithubToken, (36, 36), Alnum),
     shape(b"ghu_", GithubToken, (36, 36), Alnum),
     shape(b"ghs_", GithubToken, (36, 36), Alnum),
-    shape(b"ghr_", GithubToken, (36, 36), Alnum),
+    shape(b"ghr_", GithubToken, (36, 76), Alnum),
     shape(b"github_pat_", GithubToken, (60, 100), Word),
     shape(b"glpat-", ProviderToken, (20, 320), Dotted),
     shape(b"gldt-", ProviderToken, (20, 60), Word),

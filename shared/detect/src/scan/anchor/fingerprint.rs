@@ -187,7 +187,7 @@ fn fill_fixed([first, second, third]: &mut [[u8; 256]; WIDTH]) {
     allow(third, COLON, |b| hex(b) || b == b':');
 
     // The letters that end a secret's name, and what may stand between it and the operator.
-    allow(first, ASSIGN, |b| b"ADTNYSELHadtnyselh 	\"'`]:)".contains(&b));
+    allow(first, ASSIGN, |b| b"ADTNYSELHWadtnyselhw 	\"'`]:)".contains(&b));
     allow(second, ASSIGN, |b| b == b'=' || b == b':');
     allow(third, ASSIGN, |_| true);
 
