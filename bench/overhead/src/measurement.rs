@@ -87,9 +87,7 @@ impl Series {
         }
         for round in 0..self.rounds {
             let bodies = self.chats.take(self.requests_per_round);
-            // Another one begins each time, so that none always follows the same neighbour.
-            for turn in 0..paths.len() {
-                let index = (round + turn) % paths.len();
+            for index in order(round, paths.len()) {
                 let share = self.background.get(index).copied().unwrap_or(0.0);
                 if let (Some(path), Some(cell)) = (paths.get_mut(index), self.cells.get_mut(index))
                 {
@@ -105,6 +103,13 @@ impl Series {
         let cells = Setup::ALL.into_iter().zip(&self.cells);
         cells.map(|(setup, cell)| cell.figure(setup, self.bytes, self.response))
     }
+}
+
+/// Who comes when in a round: another one begins each time, and every second round of all goes the
+/// other way about, so that none always follows the same neighbour.
+fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    let step = if (round / count).is_multiple_of(2) { 1 } else { count - 1 };
+    (0..count).map(move |turn| (round + turn * step) % count)
 }
 
 /// Sends one round of requests and adds what it took to `cell`, less the setup's `background`.
@@ -162,4 +167,19 @@ async fn check_picks(paths: &[Path], figures: &[Figure]) -> Result<(), Failure> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setup_follows_each_other_one() {
+        let orders: std::collections::BTreeSet<Vec<usize>> =
+            (0..6).map(|round| order(round, 3).collect()).collect();
+        assert_eq!(orders.len(), 6, "{orders:?}");
+        for order in orders {
+            assert_eq!(order.iter().sum::<usize>(), 3, "{order:?}");
+        }
+    }
 }
