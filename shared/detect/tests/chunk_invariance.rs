@@ -16,6 +16,7 @@ const TEXTS: &[&str] = &[
     "card 4111 1111 1111 1111 exp 12/27, ssn 219-09-9998; ip 10.20.30.40.",
     "IBAN GB29 NWBK 6016 1331 9268 19 and de89370400440532013000 again",
     "AB 12 34 56 C is a NINO, in 2019 The year; 12345678Z and X1234567L",
+    "the password for the production database is Blue42Falcon, the password to it was Xy77Zq",
     "key: password = \"hunter2!x\" and Authorization: Bearer abcDEF123456ghiJKL789 end",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA1234567890abcdefghijklmnopqrstuv\nMIIEpAIBAAKCAQEA1234567890abcdefghijklmnopqrstuv==\n-----END RSA PRIVATE KEY-----\nafter",
     "-----BEGIN PRIVATE KEY----- is only a header, nothing follows. Really.",

@@ -36,14 +36,20 @@ pub(crate) fn may_begin(text: &[u8], at: usize) -> bool {
     text.get(at).is_some_and(|first| first | 0x20 == b'p')
 }
 
+/// Whether a name may stand at `at`.
+pub(crate) fn begins(text: &[u8], at: usize) -> bool {
+    let head = text.get(at..).and_then(|rest| rest.get(..BEGINNING.len()));
+    head.is_some_and(|head| head.eq_ignore_ascii_case(BEGINNING.as_bytes()))
+}
+
 /// Where the value begins that the name at `at` introduces.
 #[inline(never)]
 pub(crate) fn value_start(text: &[u8], at: usize) -> Option<usize> {
-    let head = text.get(at..)?;
-    let head = head.get(..REACH.min(head.len()))?;
-    if !head.get(..BEGINNING.len())?.eq_ignore_ascii_case(BEGINNING.as_bytes()) {
+    if !begins(text, at) {
         return None;
     }
+    let head = text.get(at..)?;
+    let head = head.get(..REACH.min(head.len()))?;
     let part = |b: &&u8| b.is_ascii_alphanumeric() || b"_-".contains(*b);
     let name = head.iter().take_while(part).count();
     if !NAMES.has(head.get(..name)?) {

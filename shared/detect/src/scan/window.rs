@@ -12,7 +12,7 @@ use crate::rule::BuiltIn;
 use crate::scanner::{Scanner, Selection};
 
 /// How far before a window a name may stand whose value begins the window.
-const LOOK_BEHIND: usize = spoken::REACH;
+const LOOK_BEHIND: usize = 24;
 
 /// Bytes that two pieces of an overlong segment share: longer than any number, address or
 /// prefixed token.
@@ -39,6 +39,9 @@ pub(crate) struct Memory {
     pub(crate) base: usize,
     /// A match reached the hold-back limit while it could still grow.
     pub(crate) overflowed: bool,
+    /// Absolute offset of what was last seen to begin like a password's name: its value may stand
+    /// further from it than other values from theirs.
+    last_name: Option<usize>,
 }
 
 /// A stretch of text to scan.
@@ -76,7 +79,7 @@ impl Pass<'_> {
             let found = match (due, ahead) {
                 (Some(value), _) => (value >= cursor).then_some((value, ASSIGN)),
                 (None, Some(anchor)) => {
-                    awaited = named(text, anchor).filter(|value| *value >= cursor).or(awaited);
+                    awaited = self.named(text, anchor).filter(|value| *value >= cursor).or(awaited);
                     let found = self.target(text, cursor, anchor);
                     if found.is_none() {
                         ahead = anchors.next();
@@ -138,12 +141,26 @@ impl Pass<'_> {
     where
         Self: 't,
     {
-        Anchors::new(self.scanner.fingerprints(), text, cursor.saturating_sub(LOOK_BEHIND), cursor)
+        let near = cursor.saturating_sub(LOOK_BEHIND);
+        let name = self.memory.last_name.and_then(|name| name.checked_sub(self.memory.base));
+        let name = name.filter(|name| (cursor.saturating_sub(spoken::REACH)..near).contains(name));
+        Anchors::new(self.scanner.fingerprints(), text, name.unwrap_or(near), cursor)
+    }
+
+    /// Where the value stands that the name at an anchor introduces.
+    fn named(&mut self, text: &[u8], anchor: Anchor) -> Option<usize> {
+        if anchor.kinds & PHRASE == 0 || !spoken::may_begin(text, anchor.at) {
+            return None;
+        }
+        if spoken::begins(text, anchor.at) {
+            self.memory.last_name = Some(self.memory.base + anchor.at);
+        }
+        spoken::value_start(text, anchor.at).filter(|value| *value < text.len())
     }
 
     /// Takes the anchors that lie inside `range`, up to one whose value lies behind it.
     fn collect(
-        &self,
+        &mut self,
         text: &[u8],
         range: &Range<usize>,
         anchors: &mut Anchors<'_>,
@@ -161,7 +178,7 @@ impl Pass<'_> {
             if value.is_some_and(|value| value >= range.end) {
                 break;
             }
-            *awaited = named(text, next).or(*awaited);
+            *awaited = self.named(text, next).or(*awaited);
             if next.at >= range.start && (value.is_some() || self.relevant(text, next)) {
                 kinds |= within(next.kinds, next, range);
             }
@@ -261,14 +278,6 @@ fn assigned(text: &[u8], anchor: Anchor) -> Option<usize> {
         return None;
     }
     assignment::value_start(text, anchor.at + 1).filter(|value| *value < text.len())
-}
-
-/// Where the value stands that the name at an anchor introduces.
-fn named(text: &[u8], anchor: Anchor) -> Option<usize> {
-    if anchor.kinds & PHRASE == 0 || !spoken::may_begin(text, anchor.at) {
-        return None;
-    }
-    spoken::value_start(text, anchor.at).filter(|value| *value < text.len())
 }
 
 /// The kinds of an anchor that lies wholly inside `range`; what sticks out depends on bytes that

@@ -89,7 +89,10 @@ pub(crate) struct Anchor {
 pub(crate) struct Anchors<'t> {
     prints: &'t Fingerprints,
     text: &'t [u8],
-    ready: [Anchor; READY],
+    /// Anchors of the block at `base`: the place in it, above the kinds. Words of four bytes, because
+    /// each stream's word has a room of its own that is cleared first.
+    ready: [u32; READY],
+    base: usize,
     /// The anchors in `ready` that were not taken yet.
     taken: usize,
     filled: usize,
@@ -99,15 +102,18 @@ pub(crate) struct Anchors<'t> {
     /// Whether the byte before the next block is a digit, and a letter.
     digit_before: u32,
     letter_before: u32,
-    /// Runs are counted from here on.
+    /// All kinds of anchors are taken from here on.
     count_from: usize,
 }
+
+/// The kinds of names: an assignment's, and those of passwords among the phrases.
+const NAMES: u16 = ASSIGN | PHRASE;
 
 /// Room for anchors that wait: those of a block.
 const READY: usize = BLOCK;
 
 impl<'t> Anchors<'t> {
-    /// Starts at byte `from` of `text`, and counts long runs from `count_from` on.
+    /// Starts at byte `from` of `text`, with nothing but names before `count_from`.
     pub(crate) fn new(
         prints: &'t Fingerprints,
         text: &'t [u8],
@@ -117,7 +123,8 @@ impl<'t> Anchors<'t> {
         Self {
             prints,
             text,
-            ready: [Anchor { at: 0, kinds: 0 }; READY],
+            ready: [0; READY],
+            base: 0,
             taken: 0,
             filled: 0,
             next: from,
@@ -181,12 +188,14 @@ impl<'t> Anchors<'t> {
         let hits = block.hits & !self.inner_digits(block.digits & counted);
         let words = block.phrases & self.word_starts(block.letters);
         let phrases = self.prints.phrases(bytes, words | block.foreign);
-        self.take(base, bytes, hits, long, phrases);
+        self.base = base;
+        self.take(bytes, (hits, long, phrases), counted);
     }
 
-    /// Keeps the anchors of a block that stand up to the exact test.
+    /// Keeps the anchors of a block that stand up to the exact test; of those that are not `counted`
+    /// only the names, whose values may come later.
     #[inline(always)]
-    fn take(&mut self, base: usize, bytes: &Bytes, hits: u32, long: u32, phrases: u32) {
+    fn take(&mut self, bytes: &Bytes, (hits, long, phrases): (u32, u32, u32), counted: u32) {
         let mut rest = hits | long | phrases;
         while rest != 0 {
             let bit = rest.trailing_zeros();
@@ -195,9 +204,10 @@ impl<'t> Anchors<'t> {
             let kinds =
                 of(long, LONG) | of(phrases, PHRASE) | self.prints.exact(bytes, bit as usize);
             if let Some(slot) = self.ready.get_mut(self.filled) {
-                *slot = Anchor { at: base + bit as usize, kinds };
+                *slot = bit << u16::BITS | u32::from(kinds);
             }
-            self.filled += usize::from(kinds != 0);
+            let wanted = NAMES | of(counted, u16::MAX);
+            self.filled += usize::from(kinds & wanted != 0);
         }
     }
 
@@ -233,7 +243,8 @@ impl Iterator for Anchors<'_> {
         }
         let anchor = *self.ready.get(..self.filled)?.get(self.taken)?;
         self.taken += 1;
-        Some(anchor)
+        let at = self.base + (anchor >> u16::BITS) as usize;
+        Some(Anchor { at, kinds: (anchor & u32::from(u16::MAX)) as u16 })
     }
 }
 
