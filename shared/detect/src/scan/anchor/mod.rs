@@ -89,10 +89,7 @@ pub(crate) struct Anchor {
 pub(crate) struct Anchors<'t> {
     prints: &'t Fingerprints,
     text: &'t [u8],
-    /// Anchors of the block at `base`: the place in it, above the kinds. Words of four bytes, because
-    /// each stream's word has a room of its own that is cleared first.
-    ready: [u32; READY],
-    base: usize,
+    ready: [Anchor; READY],
     /// The anchors in `ready` that were not taken yet.
     taken: usize,
     filled: usize,
@@ -102,18 +99,15 @@ pub(crate) struct Anchors<'t> {
     /// Whether the byte before the next block is a digit, and a letter.
     digit_before: u32,
     letter_before: u32,
-    /// All kinds of anchors are taken from here on.
+    /// Runs are counted from here on.
     count_from: usize,
 }
-
-/// The kinds of names: an assignment's, and those of passwords among the phrases.
-const NAMES: u16 = ASSIGN | PHRASE;
 
 /// Room for anchors that wait: those of a block.
 const READY: usize = BLOCK;
 
 impl<'t> Anchors<'t> {
-    /// Starts at byte `from` of `text`, with nothing but names before `count_from`.
+    /// Starts at byte `from` of `text`, and counts long runs from `count_from` on.
     pub(crate) fn new(
         prints: &'t Fingerprints,
         text: &'t [u8],
@@ -123,8 +117,7 @@ impl<'t> Anchors<'t> {
         Self {
             prints,
             text,
-            ready: [0; READY],
-            base: 0,
+            ready: [Anchor { at: 0, kinds: 0 }; READY],
             taken: 0,
             filled: 0,
             next: from,
@@ -188,14 +181,12 @@ impl<'t> Anchors<'t> {
         let hits = block.hits & !self.inner_digits(block.digits & counted);
         let words = block.phrases & self.word_starts(block.letters);
         let phrases = self.prints.phrases(bytes, words | block.foreign);
-        self.base = base;
-        self.take(bytes, (hits, long, phrases), counted);
+        self.take(base, bytes, hits, long, phrases);
     }
 
-    /// Keeps the anchors of a block that stand up to the exact test; of those that are not `counted`
-    /// only the names, whose values may come later.
+    /// Keeps the anchors of a block that stand up to the exact test.
     #[inline(always)]
-    fn take(&mut self, bytes: &Bytes, (hits, long, phrases): (u32, u32, u32), counted: u32) {
+    fn take(&mut self, base: usize, bytes: &Bytes, hits: u32, long: u32, phrases: u32) {
         let mut rest = hits | long | phrases;
         while rest != 0 {
             let bit = rest.trailing_zeros();
@@ -204,10 +195,9 @@ impl<'t> Anchors<'t> {
             let kinds =
                 of(long, LONG) | of(phrases, PHRASE) | self.prints.exact(bytes, bit as usize);
             if let Some(slot) = self.ready.get_mut(self.filled) {
-                *slot = bit << u16::BITS | u32::from(kinds);
+                *slot = Anchor { at: base + bit as usize, kinds };
             }
-            let wanted = NAMES | of(counted, u16::MAX);
-            self.filled += usize::from(kinds & wanted != 0);
+            self.filled += usize::from(kinds != 0);
         }
     }
 
@@ -243,8 +233,7 @@ impl Iterator for Anchors<'_> {
         }
         let anchor = *self.ready.get(..self.filled)?.get(self.taken)?;
         self.taken += 1;
-        let at = self.base + (anchor >> u16::BITS) as usize;
-        Some(Anchor { at, kinds: (anchor & u32::from(u16::MAX)) as u16 })
+        Some(anchor)
     }
 }
 
