@@ -219,9 +219,17 @@ impl From<&WireError> for ErrorReply {
             WireError::InvalidUtf8 { .. } => "invalid_utf8",
             _ => "malformed_json",
         };
-        let message = match error.field() {
-            Some(_) => format!("Invalid request: {error}."),
-            None => format!("The request body is not valid JSON: {error}."),
+        let message = match error {
+            WireError::NotAnObject { at } => {
+                format!(
+                    "The request body must be a JSON object; something else begins at offset {at}."
+                )
+            }
+            WireError::TooDeep { .. } | WireError::TooManyValues { .. } => {
+                format!("The request body cannot be read: {error}.")
+            }
+            _ if error.field().is_some() => format!("Invalid request: {error}."),
+            _ => format!("The request body is not valid JSON: {error}."),
         };
         let reply = Self::new(400, ErrorKind::InvalidRequest, code, message);
         match error.field() {

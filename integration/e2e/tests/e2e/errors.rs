@@ -53,7 +53,7 @@ async fn assert_broken_bodies_refused(stack: Stack) {
         (b"{\"model\":\"qwen\"", "malformed_json", "offset 15"),
         (b"{\"model\":\"qwen\"} x", "malformed_json", "offset 17"),
         (b"{\"model\":\"qwen\"}{}", "malformed_json", "offset 16"),
-        (b"[]", "malformed_json", "offset 0"),
+        (b"[]", "malformed_json", "must be a JSON object"),
         (b"", "malformed_json", "offset 0"),
         (b"\xef\xbb\xbf{}", "malformed_json", "byte order mark"),
         (b"{\"model\":\"qwen\",\"model\":\"qwen\"}", "duplicate_key", "offset 16"),

@@ -57,6 +57,15 @@ fn refusals_have_the_status_and_code_that_clients_know() {
 }
 
 #[test]
+fn json_that_is_not_a_request_is_not_called_malformed() {
+    let message = |error: &WireError| ErrorReply::from(error).message.clone();
+    let array = message(&WireError::NotAnObject { at: 3 });
+    assert_eq!(array, "The request body must be a JSON object; something else begins at offset 3.");
+    let deep = message(&WireError::TooDeep { at: 9, limit: 4 });
+    assert_eq!(deep, "The request body cannot be read: nesting deeper than 4 at offset 9.");
+}
+
+#[test]
 fn a_malformed_body_is_told_where() {
     let reply = ErrorReply::from(&WireError::Truncated { at: 17 });
     assert_eq!((reply.status, reply.code, reply.param.as_deref()), (400, "malformed_json", None));
