@@ -85,7 +85,6 @@ impl<'a> Module<'a> {
                 module.section(&copied);
             }};
         }
-        let in_order = order.iter().filter_map(|index| self.functions.get(*index));
         match section {
             Payload::TypeSection(types) => copy!(types, TypeSection, parse_type_section),
             Payload::ImportSection(imports) => copy!(imports, ImportSection, parse_import_section),
@@ -95,6 +94,21 @@ impl<'a> Module<'a> {
             Payload::ExportSection(exports) => copy!(exports, ExportSection, parse_export_section),
             Payload::ElementSection(all) => copy!(all, ElementSection, parse_element_section),
             Payload::DataSection(data) => copy!(data, DataSection, parse_data_section),
+            other => self.copy_in_order(other, order, numbers, module)?,
+        }
+        Ok(())
+    }
+
+    /// Copies a section that lists the functions, or that is only a number.
+    fn copy_in_order(
+        &self,
+        section: &Payload<'a>,
+        order: &[usize],
+        numbers: &mut Renumbered,
+        module: &mut wasm_encoder::Module,
+    ) -> Result<(), Failure> {
+        let in_order = order.iter().filter_map(|index| self.functions.get(*index));
+        match section {
             Payload::FunctionSection(_) => {
                 let mut types = FunctionSection::new();
                 in_order.for_each(|(number, _)| {
