@@ -153,6 +153,6 @@ impl fmt::Display for Report {
                 writeln!(f, "{group:<24}{label:>8}{:>8}{:>10}{:>8.4}", l.n, l.flagged, l.rate)?;
             }
         }
-        writeln!(f, "{:.1} MB/s", self.mb_per_s)
+        writeln!(f, "{:.1} MB/s scanned", self.mb_per_s)
     }
 }

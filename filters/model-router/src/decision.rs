@@ -38,6 +38,8 @@ pub(crate) fn decide(
         Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
+    // An empty name is none.
+    let named = named.filter(|name| !name.is_empty());
     let model = named
         .clone()
         .or_else(|| policy.default_model.clone())

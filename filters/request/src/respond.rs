@@ -28,5 +28,5 @@ pub fn answer_stuck<H: Host>(host: &H, probe: &HoldProbe, dialect: Dialect) -> u
     stuck.len()
 }
 
-const MISSING_OPTION: &str = "weir: the plugin lacks `allow_on_headers_stop_iteration: true` (Envoy \
+const MISSING_OPTION: &str = "the plugin lacks `allow_on_headers_stop_iteration: true` (Envoy \
     1.35 or newer), so Envoy never shows it a request body; requests get a 500 until it is set";

@@ -115,7 +115,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
         );
     }
     match kept {
-        Some(stack) => keep(&stack).await,
+        Some(mut stack) => keep(&mut stack).await,
         None => Ok(()),
     }
 }
@@ -125,7 +125,7 @@ async fn compare() -> Result<Vec<Served>, DemoError> {
     load::play(&stack, "round robin").await
 }
 
-async fn keep(stack: &Stack) -> Result<(), DemoError> {
+async fn keep(stack: &mut Stack) -> Result<(), DemoError> {
     stack.print_curl_lines();
     std::future::pending::<()>().await;
     Ok(())

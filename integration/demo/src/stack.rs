@@ -106,7 +106,9 @@ impl Stack {
     }
 
     /// Prints what to try while it runs.
-    pub(crate) fn print_curl_lines(&self) {
+    pub(crate) fn print_curl_lines(&mut self) {
+        let envoy_log = self.envoy.process().log_file().display().to_string();
+        let sidecar_log = self.sidecar.process().log_file().display().to_string();
         let (clients, admin) = (self.envoy.clients(), self.envoy.admin());
         let intake = self.envoy.intake();
         println!(
@@ -118,6 +120,9 @@ impl Stack {
              \n  curl -s http://{intake}/weir/v1/snapshot            # what the filters know of the replicas\
              \n  curl -s 'http://{admin}/stats?filter=wasmcustom'    # what they count\
              \n  curl -s http://{}/readyz\
+             \n\nLogs: {envoy_log}\
+             \n      {sidecar_log}\
+             \nThere is no guardrail in it: envoy-config/guardrail.yaml shows one.\
              \n\nCtrl-C ends it.",
             self.sidecar.address()
         );

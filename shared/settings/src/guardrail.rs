@@ -118,7 +118,7 @@ pub fn policy(
     let mut policy = Policy::try_from(policy).map_err(invalid)?;
     if let Some(name) = policy.hash_key_env.clone() {
         let key = variable(&name).filter(|key| key.len() >= MIN_KEY_BYTES).ok_or_else(|| {
-            let problem = "is not set, or has less than 16 bytes; in Envoy, name it in vm_config.environment_variables, too";
+            let problem = "is not set, or has less than 16 bytes; for Envoy, export it where that starts, and name it in vm_config.environment_variables";
             SettingsError::invalid(path("hash_key_env"), &name, problem)
         })?;
         policy = policy.with_hash_key(&key);

@@ -88,9 +88,9 @@ fn key(name: &str, value: Option<Vec<u8>>) -> Result<Vec<u8>, SettingsError> {
     let problem = match value {
         Some(key) if key.len() >= MIN_KEY_BYTES => return Ok(key),
         Some(_) => format!("holds fewer than {MIN_KEY_BYTES} bytes"),
-        None => {
-            "is not set in the VM: name it in vm_config.environment_variables.host_env_keys".into()
-        }
+        None => "is not set in the VM: export it where Envoy starts, and name it in \
+             vm_config.environment_variables.host_env_keys"
+            .into(),
     };
     Err(SettingsError::invalid("signing_key_env", name, problem))
 }

@@ -25,18 +25,22 @@ pub(super) fn of(
     );
     let parts = [
         (Part::Envoy, "Envoy"),
-        (Part::HostCalls, "Envoy, called by the filters"),
-        (Part::Module, "the filters"),
+        (Part::HostCalls, "  of that, called by the filters"),
+        (Part::Module, "the filters, of that:"),
     ];
     for (part, name) in parts {
         text += &row(&tallies.get(part), name);
     }
     let mut places: Vec<_> = tallies.order().iter().filter_map(|part| place(*part)).collect();
     places.sort_by_key(|place| std::cmp::Reverse(tallies.get(Part::In(*place)).instructions));
-    for place in places.into_iter().take(LISTED) {
-        text += &row(&tallies.get(Part::In(place)), &format!("  {}", name(place, names)));
+    let mut listed = 0;
+    for place in places.iter().take(LISTED) {
+        let tally = tallies.get(Part::In(*place));
+        listed += tally.instructions;
+        text += &row(&tally, &format!("  {}", name(*place, names)));
     }
-    text
+    let (all, others) = (tallies.get(Part::Module), places.len().saturating_sub(LISTED));
+    text + &format!("{:>12}  in {others} others\n", all.instructions.saturating_sub(listed))
 }
 
 fn place(part: Part) -> Option<Place> {

@@ -62,6 +62,7 @@ async fn assert_broken_bodies_refused(stack: Stack) {
         (b"{\"model\":\"qwen\",\"x\":\"\xff\"}", "invalid_utf8", "offset 21"),
         (b"{\"model\":7}", "invalid_type", "offset 9"),
         (b"{\"messages\":[]}", "missing_model", "must name a model"),
+        (b"{\"model\":\"\",\"messages\":[]}", "missing_model", "must name a model"),
     ];
     for (body, code, part) in cases {
         let request = Request::post("/v1/chat/completions").body(body.to_vec());

@@ -72,6 +72,11 @@ impl ChildProcess {
         Usage::of(self.child.id())
     }
 
+    /// The file that it writes its output to.
+    pub fn log_file(&self) -> &Path {
+        &self.log
+    }
+
     /// Everything it has written.
     pub fn log(&self) -> String {
         let bytes = std::fs::read(&self.log).unwrap_or_default();
