@@ -37,7 +37,8 @@ fn the_shell_blocks_measure_what_they_label() {
     let printed = run(block, folder.path());
     assert!(printed.lines().any(|line| line.starts_with("EMAIL") && line.ends_with("1.000")));
     let rates: Value =
-        serde_json::from_slice(&std::fs::read(folder.path().join("rates.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(folder.path().join("target/rates.json")).unwrap())
+            .unwrap();
     let expected = json!({"support": 1, "recall": 1.0, "precision": 1.0, "f1": 1.0});
     assert_eq!(rates["types"], json!({"EMAIL": expected}));
     assert_eq!(

@@ -48,7 +48,7 @@ async fn bodies_that_are_dangerous_or_broken_are_refused_with_the_offset() {
 
 async fn assert_broken_bodies_refused(stack: Stack) {
     let deep = format!(r#"{{"model":"qwen","x":{}1{}}}"#, "[".repeat(5000), "]".repeat(5000));
-    let cases: [(&[u8], &str, &str); 13] = [
+    let cases: [(&[u8], &str, &str); 14] = [
         (b"{\"model\":\"qwen\",}", "malformed_json", "offset 16"),
         (b"{\"model\":\"qwen\"", "malformed_json", "offset 15"),
         (b"{\"model\":\"qwen\"} x", "malformed_json", "offset 17"),
