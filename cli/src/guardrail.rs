@@ -14,6 +14,7 @@ use weir_detect::Policy;
 use weir_settings::guardrail;
 
 use crate::error::CliError;
+use crate::within_envoy;
 
 /// Which policy a command uses.
 #[derive(Debug, Args)]
@@ -21,8 +22,7 @@ pub(crate) struct PolicyFile {
     /// Policy in YAML or JSON; without it the default policy applies.
     ///
     /// One policy as it stands below `policies` in the filter's configuration, or such a
-    /// configuration (what stands below `value:` of the guardrail in Envoy's), of which all policies
-    /// are checked. `weir rules` lists the names that `rules` can use. The key of `hash` is read from
+    /// configuration, of which all policies are checked, or one of Envoy that has a guardrail. `weir rules` lists the names that `rules` can use. The key of `hash` is read from
     /// the variable that `hash_key_env` names.
     #[arg(long = "policy", value_name = "FILE")]
     path: Option<PathBuf>,
@@ -36,7 +36,7 @@ impl PolicyFile {
     pub(crate) fn load(&self) -> Result<Arc<Policy>, CliError> {
         let Some(path) = &self.path else { return Ok(Arc::new(Policy::default())) };
         let unusable = |reason: String| CliError::Yaml { path: path.clone(), reason };
-        let written = yaml(path)?;
+        let written = within_envoy::guardrail(yaml(path)?).map_err(unusable)?;
         check_all(&written).map_err(unusable)?;
         let (field, written) = self.choose(written).map_err(unusable)?;
         let variable = |name: &str| std::env::var_os(name).map(OsString::into_encoded_bytes);
@@ -46,16 +46,6 @@ impl PolicyFile {
 
     /// The policy that is meant, and where it stands in the file.
     fn choose(&self, mut written: Value) -> Result<(String, Value), String> {
-        if written.get("static_resources").is_some() {
-            return Err("is a configuration of Envoy; put what stands below `value:` of the \
-                        guardrail into a file of its own"
-                .to_owned());
-        }
-        if written.get("guardrail").is_some() {
-            return Err("is a configuration of `root_id: gateway`; put what stands below \
-                        `guardrail:` into a file of its own"
-                .to_owned());
-        }
         if written.is_null() {
             return Err("is empty; `{}` is the default policy".to_owned());
         }
@@ -85,7 +75,7 @@ impl PolicyFile {
 /// What Envoy would refuse of a configuration with several policies, also of those not chosen. The
 /// keys of `hash` that those need are on Envoy's machine, perhaps not on this one.
 fn check_all(written: &Value) -> Result<(), String> {
-    if written.get("policies").is_none() || written.get("static_resources").is_some() {
+    if written.get("policies").is_none() {
         return Ok(());
     }
     let placeholder = |_: &str| Some(b"stands in for a key".to_vec());

@@ -4,6 +4,7 @@ mod commands;
 mod error;
 mod guardrail;
 mod report;
+mod within_envoy;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ use crate::error::CliError;
     after_help = "\
 Examples:
   echo 'I am ann@example.com' | weir scan
-  weir rules --policy guardrail.yaml --policy-name strict
+  weir scan --policy envoy-config/guardrail.yaml < text
   weir eval guardrail --data labelled.jsonl --json rates.json"
 )]
 struct Cli {

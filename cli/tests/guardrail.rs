@@ -37,6 +37,14 @@ fn scan_prints_findings_and_redacted_text_as_json_when_piped() {
 }
 
 #[test]
+fn scan_takes_the_guardrail_out_of_a_configuration_of_envoy() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy-config/guardrail.yaml");
+    let output = weir(&["scan", "--policy", shipped], "ann@example.com, 4111 1111 1111 1111");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed["text"], "[EMAIL_1], **** **** **** 1111");
+}
+
+#[test]
 fn scan_applies_a_policy_in_its_direction_and_says_when_it_blocks() {
     let folder = tempfile::tempdir().unwrap();
     let policy = file(

@@ -66,10 +66,10 @@ const POLICIES: &[(&str, &str)] = &[
         "unknown field `rules`, expected `policies` or `routes`\n",
     ),
     (
-        "model-router: {}\nguardrail: {policies: {default: {}}}\n",
-        "is a configuration of `root_id: gateway`; put what stands below `guardrail:` into",
+        "model-router: {}\nguardrail: {policies: {default: {rules: [{rules: [pi], action: flag}]}}}\n",
+        "policies.default.rules[0]",
     ),
-    ("static_resources: {}\n", "is a configuration of Envoy; put what stands below `value:`"),
+    ("static_resources: {}\n", "is a configuration of Envoy without a guardrail\n"),
     ("hash_key_env: WEIR_NO_SUCH_KEY\n", "hash_key_env: WEIR_NO_SUCH_KEY is not set"),
 ];
 
