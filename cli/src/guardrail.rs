@@ -22,8 +22,9 @@ pub(crate) struct PolicyFile {
     /// Policy in YAML or JSON; without it the default policy applies.
     ///
     /// One policy as it stands below `policies` in the filter's configuration, or such a
-    /// configuration, of which all policies are checked, or one of Envoy that has a guardrail. `weir rules` lists the names that `rules` can use. The key of `hash` is read from
-    /// the variable that `hash_key_env` names.
+    /// configuration, of which all policies are checked, or one of Envoy that has a guardrail.
+    /// `weir rules` lists the names that `rules` can use. The key of `hash` is read from the variable
+    /// that `hash_key_env` names.
     #[arg(long = "policy", value_name = "FILE")]
     path: Option<PathBuf>,
     /// Which policy to take, where FILE is a filter's configuration with several [default: default].

@@ -13,7 +13,6 @@ pub(crate) fn guardrail(written: Value) -> Result<Value, String> {
     }
     let mut found = Vec::new();
     collect(&written, &mut found);
-    found.dedup();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err("is a configuration of Envoy without a guardrail".to_owned()),
@@ -30,13 +29,19 @@ fn of_gateway(written: &Value) -> Option<&Value> {
     written.get("guardrail")
 }
 
-/// The configurations of all guardrails below `value`.
+/// The different configurations of guardrails below `value`.
 fn collect<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
     let given = value.pointer("/configuration/value");
-    match (value.get("root_id").and_then(Value::as_str), given) {
-        (Some("guardrail"), Some(given)) => found.push(given),
-        (Some("gateway"), Some(given)) => found.extend(of_gateway(given)),
-        _ => match value {
+    let root_id = value.get("root_id").and_then(Value::as_str);
+    let own = match (root_id, given) {
+        (Some("guardrail"), given) => given,
+        (Some("gateway"), Some(given)) => of_gateway(given),
+        _ => None,
+    };
+    match own {
+        Some(own) if found.contains(&own) => {}
+        Some(own) => found.push(own),
+        None => match value {
             Value::Array(elements) => elements.iter().for_each(|value| collect(value, found)),
             Value::Object(members) => members.values().for_each(|value| collect(value, found)),
             _ => {}
@@ -70,7 +75,8 @@ mod tests {
         assert_eq!(guardrail(twice), Ok(policies.clone()));
         assert!(guardrail(envoy(&[router])).unwrap_err().contains("without a guardrail"));
         let other = json!({"policies": {"default": {"rules": []}}});
-        let several = envoy(&[("guardrail", policies), ("guardrail", other)]);
+        let again = ("guardrail", policies.clone());
+        let several = envoy(&[("guardrail", policies), ("guardrail", other), again]);
         assert!(guardrail(several).unwrap_err().contains("with 2 different guardrails"));
     }
 }

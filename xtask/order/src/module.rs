@@ -62,27 +62,31 @@ impl<'a> Module<'a> {
     /// # Errors
     /// When it has a section that is not known here.
     pub(crate) fn write(&self, order: &[usize]) -> Result<Vec<u8>, Failure> {
-        let mut numbers = Renumbered::new(self.imported, order);
-        let mut module = wasm_encoder::Module::new();
+        let numbers = Renumbered::new(self.imported, order);
+        let mut writer = Writer { from: self, order, numbers, to: wasm_encoder::Module::new() };
         for section in &self.sections {
-            self.copy(section, order, &mut numbers, &mut module)?;
+            writer.copy(section)?;
         }
-        Ok(module.finish())
+        Ok(writer.to.finish())
     }
+}
 
-    fn copy(
-        &self,
-        section: &Payload<'a>,
-        order: &[usize],
-        numbers: &mut Renumbered,
-        module: &mut wasm_encoder::Module,
-    ) -> Result<(), Failure> {
+/// A module on its way into another order.
+struct Writer<'m, 'a> {
+    from: &'m Module<'a>,
+    order: &'m [usize],
+    numbers: Renumbered,
+    to: wasm_encoder::Module,
+}
+
+impl<'a> Writer<'_, 'a> {
+    fn copy(&mut self, section: &Payload<'a>) -> Result<(), Failure> {
         /// Copies a section with the method of [`Reencode`] for it.
         macro_rules! copy {
             ($section:expr, $kind:ident, $parse:ident) => {{
                 let mut copied = $kind::new();
-                numbers.$parse(&mut copied, $section.clone())?;
-                module.section(&copied);
+                self.numbers.$parse(&mut copied, $section.clone())?;
+                self.to.section(&copied);
             }};
         }
         match section {
@@ -94,41 +98,35 @@ impl<'a> Module<'a> {
             Payload::ExportSection(exports) => copy!(exports, ExportSection, parse_export_section),
             Payload::ElementSection(all) => copy!(all, ElementSection, parse_element_section),
             Payload::DataSection(data) => copy!(data, DataSection, parse_data_section),
-            other => self.copy_in_order(other, order, numbers, module)?,
+            other => self.copy_in_order(other)?,
         }
         Ok(())
     }
 
     /// Copies a section that lists the functions, or that is only a number.
-    fn copy_in_order(
-        &self,
-        section: &Payload<'a>,
-        order: &[usize],
-        numbers: &mut Renumbered,
-        module: &mut wasm_encoder::Module,
-    ) -> Result<(), Failure> {
-        let in_order = order.iter().filter_map(|index| self.functions.get(*index));
+    fn copy_in_order(&mut self, section: &Payload<'a>) -> Result<(), Failure> {
+        let in_order = self.order.iter().filter_map(|index| self.from.functions.get(*index));
         match section {
             Payload::FunctionSection(_) => {
                 let mut types = FunctionSection::new();
                 in_order.for_each(|(number, _)| {
                     types.function(*number);
                 });
-                module.section(&types);
+                self.to.section(&types);
             }
             Payload::CodeSectionStart { .. } => {
                 let mut code = CodeSection::new();
                 for (_, body) in in_order {
-                    numbers.parse_function_body(&mut code, body.clone())?;
+                    self.numbers.parse_function_body(&mut code, body.clone())?;
                 }
-                module.section(&code);
+                self.to.section(&code);
             }
             Payload::DataCountSection { count, .. } => {
-                module.section(&DataCountSection { count: *count });
+                self.to.section(&DataCountSection { count: *count });
             }
             Payload::StartSection { func, .. } => {
-                let function_index = numbers.function_index(*func)?;
-                module.section(&StartSection { function_index });
+                let function_index = self.numbers.function_index(*func)?;
+                self.to.section(&StartSection { function_index });
             }
             Payload::TagSection(_) => return Err(Failure::Unknown("tags")),
             _ => return Err(Failure::Unknown("part of a component")),

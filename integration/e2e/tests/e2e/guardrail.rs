@@ -24,6 +24,17 @@ pub(crate) fn scripted(request: Request, script: &Value) -> Request {
     request.header("x-weir-reply-json", encoded)
 }
 
+/// Leaves a stream that goes on for long as soon as an address in it was redacted.
+pub(crate) async fn leave_in_mid_stream(stack: &Stack) {
+    let script = json!({"text": format!("{EMAIL} {}", "word ".repeat(400)), "frame_delay_ms": 5});
+    let request = scripted(questions(true).remove(0), &script);
+    let mut response = stack.http.stream(stack.envoy.clients(), request).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("[EMAIL]") {
+        seen.extend(response.next().await.unwrap().unwrap().0);
+    }
+}
+
 /// A request without echo in each dialect that generates text.
 pub(crate) fn questions(stream: bool) -> Vec<Request> {
     let messages = json!([{"role": "user", "content": "Who is it?"}]);
@@ -272,17 +283,21 @@ async fn access_logs_name_rules_and_counts_and_no_value() {
         }
     }
     stack.send(chat(LLAMA, CARD)).await;
-    let logged = eventually("nine lines of access log", async || {
+    leave_in_mid_stream(&stack).await;
+    let logged = eventually("ten lines of access log", async || {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
-        (text.lines().count() >= 9).then_some(text)
+        (text.lines().count() >= 10).then_some(text)
     });
     let logged = logged.await;
+    // Of the stream that was left, too.
+    assert_eq!(logged.matches("response redact pii.email=1").count(), 1, "{logged}");
+    assert_eq!(logged.matches("response redact pii.email=2").count(), 8, "{logged}");
     for line in logged.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         let guard = line["guard"].as_str().unwrap();
         assert!(guard.starts_with("action=redact; re"), "{guard}");
         assert!(
-            guard.contains("response redact pii.email=2")
+            guard.contains("response redact pii.email=")
                 || guard.contains("request redact pii.credit_card=1"),
             "{guard}"
         );

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_harness::{HttpClient, Request};
 
-use crate::guardrail::{CARD, EMAIL, REDACTING, questions, scripted};
+use crate::guardrail::{CARD, EMAIL, REDACTING, leave_in_mid_stream, questions, scripted};
 use crate::stack::{LLAMA, Plan, Stack, eventually};
 
 /// All strings under `key` of all events, in order.
@@ -174,14 +174,7 @@ async fn a_replica_that_breaks_off_lets_nothing_through_that_was_held() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_in_mid_stream_is_reported_and_harmless() {
     let stack = Plan::guarding(REDACTING).start().await;
-    let script = json!({"text": format!("{EMAIL} {}", "word ".repeat(400)), "frame_delay_ms": 5});
-    let request = scripted(questions(true).remove(0), &script);
-    let mut response = stack.http.stream(stack.envoy.clients(), request).await.unwrap();
-    let mut seen = Vec::new();
-    while !String::from_utf8_lossy(&seen).contains("[EMAIL]") {
-        seen.extend(response.next().await.unwrap().unwrap().0);
-    }
-    drop(response);
+    leave_in_mid_stream(&stack).await;
     let stat = "weir_guardrail_findings_total.rule.pii.email.direction.response.action.redact";
     eventually("the finding of the broken stream is counted", async || {
         (stack.stat(stat).await == 1).then_some(())

@@ -57,7 +57,7 @@ fn refusals_have_the_status_and_code_that_clients_know() {
 }
 
 #[test]
-fn json_that_is_not_a_request_is_not_called_malformed() {
+fn the_message_does_not_call_valid_json_invalid() {
     let message = |error: &WireError| ErrorReply::from(error).message.clone();
     let array = message(&WireError::NotAnObject { at: 3 });
     assert_eq!(array, "The request body must be a JSON object; something else begins at offset 3.");
