@@ -40,6 +40,9 @@ pub(crate) enum Failure {
         /// Requests that were sent.
         requests: u64,
     },
+    /// Processors can't be arranged for measuring.
+    #[error("cannot arrange the processors: {0}; --let-halt asks less of the system")]
+    Processors(#[source] io::Error),
     /// Envoy's worker can't be traced.
     #[error(
         "cannot trace Envoy's worker: {0}; that takes Linux on x86-64 and the right to trace (ptrace)"

@@ -15,6 +15,11 @@ mod figures;
 mod load;
 mod measurement;
 mod path;
+#[cfg(target_os = "linux")]
+mod processors;
+#[cfg(not(target_os = "linux"))]
+#[path = "processors_elsewhere.rs"]
+mod processors;
 mod setup;
 mod table;
 
@@ -24,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::failure::Failure;
+use crate::processors::Processors;
 
 /// Measures what Weir's chain and a minimal ext_proc add to a request's CPU time and latency.
 #[derive(Debug, Parser)]
@@ -49,24 +55,30 @@ struct Options {
     /// Events of a streamed response.
     #[arg(long, default_value_t = 20)]
     events: usize,
-    /// Milliseconds between them, so that each comes alone. Without it, the upstream sends all at once.
-    #[arg(long, value_name = "MS")]
-    event_ms: Option<f64>,
+    /// Microseconds between them. With 0, the upstream sends all at once; with 50, each comes alone,
+    /// because that is more than Envoy takes for one. (With less, it takes as many at once as came
+    /// while it was busy: the slower a setup, the fewer steps it makes.)
+    #[arg(long, value_name = "US", default_value_t = 0)]
+    event_us: u64,
     /// Sends no message twice. Otherwise the bodies are the turns of conversations: all but the last
     /// message of up to 3,000 bytes was sent before.
     #[arg(long)]
     fresh: bool,
+    /// Lets processors halt that have nothing to do. Otherwise (on Linux) a thread on each runs when
+    /// nothing else does: what it takes to wake a halted one is no cost of a setup, yet falls on it.
+    #[arg(long)]
+    let_halt: bool,
     /// Adds the guardrail with its default policy to Weir's chain, in the same Envoy filter.
     #[arg(long)]
     guardrail: bool,
-    /// Measures only what the guardrail adds per event of a stream: long and short streams, with it
-    /// and without.
-    #[arg(long, conflicts_with_all = ["guardrail", "body_kb", "events", "event_ms"])]
+    /// Measures only what chain and guardrail add per event of a stream: long and short streams,
+    /// with them and without.
+    #[arg(long, conflicts_with_all = ["guardrail", "body_kb", "events", "event_us"])]
     per_event: bool,
     /// Counts what Envoy's worker executes for one request, instead of measuring time: instructions, and
     /// the memory that they touch, by function of the filters. Takes Linux on x86-64; bodies of up to
     /// 64 KB.
-    #[arg(long, conflicts_with_all = ["json", "requests", "rounds", "clients", "event_ms", "per_event"])]
+    #[arg(long, conflicts_with_all = ["json", "requests", "rounds", "clients", "event_us", "let_halt", "per_event"])]
     count: bool,
     /// With --count: counts without and with the guardrail, and writes the filters' functions that ran to
     /// this file, in their order. That is what filters/suite/functions.txt is, by which the build places
@@ -95,12 +107,13 @@ fn run(options: &Options) -> Result<(), Failure> {
         #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
         return Err(Failure::Trace(std::io::ErrorKind::Unsupported.into()));
     }
+    let processors = Processors::reserve(!options.let_halt).map_err(Failure::Processors)?;
     if options.per_event {
-        let costs = runtime.block_on(events::run(options))?;
+        let costs = runtime.block_on(events::run(options, &processors))?;
         print!("{}", events::table(&costs));
         return write_json(options, &costs);
     }
-    let figures = runtime.block_on(measurement::run(options))?;
+    let figures = runtime.block_on(measurement::run(options, &processors))?;
     print!("{}", table::of(&figures));
     write_json(options, &figures)
 }

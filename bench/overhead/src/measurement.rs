@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::figures::{Cell, Figure};
 use crate::load::{self, Target};
 use crate::path::{Chain, Path, Paths, Streams};
+use crate::processors::Processors;
 use crate::setup::{ResponseKind, Setup};
 
 /// Requests to each setup before measuring: connections, caches, V8's code.
@@ -24,12 +25,16 @@ const IDLE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When something does not start or a request is not answered properly.
-pub(crate) async fn run(options: &Options) -> Result<Vec<Figure>, Failure> {
+pub(crate) async fn run(
+    options: &Options,
+    processors: &Processors,
+) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
     let chain = Chain { guardrail: options.guardrail, patient: false };
     let setups = Setup::ALL.map(|setup| (setup, chain));
-    let streams = Streams { events: options.events, event_ms: options.event_ms };
+    let streams = Streams { events: options.events, event_us: options.event_us };
     let mut paths = Paths::start(&setups, streams).await?;
+    paths.seat(processors)?;
     let http = HttpClient::http1();
     let background = background(paths.all()).await?;
     let mut figures = Vec::new();

@@ -10,6 +10,8 @@ use weir_harness::{
     workspace,
 };
 
+use crate::failure::Failure;
+use crate::processors::Processors;
 use crate::setup::Setup;
 
 /// The ports of the replicas in shipped configurations.
@@ -80,6 +82,15 @@ impl Paths {
         Ok(Paths { paths, _upstream: upstream, _folder: folder })
     }
 
+    /// Gives every Envoy its processor.
+    ///
+    /// # Errors
+    /// When one has ended, or the system refuses.
+    pub(crate) fn seat(&mut self, processors: &Processors) -> Result<(), Failure> {
+        let mut ids = self.paths.iter_mut().map(|path| path.envoy.process().id());
+        ids.try_for_each(|id| processors.seat(id)).map_err(Failure::Processors)
+    }
+
     /// The setups, in the order in which they were asked for.
     pub(crate) fn all(&mut self) -> &mut [Path] {
         &mut self.paths
@@ -91,23 +102,19 @@ impl Paths {
 pub(crate) struct Streams {
     /// Its events.
     pub(crate) events: usize,
-    /// Milliseconds between them; `None`: they come at once.
-    pub(crate) event_ms: Option<f64>,
+    /// Microseconds between them; 0: they come at once.
+    pub(crate) event_us: u64,
 }
 
 /// Replicas in a process of their own, that answer at once unless events are to come one by one.
 fn upstream(
     ports: &Ports,
     folder: &TempDir,
-    Streams { events, event_ms }: Streams,
+    Streams { events, event_us }: Streams,
 ) -> Result<ChildProcess, HarnessError> {
     let listen = REPLICAS.map(|port| ports.actual(port).to_string()).join(",");
-    let arguments = match event_ms {
-        None => format!("--fast --fast-events {events} --ports {listen}"),
-        Some(pause) => format!(
-            "--overhead-ms 0 --prefill-ms 0 --decode-ms {pause} --output-tokens {events} --ports {listen}"
-        ),
-    };
+    let arguments =
+        format!("--fast --fast-events {events} --fast-pause-us {event_us} --ports {listen}");
     let log = folder.path().join("replica.log");
     ChildProcess::start(&released("weir-replica")?, arguments.split(' '), &[], &log)
 }
@@ -162,8 +169,7 @@ impl Path {
     /// # Errors
     /// When it has ended.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    pub(crate) fn push_snapshots(&mut self, push: bool) -> Result<(), crate::failure::Failure> {
-        use crate::failure::Failure;
+    pub(crate) fn push_snapshots(&mut self, push: bool) -> Result<(), Failure> {
         use nix::sys::signal::{Signal, kill};
         use nix::unistd::Pid;
         let Some(sidecar) = &mut self.sidecar else { return Ok(()) };

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
@@ -23,17 +24,18 @@ const WINDOW: usize = 256;
 pub(crate) struct Prepared {
     document: Bytes,
     events: Vec<Bytes>,
+    pause: Duration,
 }
 
 impl Prepared {
-    /// A chat reply of `events` stream events, `[DONE]` not counted.
-    pub(crate) fn new(events: usize) -> Self {
+    /// A chat reply of `events` stream events, `[DONE]` not counted, with a `pause` between them.
+    pub(crate) fn new(events: usize, pause: Duration) -> Self {
         // Role, finish reason and usage take an event each; the others carry a word each.
         let words = events.saturating_sub(3).max(1);
         let completion = completion(words);
         let document = completion.document(Dialect::Chat).to_string().into();
         let events = completion.stream(Dialect::Chat).into_iter().map(|step| step.bytes).collect();
-        Self { document, events }
+        Self { document, events, pause }
     }
 }
 
@@ -58,7 +60,7 @@ pub(crate) async fn answer(prepared: &Prepared, request: Request<Incoming>) -> R
     let ends = read_ends(request.into_body()).await;
     let (body, content_type) = if stream || asks_for_stream(&ends) {
         let events = prepared.events.clone().into_iter();
-        let body = Paced { events, wrote: false }.boxed_unsync();
+        let body = Paced { events, pause: prepared.pause, next: Next::Event }.boxed_unsync();
         (body, "text/event-stream; charset=utf-8")
     } else {
         (full(prepared.document.clone()), "application/json")
@@ -94,10 +96,21 @@ fn asks_for_stream(ends: &[u8]) -> bool {
     })
 }
 
-/// Events that are each written out before the next is given.
+/// Events that are each written out before the next is given, unless there is no pause between them.
 struct Paced {
     events: std::vec::IntoIter<Bytes>,
-    wrote: bool,
+    pause: Duration,
+    next: Next,
+}
+
+/// What comes next in a paced stream.
+enum Next {
+    /// An event.
+    Event,
+    /// The event given is written out.
+    Flush,
+    /// An event, after a pause that began then.
+    Pause(Instant),
 }
 
 impl Body for Paced {
@@ -108,12 +121,19 @@ impl Body for Paced {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.wrote = !self.wrote;
-        if !self.wrote {
-            // Pending makes hyper flush what it has.
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+        match self.next {
+            Next::Flush => {
+                self.next = Next::Pause(Instant::now());
+                // Makes hyper flush what it has.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // A timer of the runtime would wait for a whole millisecond, so the thread waits. That
+            // it does nothing else meanwhile is no matter to a benchmark.
+            Next::Pause(begun) => while begun.elapsed() < self.pause {},
+            Next::Event => {}
         }
+        self.next = if self.pause.is_zero() { Next::Event } else { Next::Flush };
         Poll::Ready(self.events.next().map(|event| Ok(Frame::data(event))))
     }
 }
@@ -137,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_prepared_stream_has_the_wanted_number_of_events() {
-        let events = Prepared::new(20).events;
+        let events = Prepared::new(20, Duration::ZERO).events;
         assert_eq!(events.len(), 21);
         assert_eq!(events.last().unwrap(), "data: [DONE]\n\n");
     }

@@ -71,6 +71,9 @@ struct Arguments {
     /// Events of a prepared stream, with --fast.
     #[arg(long, default_value_t = 20)]
     fast_events: usize,
+    /// Microseconds before each of them but the first, with --fast; with 0, all are written at once.
+    #[arg(long, default_value_t = 0)]
+    fast_pause_us: u64,
     /// Threads of the process.
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -130,6 +133,7 @@ impl Arguments {
             timing: self.timing(),
             fast: self.fast,
             fast_events: self.fast_events,
+            fast_pause: Duration::from_micros(self.fast_pause_us),
         }
     }
 

@@ -147,7 +147,7 @@ impl State {
         Self {
             address,
             engine: Engine::new(settings.clone()),
-            prepared: Prepared::new(settings.fast_events),
+            prepared: Prepared::new(settings.fast_events, settings.fast_pause),
             settings,
             script: Mutex::default(),
             last: Mutex::default(),

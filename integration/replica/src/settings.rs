@@ -26,6 +26,8 @@ pub struct Settings {
     pub fast: bool,
     /// Events of a prepared stream in fast mode, `[DONE]` not counted.
     pub fast_events: usize,
+    /// Pause before each of them but the first; without one, all are written at once.
+    pub fast_pause: Duration,
 }
 
 impl Default for Settings {
@@ -41,6 +43,7 @@ impl Default for Settings {
             timing: Timing::default(),
             fast: false,
             fast_events: 20,
+            fast_pause: Duration::ZERO,
         }
     }
 }

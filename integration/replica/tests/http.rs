@@ -257,3 +257,12 @@ async fn fast_mode_answers_with_prepared_replies() {
     assert_eq!(streamed.events().len(), 6);
     assert_eq!(send(replica, Request::get("/metrics")).await.status, 200);
 }
+
+#[tokio::test]
+async fn fast_streams_pause_between_their_events_where_they_shall() {
+    let fast_pause = Duration::from_millis(2);
+    let fleet = started(1, Settings { fast: true, fast_events: 5, fast_pause, ..instant() }).await;
+    let streamed = send(&fleet.replicas()[0], chat(json!({"stream": true}))).await;
+    assert_eq!(streamed.events().len(), 6);
+    assert!(streamed.total >= 5 * fast_pause, "{:?}", streamed.total);
+}

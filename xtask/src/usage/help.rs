@@ -133,10 +133,11 @@ Options of overhead alone:
   --body-kb KB,…  sizes of the request bodies (1,32,256)
   --clients N     each with one request at a time (1)
   --events N      of a streamed response (20)
-  --event-ms MS   between them, so that each comes alone; without it they come at once
+  --event-us US   microseconds between them; with 0 they come at once, with 50 each alone (0)
   --fresh         sends no message twice, in place of conversations with one that is new
+  --let-halt      lets processors halt; otherwise, a thread on each runs when nothing else does
   --guardrail     adds the guardrail with its default policy to Weir's chain
-  --per-event     only what the guardrail adds per event of a stream, with it and without
+  --per-event     only what chain and guardrail add per event of a stream
   --count         no time: what Envoy executes for one request, instruction by instruction, and the
                   memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)
   --functions FILE
