@@ -25,7 +25,7 @@ pub use replicas::ReplicaId;
 use crate::load_view::LoadView;
 use crate::request::PickRequest;
 use replicas::Replicas;
-use table::{Entry, Table};
+use table::{Entry, Key, Table};
 
 /// What a replica reports of one prompt, in its own tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,8 +116,8 @@ impl PrefixIndex {
         if let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) {
             let replicas = &self.replicas;
             let live = |entry: &Entry| replicas.live(group, entry.replicas, entry.tick());
-            for fingerprint in request.fingerprints {
-                self.table.update(*fingerprint, group, self.tick, replica.bit(), live);
+            for key in Key::of_all(request.fingerprints) {
+                self.table.update(key, group, self.tick, replica.bit(), live);
             }
         }
         expectation
@@ -181,8 +181,8 @@ impl PrefixIndex {
         let mut found = Deepest { index: 0, replicas: 0, tick: 0 };
         let (mut index, mut left) = (0, fingerprints.len());
         // Binary search that looks at the first one too, so that there is one place that looks.
-        while let Some(fingerprint) = fingerprints.get(index) {
-            if let Some(entry) = self.table.find(*fingerprint, group) {
+        while let Some(key) = Key::at(fingerprints, index) {
+            if let Some(entry) = self.table.find(key, group) {
                 let tick = entry.tick();
                 let replicas = self.replicas.live(group, entry.replicas, tick) & wanted;
                 if replicas != 0 {

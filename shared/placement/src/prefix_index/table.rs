@@ -5,6 +5,43 @@ use crate::hash::mix;
 /// Entries that share a bucket; the least recently used of them gives way.
 const WAYS: usize = 8;
 
+/// So many fingerprints of a prompt, one after the other, have buckets side by side. A prompt of
+/// 256 KB has 160, and each bucket elsewhere in the table would be a page that the processor has to
+/// look up anew: with buckets in a row it also foresees which lines come next.
+const NEIGHBOURS: usize = 16;
+
+/// Which prefix: its fingerprint, and where in its prompt that stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    fingerprint: u64,
+    /// The fingerprint of the same prompt from which on neighbours are counted. Whoever shares a prefix
+    /// shares this too.
+    first: u64,
+    /// How many of them come before.
+    place: usize,
+}
+
+impl Key {
+    /// All of a prompt, shortest prefix first.
+    pub(super) fn of_all(fingerprints: &[u64]) -> impl Iterator<Item = Self> {
+        fingerprints.chunks(NEIGHBOURS).flat_map(|neighbours| {
+            let first = neighbours.first().copied().unwrap_or_default();
+            neighbours.iter().zip(0..).map(move |(fingerprint, place)| Self {
+                fingerprint: *fingerprint,
+                first,
+                place,
+            })
+        })
+    }
+
+    /// The one at `index`, if there are so many.
+    pub(super) fn at(fingerprints: &[u64], index: usize) -> Option<Self> {
+        let place = index % NEIGHBOURS;
+        let first = *fingerprints.get(index - place)?;
+        Some(Self { fingerprint: *fingerprints.get(index)?, first, place })
+    }
+}
+
 /// What is known of one prefix and one group of replicas.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {
@@ -58,8 +95,9 @@ impl Table {
         size_of_val(&*self.buckets)
     }
 
-    pub(super) fn find(&self, fingerprint: u64, group: u16) -> Option<&Entry> {
-        let bucket = self.buckets.get(self.place(fingerprint, group))?;
+    pub(super) fn find(&self, key: Key, group: u16) -> Option<&Entry> {
+        let Key { fingerprint, .. } = key;
+        let bucket = self.buckets.get(self.place(key, group))?;
         let pairs = bucket.fingerprints.iter().zip(&bucket.entries).take(self.ways);
         let mut found = pairs.filter(|(other, entry)| **other == fingerprint && entry.is_of(group));
         found.next().map(|(_, entry)| entry)
@@ -70,13 +108,14 @@ impl Table {
     /// new.
     pub(super) fn update(
         &mut self,
-        fingerprint: u64,
+        key: Key,
         group: u16,
         tick: u64,
         bits: u64,
         live: impl Fn(&Entry) -> u64,
     ) {
-        let place = self.place(fingerprint, group);
+        let Key { fingerprint, .. } = key;
+        let place = self.place(key, group);
         let Some(bucket) = self.buckets.get_mut(place) else { return };
         let (mut place, mut oldest, mut replicas) = (None, u64::MAX, bits);
         for (other, entry) in
@@ -103,7 +142,10 @@ impl Table {
         clippy::cast_possible_truncation,
         reason = "any bits of the hash serve, and the mask bounds them"
     )]
-    fn place(&self, fingerprint: u64, group: u16) -> usize {
-        mix(fingerprint, u64::from(group)) as usize & self.mask
+    fn place(&self, key: Key, group: u16) -> usize {
+        // Neighbours go round within theirs, so that short prompts, too, are spread over all buckets.
+        let first = mix(key.first, u64::from(group)) as usize;
+        let around = first.wrapping_add(key.place) % NEIGHBOURS;
+        (first / NEIGHBOURS * NEIGHBOURS | around) & self.mask
     }
 }
