@@ -1,6 +1,7 @@
 //! The grammar between the strings: one byte, one step.
 
 use super::block::short;
+use super::message::message_opening;
 use super::number::{Number, NumberStep};
 use super::string::StringReader;
 use super::{Container, Handler, Literal, StringRole};
@@ -76,6 +77,9 @@ impl Lexer {
                 State::Literal { literal, read, at: start } => {
                     self.read_literal(byte, literal, read, start, self.base + at, h)?;
                     at += 1;
+                }
+                State::Value | State::FirstElement if byte == b'{' => {
+                    at += self.open_object(chunk.get(at..).unwrap_or_default(), at, h)?;
                 }
                 State::Value | State::FirstElement | State::FirstKey | State::Key
                     if byte == b'"' =>
@@ -184,6 +188,30 @@ impl Lexer {
         h.open(container, at)
     }
 
+    /// An object opens at `at` of the chunk, with which `rest` begins. Returns how many bytes were taken:
+    /// of a message all up to its text, where the handler takes it so.
+    #[inline]
+    fn open_object<H: Handler>(
+        &mut self,
+        rest: &[u8],
+        at: usize,
+        h: &mut H,
+    ) -> Result<usize, WireError> {
+        let at = self.base + at;
+        let in_array = self.objects & 1 == 0;
+        if let Some(message) = message_opening(rest).filter(|_| in_array && self.depth < self.limit)
+            && h.message(message.role, at + message.len - 1)
+        {
+            self.depth += 1;
+            self.objects = self.objects << 1 | 1;
+            self.string.start(StringRole::Value);
+            self.state = State::String;
+            return Ok(message.len);
+        }
+        self.open(Container::Object, at, h)?;
+        Ok(1)
+    }
+
     fn close<H: Handler>(
         &mut self,
         container: Container,
@@ -250,8 +278,31 @@ impl Lexer {
         if ended {
             self.string_ended(self.string.role());
             h.string_end(self.string.role(), self.base + next)?;
+            return self.read_end(chunk, next, h);
         }
         Ok(next)
+    }
+
+    /// What often follows the string that ended before `at` of the chunk: the end of its object, and
+    /// the comma before the next. Returns where to go on.
+    #[inline]
+    fn read_end<H: Handler>(
+        &mut self,
+        chunk: &[u8],
+        at: usize,
+        h: &mut H,
+    ) -> Result<usize, WireError> {
+        let in_object = self.state == State::AfterValue && self.objects & 1 == 1;
+        if !in_object || chunk.get(at) != Some(&b'}') {
+            return Ok(at);
+        }
+        self.close(Container::Object, self.base + at, h)?;
+        let in_array = self.state == State::AfterValue && self.objects & 1 == 0;
+        if !in_array || chunk.get(at + 1) != Some(&b',') {
+            return Ok(at + 1);
+        }
+        self.state = State::Value;
+        Ok(at + 2)
     }
 
     /// Reads on in a number; returns how many bytes (0 or 1) it took.

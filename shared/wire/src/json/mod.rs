@@ -3,6 +3,7 @@
 mod block;
 mod decoded;
 mod lexer;
+mod message;
 mod number;
 mod run;
 mod string;
@@ -86,6 +87,14 @@ pub(crate) trait Handler {
             self.text(text);
         }
         self.string_end(role, end)
+    }
+    /// An object opens in an array as nearly all messages do: its first member is `role`, with this text,
+    /// and its second `content`, a string whose quote is at `content_at`. Either takes all of that, as
+    /// if it had been told by the other functions up to the [`string_begin`](Self::string_begin) of
+    /// the content, and answers with true; or takes nothing.
+    #[inline]
+    fn message(&mut self, _role: &[u8], _content_at: usize) -> bool {
+        false
     }
     /// A number that starts at `at`; of very long ones only the start.
     fn number(&mut self, text: &[u8], at: usize) -> Result<(), WireError>;

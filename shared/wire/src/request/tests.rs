@@ -119,6 +119,45 @@ fn every_chunking_gives_the_same() {
 }
 
 #[test]
+fn messages_that_begin_as_most_do_are_read_like_any_others() {
+    let user = r#"{"role":"user","content":"Hello, caf\u00e9! What is this?"#;
+    let long = "x".repeat(1025);
+    let cases = [
+        format!(r#"{{"messages":[{user}"}},{user}"}},{user}","name":"Ada"}}],"model":"m"}}"#),
+        format!(r#"{{"messages":[{user}"}} , {user}"}} ],"model":"m","user":"{long}"}}"#),
+        format!(r#"{{"messages":[{user}","role":"system"}}],"model":"m"}}"#),
+        format!(r#"{{"messages":[{user}","content":null}}],"model":"m"}}"#),
+        format!(r#"{{"messages":[[{user}"}}]],"model":"m"}}"#),
+        format!(r#"{{"messages":{user}"}},"model":"m"}}"#),
+        format!(r#"{{"messages":[{user}"]],"model":"m"}}"#),
+        format!(r#"{{"messages":[{user}"}},],"model":"m"}}"#),
+        format!(r#"{{"messages":[{user}"}}}},"model":"m"}}"#),
+        format!(r#"{{"tools":[{user}"}},{user}"}}],"messages":[{user}"}}],"model":"m"}}"#),
+        format!(r#"{{"model":"m","x":[{user}"}},{user}"}}],"input":[{user}"}}]}}"#),
+        format!(r#"{{"messages":[{{"role":"tool","content":[{user}"}}]}}],"model":"m"}}"#),
+        format!(r#"{{"contents":[{user}"}}],"prompt":[{user}"}}],"system":[{user}"}}]}}"#),
+    ];
+    for body in &cases {
+        let spaced = body.replace(r#":"user","content":"#, r#": "user", "content": "#);
+        for body in [body, &spaced] {
+            for operation in [
+                Operation::ChatCompletions,
+                Operation::Responses,
+                Operation::Messages,
+                Operation::CountTokens,
+                Operation::GenerateContent,
+                Operation::Embeddings,
+            ] {
+                let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+                let whole = scan(operation, &[body.as_bytes()]);
+                assert!(whole == scan(operation, &bytes), "{operation:?} {body}");
+            }
+        }
+    }
+    assert_eq!(chat(&cases[0]).messages, 3);
+}
+
+#[test]
 fn the_model_is_known_as_soon_as_its_value_ended() {
     let body = r#"{"messages":[{"model":"x"}], "model" : "ll\u0061ma", "messages": 1"#;
     let end = body.find(", \"messages\": 1").unwrap();

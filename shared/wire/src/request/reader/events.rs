@@ -3,6 +3,7 @@
 use super::{Below, MAX_KEY, Reader, Text, bracket};
 use crate::WireError;
 use crate::json::{Container, Handler, Literal, StringRole};
+use crate::request::frame::Frame;
 use crate::request::schema::Slot;
 use crate::request::sink::Stream;
 use crate::request::value_type::{ValueType, require};
@@ -112,6 +113,25 @@ impl Handler for Reader {
                 self.string_end(role, end)
             }
         }
+    }
+
+    fn message(&mut self, role: &[u8], content_at: usize) -> bool {
+        let frame = self.frames.last_mut().filter(|_| self.below.is_none());
+        let Some(list) = frame.filter(|frame| frame.array && frame.element() == Slot::Message)
+        else {
+            return false;
+        };
+        if role.len() > self.max_value {
+            return false;
+        }
+        list.has_members = true;
+        let (frame, stream) = (Frame::of_message(list.name, list.stream), list.stream);
+        self.frames.push(frame);
+        self.found.begin_message();
+        self.found.role(role);
+        self.sink.begin_message(stream, role);
+        (self.text, self.text_at) = (Text::Prompt(stream), content_at);
+        true
     }
 
     fn number(&mut self, text: &[u8], at: usize) -> Result<(), WireError> {
