@@ -36,7 +36,7 @@ pub(crate) fn measure(policy: &Arc<Policy>) -> Value {
     let prompt = prompt.to_string();
     let mut recall = Recall::new(RandomState::new());
     let mut again = |body: &str| {
-        let body = RequestBody { bytes: body.as_bytes(), known: true, valid: false };
+        let body = RequestBody { bytes: body.as_bytes(), known: true, read: None };
         drop(inspect_request_again(policy, body, false, Some(&mut recall)));
     };
     let prompt_again = best_of(20, || again(&prompt));

@@ -99,7 +99,7 @@ impl<H: Host> Stream<H> {
         if shared.probe.is_missing() {
             return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
         }
-        match BodyReader::new(&opening, &endpoint, policy.max_body_bytes) {
+        match BodyReader::new(&opening, &endpoint, policy.max_body_bytes, false) {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(reader) => {
                 shared.probe.paused(&self.host, self.context_id);

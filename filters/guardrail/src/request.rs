@@ -8,7 +8,7 @@ use weir_guard::{
     inspect_request_again,
 };
 use weir_host::{Body, HeaderMap, Host, HostError};
-use weir_request::{Handover, Known, Opening, edit_body};
+use weir_request::{BodyRead, Handover, Known, Opening, edit_body};
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint, Operation};
@@ -53,8 +53,8 @@ impl Request {
         }
     }
 
-    /// The body, if the filter before has read all of it and left it as it was.
-    fn take_body(&mut self) -> Option<Vec<u8>> {
+    /// What the filter before has left of the body, if it has read all of it.
+    fn take_body(&mut self) -> Option<BodyRead> {
         match self {
             Self::Handed(known) => known.body.take(),
             _ => None,
@@ -156,10 +156,12 @@ impl Exchange {
         host: &H,
         shared: &Shared,
     ) -> Result<Next, HostError> {
-        // What the filter before hands over it has read as JSON.
-        let (body, valid) = match self.request.take_body() {
-            Some(body) => (body, true),
-            None => (host.body(Body::Request, 0, usize::MAX)?, false),
+        let read = self.request.take_body();
+        let valid = read.is_some();
+        let BodyRead { bytes, strings } = read.unwrap_or_default();
+        let body = match bytes {
+            Some(bytes) => bytes,
+            None => host.body(Body::Request, 0, usize::MAX)?,
         };
         if self.is_too_large(body.len() as u64) {
             return Ok(self.trouble(Trouble::TooLarge));
@@ -175,7 +177,7 @@ impl Exchange {
         let recall = shared.recall.as_ref().filter(|_| self.policy.recall);
         let RequestInspection { inspected, watch, texts } = stopwatch.time(host, || {
             let mut recall = recall.map(|recall| recall.borrow_mut());
-            let body = RequestBody { bytes: &body, known, valid };
+            let body = RequestBody { bytes: &body, known, read: valid.then_some(&strings) };
             inspect_request_again(policy, body, saturated, recall.as_deref_mut())
         });
         shared.metrics.scanned(host, Direction::Request, &stopwatch);

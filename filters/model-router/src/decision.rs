@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use weir_settings::model_router::{RouterPolicy, Target};
+use weir_wire::content::LongStrings;
 use weir_wire::edit::{self, Edit};
 use weir_wire::error::{ErrorKind, ErrorReply};
 use weir_wire::facts::{Destination, Facts};
@@ -21,6 +22,8 @@ pub(crate) struct Decision {
     pub(crate) path: Option<Vec<u8>>,
     /// What later filters want to know.
     pub(crate) facts: Facts,
+    /// The long strings of the body as it came.
+    pub(crate) strings: LongStrings,
 }
 
 /// Decides where a request goes.
@@ -31,7 +34,7 @@ pub(crate) fn decide(
     policy: &RouterPolicy,
     endpoint: &Endpoint,
     sent_path: &[u8],
-    request: RequestFacts,
+    mut request: RequestFacts,
 ) -> Result<Decision, ErrorReply> {
     let in_path = endpoint.path_model.clone();
     let named = match endpoint.model(sent_path).map_err(bad_path)? {
@@ -64,7 +67,8 @@ pub(crate) fn decide(
         adapter: target.adapter.as_deref(),
     };
     let facts = Facts::new(endpoint, &request, to);
-    Ok(Decision { model, target, edits, path, facts })
+    let strings = std::mem::take(&mut request.strings);
+    Ok(Decision { model, target, edits, path, facts, strings })
 }
 
 /// The refusal of a model name in the path that cannot be read.

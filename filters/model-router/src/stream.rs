@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
-use weir_request::{BodyReader, FACTS, Known, Leaves, Left, Opening, Route, respond};
+use weir_request::{
+    BodyRead, BodyReader, FACTS, Handover, Known, Leaves, Left, Opening, Route, respond,
+};
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
@@ -101,7 +103,8 @@ impl<H: Host> Stream<H> {
             return self.refuse(dialect, &ErrorReply::misconfigured());
         }
         let limit = request.policy.max_body_bytes;
-        match BodyReader::new(&request.opening, &request.endpoint, limit) {
+        let taken = shared.next.as_ref().is_some_and(Handover::takes_bodies);
+        match BodyReader::new(&request.opening, &request.endpoint, limit, taken) {
             Err(error) => self.refuse(dialect, &error),
             // A request without a body would hang for ever if it were held.
             Ok(reader) if end_of_stream => self.route(reader, request, 0),
@@ -136,7 +139,7 @@ impl<H: Host> Stream<H> {
 
     fn route(&mut self, mut reader: BodyReader, request: Request, size: usize) -> Action {
         let Request { endpoint, opening, route, policy } = request;
-        let body = reader.take_body();
+        let bytes = reader.take_body();
         let decision = reader
             .finish()
             .and_then(|facts| decision::decide(&policy, &endpoint, opening.path(), facts));
@@ -144,7 +147,7 @@ impl<H: Host> Stream<H> {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(decision) => match effects::apply(&self.host, &opening, &decision, size)
                 .and_then(|()| effects::leave(&self.host, &decision, self.leaves()))
-                .and_then(|()| self.hand_over(decision, (opening, body), route))
+                .and_then(|()| self.hand_over(decision, (opening, bytes), route))
             {
                 Err(error) => self.failed(endpoint.dialect, &error),
                 Ok(()) => {
@@ -165,16 +168,18 @@ impl<H: Host> Stream<H> {
     fn hand_over(
         &self,
         decision: Decision,
-        (opening, body): (Opening, Option<Vec<u8>>),
+        (opening, bytes): (Opening, Option<Vec<u8>>),
         route: Route,
     ) -> Result<(), HostError> {
         let Some(shared) = &self.shared else { return Ok(()) };
-        let Decision { facts, edits, .. } = decision;
+        let Decision { facts, edits, strings, .. } = decision;
         if shared.leaves.has(Left::Facts) {
             self.host.set_state(FACTS, &facts.encode())?;
         }
         if let Some(next) = &shared.next {
-            let body = body.filter(|_| edits.is_empty());
+            // An edited body is valid still, but other bytes at other places.
+            let read = Some(BodyRead { bytes, strings }).filter(|_| edits.is_empty());
+            let body = Some(read.unwrap_or_default());
             next.leave(Known { context_id: self.context_id, facts, opening, route, body });
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::tick::Tick;
+use weir_wire::content::LongStrings;
 use weir_wire::facts::Facts;
 
 use crate::{Leaves, Opening, Route};
@@ -23,8 +24,17 @@ pub struct Known {
     pub opening: Opening,
     /// What the route said when they came.
     pub route: Route,
-    /// The whole body, where it was read at once and not edited.
-    pub body: Option<Vec<u8>>,
+    /// The body, if all of it was read.
+    pub body: Option<BodyRead>,
+}
+
+/// What is left of a body in which nothing was wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyRead {
+    /// Its bytes, where they were read at once and not edited.
+    pub bytes: Option<Vec<u8>>,
+    /// Its long strings, where they were noted and nothing was edited.
+    pub strings: LongStrings,
 }
 
 /// The place where it is left; clones are the same place.
@@ -44,6 +54,11 @@ impl Handover {
     /// A place where nothing was left yet; bodies are left only if a filter takes them.
     pub fn new(takes_bodies: bool) -> Self {
         Self(Rc::new(Place { takes_bodies, ..Place::default() }))
+    }
+
+    /// Whether some filter here has a use for bodies that another has read.
+    pub fn takes_bodies(&self) -> bool {
+        self.0.takes_bodies
     }
 
     /// Leaves what is known of a stream to the next filter, which is called next.
@@ -137,7 +152,7 @@ mod tests {
         let here = Handover::new(false);
         here.leave_body(3, Some(b"body".to_vec()));
         assert_eq!(here.take_body(3, 4), None);
-        here.leave(Known { body: Some(b"body".to_vec()), ..known(3) });
+        here.leave(Known { body: Some(BodyRead::default()), ..known(3) });
         assert_eq!(here.take(3).unwrap().body, None);
     }
 

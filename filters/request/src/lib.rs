@@ -16,7 +16,7 @@ mod respond;
 mod route;
 
 pub use edit_body::{SUMS, edit_body};
-pub use handover::{Handover, Known, Together};
+pub use handover::{BodyRead, Handover, Known, Together};
 pub use leaves::{Leaves, Left};
 pub use reader::{BodyReader, Opening};
 pub use respond::{answer_stuck, respond};

@@ -47,6 +47,11 @@ impl Opening {
 /// once more.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// Where another filter wants the body too, one that is announced to be at most this long is read at
+/// its end and at once, so that it is copied out of Envoy once, and not for each of them. The first one
+/// reads 512 KiB in a fraction of a millisecond.
+const AT_ONCE_BYTES: u64 = 512 * 1024;
+
 /// Feeds the scanner with what each body callback adds.
 pub struct BodyReader {
     /// Boxed, because it is kilobytes large and moves with every change of a stream's phase.
@@ -56,16 +61,24 @@ pub struct BodyReader {
     /// Bytes that were there at the last call.
     buffered: usize,
     limit: u64,
+    /// Most bytes that are read in one piece.
+    piece: usize,
     /// The whole body, if it was read in one piece.
     only: Option<Vec<u8>>,
 }
 
 impl BodyReader {
-    /// A reader of a body of at most `limit` bytes.
+    /// A reader of a body of at most `limit` bytes. `shared` says that another filter takes what was
+    /// read.
     ///
     /// # Errors
     /// The headers already tell that the body cannot be read: too long, or compressed.
-    pub fn new(opening: &Opening, endpoint: &Endpoint, limit: u64) -> Result<Self, ErrorReply> {
+    pub fn new(
+        opening: &Opening,
+        endpoint: &Endpoint,
+        limit: u64,
+        shared: bool,
+    ) -> Result<Self, ErrorReply> {
         let announced = opening
             .header("content-length")
             .and_then(|value| std::str::from_utf8(value).ok()?.parse::<u64>().ok());
@@ -77,8 +90,10 @@ impl BodyReader {
             return Err(ErrorReply::unsupported_content("it is compressed"));
         }
         let scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
-        let scanner = Box::new(scanner);
-        Ok(Self { scanner, seen: 0, buffered: 0, limit, only: None })
+        let scanner = Box::new(if shared { scanner.noting_strings() } else { scanner });
+        let at_once = shared && announced.is_some_and(|length| length <= AT_ONCE_BYTES);
+        let piece = if at_once { usize::MAX } else { PIECE_BYTES };
+        Ok(Self { scanner, seen: 0, buffered: 0, limit, piece, only: None })
     }
 
     /// Takes what is new of a body of which `size` bytes are buffered. As long as more is to come
@@ -97,9 +112,9 @@ impl BodyReader {
         if u64::try_from(size).unwrap_or(u64::MAX) > self.limit {
             return Err(ErrorReply::too_large(limit_shown(self.limit)));
         }
-        let least = if ended { 1 } else { PIECE_BYTES };
+        let least = if ended { 1 } else { self.piece };
         while let Some(left) = size.checked_sub(self.seen).filter(|&left| left >= least) {
-            let chunk = host.body(Body::Request, self.seen, left.min(PIECE_BYTES));
+            let chunk = host.body(Body::Request, self.seen, left.min(self.piece));
             let chunk = chunk.unwrap_or_default();
             if chunk.is_empty() {
                 // The host promised bytes that it does not give.
@@ -145,18 +160,18 @@ mod tests {
     use super::*;
     use weir_host::FakeHost;
 
-    fn reader(host: &FakeHost) -> BodyReader {
+    fn reader(host: &FakeHost, shared: bool) -> BodyReader {
         host.set_header(HeaderMap::Request, ":method", b"POST").unwrap();
         host.set_header(HeaderMap::Request, ":path", b"/v1/chat/completions").unwrap();
         let opening = Opening::read(host);
         let endpoint = opening.endpoint().cloned().unwrap();
-        BodyReader::new(&opening, &endpoint, u64::MAX).unwrap()
+        BodyReader::new(&opening, &endpoint, u64::MAX, shared).unwrap()
     }
 
     #[test]
     fn less_than_a_piece_waits_for_the_end() {
         let host = FakeHost::new();
-        let mut reader = reader(&host);
+        let mut reader = reader(&host, false);
         host.set_body(Body::Request, br#"{"model":"#);
         reader.advance(&host, 9, false).unwrap();
         assert_eq!((reader.seen, reader.buffered()), (0, 9));
@@ -169,10 +184,31 @@ mod tests {
     #[test]
     fn whole_pieces_are_read_as_they_come() {
         let host = FakeHost::new();
-        let mut reader = reader(&host);
+        let mut reader = reader(&host, false);
         let body = [b"{\"x\":\"", "y".repeat(PIECE_BYTES).as_bytes()].concat();
         host.set_body(Body::Request, &body);
         reader.advance(&host, body.len(), false).unwrap();
         assert_eq!((reader.seen, reader.take_body()), (PIECE_BYTES, None));
+    }
+
+    #[test]
+    fn what_another_takes_is_read_at_its_end_and_at_once_if_it_is_announced_to_be_short_enough() {
+        let body = format!(r#"{{"x":"{}"}}"#, "y".repeat(2 * PIECE_BYTES));
+        for (announced, at_once) in
+            [(Some(body.len()), true), (Some(1 << 20), false), (None, false)]
+        {
+            let host = FakeHost::new();
+            if let Some(length) = announced {
+                let length = length.to_string();
+                host.set_header(HeaderMap::Request, "content-length", length.as_bytes()).unwrap();
+            }
+            let mut reader = reader(&host, true);
+            host.set_body(Body::Request, body.as_bytes());
+            reader.advance(&host, body.len(), false).unwrap();
+            assert_eq!(reader.seen == 0, at_once, "{announced:?}");
+            reader.advance(&host, body.len(), true).unwrap();
+            assert_eq!(reader.take_body().is_some(), at_once, "{announced:?}");
+            assert_ne!(reader.finish().unwrap().strings, Default::default());
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use weir_detect::Policy;
 use weir_guard::{Recall, RequestBody, StreamGuard, inspect_request_again, inspect_response};
+use weir_wire::content::LongStrings;
 use weir_wire::edit;
 use weir_wire::path::Dialect;
 
@@ -14,7 +15,7 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let policy = Arc::new(Policy::default());
     let request = [br#"{"messages":[{"role":"user","content":"#, &*text, b"}]}"].concat();
     let mut recall = Recall::new(RandomState::new());
-    let body = RequestBody { bytes: &request, known: true, valid: true };
+    let body = RequestBody { bytes: &request, known: true, read: Some(&LongStrings::default()) };
     let inspection = inspect_request_again(&policy, body, false, Some(&mut recall));
     let edited = edit::apply(&request, &inspection.inspected.edits).ok()?;
     let response = [br#"{"choices":[{"message":{"content":"#, &*text, b"}}]}"].concat();

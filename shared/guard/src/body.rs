@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
 use weir_wire::WireError;
-use weir_wire::content::{Form, Plain, Role, Side, Tape, TextField, Texts};
+use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
 use weir_wire::edit::Edit;
 
 use crate::Watch;
@@ -61,8 +61,8 @@ pub struct RequestBody<'a> {
     /// It was sent to an API this crate knows; otherwise all of it is JSON of any form.
     pub known: bool,
     /// It was read by [`RequestScanner`](weir_wire::request::RequestScanner), which found nothing wrong
-    /// with it.
-    pub valid: bool,
+    /// with it, and perhaps noted the long strings.
+    pub read: Option<&'a LongStrings>,
 }
 
 /// Inspects the body of a request. `known` says that it was sent to an API this crate knows;
@@ -73,7 +73,7 @@ pub fn inspect_request(
     known: bool,
     saturated: bool,
 ) -> RequestInspection {
-    let body = RequestBody { bytes: body, known, valid: false };
+    let body = RequestBody { bytes: body, known, read: None };
     inspect_request_again(policy, body, saturated, None)
 }
 
@@ -81,12 +81,12 @@ pub fn inspect_request(
 /// live as long as `recall`.
 pub fn inspect_request_again(
     policy: &Arc<Policy>,
-    RequestBody { bytes: body, known, valid }: RequestBody<'_>,
+    RequestBody { bytes: body, known, read }: RequestBody<'_>,
     saturated: bool,
     recall: Option<&mut Recall>,
 ) -> RequestInspection {
     let mut watch = Watch { saturated, ..Watch::new(policy.clone()) };
-    let tape = match if valid { Tape::read_valid(body) } else { Tape::read(body) } {
+    let tape = match read.map_or_else(|| Tape::read(body), |long| Tape::read_valid(body, long)) {
         Ok(tape) => tape,
         Err(error) => {
             let inspected = malformed(policy, error);

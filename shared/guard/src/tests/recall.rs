@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use weir_detect::Policy;
+use weir_wire::content::LongStrings;
+use weir_wire::path::Operation;
+use weir_wire::request::{RequestScanner, ScanLimits};
 
 use super::{all, policy};
 use crate::{Inspected, Recall, RequestBody, TextsSeen, inspect_request, inspect_request_again};
@@ -22,12 +25,18 @@ fn chat(turns: &[(&str, &str)]) -> String {
     json!({"messages": turns.iter().map(message).collect::<Vec<_>>()}).to_string()
 }
 
-fn valid(body: &str) -> RequestBody<'_> {
-    RequestBody { bytes: body.as_bytes(), known: true, valid: true }
+/// As the filter before has read it.
+fn strings(body: &str) -> LongStrings {
+    let scanner = RequestScanner::new(Operation::ChatCompletions, ScanLimits::default());
+    let mut scanner = scanner.noting_strings();
+    scanner.feed(body.as_bytes()).unwrap();
+    scanner.finish().unwrap().strings
 }
 
 fn inspect(recall: &mut Recall, policy: &Arc<Policy>, body: &str) -> (Inspected, TextsSeen) {
-    let again = inspect_request_again(policy, valid(body), false, Some(recall));
+    let long = strings(body);
+    let read = RequestBody { bytes: body.as_bytes(), known: true, read: Some(&long) };
+    let again = inspect_request_again(policy, read, false, Some(recall));
     let alone = inspect_request(policy, body.as_bytes(), true, false);
     assert_eq!(again.inspected, alone.inspected, "{body}");
     assert_eq!(again.watch.system_prompt.is_some(), alone.watch.system_prompt.is_some());
@@ -98,7 +107,9 @@ fn optional_rules_count_again_when_the_pool_is_no_longer_saturated() {
     let mut recall = Recall::new(RandomState::new());
     let mut edits = |saturated| {
         let recall = Some(&mut recall);
-        let found = inspect_request_again(&policy, valid(&body), saturated, recall);
+        let long = strings(&body);
+        let read = RequestBody { bytes: body.as_bytes(), known: true, read: Some(&long) };
+        let found = inspect_request_again(&policy, read, saturated, recall);
         found.inspected.edits.len()
     };
     assert_eq!([edits(true), edits(false), edits(true), edits(false)], [0, 1, 0, 1]);

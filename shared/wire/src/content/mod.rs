@@ -13,6 +13,7 @@
 mod event;
 mod field;
 mod label;
+mod long_strings;
 mod members;
 mod plain;
 mod tape;
@@ -21,6 +22,7 @@ mod texts;
 pub use event::{Channel, Delta, Ended, EventTexts, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
 pub use label::{is_named_before, is_option, names_next};
+pub use long_strings::LongStrings;
 pub use plain::{NoEscape, Plain, unescape_one};
 pub use tape::{Kind, MAX_VALUES, Tape, Value};
 

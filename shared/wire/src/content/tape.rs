@@ -6,6 +6,7 @@ mod valid;
 use core::ops::Range;
 use std::borrow::Cow;
 
+use super::long_strings::LongStrings;
 use super::plain::Plain;
 use crate::json::Lexer;
 use crate::{WireError, same};
@@ -72,13 +73,14 @@ impl Tape {
     }
 
     /// Reads `json` that [`RequestScanner`](crate::request::RequestScanner) has accepted, so that it
-    /// need not be validated again.
+    /// need not be validated again. The long strings that it noted are passed over without looking into
+    /// them; there may be none.
     ///
     /// # Errors
     /// Nesting too deep, too many values, or something else that is wrong with it after all.
-    pub fn read_valid(json: &[u8]) -> Result<Self, WireError> {
+    pub fn read_valid(json: &[u8], long: &LongStrings) -> Result<Self, WireError> {
         let mut builder = Builder::new(json);
-        valid::read(&mut builder)?;
+        valid::read(&mut builder, long)?;
         match builder.entries.first() {
             Some(Entry { kind: Kind::Object | Kind::Array, .. }) => {
                 Ok(Self { entries: builder.entries })

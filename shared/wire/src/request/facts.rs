@@ -6,6 +6,7 @@ use core::ops::Range;
 use weir_placement::fingerprint::Prefix;
 use weir_tokens::TextCounts;
 
+use crate::content::LongStrings;
 use crate::path::Operation;
 
 /// The `model` member of a body.
@@ -73,6 +74,8 @@ pub struct RequestFacts {
     pub prefix: Prefix,
     /// Hash of the tool definitions, for the seed; 0 if there are none.
     pub tools: u64,
+    /// Where the body's long strings are, if the scanner was to note them.
+    pub strings: LongStrings,
     /// Length of the body.
     pub body_len: usize,
 }

@@ -40,6 +40,7 @@ pub use facts::{ModelField, RequestFacts, StreamOptions};
 use core::fmt;
 
 use crate::WireError;
+use crate::content::LongStrings;
 use crate::json::Lexer;
 use crate::path::Operation;
 use reader::Reader;
@@ -90,6 +91,13 @@ impl RequestScanner {
         }
     }
 
+    /// Notes where the long strings are: [`RequestFacts::strings`].
+    #[must_use]
+    pub fn noting_strings(mut self) -> Self {
+        self.reader.strings = Some(LongStrings::default());
+        self
+    }
+
     /// Reads the next chunk of the body.
     ///
     /// # Errors
@@ -118,7 +126,7 @@ impl RequestScanner {
         }
         self.lexer.finish()?;
         let body_len = self.lexer.offset();
-        let Reader { found, sink, .. } = self.reader;
+        let Reader { found, sink, strings, .. } = self.reader;
         let prompt = sink.finish();
         let mut counts = prompt.counts;
         counts.token_ids = found.token_ids;
@@ -140,6 +148,7 @@ impl RequestScanner {
             counts,
             prefix: prompt.prefix,
             tools: prompt.tools,
+            strings: strings.unwrap_or_default(),
             body_len,
         })
     }

@@ -11,6 +11,7 @@ use super::schema::{Slot, members};
 use super::sink::{PromptSink, Stream, mark};
 use super::value_type::{ValueType, count, require};
 use crate::WireError;
+use crate::content::LongStrings;
 use crate::json::Container;
 use crate::path::Operation;
 
@@ -55,6 +56,8 @@ pub(super) struct Reader {
     max_value: usize,
     pub(super) sink: PromptSink,
     pub(super) found: Collected,
+    /// Where the long strings are, if that is to be noted.
+    pub(super) strings: Option<LongStrings>,
 }
 
 impl Reader {
@@ -70,6 +73,7 @@ impl Reader {
             max_value,
             sink: PromptSink::default(),
             found: Collected::default(),
+            strings: None,
         }
     }
 

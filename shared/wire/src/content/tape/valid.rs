@@ -9,12 +9,14 @@ use wide::i8x16;
 use super::MAX_DEPTH;
 use super::builder::Builder;
 use crate::WireError;
+use crate::content::long_strings::LongStrings;
 use crate::json::{Container, Handler, Literal, StringRole};
 
 /// Tells `builder` the values of its text. What is not valid after all is an error or read as something
 /// else, and nothing worse.
-pub(super) fn read(builder: &mut Builder<'_>) -> Result<(), WireError> {
+pub(super) fn read(builder: &mut Builder<'_>, long: &LongStrings) -> Result<(), WireError> {
     let json = builder.json;
+    let mut ends = long.ends();
     let mut at = 0;
     // Whether the next string is a key.
     let mut role = StringRole::Value;
@@ -22,7 +24,8 @@ pub(super) fn read(builder: &mut Builder<'_>) -> Result<(), WireError> {
         let mut next = at + 1;
         match byte {
             b'"' => {
-                next = string_end(json, next).ok_or(WireError::Truncated { at: json.len() })?;
+                let end = ends.of(at).or_else(|| string_end(json, next));
+                next = end.ok_or(WireError::Truncated { at: json.len() })?;
                 builder.string_begin(role, at)?;
                 builder.string_end(role, next)?;
             }
@@ -114,15 +117,31 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use super::super::Tape;
+    use super::*;
+    use crate::content::Tape;
+    use crate::path::Operation;
+    use crate::request::{RequestScanner, ScanLimits};
 
     fn told(tape: &Tape) -> String {
         format!("{:?}", tape.entries)
     }
 
+    /// As the scanner notes them; `None` for what it does not take.
+    fn long_strings(json: &str) -> Option<LongStrings> {
+        let scanner = RequestScanner::new(Operation::ChatCompletions, ScanLimits::default());
+        let mut scanner = scanner.noting_strings();
+        scanner.feed(json.as_bytes()).ok()?;
+        Some(scanner.finish().ok()?.strings)
+    }
+
     fn agrees(json: &str) {
         let tape = Tape::read(json.as_bytes()).unwrap();
-        assert_eq!(told(&Tape::read_valid(json.as_bytes()).unwrap()), told(&tape), "{json}");
+        let none = LongStrings::default();
+        assert_eq!(told(&Tape::read_valid(json.as_bytes(), &none).unwrap()), told(&tape), "{json}");
+        if let Some(long) = long_strings(json) {
+            let passed_over = Tape::read_valid(json.as_bytes(), &long).unwrap();
+            assert_eq!(told(&passed_over), told(&tape), "{json}");
+        }
     }
 
     #[test]
@@ -147,12 +166,13 @@ mod tests {
     #[test]
     fn what_is_not_valid_after_all_does_no_harm() {
         let json = br#"{"a":[1,"b\"c",{"d":null}],"e":-1.5}"#;
+        let none = LongStrings::default();
         for at in 0..json.len() {
-            let _ = Tape::read_valid(&json[..at]);
+            let _ = Tape::read_valid(&json[..at], &none);
             for byte in *b"\"\\{}[],:-1tfn \xFF" {
                 let mut other = json.to_vec();
                 other[at] = byte;
-                if let Ok(tape) = Tape::read_valid(&other) {
+                if let Ok(tape) = Tape::read_valid(&other, &none) {
                     let mut next = Some(tape.root(&other));
                     while let Some(value) = next {
                         let _ = (
@@ -166,7 +186,40 @@ mod tests {
                 }
             }
         }
-        assert!(Tape::read_valid(b"").is_err() && Tape::read_valid(b"\"a\"").is_err());
-        assert!(Tape::read_valid("[".repeat(97).as_bytes()).is_err());
+        assert!([&b""[..], b"\"a\""].iter().all(|json| Tape::read_valid(json, &none).is_err()));
+        assert!(Tape::read_valid("[".repeat(97).as_bytes(), &none).is_err());
+    }
+
+    #[test]
+    fn long_strings_of_another_text_do_no_harm() {
+        let long = r#"{"messages":[{"role":"user","content":"#.to_owned();
+        let long = long + &format!("{:?}}}]}}", "x".repeat(1000));
+        let noted = long_strings(&long).unwrap();
+        for cut in 0..long.len() {
+            let other = format!("{}{}", &long[..cut], &long[long.len() - cut..]);
+            let _ = Tape::read_valid(other.as_bytes(), &noted);
+            let _ = Tape::read_valid(&long.as_bytes()[..cut], &noted);
+        }
+    }
+
+    #[test]
+    fn the_strings_noted_are_all_the_long_ones_wherever_they_are_and_however_they_came() {
+        let text = "x".repeat(62);
+        let json = format!(
+            r#"{{"{text}":1,"x":[{{"role":"user","content":"{text}"}},"{text}\"",["{text}x"]],"y":"{}"}}"#,
+            &text[1..]
+        );
+        let noted = long_strings(&json).unwrap();
+        let places: Vec<usize> = json.match_indices('"').map(|(at, _)| at).collect();
+        let mut ends = noted.ends();
+        assert_eq!(places.into_iter().filter(|at| ends.of(*at).is_some()).count(), 4);
+        for cut in 0..json.len() {
+            let scanner = RequestScanner::new(Operation::ChatCompletions, ScanLimits::default());
+            let mut scanner = scanner.noting_strings();
+            let (head, tail) = json.as_bytes().split_at(cut);
+            scanner.feed(head).unwrap();
+            scanner.feed(tail).unwrap();
+            assert_eq!(scanner.finish().unwrap().strings, noted, "cut at {cut}");
+        }
     }
 }

@@ -78,6 +78,9 @@ impl Handler for Reader {
     }
 
     fn string_end(&mut self, role: StringRole, end: usize) -> Result<(), WireError> {
+        if let Some(strings) = &mut self.strings {
+            strings.note(self.text_at, end);
+        }
         match core::mem::replace(&mut self.text, Text::Skipped) {
             Text::Key => return self.end_key(),
             Text::Captured(slot) => return self.end_captured(slot, end),
