@@ -40,8 +40,8 @@ pub(crate) enum Failure {
         /// Requests that were sent.
         requests: u64,
     },
-    /// Processors can't be arranged for measuring.
-    #[error("cannot arrange the processors: {0}; --let-halt asks less of the system")]
+    /// An Envoy can't be moved to its processor.
+    #[error("cannot move Envoy to a processor of its own: {0}")]
     Processors(#[source] io::Error),
     /// Envoy's worker can't be traced.
     #[error(

@@ -107,7 +107,10 @@ fn run(options: &Options) -> Result<(), Failure> {
         #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
         return Err(Failure::Trace(std::io::ErrorKind::Unsupported.into()));
     }
-    let processors = Processors::reserve(!options.let_halt).map_err(Failure::Processors)?;
+    let processors = Processors::reserve(!options.let_halt).unwrap_or_else(|error| {
+        println!("the processors cannot be arranged ({error}): the figures will vary more");
+        Processors::default()
+    });
     if options.per_event {
         let costs = runtime.block_on(events::run(options, &processors))?;
         print!("{}", events::table(&costs));

@@ -24,9 +24,11 @@ use thread_priority::unix::{
 /// Steps between two looks at whether to stop: some microseconds.
 const STEPS: u32 = 1 << 12;
 
-/// Processors arranged for measuring. Threads that keep them awake end when it is dropped.
+/// Processors arranged for measuring; by default, none are. Threads that keep them awake end when it is
+/// dropped.
+#[derive(Default)]
 pub(crate) struct Processors {
-    envoy: CpuSet,
+    envoy: Option<CpuSet>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -49,7 +51,8 @@ impl Processors {
             envoy = set(&[*last])?;
             others = set(first)?;
         }
-        let mut processors = Self { envoy, stop: Arc::default(), threads: Vec::new() };
+        let mut processors = Self::default();
+        processors.envoy = Some(envoy);
         for number in numbers.iter().filter(|_| awake) {
             processors.keep_awake(set(&[*number])?)?;
         }
@@ -62,9 +65,10 @@ impl Processors {
     /// # Errors
     /// When it has ended, or the system refuses.
     pub(crate) fn seat(&self, process: u32) -> io::Result<()> {
+        let Some(envoy) = &self.envoy else { return Ok(()) };
         for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
             let id = thread?.file_name().to_string_lossy().parse().map_err(io::Error::other)?;
-            sched_setaffinity(Pid::from_raw(id), &self.envoy)?;
+            sched_setaffinity(Pid::from_raw(id), envoy)?;
         }
         Ok(())
     }

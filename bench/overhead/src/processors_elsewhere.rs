@@ -3,6 +3,7 @@
 use std::io;
 
 /// Nothing is arranged.
+#[derive(Default)]
 pub(crate) struct Processors;
 
 impl Processors {

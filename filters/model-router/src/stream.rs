@@ -17,11 +17,17 @@ use crate::{effects, models};
 /// How far a request has come.
 enum Phase {
     /// Its body is being read.
-    Reading { reader: BodyReader, request: Request },
+    Reading(Box<Reading>),
     /// Answered from here.
     Refused,
     /// Not for this filter (any more).
     Passing,
+}
+
+/// What was read so far.
+struct Reading {
+    reader: BodyReader,
+    request: Request,
 }
 
 /// What the headers said.
@@ -110,7 +116,7 @@ impl<H: Host> Stream<H> {
             Ok(reader) if end_of_stream => self.route(reader, request, 0),
             Ok(reader) => {
                 shared.probe.paused(&self.host, self.context_id);
-                self.phase = Phase::Reading { reader, request };
+                self.phase = Phase::Reading(Box::new(Reading { reader, request }));
                 Action::Pause
             }
         }
@@ -124,12 +130,12 @@ impl<H: Host> Stream<H> {
                 self.phase = Phase::Refused;
                 Action::Pause
             }
-            Phase::Reading { mut reader, request } => {
-                match reader.advance(&self.host, size, end_of_stream) {
-                    Err(error) => self.refuse(request.endpoint.dialect, &error),
-                    Ok(()) if end_of_stream => self.route(reader, request, size),
+            Phase::Reading(mut reading) => {
+                match reading.reader.advance(&self.host, size, end_of_stream) {
+                    Err(error) => self.refuse(reading.request.endpoint.dialect, &error),
+                    Ok(()) if end_of_stream => self.route(reading.reader, reading.request, size),
                     Ok(()) => {
-                        self.phase = Phase::Reading { reader, request };
+                        self.phase = Phase::Reading(reading);
                         Action::Pause
                     }
                 }
@@ -207,7 +213,7 @@ impl<H: Host> HttpContext for Stream<H> {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if let (Phase::Reading { .. }, Some(shared)) = (&self.phase, &self.shared) {
+        if let (Phase::Reading(_), Some(shared)) = (&self.phase, &self.shared) {
             shared.probe.body_arrived(&self.host);
         }
         self.advance(size, end_of_stream)
@@ -216,7 +222,7 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         // The body has ended without saying so; nothing new can be in it.
         let size = match &self.phase {
-            Phase::Reading { reader, .. } => reader.buffered(),
+            Phase::Reading(reading) => reading.reader.buffered(),
             _ => 0,
         };
         self.advance(size, true)

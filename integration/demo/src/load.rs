@@ -96,7 +96,8 @@ fn show_progress(
     })
 }
 
-fn answer(reply: &Reply) -> String {
+/// The text of a streamed answer.
+pub(crate) fn answer(reply: &Reply) -> String {
     let pieces = reply.event_documents();
     pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect()
 }

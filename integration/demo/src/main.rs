@@ -6,6 +6,7 @@
 )]
 
 mod conversation;
+mod guarded;
 mod load;
 mod report;
 mod stack;
@@ -28,7 +29,8 @@ struct Arguments {
     #[arg(long)]
     keep: bool,
     /// Exit with an error if what is shown is not true: every request served by its pool, a higher
-    /// prefix hit rate and a shorter time to the first token than round robin.
+    /// prefix hit rate and a shorter time to the first token than round robin, and the guardrail kept
+    /// back what it should.
     #[arg(long)]
     check: bool,
 }
@@ -89,7 +91,9 @@ enum DemoError {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), DemoError> {
-    println!("1/3  Weir: Envoy with suite.wasm, 2 pools of 3 replicas, the sidecar");
+    println!(
+        "1/3  Weir: Envoy with suite.wasm (envoy-config/guardrail.yaml), 2 pools of 3 replicas, the sidecar"
+    );
     let stack = Stack::start(Placement::Weir).await?;
     stack.describe();
     if arguments.keep {
@@ -99,19 +103,22 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::requests(&weir);
     let refusals = load::refusals(&stack).await?;
     report::refusals(&refusals);
+    let guarded = guarded::exchange(&stack).await?;
+    report::guarded(&guarded);
     let kept = arguments.keep.then_some(stack);
     println!("\n2/3  The same load on fresh replicas, Envoy's round robin instead of the picker");
     let round_robin = compare().await?;
     println!("\n3/3  Side by side");
     report::comparison(&weir, &round_robin);
-    let untrue = truth::untrue(&weir, &round_robin, &refusals);
+    let mut untrue = truth::untrue(&weir, &round_robin, &refusals);
+    untrue.extend(guarded.untrue());
     if arguments.check {
         if !untrue.is_empty() {
             return Err(DemoError::Untrue(untrue));
         }
         println!(
             "\nchecked: every request was answered by a replica of its model's pool, with usage, or refused as \
-             it should be; Weir has the higher hit rate and the lower mean TTFT"
+             it should be; the guardrail kept back what it should; Weir has the higher hit rate and the lower mean TTFT"
         );
     }
     match kept {

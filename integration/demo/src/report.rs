@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::guarded::Guarded;
 use crate::load::{Refusal, Served};
 
 /// One line per request of a conversation that shows something, the others counted.
@@ -32,6 +33,17 @@ pub(crate) fn refusals(refusals: &[Refusal]) {
     for Refusal { what, status, code, .. } in refusals {
         println!("     {what:<20} {status} {code}");
     }
+}
+
+/// What became of one exchange with things in it that are nobody's business.
+pub(crate) fn guarded(guarded: &Guarded) {
+    let Guarded { sent, received, answered, got, refused: (status, code) } = guarded;
+    println!("\n     the guardrail, both ways of one streamed exchange:");
+    println!("     the client sent        {sent}");
+    println!("     the replica received   {received}");
+    println!("     the replica answered   {answered}");
+    println!("     the client got         {got}");
+    println!("     the same token sent to `qwen`, whose policy is stricter: {status} {code}");
 }
 
 /// Both runs beside each other.

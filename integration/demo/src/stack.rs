@@ -9,7 +9,7 @@ use weir_harness::{ChildProcess, Envoy, EnvoyConfig, EnvoyOptions, Sidecar, work
 
 use crate::DemoError;
 
-/// Shipped ports of the replicas of each pool, as in `envoy-config/quickstart.yaml`.
+/// Shipped ports of the replicas of each pool, as in `envoy-config/guardrail.yaml`.
 const POOLS: [(&str, &[&str], [u16; 3]); 2] = [
     ("llama", &["llama-3.1-8b-instruct", "sql-expert"], [9001, 9002, 9003]),
     ("qwen", &["qwen2.5-7b-instruct"], [9004, 9005, 9006]),
@@ -24,6 +24,9 @@ const OUTPUT_TOKENS: &str = "16";
 
 /// The variable that both Envoy and the sidecar take the key from.
 const KEY_VARIABLE: &str = "WEIR_INTAKE_KEY";
+
+/// The variable that Envoy takes the key of the guardrail's action `hash` from.
+const HASH_KEY_VARIABLE: &str = "WEIR_HASH_KEY";
 
 /// Who chooses the replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +49,19 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts all of it and waits until the first snapshots have arrived.
     pub(crate) async fn start(placement: Placement) -> Result<Self, DemoError> {
-        let mut config = EnvoyConfig::from_file("envoy-config/quickstart.yaml")?;
+        let mut config = EnvoyConfig::from_file("envoy-config/guardrail.yaml")?;
         if placement == Placement::RoundRobin {
             // A pool that nobody pushes: the picker never has anything to say.
-            let unknown = "default: {pool: nobody-pushes-this}";
-            config = config.replace("default: {alternates: 2, fresh_ms: 1000}", unknown)?;
+            let unknown = "&picker {pool: nobody-pushes-this}";
+            config = config.replace("&picker {alternates: 2, fresh_ms: 1000}", unknown)?;
         }
         let folder = TempDir::with_prefix("weir-demo-").map_err(file_error("a folder"))?;
         let addresses = addresses(&config);
         let replicas = start_replicas(&config, &folder)?;
-        let key = key();
+        let key = key_of(KEY_VARIABLE);
+        let hash_key = key_of(HASH_KEY_VARIABLE);
         let options = EnvoyOptions::default().env(KEY_VARIABLE, &key);
+        let options = options.env(HASH_KEY_VARIABLE, &hash_key);
         let ports = config.ports().clone();
         let envoy = Envoy::start_with(config, options).await?;
         let yaml = std::fs::read_to_string(workspace::file("envoy-config/sidecar.yaml"))
@@ -117,12 +122,13 @@ impl Stack {
              \n  curl -s http://{clients}/v1/chat/completions -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\
              \n  curl -sN http://{clients}/v1/chat/completions -d '{{\"model\":\"qwen\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\
              \n  curl -si http://{clients}/v1/chat/completions -d '{{\"model\":\"nope\",\"messages\":[]}}'\
+             \n  curl -s http://{clients}/v1/chat/completions -H 'x-weir-reply-text: [EMAIL_1] is a placeholder; ask bob@example.net' \\
+             \n    -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"I am ann@example.org\"}}]}}'   # the guardrail, both ways\
              \n  curl -s http://{intake}/weir/v1/snapshot            # what the filters know of the replicas\
              \n  curl -s 'http://{admin}/stats?filter=wasmcustom'    # what they count\
              \n  curl -s http://{}/readyz\
              \n\nLogs: {envoy_log}\
              \n      {sidecar_log}\
-             \nThere is no guardrail in it: envoy-config/guardrail.yaml shows one.\
              \n\nCtrl-C ends it.",
             self.sidecar.address()
         );
@@ -174,10 +180,10 @@ fn start_replicas(config: &EnvoyConfig, folder: &TempDir) -> Result<Vec<ChildPro
     Ok(processes)
 }
 
-/// The user's own key, or one for this run.
-fn key() -> String {
+/// The user's own key in this variable, or one for this run.
+fn key_of(variable: &str) -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
-    std::env::var(KEY_VARIABLE).unwrap_or_else(|_| {
+    std::env::var(variable).unwrap_or_else(|_| {
         // The standard library's randomly seeded hashers: good enough for a key that lives a minute.
         let word = || RandomState::new().build_hasher().finish();
         format!("{:016x}{:016x}", word(), word())

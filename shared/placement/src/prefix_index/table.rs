@@ -146,6 +146,6 @@ impl Table {
         // Neighbours go round within theirs, so that short prompts, too, are spread over all buckets.
         let first = mix(key.first, u64::from(group)) as usize;
         let around = first.wrapping_add(key.place) % NEIGHBOURS;
-        (first / NEIGHBOURS * NEIGHBOURS | around) & self.mask
+        (first - first % NEIGHBOURS + around) & self.mask
     }
 }

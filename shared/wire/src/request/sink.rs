@@ -178,7 +178,7 @@ impl Window {
         }
         let (windows, rest) = rest.as_chunks::<WINDOW>();
         let counted = self.counted.get_or_insert_default();
-        windows.iter().for_each(|window| counted.window(window));
+        counted.windows(windows);
         chain.push(windows.as_flattened());
         self.append(rest);
     }
@@ -210,6 +210,8 @@ impl Window {
 #[derive(Clone, Default)]
 struct Counted {
     windows: u64,
+    /// The next one to look at.
+    next: u64,
     /// Bytes that the last window lacks.
     missing: u64,
     head: TextCounter,
@@ -228,19 +230,40 @@ struct Sample {
 }
 
 impl Counted {
-    /// Counts a window; only the last one of a stream may be shorter than the others.
+    /// Takes a window; only the last one of a stream may be shorter than the others.
     #[inline]
     fn window(&mut self, window: &[u8]) {
-        let number = self.windows;
+        if self.windows == self.next {
+            self.count(window);
+        }
         self.windows += 1;
+    }
+
+    /// Takes windows.
+    #[inline]
+    fn windows(&mut self, windows: &[[u8; WINDOW]]) {
+        let first = self.windows;
+        let place = |next: u64| usize::try_from(next.saturating_sub(first)).ok();
+        while let Some(window) = place(self.next).and_then(|place| windows.get(place)) {
+            self.count(window);
+        }
+        self.windows += windows.len() as u64;
+    }
+
+    /// Counts the window that was to be looked at next.
+    #[inline(never)]
+    fn count(&mut self, window: &[u8]) {
+        let (step, sample) = match self.next {
+            0..FULL_WINDOWS => (1, None),
+            FULL_WINDOWS..NEAR_WINDOWS => (4, Some(&mut self.near)),
+            _ => (8, Some(&mut self.far)),
+        };
+        self.next += step;
         if self.ids {
             return;
         }
-        let sample = match number {
-            0..FULL_WINDOWS => return self.head.push(plain(window, &mut self.room)),
-            FULL_WINDOWS..NEAR_WINDOWS if number % 4 == 0 => &mut self.near,
-            NEAR_WINDOWS.. if number % 8 == 0 => &mut self.far,
-            _ => return,
+        let Some(sample) = sample else {
+            return self.head.push(plain(window, &mut self.room));
         };
         let text = window.get(..SAMPLE).unwrap_or(window);
         sample.get_or_insert_default().add(text, &mut self.room);
