@@ -10,6 +10,7 @@ use weir_guard::{
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_request::{BodyRead, Handover, Known, Opening, edit_body};
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
+use weir_wire::content::LongStrings;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint, Operation};
 
@@ -147,6 +148,16 @@ impl Exchange {
         })
     }
 
+    /// The whole body; with its long strings, if the filter before has read it.
+    fn body<H: Host>(&mut self, host: &H) -> Result<(Vec<u8>, Option<LongStrings>), HostError> {
+        let (bytes, strings) = match self.request.take_body() {
+            Some(BodyRead { bytes, strings }) => (bytes, Some(strings)),
+            None => (None, None),
+        };
+        let bytes = bytes.map_or_else(|| host.body(Body::Request, 0, usize::MAX), Ok)?;
+        Ok((bytes, strings))
+    }
+
     /// Inspects the whole body, which is held, and edits it.
     ///
     /// # Errors
@@ -156,13 +167,7 @@ impl Exchange {
         host: &H,
         shared: &Shared,
     ) -> Result<Next, HostError> {
-        let read = self.request.take_body();
-        let valid = read.is_some();
-        let BodyRead { bytes, strings } = read.unwrap_or_default();
-        let body = match bytes {
-            Some(bytes) => bytes,
-            None => host.body(Body::Request, 0, usize::MAX)?,
-        };
+        let (body, read) = self.body(host)?;
         if self.is_too_large(body.len() as u64) {
             return Ok(self.trouble(Trouble::TooLarge));
         }
@@ -177,7 +182,7 @@ impl Exchange {
         let recall = shared.recall.as_ref().filter(|_| self.policy.recall);
         let RequestInspection { inspected, watch, texts } = stopwatch.time(host, || {
             let mut recall = recall.map(|recall| recall.borrow_mut());
-            let body = RequestBody { bytes: &body, known, read: valid.then_some(&strings) };
+            let body = RequestBody { bytes: &body, known, read: read.as_ref() };
             inspect_request_again(policy, body, saturated, recall.as_deref_mut())
         });
         shared.metrics.scanned(host, Direction::Request, &stopwatch);

@@ -1,5 +1,6 @@
 //! Secrets that only their name gives away: `password = "…"`, `Authorization: Bearer …`.
 
+use super::encoded::base64;
 use super::secret_name::{Promise, promise};
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
@@ -14,6 +15,8 @@ enum Kind {
     Key,
     AwsSecret,
     Authorization,
+    /// User and password in Base64, as Docker and npm keep them.
+    Basic,
 }
 
 /// Most characters between an operator and its value: quotes, spaces, `Bearer `.
@@ -70,6 +73,7 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
             | b"on"
             | b"rt"
             | b"ha"
+            | b"th"
             | b"\xB1a"
     ) {
         return None;
@@ -86,6 +90,9 @@ fn kind(text: &[u8], operator: usize) -> Option<Kind> {
     let alone = |end: &[u8]| matches!(lower.strip_suffix(end), Some([] | [.., b'_' | b'-' | b'.']));
     if alone(b"pass") || alone(b"pw") {
         return Some(Kind::Password);
+    }
+    if alone(b"auth") {
+        return Some(Kind::Basic);
     }
     name(text)
 }
@@ -247,6 +254,7 @@ fn judge(
     let believable = match kind {
         Kind::AwsSecret => value.len() == AWS_SECRET && bits > 3.0,
         Kind::Authorization => value.len() >= 12 && bits > 2.8,
+        Kind::Basic => is_user_and_password(value),
         Kind::Password => value.len() >= 6 && bits > 1.9 && (classes(value) >= 2 || symbols(value)),
         Kind::Key => drawn || value.len() >= 12 && classes(value) >= 2 && is_random(value),
     };
@@ -258,6 +266,16 @@ fn judge(
         };
         out.push(Candidate::plain(span, rule));
     }
+}
+
+/// Whether a value is `user:password` in Base64.
+fn is_user_and_password(value: &[u8]) -> bool {
+    base64(value).is_some_and(|text| {
+        let parts =
+            text.iter().position(|byte| *byte == b':').and_then(|at| text.split_at_checked(at));
+        let both = parts.is_some_and(|(user, password)| !user.is_empty() && password.len() > 1);
+        both && text.iter().all(u8::is_ascii_graphic)
+    })
 }
 
 fn symbols(value: &[u8]) -> bool {

@@ -45,20 +45,20 @@ pub(super) fn read(builder: &mut Builder<'_>, long: &LongStrings) -> Result<(), 
                 builder.number(&[], at)?;
                 next = builder.end().max(next);
             }
-            b't' | b'f' | b'n' => {
-                let literal = match byte {
-                    b't' => Literal::True,
-                    b'f' => Literal::False,
-                    _ => Literal::Null,
-                };
-                builder.literal(literal, at)?;
-                next = builder.end().max(next);
-            }
+            b't' => next = literal(builder, Literal::True, at)?,
+            b'f' => next = literal(builder, Literal::False, at)?,
+            b'n' => next = literal(builder, Literal::Null, at)?,
             _ => {}
         }
         at = next;
     }
     if builder.open.is_empty() { Ok(()) } else { Err(WireError::Truncated { at }) }
+}
+
+/// Tells the literal at `at`; returns where it ends.
+fn literal(builder: &mut Builder<'_>, literal: Literal, at: usize) -> Result<usize, WireError> {
+    builder.literal(literal, at)?;
+    Ok(builder.end().max(at + 1))
 }
 
 fn open(builder: &mut Builder<'_>, container: Container, at: usize) -> Result<(), WireError> {
