@@ -139,6 +139,11 @@ impl fmt::Display for Report {
             )?;
         }
         for (name, t) in &self.types {
+            if t.support == 0 {
+                // Nothing to find: whatever was found is wrong, and there is no rate of it.
+                writeln!(f, "{name:<24}{:>8}{:>8}{:>10}{:>8}", 0, "-", "-", "-")?;
+                continue;
+            }
             writeln!(
                 f,
                 "{name:<24}{:>8}{:>8.3}{:>10.3}{:>8.3}",

@@ -129,16 +129,32 @@ fn known_step(name: &str) -> Result<Step, Failure> {
 }
 
 fn demo(words: &[String]) -> Result<Task, Failure> {
+    known_options("demo", help::DEMO, words)?;
     let arguments = words.to_vec();
     Ok(Task::Demo { arguments })
+}
+
+/// Refuses options that the help text does not list, before anything is installed or built for them.
+fn known_options(command: &str, help: &str, words: &[String]) -> Result<(), Failure> {
+    let name = |word: &String| word.split('=').next().unwrap_or_default().to_owned();
+    let unknown =
+        |word: &&String| word.starts_with('-') && !help.contains(&format!("\n  {} ", name(word)));
+    match words.iter().find(unknown) {
+        Some(word) => Err(unexpected(command, word)),
+        None => Ok(()),
+    }
 }
 
 fn bench(words: &[String]) -> Result<Task, Failure> {
     match words.split_first() {
         Some((name, rest)) if name == "overhead" => {
+            known_options("bench overhead", &help::of_overhead(), rest)?;
             Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
         }
-        Some((name, rest)) if name == "scan" => Ok(bench_scan(rest)),
+        Some((name, rest)) if name == "scan" => {
+            known_options("bench scan", &help::of_scan(), rest)?;
+            Ok(bench_scan(rest))
+        }
         Some((other, _)) => Err(unexpected("bench", other)),
         None => Err(Failure::Usage("`bench` takes a name: overhead or scan".into())),
     }
@@ -202,13 +218,12 @@ mod tests {
 
     #[test]
     fn options_of_the_binaries_are_handed_on_untouched() {
-        let arguments = words("--check --seconds 3");
-        assert_eq!(parsed("demo --check --seconds 3").unwrap(), Task::Demo { arguments });
-        let (name, arguments) = (Bench::Overhead, words("--json out.json"));
-        assert_eq!(
-            parsed("bench overhead --json out.json").unwrap(),
-            Task::Bench { name, arguments }
-        );
+        let arguments = words("--check --keep");
+        assert_eq!(parsed("demo --check --keep").unwrap(), Task::Demo { arguments });
+        let line = "--json out.json --functions f --body-kb=1,32";
+        let (name, arguments) = (Bench::Overhead, words(line));
+        let task = parsed(&format!("bench overhead {line}")).unwrap();
+        assert_eq!(task, Task::Bench { name, arguments });
     }
 
     #[test]
@@ -231,6 +246,9 @@ mod tests {
             ("build --fast", "`--fast`"),
             ("bench", "takes a name"),
             ("bench speed", "`speed`"),
+            ("demo --check --seconds 3", "`--seconds`"),
+            ("bench scan --guardrail", "`--guardrail`"),
+            ("bench overhead --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();
             assert!(text.contains(named), "{line}: {text}");

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::TypedValueParser;
 
 use crate::failure::Failure;
 use crate::processors::Processors;
@@ -39,21 +40,21 @@ struct Options {
     #[arg(long)]
     json: Option<PathBuf>,
     /// Requests to each setup, for each size of body and kind of response.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = at_least_one())]
     requests: usize,
     /// Rounds that the requests are spread over.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 40, value_parser = at_least_one())]
     rounds: usize,
     /// Sizes of the request bodies in KB, with commas between them.
-    #[arg(long, value_name = "KB,…", value_delimiter = ',', default_values_t = [1, 32, 256])]
+    #[arg(long, value_name = "KB,…", value_delimiter = ',', default_values_t = [1, 32, 256], value_parser = at_least_one())]
     body_kb: Vec<usize>,
     /// Clients, each with one request at a time on a connection of its own. A worker sees a few
     /// hundred inference requests per second at most, so they seldom meet in the proxy; the more do,
     /// the more of them each wake-up serves, and the less CPU time a request takes in any setup.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one())]
     clients: usize,
     /// Events of a streamed response.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = at_least_one())]
     events: usize,
     /// Microseconds between them. With 0, the upstream sends all at once; with 50, each comes alone,
     /// because that is more than Envoy takes for one. (With less, it takes as many at once as came
@@ -85,6 +86,11 @@ struct Options {
     /// them side by side.
     #[arg(long, value_name = "FILE", requires = "count")]
     functions: Option<PathBuf>,
+}
+
+/// A count that may not be nought.
+fn at_least_one() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u32).range(1..).map(|count| count as usize)
 }
 
 fn main() -> ExitCode {

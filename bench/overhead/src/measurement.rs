@@ -72,7 +72,7 @@ impl Series {
         options: &Options,
         background: Background,
     ) -> Series {
-        let rounds = options.rounds.max(1);
+        let rounds = options.rounds.clamp(1, options.requests.max(1));
         Series {
             bytes,
             response,
@@ -145,7 +145,10 @@ pub(crate) async fn background(paths: &mut [Path]) -> Result<Background, Failure
         before.push(cpu::used(&path.processes())?);
     }
     tokio::time::sleep(IDLE).await;
-    println!("CPU time without requests, in ms per second; not in the figures below:");
+    println!(
+        "CPU time without requests (timers; in the chain the sidecar's snapshots), in ms per second; not in \
+         the figures below:"
+    );
     for (path, before) in paths.iter_mut().zip(before) {
         let used = cpu::used(&path.processes())?.saturating_sub(before);
         let share = used.as_secs_f64() / begun.elapsed().as_secs_f64();

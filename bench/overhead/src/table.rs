@@ -6,6 +6,9 @@ use crate::figures::Figure;
 use crate::setup::Setup;
 
 const HEAD: &str = "
+bare: Envoy alone; chain: with Weir's router and picker, and the guardrail if asked for; ext_proc: with a
+server that only finds the model; added: to bare; chain's share: of what ext_proc adds
+
 CPU time per request, µs: Envoy, and the ext_proc server where there is one
     body  response    bare    chain   added   ext_proc   added   chain's share
 ";

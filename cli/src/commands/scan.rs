@@ -71,14 +71,22 @@ impl Scan {
         let policy = self.policy.load()?;
         let text = input()?;
         let inspection = policy.inspect(&text, self.direction.into(), &mut Pseudonyms::default());
-        let mut out = std::io::stdout().lock();
-        if self.json || !out.is_terminal() {
-            serde_json::to_writer_pretty(&mut out, &report(&text, &inspection))?;
-            writeln!(out)?;
-        } else {
-            coloured(&mut out, &text, &inspection)?;
+        match self.show(&text, &inspection) {
+            // Whoever reads the output may have read enough; the verdict stands.
+            Err(error) if !error.is_broken_pipe() => Err(error),
+            _ if inspection.blocked => Ok(ExitCode::from(1)),
+            _ => Ok(ExitCode::SUCCESS),
         }
-        Ok(if inspection.blocked { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    }
+
+    fn show(&self, text: &str, inspection: &Inspection) -> Result<(), CliError> {
+        let mut out = std::io::stdout().lock();
+        if !self.json && out.is_terminal() {
+            return coloured(&mut out, text, inspection);
+        }
+        serde_json::to_writer_pretty(&mut out, &report(text, inspection))?;
+        writeln!(out)?;
+        Ok(())
     }
 }
 

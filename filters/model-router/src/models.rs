@@ -11,9 +11,9 @@ pub(crate) fn list(policy: &RouterPolicy) -> Vec<u8> {
     json!({"object": "list", "data": data}).to_string().into_bytes()
 }
 
-/// One model; `None` for a name that is not listed.
+/// One model, also of a pattern, which the list leaves out; `None` for a name that is hidden or none.
 pub(crate) fn one(policy: &RouterPolicy, id: &str) -> Option<Vec<u8>> {
-    policy.listed().find(|listed| *listed == id).map(|id| model(id).to_string().into_bytes())
+    policy.shows(id).then(|| model(id).to_string().into_bytes())
 }
 
 fn model(id: &str) -> Value {
@@ -28,9 +28,14 @@ mod tests {
     #[test]
     fn the_list_has_what_the_policy_shows() {
         let json = br#"{"policies":{"default":{"models":[
-            {"name":"a","pool":"p"},{"name":"b","pool":"p","hidden":true}]}}}"#;
+            {"name":"a","pool":"p"},{"name":"b","pool":"p","hidden":true},
+            {"name":"gpt-*","pool":"p"},{"name":"test-*","pool":"p","hidden":true}]}}}"#;
         let policies = policies(json).unwrap();
-        let list = list(policies.select(None, None).unwrap());
+        let policy = policies.select(None, None).unwrap();
+        for (name, shown) in [("a", true), ("b", false), ("gpt-4o", true), ("test-1", false)] {
+            assert_eq!(one(policy, name).is_some(), shown, "{name}");
+        }
+        let list = list(policy);
         let value: serde_json::Value = serde_json::from_slice(&list).unwrap();
         assert_eq!(value["data"].as_array().unwrap().len(), 1);
         assert_eq!(value["data"][0]["id"], "a");

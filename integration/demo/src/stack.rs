@@ -122,8 +122,7 @@ impl Stack {
              \n  curl -s http://{clients}/v1/chat/completions -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\
              \n  curl -sN http://{clients}/v1/chat/completions -d '{{\"model\":\"qwen\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\
              \n  curl -si http://{clients}/v1/chat/completions -d '{{\"model\":\"nope\",\"messages\":[]}}'\
-             \n  curl -s http://{clients}/v1/chat/completions -H 'x-weir-reply-text: [EMAIL_1] is a placeholder; ask bob@example.net' \\
-             \n    -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"I am ann@example.org\"}}]}}'   # the guardrail, both ways\
+             \n  curl -s http://{clients}/v1/chat/completions -H 'x-weir-reply-text: [EMAIL_1] is a placeholder; ask bob@example.net' -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"I am ann@example.org\"}}]}}'   # the guardrail, both ways\
              \n  curl -s http://{intake}/weir/v1/snapshot            # what the filters know of the replicas\
              \n  curl -s 'http://{admin}/stats?filter=wasmcustom'    # what they count\
              \n  curl -s http://{}/readyz\

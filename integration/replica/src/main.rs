@@ -15,7 +15,8 @@ use weir_replica::{FailureMode, Fleet, Settings, Timing};
     version,
     after_help = "\
 A request can say how it is answered: the header x-weir-echo: 1 returns what arrived, x-weir-reply-text
-is the answer (percent-encoded), x-weir-output-tokens its length, x-weir-fail a failure mode.
+is the answer (percent-encoded), x-weir-output-tokens its length, x-weir-fail a failure mode (but those
+of connections and of /metrics, which are the whole replica's).
 GET /_weir/last shows the last request; POST /_weir/fail {\"mode\": \"hang\"}, /_weir/reply and
 /_weir/reset change the replica."
 )]

@@ -171,6 +171,16 @@ impl RouterPolicy {
             .find_map(|(prefix, entry)| Some(entry.target(model, model.strip_prefix(prefix)?)))
     }
 
+    /// Whether `GET /v1/models/NAME` shows a model of that name: it has a target that is not hidden.
+    pub fn shows(&self, model: &str) -> bool {
+        let entry = self.exact.get(model).or_else(|| {
+            let mut prefixes = self.prefixes.iter();
+            let found = prefixes.find(|(prefix, _)| model.starts_with(prefix.as_str()));
+            found.map(|(_, entry)| entry)
+        });
+        entry.is_some_and(|entry| !entry.hidden)
+    }
+
     /// Names for `GET /v1/models`, in order.
     pub fn listed(&self) -> impl Iterator<Item = &str> {
         self.exact.iter().filter(|(_, model)| !model.hidden).map(|(name, _)| name.as_str())

@@ -96,7 +96,8 @@ Options:
 One test alone, once `cargo xtask build` has run: cargo test -p weir-e2e NAME
 ";
 
-const DEMO: &str = "\
+/// The help of `demo`.
+pub(super) const DEMO: &str = "\
 cargo xtask demo [OPTIONS]: show Weir at work
 
 Starts two pools of three simulated replicas, the sidecar and Envoy with Weir's suite, sends a
@@ -108,6 +109,22 @@ Options:
   --keep       leave everything running, print curl lines, write target/demo/addresses.json
   -h, --help   print this
 ";
+
+/// Where the options of one benchmark alone begin in the help of `bench`.
+const SCAN_ALONE: &str = "Options of scan alone:";
+const OVERHEAD_ALONE: &str = "Options of overhead alone:";
+
+/// What of the help of `bench` holds for `bench scan`.
+pub(super) fn of_scan() -> String {
+    BENCH.split(OVERHEAD_ALONE).next().unwrap_or_default().to_owned()
+}
+
+/// What of the help of `bench` holds for `bench overhead`.
+pub(super) fn of_overhead() -> String {
+    let (all, scan) = BENCH.split_once(SCAN_ALONE).unwrap_or_default();
+    let overhead = scan.split_once(OVERHEAD_ALONE).map_or("", |(_, overhead)| overhead);
+    [all, overhead].concat()
+}
 
 const BENCH: &str = "\
 cargo xtask bench NAME [OPTIONS]: measure, in a release build

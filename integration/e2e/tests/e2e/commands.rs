@@ -162,6 +162,8 @@ impl Checkout {
         let options = "--disable-hot-restart --concurrency 1 --log-level warning";
         let envoy = format!("#!/bin/sh\nexec {} \"$@\" {options}\n", envoy.display());
         checkout.program("envoy", &envoy);
+        fs::create_dir_all(checkout.path("target/venv/bin")).unwrap();
+        symlink(checkout.path("bin/envoy"), checkout.path("target/venv/bin/envoy")).unwrap();
         let sidecar = format!("#!/bin/sh\nexec {} \"$@\"\n", built.display());
         checkout.program("weir-sidecar", &sidecar);
         checkout
@@ -205,7 +207,9 @@ impl Checkout {
                 assert!(status.success(), "{commands}\n{status}\n{}", process.log());
                 return;
             }
-            if self.serves(9901, "/ready").await || self.serves(9500, "/healthz").await {
+            let envoy = commands.contains("envoy -c");
+            let (port, path) = if envoy { (9901, "/ready") } else { (9500, "/healthz") };
+            if self.serves(port, path).await {
                 process.stop();
                 return;
             }

@@ -35,7 +35,12 @@ pub(super) fn require(member: Member, found: ValueType<'_>, at: usize) -> Result
     if fits {
         return Ok(());
     }
-    Err(WireError::WrongType { at, field: member.name, expected: expected.text() })
+    // An element goes by the name of its list.
+    let expected = match member.slot {
+        Slot::Message => "a list of objects",
+        _ => expected.text(),
+    };
+    Err(WireError::WrongType { at, field: member.name, expected })
 }
 
 /// A number as a count. A fraction of zeros is allowed, as servers take `16.0` for 16.
