@@ -184,8 +184,8 @@ impl<H: Host> Stream<H> {
         }
         if let Some(next) = &shared.next {
             // An edited body is valid still, but other bytes at other places.
-            let read = Some(BodyRead { bytes, strings }).filter(|_| edits.is_empty());
-            let body = Some(read.unwrap_or_default());
+            let same = edits.is_empty();
+            let body = Some(if same { BodyRead { bytes, strings } } else { BodyRead::default() });
             next.leave(Known { context_id: self.context_id, facts, opening, route, body });
         }
         Ok(())
