@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_harness::{HarnessError, Request};
 
 use crate::guardrail::REDACTING;
-use crate::stack::{LLAMA, Plan, Stack, chat, eventually};
+use crate::stack::{LAST_ROUTE, LLAMA, Plan, Stack, chat, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_keeps_envoy_from_starting_and_is_named_in_its_log() {
@@ -66,7 +66,7 @@ async fn a_bad_live_update_is_refused_and_the_old_configuration_goes_on() {
 
 /// Requests with `x-tenant: batch` come by a route of their own, with the policy `batch`.
 fn two_policies(route_fields: &str) -> Plan {
-    let last_route = "              - name: no-such-path\n";
+    let last_route = format!("              {LAST_ROUTE}");
     let batch = format!(
         "              - name: batch\n                \
          match: {{prefix: /, headers: [{{name: x-tenant, string_match: {{exact: batch}}}}]}}\n\
@@ -81,7 +81,7 @@ fn two_policies(route_fields: &str) -> Plan {
     let picker = "default: {alternates: 2, fresh_ms: 1000}";
     let two = format!("{picker}\n                      batch: {{alternates: 0}}");
     Plan::quickstart()
-        .replace(last_route, &batch)
+        .replace(&last_route, &batch)
         .replace(last_model, &only_batch)
         .replace(picker, &two)
 }
@@ -181,13 +181,11 @@ async fn a_filter_that_alone_lacks_the_option_is_no_hang_either() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_option_is_an_error_for_the_response_to_a_get_too() {
     let option = "                allow_on_headers_stop_iteration: true\n";
-    let unrouted = "- name: no-such-path\n                match: {prefix: /}\n                direct_response: {status: 404}\n";
+    let any = format!(
+        "- name: any\n                match: {{prefix: /}}\n                route: {{cluster: llama}}\n              {LAST_ROUTE}"
+    );
     for plan in Plan::guarding_both(REDACTING) {
-        let stack = plan
-            .replace(option, "")
-            .replace(unrouted, "- name: any\n                match: {prefix: /}\n                route: {cluster: llama}\n")
-            .start()
-            .await;
+        let stack = plan.replace(option, "").replace(LAST_ROUTE, &any).start().await;
         for _ in 0..4 {
             let client = weir_harness::HttpClient::http1();
             let reply = client.send(stack.envoy.clients(), Request::get("/metrics")).await.unwrap();

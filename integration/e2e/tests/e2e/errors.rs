@@ -152,6 +152,8 @@ async fn compressed_bodies_wrong_methods_and_unknown_paths_are_refused() {
         // Left to the routes, none of which takes a request that names no model.
         let reply = stack.send(request).await;
         assert_eq!((reply.status, stack.pool_of(&reply)), (404, "-"));
+        assert_eq!(reply.header("content-type"), "application/json");
+        assert_eq!(reply.json().unwrap()["error"]["code"], "no_route");
     }
 }
 

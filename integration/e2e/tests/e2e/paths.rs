@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_harness::Request;
 
 use crate::guardrail::EMAIL;
-use crate::stack::{LLAMA, Plan, QWEN, Stack};
+use crate::stack::{LAST_ROUTE, LLAMA, Plan, QWEN, Stack};
 
 /// Redacts, and lets everything pass that is no inference API.
 const ONLY_APIS: &str = "{unknown_paths: pass, rules: [{rules: [pii, secrets], action: redact}]}";
@@ -26,9 +26,8 @@ const SPELLINGS: [&str; 10] = [
 
 /// With a route that takes what names no model, too, to pool `llama`.
 fn with_a_catch_all(plan: Plan) -> Plan {
-    let unrouted = "- name: no-such-path\n                match: {prefix: /}\n                direct_response: {status: 404}\n";
     let any = "- name: any\n                match: {prefix: /}\n                route: {cluster: llama, timeout: 0s}\n";
-    plan.replace(unrouted, any)
+    plan.replace(LAST_ROUTE, &format!("{any}              {LAST_ROUTE}"))
 }
 
 /// Sends a chat for `model` to `path`; answers with the pool and what the replica got.

@@ -11,6 +11,8 @@ use weir_harness::{
 };
 use weir_replica::{Fleet, Settings, Timing};
 
+/// How the last route of the shipped configurations begins, which takes what no other takes.
+pub(crate) const LAST_ROUTE: &str = "- name: no-such-path\n";
 /// What quickstart.yaml calls the base model of pool `llama`.
 pub(crate) const LLAMA: &str = "llama-3.1-8b-instruct";
 /// What quickstart.yaml calls the model of pool `qwen`.
