@@ -101,8 +101,8 @@ pub(super) const DEMO: &str = "\
 cargo xtask demo [OPTIONS]: show Weir at work
 
 Starts two pools of three simulated replicas, the sidecar and Envoy with Weir's suite, sends a
-short scripted load, prints who served what, then the same load with Envoy's round robin beside
-it. Ctrl-C ends every process it started.
+short scripted load, prints who served what and what the guardrail keeps back, then the same load
+with Envoy's round robin beside it. Ctrl-C ends every process it started.
 
 Options:
   --check      exit with 1 if what it shows is not true

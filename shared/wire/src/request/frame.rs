@@ -1,6 +1,6 @@
 //! Where in the body the reader is.
 
-use super::schema::{CONTENT, ROLE_AND_CONTENT, Row, Slot};
+use super::schema::{ROLE_AND_CONTENT, Row, Slot};
 use super::sink::Stream;
 use crate::WireError;
 
@@ -77,13 +77,8 @@ impl Frame {
     /// A message in the list `name`, of which the role was read and the content is to come.
     pub(super) fn of_message(name: &'static str, stream: Stream) -> Self {
         let message = Self::new(Member { slot: Slot::Message, name }, false, stream);
-        let content = Member { slot: Slot::Content, name: CONTENT };
+        let content = Member { slot: Slot::Content, name: "content" };
         Self { member: content, seen: ROLE_AND_CONTENT, has_members: true, ..message }
-    }
-
-    /// What the elements of this array are.
-    pub(super) fn element(&self) -> Slot {
-        self.slot.element()
     }
 
     /// What the next value in this container is.

@@ -200,6 +200,11 @@ mod tests {
             let _ = Tape::read_valid(other.as_bytes(), &noted);
             let _ = Tape::read_valid(&long.as_bytes()[..cut], &noted);
         }
+        // What was noted is believed: that is what saves a second look.
+        let shorter = long.replacen('x', "\"", 1);
+        let (at, end) = (long.find('x').unwrap() - 1, long.rfind('x').unwrap() + 2);
+        let tape = Tape::read_valid(shorter.as_bytes(), &noted).unwrap();
+        assert!(tape.entries.iter().any(|entry| entry.span == (at as u32, end as u32)));
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Handler for Reader {
 
     fn message(&mut self, role: &[u8], content_at: usize) -> bool {
         let frame = self.frames.last_mut().filter(|_| self.below.is_none());
-        let Some(list) = frame.filter(|frame| frame.array && frame.element() == Slot::Message)
+        let Some(list) = frame.filter(|frame| frame.array && frame.slot.element() == Slot::Message)
         else {
             return false;
         };

@@ -121,7 +121,8 @@ pub(super) const GENERATION: &[Row] = &[
 
 pub(super) const METADATA: &[Row] = &[(&["session_id"], Slot::Session), (&["user_id"], Slot::User)];
 
-/// Messages, items and parts have so much in common that one table serves all.
+/// Messages, items and parts have so much in common that one table serves all. Role and content are the
+/// first two, as [`ROLE_AND_CONTENT`](super::ROLE_AND_CONTENT) says.
 pub(super) const ITEM: &[Row] = &[
     (&["role"], Slot::Role),
     (&["content"], Slot::Content),
