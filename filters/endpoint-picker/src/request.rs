@@ -6,7 +6,7 @@ use std::rc::Rc;
 use weir_host::{HeaderMap, Host, HostError};
 use weir_placement::fingerprint::text_hash;
 use weir_placement::{Dispatch, Expectation, LoadView, Pick, PickRequest, Policy, PoolState};
-use weir_request::{Left, Opening};
+use weir_request::{RequestHead, StateKey};
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
@@ -79,7 +79,7 @@ pub(crate) fn leave_to_envoy<H: Host>(host: &H) -> Result<(), HostError> {
     host.remove_header(HeaderMap::Request, DESTINATION)
 }
 
-/// Places a request: sets the header and counts it, or leaves it to Envoy. `opening` is what its
+/// Places a request: sets the header and counts it, or leaves it to Envoy. `head` is what its
 /// headers were, if that is known. Takes out of the facts what it keeps.
 ///
 /// # Errors
@@ -89,17 +89,17 @@ pub(crate) fn place<H: Host>(
     shared: &Shared,
     policy: &PickerPolicy,
     facts: &mut Facts,
-    opening: Option<&Opening>,
+    head: Option<&RequestHead>,
 ) -> Result<Option<Box<Placed>>, HostError> {
     let mut pools = shared.pools.borrow_mut();
-    let Some(placed) = choose(host, shared, &mut pools, policy, facts, opening) else {
+    let Some(placed) = choose(host, shared, &mut pools, policy, facts, head) else {
         shared.metrics.no_pick.increment(host);
         leave_to_envoy(host)?;
         return Ok(None);
     };
     let header = &pools.header;
     host.set_header(HeaderMap::Request, DESTINATION, header)?;
-    if shared.leaves.has(Left::Endpoint) {
+    if shared.state_keys.has(StateKey::Endpoint) {
         let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
         // For access logs only; a request does not fail for it.
         let _ = host.set_state(ENDPOINT, first);
@@ -114,7 +114,7 @@ fn choose<H: Host>(
     pools: &mut Pools,
     policy: &PickerPolicy,
     facts: &mut Facts,
-    opening: Option<&Opening>,
+    head: Option<&RequestHead>,
 ) -> Option<Box<Placed>> {
     let pool_name = policy.pool.as_deref().unwrap_or(&facts.pool);
     let now_ns = host.now_ns();
@@ -123,7 +123,7 @@ fn choose<H: Host>(
     let view = Rc::clone(pool.view.as_ref()?);
     let share = pool.count(host, &view, now_ns);
     // Headers that were read as a whole tell for nothing that there is no such header.
-    let absent = |name| opening.is_some_and(|opening| opening.header(name).is_none());
+    let absent = |name| head.is_some_and(|head| head.header(name).is_none());
     let header = |name| match absent(name) {
         true => None,
         false => host.header(HeaderMap::Request, name).ok().flatten(),

@@ -8,7 +8,7 @@ use weir_host::metrics::Metric;
 use weir_host::tick::{Tick, Ticker};
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_placement::{ExpectedTtft, FreshnessLimits, TtftModel};
-use weir_request::{Handover, Leaves, Together};
+use weir_request::{FilterGroup, Handover, StateKeys};
 use weir_settings::Policies;
 use weir_settings::endpoint_picker::{PickerPolicy, policies};
 use weir_wire::path::Dialect;
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     /// What the filter before this one in the same VM leaves.
     pub(crate) before: Option<Handover>,
     /// What is left in filter state.
-    pub(crate) leaves: Leaves,
+    pub(crate) state_keys: StateKeys,
     pub(crate) pools: RefCell<Pools>,
     pub(crate) metrics: Metrics,
     tick: Tick,
@@ -67,37 +67,36 @@ pub(crate) fn rule(policy: &PickerPolicy) -> ExpectedTtft {
 /// The filter's root context.
 pub struct Root<H: Host> {
     host: H,
-    together: Option<Together>,
+    group: Option<FilterGroup>,
     shared: Option<Rc<Shared>>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, together: None, shared: None }
+        Self { host, group: None, shared: None }
     }
 
     /// Runs as one with others, from the next configuration on: takes what they know of requests.
-    pub fn join(&mut self, together: Together) {
-        self.together = Some(together);
+    pub fn join(&mut self, group: FilterGroup) {
+        self.group = Some(group);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match policies(configuration) {
             Ok(policies) => {
-                let together = self.together.as_ref();
+                let group = self.group.as_ref();
                 let ticker = Ticker::new();
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    asks_route: together.is_none_or(|with| with.asks_route),
-                    probe: together
-                        .map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
-                    before: together.map(|with| with.handover.clone()),
-                    leaves: together.map(|with| with.leaves).unwrap_or_default(),
+                    asks_route: group.is_none_or(|with| with.asks_route),
+                    probe: group.map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
+                    before: group.map(|with| with.handover.clone()),
+                    state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
                     pools: RefCell::default(),
                     metrics: Metrics::new(),
-                    tick: together.map_or_else(|| ticker.part(), |with| with.busy.clone()),
+                    tick: group.map_or_else(|| ticker.part(), |with| with.busy.clone()),
                 }));
                 true
             }

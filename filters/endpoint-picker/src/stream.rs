@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_host::{Action, Host, HttpContext, LogLevel};
-use weir_request::{BodyReader, FACTS, Known, Opening, Route, respond};
+use weir_request::{BodyReader, FACTS, HandedRequest, RequestHead, Route, respond};
 use weir_settings::UnknownPolicy;
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::error::ErrorReply;
@@ -18,7 +18,7 @@ use crate::root::Shared;
 struct Reading {
     reader: BodyReader,
     endpoint: Endpoint,
-    opening: Opening,
+    head: RequestHead,
     policy: Rc<PickerPolicy>,
 }
 
@@ -51,17 +51,17 @@ impl<H: Host> Stream<H> {
         if let Some(mut known) =
             shared.before.as_ref().and_then(|before| before.take(self.context_id))
         {
-            let Known { facts, opening, route, .. } = &mut *known;
+            let HandedRequest { facts, head, route, .. } = &mut *known;
             return match route.policy(&self.host, &shared.policies) {
-                Ok(policy) => self.place(shared, &policy, facts, Some(opening)),
-                Err(unknown) => self.unknown_policy(shared, opening.dialect(), &unknown),
+                Ok(policy) => self.place(shared, &policy, facts, Some(head)),
+                Err(unknown) => self.unknown_policy(shared, head.dialect(), &unknown),
             };
         }
         let route = Route::read(&self.host, shared.asks_route);
         let policy = match route.policy(&self.host, &shared.policies) {
             Ok(policy) => policy,
             Err(unknown) => {
-                let dialect = Opening::read(&self.host).dialect();
+                let dialect = RequestHead::read(&self.host).dialect();
                 return self.unknown_policy(shared, dialect, &unknown);
             }
         };
@@ -91,19 +91,19 @@ impl<H: Host> Stream<H> {
         policy: Rc<PickerPolicy>,
         end_of_stream: bool,
     ) -> Action {
-        let opening = Opening::read(&self.host);
-        let Some(endpoint) = opening.endpoint().cloned() else { return self.pass() };
+        let head = RequestHead::read(&self.host);
+        let Some(endpoint) = head.endpoint().cloned() else { return self.pass() };
         if end_of_stream || policy.pool.is_none() || !endpoint.operation.has_body() {
             return self.pass();
         }
         if shared.probe.is_missing() {
             return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
         }
-        match BodyReader::new(&opening, &endpoint, policy.max_body_bytes, false) {
+        match BodyReader::new(&head, &endpoint, policy.max_body_bytes, false) {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(reader) => {
                 shared.probe.paused(&self.host, self.context_id);
-                let reading = Reading { reader, endpoint, opening, policy };
+                let reading = Reading { reader, endpoint, head, policy };
                 self.phase = Phase::Reading(Box::new(reading));
                 Action::Pause
             }
@@ -134,12 +134,12 @@ impl<H: Host> Stream<H> {
     }
 
     fn place_alone(&mut self, shared: &Shared, reading: Reading) -> Action {
-        let Reading { reader, endpoint, opening, policy } = reading;
+        let Reading { reader, endpoint, head, policy } = reading;
         match reader.finish() {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(facts) => {
-                let mut facts = request::facts_of(&endpoint, opening.path(), &facts, &policy);
-                self.place(shared, &policy, &mut facts, Some(&opening))
+                let mut facts = request::facts_of(&endpoint, head.path(), &facts, &policy);
+                self.place(shared, &policy, &mut facts, Some(&head))
             }
         }
     }
@@ -149,9 +149,9 @@ impl<H: Host> Stream<H> {
         shared: &Shared,
         policy: &PickerPolicy,
         facts: &mut Facts,
-        opening: Option<&Opening>,
+        head: Option<&RequestHead>,
     ) -> Action {
-        match request::place(&self.host, shared, policy, facts, opening) {
+        match request::place(&self.host, shared, policy, facts, head) {
             Ok(Some(placed)) => {
                 self.phase = Phase::Placed(placed);
                 Action::Continue

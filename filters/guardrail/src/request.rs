@@ -8,7 +8,7 @@ use weir_guard::{
     inspect_request_again,
 };
 use weir_host::{Body, HeaderMap, Host, HostError};
-use weir_request::{BodyRead, Handover, Known, Opening, edit_body};
+use weir_request::{BodyRead, HandedRequest, Handover, RequestHead, edit_body};
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
 use weir_wire::content::LongStrings;
 use weir_wire::error::ErrorReply;
@@ -28,9 +28,9 @@ pub(crate) struct Exchange {
 /// The request's headers.
 pub(crate) enum Request {
     /// Read here.
-    Own(Opening),
+    Own(RequestHead),
     /// Handed over by the filter before, for this one and the next.
-    Handed(Box<Known>),
+    Handed(Box<HandedRequest>),
     /// Handed on.
     Gone,
 }
@@ -46,10 +46,10 @@ pub(crate) enum Next {
 }
 
 impl Request {
-    pub(crate) fn opening(&self) -> Option<&Opening> {
+    pub(crate) fn head(&self) -> Option<&RequestHead> {
         match self {
-            Self::Own(opening) => Some(opening),
-            Self::Handed(known) => Some(&known.opening),
+            Self::Own(head) => Some(head),
+            Self::Handed(known) => Some(&known.head),
             Self::Gone => None,
         }
     }
@@ -66,7 +66,7 @@ impl Request {
 impl Exchange {
     pub(crate) fn new(policy: Rc<GuardrailPolicy>, request: Request) -> Self {
         let watch = Watch::new(policy.policy.clone());
-        let endpoint = request.opening().and_then(Opening::endpoint).cloned();
+        let endpoint = request.head().and_then(RequestHead::endpoint).cloned();
         Self { policy, watch, found: Report::default(), endpoint, request }
     }
 
@@ -91,7 +91,7 @@ impl Exchange {
     }
 
     fn header(&self, name: &str) -> Option<&[u8]> {
-        self.request.opening()?.header(name)
+        self.request.head()?.header(name)
     }
 
     /// Looks at the headers. A response that is to be read must not come compressed.
@@ -193,8 +193,8 @@ impl Exchange {
         match refusal {
             None => {
                 // The headers are here until the request is handed on.
-                let opening = self.request.opening().ok_or(HostError::BadArgument)?;
-                edit_body(host, opening, &edits, body.len()).map(|()| Next::Pass)
+                let head = self.request.head().ok_or(HostError::BadArgument)?;
+                edit_body(host, head, &edits, body.len()).map(|()| Next::Pass)
             }
             Some(Refusal::Malformed(error)) => Ok(Next::Refuse(ErrorReply::from(&error))),
             Some(Refusal::Policy) => {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use weir_guard::{Recall, Shapes};
 use weir_host::hold::HoldProbe;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_request::{Handover, Together};
+use weir_request::{FilterGroup, Handover};
 use weir_settings::Policies;
 use weir_settings::guardrail::{GuardrailPolicy, policies};
 use weir_wire::path::Dialect;
@@ -36,19 +36,19 @@ pub(crate) struct Shared {
 pub struct Root<H: Host> {
     host: H,
     shared: Option<Rc<Shared>>,
-    together: Option<Together>,
+    group: Option<FilterGroup>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, shared: None, together: None }
+        Self { host, shared: None, group: None }
     }
 
     /// Runs as one with others, from the next configuration on: takes what the filter before has
     /// read, and leaves it to the one after.
-    pub fn join(&mut self, together: Together) {
-        self.together = Some(together);
+    pub fn join(&mut self, group: FilterGroup) {
+        self.group = Some(group);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
@@ -56,19 +56,19 @@ impl<H: Host> Root<H> {
         let variable = |name: &str| std::env::var_os(name).map(|v| v.into_encoded_bytes());
         match policies(configuration, variable) {
             Ok(policies) => {
-                let together = self.together.as_ref();
+                let group = self.group.as_ref();
                 let recalls = policies.iter().any(|policy| policy.recall);
                 // The keys of `RandomState` come from Envoy's source of randomness.
                 let recall = recalls.then(|| RefCell::new(Recall::new(RandomState::new())));
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    asks_route: together.is_none_or(|with| with.asks_route),
-                    probe: together.map_or_else(HoldProbe::default, |with| with.probe.clone()),
+                    asks_route: group.is_none_or(|with| with.asks_route),
+                    probe: group.map_or_else(HoldProbe::default, |with| with.probe.clone()),
                     metrics: Metrics::new(),
                     saturation: RefCell::default(),
                     recall,
                     shapes: Shapes::default(),
-                    handover: together.map(|with| with.handover.clone()).unwrap_or_default(),
+                    handover: group.map(|with| with.handover.clone()).unwrap_or_default(),
                 }));
                 true
             }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use weir_detect::Direction;
 use weir_guard::Report;
 use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
-use weir_request::{Opening, Route, respond};
+use weir_request::{RequestHead, Route, respond};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
@@ -56,10 +56,10 @@ impl<H: Host> Stream<H> {
             None => {
                 let policy =
                     Route::read(&self.host, shared.asks_route).policy(&self.host, &shared.policies);
-                (Request::Own(Opening::read(&self.host)), policy)
+                (Request::Own(RequestHead::read(&self.host)), policy)
             }
         };
-        let dialect = request.opening().map_or(Dialect::OpenAi, Opening::dialect);
+        let dialect = request.head().map_or(Dialect::OpenAi, RequestHead::dialect);
         let policy = match policy {
             Ok(policy) => policy,
             Err(unknown) => {

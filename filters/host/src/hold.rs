@@ -37,7 +37,7 @@ const PATIENCE: u32 = 25;
 const MAX_WATCHED: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
+enum StopIteration {
     Unproven,
     Present,
     Missing,
@@ -60,7 +60,7 @@ enum Held {
 }
 
 struct State {
-    option: Known,
+    option: StopIteration,
     watched: Vec<Watched>,
     tick: Tick,
 }
@@ -79,13 +79,13 @@ impl Default for HoldProbe {
 impl HoldProbe {
     /// Nothing is known yet. `ticker` is that of the root context.
     pub fn new(ticker: &Ticker) -> Self {
-        let (option, watched, tick) = (Known::Unproven, Vec::new(), ticker.part());
+        let (option, watched, tick) = (StopIteration::Unproven, Vec::new(), ticker.part());
         Self(Rc::new(RefCell::new(State { option, watched, tick })))
     }
 
     /// True once the option is known to be missing: fail at once instead of pausing.
     pub fn is_missing(&self) -> bool {
-        self.0.borrow().option == Known::Missing
+        self.0.borrow().option == StopIteration::Missing
     }
 
     /// Call before returning `Pause` from request headers.
@@ -104,7 +104,7 @@ impl HoldProbe {
 
     fn watch<H: Host>(&self, host: &H, context_id: u32, held: impl FnOnce() -> Held) {
         let mut state = self.0.borrow_mut();
-        if state.option != Known::Unproven || state.watched.len() >= MAX_WATCHED {
+        if state.option != StopIteration::Unproven || state.watched.len() >= MAX_WATCHED {
             return;
         }
         // Not again for each: Envoy would start to wait anew, and under load no tick would ever come.
@@ -118,8 +118,8 @@ impl HoldProbe {
     /// Call from every body callback of a stream that was paused.
     pub fn body_arrived<H: Host>(&self, host: &H) {
         let mut state = self.0.borrow_mut();
-        if state.option != Known::Present {
-            state.option = Known::Present;
+        if state.option != StopIteration::Present {
+            state.option = StopIteration::Present;
             state.watched = Vec::new();
             state.tick.stop(host);
         }
@@ -138,7 +138,7 @@ impl HoldProbe {
     /// The caller answers those streams with an error.
     pub fn stuck<H: Host>(&self, host: &H) -> Vec<u32> {
         let mut state = self.0.borrow_mut();
-        if state.option == Known::Present {
+        if state.option == StopIteration::Present {
             return Vec::new();
         }
         let (mut ids, mut waiting, mut proven) = (Vec::new(), Vec::new(), false);
@@ -153,7 +153,7 @@ impl HoldProbe {
             }
         }
         if proven {
-            state.option = Known::Missing;
+            state.option = StopIteration::Missing;
             state.tick.stop(host);
             ids.extend(waiting.iter().map(|watched| watched.context_id));
         } else {

@@ -1,7 +1,7 @@
 //! Applies a decision to the stream.
 
 use weir_host::{HeaderMap, Host, HostError};
-use weir_request::{Leaves, Left, Opening};
+use weir_request::{RequestHead, StateKey, StateKeys};
 
 use crate::decision::Decision;
 
@@ -19,11 +19,11 @@ pub(crate) fn remove_owned_headers<H: Host>(host: &H) -> Result<(), HostError> {
 /// Edits body and path, and sets the headers that make Envoy choose the route again. `body_len` is the length of the whole body that is held.
 pub(crate) fn apply<H: Host>(
     host: &H,
-    opening: &Opening,
+    head: &RequestHead,
     decision: &Decision,
     body_len: usize,
 ) -> Result<(), HostError> {
-    weir_request::edit_body(host, opening, &decision.edits, body_len)?;
+    weir_request::edit_body(host, head, &decision.edits, body_len)?;
     if let Some(path) = &decision.path {
         host.set_header(HeaderMap::Request, ":path", path)?;
     }
@@ -31,16 +31,16 @@ pub(crate) fn apply<H: Host>(
     host.set_header(HeaderMap::Request, BASE_MODEL, decision.target.base_model.as_bytes())
 }
 
-/// Leaves what access logs may want in filter state.
+/// StateKeys what access logs may want in filter state.
 pub(crate) fn leave<H: Host>(
     host: &H,
     decision: &Decision,
-    leaves: Leaves,
+    state_keys: StateKeys,
 ) -> Result<(), HostError> {
-    if leaves.has(Left::Model) {
+    if state_keys.has(StateKey::Model) {
         host.set_state("weir.model", decision.model.as_bytes())?;
     }
-    if leaves.has(Left::Pool) {
+    if state_keys.has(StateKey::Pool) {
         host.set_state("weir.pool", decision.target.pool.as_bytes())?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::tick::{Tick, Ticker};
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_request::{Handover, Leaves, Together};
+use weir_request::{FilterGroup, Handover, StateKeys};
 use weir_settings::Policies;
 use weir_settings::model_router::{RouterPolicy, policies};
 use weir_wire::path::Dialect;
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,
     /// What is left in filter state.
-    pub(crate) leaves: Leaves,
+    pub(crate) state_keys: StateKeys,
     /// The filter of the same VM that comes next.
     pub(crate) next: Option<Handover>,
     /// The tick with which counters come, if it is on.
@@ -34,33 +34,33 @@ pub(crate) struct Shared {
 /// The filter's root context.
 pub struct Root<H: Host> {
     host: H,
-    together: Option<Together>,
+    group: Option<FilterGroup>,
     shared: Option<Rc<Shared>>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
-        Self { host, together: None, shared: None }
+        Self { host, group: None, shared: None }
     }
 
     /// Runs as one with others, from the next configuration on.
-    pub fn join(&mut self, together: Together) {
-        self.together = Some(together);
+    pub fn join(&mut self, group: FilterGroup) {
+        self.group = Some(group);
     }
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match policies(configuration) {
             Ok(policies) => {
-                let together = self.together.as_ref();
+                let group = self.group.as_ref();
                 self.shared = Some(Rc::new(Shared {
                     policies,
-                    asks_route: together.is_none_or(|with| with.asks_route),
-                    probe: together.map_or_else(HoldProbe::default, |with| with.probe.clone()),
-                    leaves: together.map(|with| with.leaves).unwrap_or_default(),
-                    next: together.map(|with| with.handover.clone()),
-                    busy: together.map_or_else(|| Ticker::new().part(), |with| with.busy.clone()),
+                    asks_route: group.is_none_or(|with| with.asks_route),
+                    probe: group.map_or_else(HoldProbe::default, |with| with.probe.clone()),
+                    state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
+                    next: group.map(|with| with.handover.clone()),
+                    busy: group.map_or_else(|| Ticker::new().part(), |with| with.busy.clone()),
                     routed: Metric::counter("weir_router_routed_total"),
                     rejected: Metric::counter("weir_router_rejected_total"),
                     misconfigured: Metric::counter("weir_router_misconfigured_total"),

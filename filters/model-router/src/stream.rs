@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
 use weir_request::{
-    BodyRead, BodyReader, FACTS, Handover, Known, Leaves, Left, Opening, Route, respond,
+    BodyRead, BodyReader, FACTS, HandedRequest, Handover, RequestHead, Route, StateKey, StateKeys,
+    respond,
 };
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
@@ -33,7 +34,7 @@ struct Reading {
 /// What the headers said.
 struct Request {
     endpoint: Endpoint,
-    opening: Opening,
+    head: RequestHead,
     route: Route,
     policy: Rc<RouterPolicy>,
 }
@@ -55,8 +56,8 @@ impl<H: Host> Stream<H> {
         let Some(shared) = self.shared.clone() else {
             return self.refuse(Dialect::OpenAi, &ErrorReply::misconfigured());
         };
-        let opening = Opening::read(&self.host);
-        let dialect = opening.dialect();
+        let head = RequestHead::read(&self.host);
+        let dialect = head.dialect();
         let route = Route::read(&self.host, shared.asks_route);
         let policy = match route.policy(&self.host, &shared.policies) {
             Ok(policy) => policy,
@@ -65,13 +66,13 @@ impl<H: Host> Stream<H> {
                 return self.failed(dialect, &unknown);
             }
         };
-        match opening.endpoint().cloned() {
+        match head.endpoint().cloned() {
             None => self.pass(&policy),
             Some(endpoint) if !endpoint.operation.has_body() => {
-                self.show_models(&policy, &endpoint, opening.path())
+                self.show_models(&policy, &endpoint, head.path())
             }
             Some(endpoint) => {
-                let request = Request { endpoint, opening, route, policy };
+                let request = Request { endpoint, head, route, policy };
                 self.read(&shared, request, end_of_stream)
             }
         }
@@ -110,7 +111,7 @@ impl<H: Host> Stream<H> {
         }
         let limit = request.policy.max_body_bytes;
         let taken = shared.next.as_ref().is_some_and(Handover::takes_bodies);
-        match BodyReader::new(&request.opening, &request.endpoint, limit, taken) {
+        match BodyReader::new(&request.head, &request.endpoint, limit, taken) {
             Err(error) => self.refuse(dialect, &error),
             // A request without a body would hang for ever if it were held.
             Ok(reader) if end_of_stream => self.route(reader, request, 0),
@@ -144,16 +145,16 @@ impl<H: Host> Stream<H> {
     }
 
     fn route(&mut self, mut reader: BodyReader, request: Request, size: usize) -> Action {
-        let Request { endpoint, opening, route, policy } = request;
+        let Request { endpoint, head, route, policy } = request;
         let bytes = reader.take_body();
         let decision = reader
             .finish()
-            .and_then(|facts| decision::decide(&policy, &endpoint, opening.path(), facts));
+            .and_then(|facts| decision::decide(&policy, &endpoint, head.path(), facts));
         match decision {
             Err(error) => self.refuse(endpoint.dialect, &error),
-            Ok(decision) => match effects::apply(&self.host, &opening, &decision, size)
-                .and_then(|()| effects::leave(&self.host, &decision, self.leaves()))
-                .and_then(|()| self.hand_over(decision, (opening, bytes), route))
+            Ok(decision) => match effects::apply(&self.host, &head, &decision, size)
+                .and_then(|()| effects::leave(&self.host, &decision, self.state_keys()))
+                .and_then(|()| self.hand_over(decision, (head, bytes), route))
             {
                 Err(error) => self.failed(endpoint.dialect, &error),
                 Ok(()) => {
@@ -166,27 +167,27 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    fn leaves(&self) -> Leaves {
-        self.shared.as_ref().map(|shared| shared.leaves).unwrap_or_default()
+    fn state_keys(&self) -> StateKeys {
+        self.shared.as_ref().map(|shared| shared.state_keys).unwrap_or_default()
     }
 
-    /// Leaves what was learned to the filters after this one.
+    /// StateKeys what was learned to the filters after this one.
     fn hand_over(
         &self,
         decision: Decision,
-        (opening, bytes): (Opening, Option<Vec<u8>>),
+        (head, bytes): (RequestHead, Option<Vec<u8>>),
         route: Route,
     ) -> Result<(), HostError> {
         let Some(shared) = &self.shared else { return Ok(()) };
         let Decision { facts, edits, strings, .. } = decision;
-        if shared.leaves.has(Left::Facts) {
+        if shared.state_keys.has(StateKey::Facts) {
             self.host.set_state(FACTS, &facts.encode())?;
         }
         if let Some(next) = &shared.next {
             // An edited body is valid still, but other bytes at other places.
             let same = edits.is_empty();
             let body = Some(if same { BodyRead { bytes, strings } } else { BodyRead::default() });
-            next.leave(Known { context_id: self.context_id, facts, opening, route, body });
+            next.leave(HandedRequest { context_id: self.context_id, facts, head, route, body });
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_wire::edit::{self, Edit};
 
-use crate::Opening;
+use crate::RequestHead;
 
 /// Headers with a sum over the body as the client sent it (RFC 9530, RFC 3230, RFC 1864): a server that
 /// checks it would refuse an edited body.
@@ -16,7 +16,7 @@ pub const SUMS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content
 /// Edits that do not fit the body, or what the host says.
 pub fn edit_body<H: Host>(
     host: &H,
-    opening: &Opening,
+    head: &RequestHead,
     edits: &[Edit],
     body_len: usize,
 ) -> Result<(), HostError> {
@@ -26,10 +26,10 @@ pub fn edit_body<H: Host>(
     let length = body_len.saturating_sub(front.len()).saturating_add(edited.len());
     // A stale length would truncate the body upstream; a chunked request has none to correct. It
     // comes first, because a body that does not fit its length is worse than one not edited.
-    if opening.header("content-length").is_some() {
+    if head.header("content-length").is_some() {
         host.set_header(HeaderMap::Request, "content-length", length.to_string().as_bytes())?;
     }
-    for name in SUMS.into_iter().filter(|name| opening.header(name).is_some()) {
+    for name in SUMS.into_iter().filter(|name| head.header(name).is_some()) {
         host.remove_header(HeaderMap::Request, name)?;
     }
     host.replace_body_front(Body::Request, front.len(), &edited)

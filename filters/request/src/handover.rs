@@ -12,16 +12,16 @@ use weir_host::tick::Tick;
 use weir_wire::content::LongStrings;
 use weir_wire::facts::Facts;
 
-use crate::{Leaves, Opening, Route};
+use crate::{RequestHead, Route, StateKeys};
 
 /// What is known of a request that a filter before has read.
-pub struct Known {
+pub struct HandedRequest {
     /// The stream's context.
     pub context_id: u32,
     /// What the body says, and where it goes.
     pub facts: Facts,
     /// The request's headers as they came.
-    pub opening: Opening,
+    pub head: RequestHead,
     /// What the route said when they came.
     pub route: Route,
     /// The body, if all of it was read.
@@ -45,7 +45,7 @@ pub struct Handover(Rc<Place>);
 struct Place {
     /// Whether some filter here has a use for bodies that another has read.
     takes_bodies: bool,
-    known: Cell<Option<Box<Known>>>,
+    known: Cell<Option<Box<HandedRequest>>>,
     /// What a filter has read of the response in this callback, and the stream's context.
     body: Cell<Option<(u32, Vec<u8>)>>,
 }
@@ -61,19 +61,19 @@ impl Handover {
         self.0.takes_bodies
     }
 
-    /// Leaves what is known of a stream to the next filter, which is called next.
-    pub fn leave(&self, mut known: Known) {
+    /// StateKeys what is known of a stream to the next filter, which is called next.
+    pub fn leave(&self, mut known: HandedRequest) {
         known.body = known.body.filter(|_| self.0.takes_bodies);
         self.0.known.set(Some(Box::new(known)));
     }
 
     /// Takes what was left for the stream `context_id`. What was left for another is dropped: that
     /// stream ended in between.
-    pub fn take(&self, context_id: u32) -> Option<Box<Known>> {
+    pub fn take(&self, context_id: u32) -> Option<Box<HandedRequest>> {
         self.0.known.take().filter(|known| known.context_id == context_id)
     }
 
-    /// Leaves what was read of a response to the next filter of this callback; `None` if reading
+    /// StateKeys what was read of a response to the next filter of this callback; `None` if reading
     /// failed, so that it does not take what was left before.
     pub fn leave_body(&self, context_id: u32, body: Option<Vec<u8>>) {
         let body = body.filter(|_| self.0.takes_bodies);
@@ -89,7 +89,7 @@ impl Handover {
 
 /// What filters that run as one share.
 #[derive(Clone)]
-pub struct Together {
+pub struct FilterGroup {
     /// Takes what one learns to the next.
     pub handover: Handover,
     /// What any of them finds out about their plugin.
@@ -98,7 +98,7 @@ pub struct Together {
     /// told of it.
     pub busy: Tick,
     /// What they leave in filter state.
-    pub leaves: Leaves,
+    pub state_keys: StateKeys,
     /// Whether routes have policies of their own, so that Envoy is asked for the route's.
     pub asks_route: bool,
 }
@@ -110,17 +110,17 @@ mod tests {
     use weir_wire::facts::Destination;
     use weir_wire::request::{RequestScanner, ScanLimits};
 
-    fn known(context_id: u32) -> Known {
+    fn known(context_id: u32) -> HandedRequest {
         let host = FakeHost::new();
         host.set_header(HeaderMap::Request, ":method", b"POST").unwrap();
         host.set_header(HeaderMap::Request, ":path", b"/v1/chat/completions").unwrap();
-        let opening = Opening::read(&host);
-        let endpoint = opening.endpoint().cloned().unwrap();
+        let head = RequestHead::read(&host);
+        let endpoint = head.endpoint().cloned().unwrap();
         let mut scanner = RequestScanner::new(endpoint.operation, ScanLimits::default());
         scanner.feed(b"{}").unwrap();
         let to = Destination { model: "m", upstream_model: "m", pool: "p", adapter: None };
         let facts = Facts::new(&endpoint, &scanner.finish().unwrap(), to);
-        Known { context_id, facts, opening, route: Route::read(&host, true), body: None }
+        HandedRequest { context_id, facts, head, route: Route::read(&host, true), body: None }
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
         let here = Handover::new(false);
         here.leave_body(3, Some(b"body".to_vec()));
         assert_eq!(here.take_body(3, 4), None);
-        here.leave(Known { body: Some(BodyRead::default()), ..known(3) });
+        here.leave(HandedRequest { body: Some(BodyRead::default()), ..known(3) });
         assert_eq!(here.take(3).unwrap().body, None);
     }
 

@@ -6,12 +6,12 @@ use weir_wire::path::{Dialect, Endpoint, classify};
 use weir_wire::request::{RequestFacts, RequestScanner, ScanLimits};
 
 /// What the request headers tell.
-pub struct Opening {
+pub struct RequestHead {
     headers: HeaderBlock,
     endpoint: Option<Endpoint>,
 }
 
-impl Opening {
+impl RequestHead {
     /// Reads all request headers, once.
     pub fn read<H: Host>(host: &H) -> Self {
         let headers = host.header_block(HeaderMap::Request);
@@ -74,18 +74,18 @@ impl BodyReader {
     /// # Errors
     /// The headers already tell that the body cannot be read: too long, or compressed.
     pub fn new(
-        opening: &Opening,
+        head: &RequestHead,
         endpoint: &Endpoint,
         limit: u64,
         shared: bool,
     ) -> Result<Self, ErrorReply> {
-        let announced = opening
+        let announced = head
             .header("content-length")
             .and_then(|value| std::str::from_utf8(value).ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(ErrorReply::too_large(limit_shown(limit)));
         }
-        let encoding = opening.header("content-encoding").unwrap_or(b"identity");
+        let encoding = head.header("content-encoding").unwrap_or(b"identity");
         if !encoding.eq_ignore_ascii_case(b"identity") {
             return Err(ErrorReply::unsupported_content("it is compressed"));
         }
@@ -163,9 +163,9 @@ mod tests {
     fn reader(host: &FakeHost, shared: bool) -> BodyReader {
         host.set_header(HeaderMap::Request, ":method", b"POST").unwrap();
         host.set_header(HeaderMap::Request, ":path", b"/v1/chat/completions").unwrap();
-        let opening = Opening::read(host);
-        let endpoint = opening.endpoint().cloned().unwrap();
-        BodyReader::new(&opening, &endpoint, u64::MAX, shared).unwrap()
+        let head = RequestHead::read(host);
+        let endpoint = head.endpoint().cloned().unwrap();
+        BodyReader::new(&head, &endpoint, u64::MAX, shared).unwrap()
     }
 
     #[test]

@@ -6,10 +6,10 @@ use weir_host::hold::HoldProbe;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
-use weir_request::{Handover, Together};
+use weir_request::{FilterGroup, Handover};
 
 use crate::chain::Chain;
-use crate::written::Written;
+use crate::settings::GatewaySettings;
 
 /// `root_id` of this filter.
 pub(crate) const ROOT_ID: &str = "gateway";
@@ -29,22 +29,22 @@ impl<H: Host> Gateway<H> {
     }
 
     /// Configures all filters; false, with the reason in the log, if one refuses.
-    fn configure(&mut self, raw: &Written) -> bool {
+    fn configure(&mut self, raw: &GatewaySettings) -> bool {
         let ticker = Ticker::new();
         let handover = Handover::new(raw.guardrail.is_some());
         let probe = HoldProbe::new(&ticker);
-        let (leaves, asks_route) = (raw.leaves, raw.asks_route);
-        let together = Together { handover, probe, busy: ticker.part(), leaves, asks_route };
-        self.router.join(together.clone());
+        let (state_keys, asks_route) = (raw.state_keys, raw.asks_route);
+        let group = FilterGroup { handover, probe, busy: ticker.part(), state_keys, asks_route };
+        self.router.join(group.clone());
         self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
         let guarded = match (&mut self.guardrail, &raw.guardrail) {
             (Some(filter), Some(configuration)) => {
-                filter.join(together.clone());
+                filter.join(group.clone());
                 filter.configure(configuration.to_string().as_bytes())
             }
             _ => true,
         };
-        self.picker.join(together);
+        self.picker.join(group);
         guarded
             && self.router.configure(raw.model_router.to_string().as_bytes())
             && self.picker.configure(raw.endpoint_picker.to_string().as_bytes())
@@ -53,7 +53,7 @@ impl<H: Host> Gateway<H> {
 
 impl<H: Host> RootContext for Gateway<H> {
     fn on_configure(&mut self, _size: usize) -> bool {
-        let raw = Written::read(&self.host.configuration(Config::Plugin));
+        let raw = GatewaySettings::read(&self.host.configuration(Config::Plugin));
         match raw {
             Ok(raw) => self.configure(&raw),
             Err(error) => {

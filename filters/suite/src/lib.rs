@@ -5,7 +5,7 @@
 
 mod chain;
 mod gateway;
-mod written;
+mod settings;
 
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;

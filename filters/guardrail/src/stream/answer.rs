@@ -131,7 +131,7 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    /// Leaves what was found in a stream so far: if it is cut, nobody asks before it is logged.
+    /// StateKeys what was found in a stream so far: if it is cut, nobody asks before it is logged.
     fn tell_so_far(&mut self, report: &Report) {
         let [_, found] = &mut self.found;
         if report.total() > found.total() {

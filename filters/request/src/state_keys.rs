@@ -2,7 +2,7 @@
 
 /// One piece of filter state that a request leaves; `wasm.weir.NAME` in access logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum StateKey {
     /// `weir.facts`: what the body says, encoded, for Weir filters that follow in the chain.
     Facts,
     /// `weir.model`: the model as the client named it.
@@ -13,7 +13,7 @@ pub enum Left {
     Endpoint,
 }
 
-impl Left {
+impl StateKey {
     /// What filters leave that stand alone: later ones may need all of it.
     pub const ALL: [Self; 4] = [Self::Facts, Self::Model, Self::Pool, Self::Endpoint];
     /// What access logs may want.
@@ -31,26 +31,26 @@ impl Left {
     }
 }
 
-/// A set of [`Left`].
+/// A set of [`StateKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leaves(u8);
+pub struct StateKeys(u8);
 
-impl Leaves {
+impl StateKeys {
     /// Whether that is to be left.
-    pub fn has(self, left: Left) -> bool {
-        self.0 >> left as u8 & 1 == 1
+    pub fn has(self, key: StateKey) -> bool {
+        self.0 >> key as u8 & 1 == 1
     }
 }
 
-impl From<&[Left]> for Leaves {
-    fn from(list: &[Left]) -> Self {
-        Self(list.iter().fold(0, |bits, left| bits | 1 << *left as u8))
+impl From<&[StateKey]> for StateKeys {
+    fn from(list: &[StateKey]) -> Self {
+        Self(list.iter().fold(0, |bits, key| bits | 1 << *key as u8))
     }
 }
 
-impl Default for Leaves {
+impl Default for StateKeys {
     fn default() -> Self {
-        Self::from(&Left::ALL[..])
+        Self::from(&StateKey::ALL[..])
     }
 }
 
@@ -60,9 +60,13 @@ mod tests {
 
     #[test]
     fn a_set_has_what_it_was_made_of() {
-        let leaves = Leaves::from(&Left::NAMES[..]);
-        assert!(leaves.has(Left::Model) && leaves.has(Left::Endpoint) && !leaves.has(Left::Facts));
-        assert!(Left::ALL.iter().all(|left| Leaves::default().has(*left)));
-        assert!(!Left::ALL.iter().any(|left| Leaves::from(&[][..]).has(*left)));
+        let state_keys = StateKeys::from(&StateKey::NAMES[..]);
+        assert!(
+            state_keys.has(StateKey::Model)
+                && state_keys.has(StateKey::Endpoint)
+                && !state_keys.has(StateKey::Facts)
+        );
+        assert!(StateKey::ALL.iter().all(|key| StateKeys::default().has(*key)));
+        assert!(!StateKey::ALL.iter().any(|key| StateKeys::from(&[][..]).has(*key)));
     }
 }

@@ -1,12 +1,12 @@
 //! The configuration of `root_id: gateway`.
 
 use serde_json::{Map, Value};
-use weir_request::{Leaves, Left};
+use weir_request::{StateKey, StateKeys};
 use weir_settings::policies::DEFAULT;
 use weir_settings::{SettingsError, plugin};
 
 /// The configuration of each filter under the filter's name, and what concerns all of them.
-pub(crate) struct Written {
+pub(crate) struct GatewaySettings {
     /// As for `root_id: model-router`.
     pub(crate) model_router: Value,
     /// As for `root_id: guardrail`; without it nothing is inspected.
@@ -15,7 +15,7 @@ pub(crate) struct Written {
     pub(crate) endpoint_picker: Value,
     /// What each request leaves in filter state; by default what access logs may want. Weir filters
     /// that follow in the chain need `facts`; the ones in here need nothing.
-    pub(crate) leaves: Leaves,
+    pub(crate) state_keys: StateKeys,
     /// False where every route has the policy `default`: Envoy is not asked for the route's then.
     pub(crate) asks_route: bool,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Written {
 const NAMES: &str =
     "`model-router`, `guardrail`, `endpoint-picker`, `leave-state` or `policy-by-route`";
 
-impl Written {
+impl GatewaySettings {
     /// Reads a plugin's configuration.
     ///
     /// # Errors
@@ -32,18 +32,18 @@ impl Written {
         let mut members = plugin::members(configuration)?;
         let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
         let missing = |name: &str| SettingsError::misfit("", format!("missing field `{name}`"));
-        let written = Self {
+        let settings = Self {
             model_router: take("model-router").ok_or_else(|| missing("model-router"))?,
             guardrail: take("guardrail"),
             endpoint_picker: take("endpoint-picker").ok_or_else(|| missing("endpoint-picker"))?,
-            leaves: leaves(take("leave-state"))?,
+            state_keys: state_keys(take("leave-state"))?,
             asks_route: asks_route(take("policy-by-route"))?,
         };
         if let Some(other) = members.keys().next() {
             let problem = format!("unknown field `{other}`, expected {NAMES}");
             return Err(SettingsError::misfit("", problem));
         }
-        written.check()
+        settings.check()
     }
 
     /// Whether there are policies that no route could choose.
@@ -64,24 +64,24 @@ impl Written {
     }
 }
 
-fn leaves(written: Option<Value>) -> Result<Leaves, SettingsError> {
-    let Some(written) = written else { return Ok(Leaves::from(&Left::NAMES[..])) };
+fn state_keys(settings: Option<Value>) -> Result<StateKeys, SettingsError> {
+    let Some(settings) = settings else { return Ok(StateKeys::from(&StateKey::NAMES[..])) };
     let problem = "must be a list of `facts`, `model`, `pool` and `endpoint`, or empty: `[]`";
-    let Value::Array(names) = written else {
-        return Err(SettingsError::invalid("leave-state", written, problem));
+    let Value::Array(names) = settings else {
+        return Err(SettingsError::invalid("leave-state", settings, problem));
     };
     let mut list = Vec::new();
     for (at, name) in names.iter().enumerate() {
         let problem = "is none of `facts`, `model`, `pool` and `endpoint`";
-        let left = name.as_str().and_then(Left::by_name);
+        let key = name.as_str().and_then(StateKey::by_name);
         let place = || format!("leave-state[{at}]");
-        list.push(left.ok_or_else(|| SettingsError::invalid(place(), name, problem))?);
+        list.push(key.ok_or_else(|| SettingsError::invalid(place(), name, problem))?);
     }
-    Ok(Leaves::from(&list[..]))
+    Ok(StateKeys::from(&list[..]))
 }
 
-fn asks_route(written: Option<Value>) -> Result<bool, SettingsError> {
-    match written {
+fn asks_route(settings: Option<Value>) -> Result<bool, SettingsError> {
+    match settings {
         None => Ok(true),
         Some(Value::Bool(flag)) => Ok(flag),
         Some(other) => {
@@ -96,16 +96,21 @@ mod tests {
 
     const PARTS: &str = r#""model-router":{"policies":{"default":{}}},"endpoint-picker":{"policies":{"default":{}}}"#;
 
-    fn read(more: &str) -> Result<Written, String> {
-        Written::read(format!("{{{PARTS}{more}}}").as_bytes()).map_err(|error| error.to_string())
+    fn read(more: &str) -> Result<GatewaySettings, String> {
+        GatewaySettings::read(format!("{{{PARTS}{more}}}").as_bytes())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn by_default_access_logs_have_their_names_and_routes_choose() {
-        let written = read("").unwrap();
-        assert!(written.asks_route && written.leaves == Leaves::from(&Left::NAMES[..]));
-        let written = read(r#","leave-state":["facts"],"policy-by-route":false"#).unwrap();
-        assert!(!written.asks_route && written.leaves == Leaves::from(&[Left::Facts][..]));
+        let settings = read("").unwrap();
+        assert!(
+            settings.asks_route && settings.state_keys == StateKeys::from(&StateKey::NAMES[..])
+        );
+        let settings = read(r#","leave-state":["facts"],"policy-by-route":false"#).unwrap();
+        assert!(
+            !settings.asks_route && settings.state_keys == StateKeys::from(&[StateKey::Facts][..])
+        );
     }
 
     #[test]
