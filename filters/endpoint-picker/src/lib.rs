@@ -10,10 +10,12 @@
 
 mod metrics;
 mod outstanding;
+mod placed;
 mod pool;
 mod request;
 mod response;
 mod root;
+mod shared;
 mod stream;
 
 pub use root::Root;

@@ -1,20 +1,21 @@
 //! The request's way: facts and view in, ordered endpoints out.
 
-use std::mem::take;
 use std::rc::Rc;
 
 use weir_host::{HeaderMap, Host, HostError};
 use weir_placement::fingerprint::text_hash;
-use weir_placement::{Dispatch, Expectation, LoadView, Pick, PickRequest, Policy, PoolState};
+use weir_placement::{
+    Dispatch, ExpectedTtft, FreshnessLimits, Pick, PickRequest, Policy, PoolState, TtftModel,
+};
 use weir_request::{RequestHead, StateKey};
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
-use crate::pool::{PoolId, Pools};
-use crate::response::Response;
-use crate::root::{Shared, rule};
+use crate::placed::{Placed, Prompt};
+use crate::pool::Pools;
+use crate::shared::Shared;
 
 /// The ordered endpoints, for Envoy's `override_host` policy.
 const DESTINATION: &str = "x-gateway-destination-endpoint";
@@ -25,54 +26,6 @@ const SESSION: &str = "x-session-id";
 
 /// Filter state with the endpoint that was chosen, for access logs.
 const ENDPOINT: &str = "weir.endpoint";
-
-/// A request that was placed; kept until its response has ended.
-pub(crate) struct Placed {
-    pub(crate) pool: PoolId,
-    pub(crate) view: Rc<LoadView>,
-    pub(crate) dispatch: Dispatch,
-    pub(crate) expectation: Option<Expectation>,
-    pub(crate) prompt: Prompt,
-    /// Whether the client asked for a stream.
-    pub(crate) streamed: bool,
-    pub(crate) at_ns: u64,
-    /// The answer, once its headers have come.
-    pub(crate) response: Option<Response>,
-}
-
-/// What is kept of the facts, for when a retry takes the request elsewhere.
-pub(crate) struct Prompt {
-    fingerprints: Vec<u64>,
-    preamble_bytes: u64,
-    prompt_bytes: u64,
-    prompt_tokens: u32,
-    adapter: Option<String>,
-}
-
-impl Prompt {
-    /// Takes what is needed out of the facts.
-    fn take(facts: &mut Facts) -> Self {
-        Self {
-            fingerprints: take(&mut facts.fingerprints),
-            preamble_bytes: facts.preamble_bytes,
-            prompt_bytes: facts.prompt_bytes,
-            prompt_tokens: facts.prompt_tokens,
-            adapter: facts.adapter.take(),
-        }
-    }
-
-    /// What a policy may know of the request.
-    pub(crate) fn request(&self) -> PickRequest<'_> {
-        PickRequest {
-            fingerprints: &self.fingerprints,
-            preamble_bytes: self.preamble_bytes,
-            prompt_bytes: self.prompt_bytes,
-            prompt_tokens: self.prompt_tokens,
-            adapter: self.adapter.as_deref().map(str::as_bytes),
-            ..PickRequest::default()
-        }
-    }
-}
 
 /// Removes what a client may not say.
 pub(crate) fn leave_to_envoy<H: Host>(host: &H) -> Result<(), HostError> {
@@ -156,6 +109,15 @@ fn choose<H: Host>(
         at_ns: now_ns,
         response: None,
     }))
+}
+
+/// The rule that a policy's settings stand for.
+fn rule(policy: &PickerPolicy) -> ExpectedTtft {
+    let rate = u64::from(policy.prefill_tokens_per_second.max(1));
+    ExpectedTtft {
+        model: TtftModel { prefill_ns_per_token: 1_000_000_000 / rate, ..TtftModel::default() },
+        limits: FreshnessLimits { fresh_ms: u64::from(policy.fresh_ms) },
+    }
 }
 
 /// The facts of a request that no filter before this one has named a destination for.

@@ -2,18 +2,11 @@
 
 use weir_host::{Body, Host};
 use weir_placement::{CachedTokens, Phase, replica_key};
-use weir_wire::response::{ResponseReader, Usage};
+use weir_wire::response::Usage;
 
 use crate::outstanding::Event;
-use crate::request::Placed;
-use crate::root::Shared;
-
-/// A response on its way.
-#[derive(Default)]
-pub(crate) struct Response {
-    reader: ResponseReader,
-    begun: bool,
-}
+use crate::placed::{Placed, Response};
+use crate::shared::Shared;
 
 /// Call when the response headers have come. Notices when a retry went to another replica than
 /// planned. The headers are not read, because a host call that returns data costs more than

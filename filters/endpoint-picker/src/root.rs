@@ -1,68 +1,18 @@
-//! Configuration, and what the streams share.
+//! Configuration.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
-use weir_host::metrics::Metric;
-use weir_host::tick::{Tick, Ticker};
+use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_placement::{ExpectedTtft, FreshnessLimits, TtftModel};
-use weir_request::{FilterGroup, Handover, StateKeys};
-use weir_settings::Policies;
-use weir_settings::endpoint_picker::{PickerPolicy, policies};
+use weir_request::FilterGroup;
+use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
 use crate::metrics::Metrics;
-use crate::pool::Pools;
+use crate::shared::Shared;
 use crate::stream::Stream;
-
-/// What all streams of the filter share.
-pub(crate) struct Shared {
-    pub(crate) policies: Policies<PickerPolicy>,
-    /// Whether Envoy is asked for the route's policy.
-    pub(crate) asks_route: bool,
-    pub(crate) probe: HoldProbe,
-    /// What the filter before this one in the same VM leaves.
-    pub(crate) before: Option<Handover>,
-    /// What is left in filter state.
-    pub(crate) state_keys: StateKeys,
-    pub(crate) pools: RefCell<Pools>,
-    pub(crate) metrics: Metrics,
-    tick: Tick,
-}
-
-/// How long what happened may wait before others see it, in ms: a fifth of a snapshot's interval.
-const FLUSH_MS: u32 = 20;
-
-impl Shared {
-    /// Makes sure that a tick comes. It goes on until one finds nothing to do, because starting it
-    /// costs a host call and under load there is always something.
-    pub(crate) fn tick<H: Host>(&self, host: &H) {
-        self.tick.every(host, FLUSH_MS);
-    }
-
-    /// Adds to a counter: at once, or with the next tick if one is on its way.
-    pub(crate) fn count<H: Host>(&self, host: &H, metric: &Metric, by: u32) {
-        metric.add_by_tick(host, &self.tick, i64::from(by));
-    }
-
-    fn on_tick<H: Host>(&self, host: &H) {
-        self.metrics.flush(host);
-        if !self.pools.borrow_mut().flush(host) {
-            self.tick.stop(host);
-        }
-    }
-}
-
-/// The rule that a policy's settings stand for.
-pub(crate) fn rule(policy: &PickerPolicy) -> ExpectedTtft {
-    let rate = u64::from(policy.prefill_tokens_per_second.max(1));
-    ExpectedTtft {
-        model: TtftModel { prefill_ns_per_token: 1_000_000_000 / rate, ..TtftModel::default() },
-        limits: FreshnessLimits { fresh_ms: u64::from(policy.fresh_ms) },
-    }
-}
 
 /// The filter's root context.
 pub struct Root<H: Host> {

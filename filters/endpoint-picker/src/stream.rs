@@ -10,9 +10,9 @@ use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
 use weir_wire::path::{Dialect, Endpoint};
 
-use crate::request::{self, Placed};
-use crate::response;
-use crate::root::Shared;
+use crate::placed::Placed;
+use crate::shared::Shared;
+use crate::{request, response};
 
 /// A request whose body is being read.
 struct Reading {

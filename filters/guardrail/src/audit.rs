@@ -92,7 +92,7 @@ fn name(direction: Direction) -> &'static str {
     }
 }
 
-/// StateKeys what was found in filter state.
+/// Leaves what was found in filter state.
 pub(crate) fn leave<H: Host>(host: &H, request: &Report, response: &Report) {
     let Some(gravest) = request.outcome().max(response.outcome()) else { return };
     let mut state = format!("action={}", gravest.name());

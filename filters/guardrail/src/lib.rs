@@ -10,6 +10,7 @@ mod request;
 mod response;
 mod root;
 mod saturation;
+mod shared;
 mod stream;
 mod timing;
 

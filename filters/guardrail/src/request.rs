@@ -14,7 +14,7 @@ use weir_wire::content::LongStrings;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint, Operation};
 
-use crate::root::Shared;
+use crate::shared::Shared;
 
 /// What the request's headers said, and what was found so far.
 pub(crate) struct Exchange {

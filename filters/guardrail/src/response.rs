@@ -8,7 +8,7 @@ use weir_wire::error::ErrorReply;
 use weir_wire::{edit, same};
 
 use crate::request::Exchange;
-use crate::root::Shared;
+use crate::shared::Shared;
 use crate::timing::Stopwatch;
 
 /// What a response is.

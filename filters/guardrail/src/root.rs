@@ -1,4 +1,4 @@
-//! Configuration, and what the streams share.
+//! Configuration.
 
 use std::cell::RefCell;
 use std::hash::RandomState;
@@ -7,30 +7,13 @@ use std::rc::Rc;
 use weir_guard::{Recall, Shapes};
 use weir_host::hold::HoldProbe;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_request::{FilterGroup, Handover};
-use weir_settings::Policies;
-use weir_settings::guardrail::{GuardrailPolicy, policies};
+use weir_request::FilterGroup;
+use weir_settings::guardrail::policies;
 use weir_wire::path::Dialect;
 
 use crate::audit::Metrics;
-use crate::saturation::Saturation;
+use crate::shared::Shared;
 use crate::stream::Stream;
-
-/// What all streams of the filter share.
-pub(crate) struct Shared {
-    pub(crate) policies: Policies<GuardrailPolicy>,
-    /// Whether Envoy is asked for the route's policy.
-    pub(crate) asks_route: bool,
-    pub(crate) probe: HoldProbe,
-    pub(crate) metrics: Metrics,
-    pub(crate) saturation: RefCell<Saturation>,
-    /// Dropped with the policies, on whose addresses it relies; `None` where none makes use of it.
-    pub(crate) recall: Option<RefCell<Recall>>,
-    /// What streams learn of the form of events.
-    pub(crate) shapes: Shapes,
-    /// Where the filter before leaves what it knows, if both run as one; else nothing ever is there.
-    pub(crate) handover: Handover,
-}
 
 /// The filter's root context.
 pub struct Root<H: Host> {

@@ -14,7 +14,7 @@ use weir_wire::path::Dialect;
 use crate::audit;
 use crate::request::{Exchange, Next, Request};
 use crate::response::Response;
-use crate::root::Shared;
+use crate::shared::Shared;
 
 /// How far an exchange has come.
 enum Phase {

@@ -6,7 +6,8 @@ use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
 use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, signature, view_json};
 
-use crate::{Shared, store};
+use crate::shared::Shared;
+use crate::store;
 
 /// The only path there is.
 const PATH: &[u8] = b"/weir/v1/snapshot";

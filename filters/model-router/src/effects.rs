@@ -31,7 +31,7 @@ pub(crate) fn apply<H: Host>(
     host.set_header(HeaderMap::Request, BASE_MODEL, decision.target.base_model.as_bytes())
 }
 
-/// StateKeys what access logs may want in filter state.
+/// Leaves what access logs may want in filter state.
 pub(crate) fn leave<H: Host>(
     host: &H,
     decision: &Decision,

@@ -9,6 +9,7 @@ mod decision;
 mod effects;
 mod models;
 mod root;
+mod shared;
 mod stream;
 
 pub use root::Root;

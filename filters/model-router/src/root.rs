@@ -1,35 +1,17 @@
-//! Configuration, and what the streams share.
+//! Configuration.
 
 use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
-use weir_host::tick::{Tick, Ticker};
+use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_request::{FilterGroup, Handover, StateKeys};
-use weir_settings::Policies;
-use weir_settings::model_router::{RouterPolicy, policies};
+use weir_request::FilterGroup;
+use weir_settings::model_router::policies;
 use weir_wire::path::Dialect;
 
+use crate::shared::Shared;
 use crate::stream::Stream;
-
-/// What all streams of the filter share.
-pub(crate) struct Shared {
-    pub(crate) policies: Policies<RouterPolicy>,
-    /// Whether Envoy is asked for the route's policy.
-    pub(crate) asks_route: bool,
-    pub(crate) probe: HoldProbe,
-    /// What is left in filter state.
-    pub(crate) state_keys: StateKeys,
-    /// The filter of the same VM that comes next.
-    pub(crate) next: Option<Handover>,
-    /// The tick with which counters come, if it is on.
-    pub(crate) busy: Tick,
-    pub(crate) routed: Metric,
-    pub(crate) rejected: Metric,
-    /// Streams that Envoy would never show a body of, and requests that no policy applies to.
-    pub(crate) misconfigured: Metric,
-}
 
 /// The filter's root context.
 pub struct Root<H: Host> {

@@ -12,7 +12,7 @@ use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
 
 use crate::decision::{self, Decision};
-use crate::root::Shared;
+use crate::shared::Shared;
 use crate::{effects, models};
 
 /// How far a request has come.
@@ -171,7 +171,7 @@ impl<H: Host> Stream<H> {
         self.shared.as_ref().map(|shared| shared.state_keys).unwrap_or_default()
     }
 
-    /// StateKeys what was learned to the filters after this one.
+    /// Leaves what was learned to the filters after this one.
     fn hand_over(
         &self,
         decision: Decision,

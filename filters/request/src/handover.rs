@@ -61,7 +61,7 @@ impl Handover {
         self.0.takes_bodies
     }
 
-    /// StateKeys what is known of a stream to the next filter, which is called next.
+    /// Leaves what is known of a stream to the next filter, which is called next.
     pub fn leave(&self, mut known: HandedRequest) {
         known.body = known.body.filter(|_| self.0.takes_bodies);
         self.0.known.set(Some(Box::new(known)));
@@ -73,7 +73,7 @@ impl Handover {
         self.0.known.take().filter(|known| known.context_id == context_id)
     }
 
-    /// StateKeys what was read of a response to the next filter of this callback; `None` if reading
+    /// Leaves what was read of a response to the next filter of this callback; `None` if reading
     /// failed, so that it does not take what was left before.
     pub fn leave_body(&self, context_id: u32, body: Option<Vec<u8>>) {
         let body = body.filter(|_| self.0.takes_bodies);

@@ -8,7 +8,7 @@ use weir_wire::error::ErrorReply;
 use super::{Phase, Stream};
 use crate::request::Exchange;
 use crate::response::{self, Form, Opened, Response};
-use crate::root::Shared;
+use crate::shared::Shared;
 
 impl<H: Host> Stream<H> {
     pub(super) fn open_response(&mut self, shared: &Shared, exchange: Box<Exchange>) -> Action {
@@ -131,7 +131,7 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    /// StateKeys what was found in a stream so far: if it is cut, nobody asks before it is logged.
+    /// Leaves what was found in a stream so far: if it is cut, nobody asks before it is logged.
     fn tell_so_far(&mut self, report: &Report) {
         let [_, found] = &mut self.found;
         if report.total() > found.total() {

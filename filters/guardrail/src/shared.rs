@@ -1,0 +1,28 @@
+//! What the streams of the filter share.
+
+use std::cell::RefCell;
+
+use weir_guard::{Recall, Shapes};
+use weir_host::hold::HoldProbe;
+use weir_request::Handover;
+use weir_settings::Policies;
+use weir_settings::guardrail::GuardrailPolicy;
+
+use crate::audit::Metrics;
+use crate::saturation::Saturation;
+
+/// What all streams of the filter share.
+pub(crate) struct Shared {
+    pub(crate) policies: Policies<GuardrailPolicy>,
+    /// Whether Envoy is asked for the route's policy.
+    pub(crate) asks_route: bool,
+    pub(crate) probe: HoldProbe,
+    pub(crate) metrics: Metrics,
+    pub(crate) saturation: RefCell<Saturation>,
+    /// Dropped with the policies, on whose addresses it relies; `None` where none makes use of it.
+    pub(crate) recall: Option<RefCell<Recall>>,
+    /// What streams learn of the form of events.
+    pub(crate) shapes: Shapes,
+    /// Where the filter before leaves what it knows, if both run as one; else nothing ever is there.
+    pub(crate) handover: Handover,
+}
