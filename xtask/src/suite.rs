@@ -12,8 +12,9 @@ use crate::setup;
 const PURE_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates of `shared/` that filters contain.
-const PURE_CRATES: [&str; 8] = [
+const PURE_CRATES: [&str; 9] = [
     "weir-sort",
+    "weir-fingerprint",
     "weir-wire",
     "weir-tokens",
     "weir-placement",

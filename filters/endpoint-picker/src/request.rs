@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use weir_fingerprint::text_hash;
 use weir_host::{HeaderMap, Host, HostError};
-use weir_placement::fingerprint::text_hash;
 use weir_placement::{
     Dispatch, ExpectedTtft, FreshnessLimits, Pick, PickRequest, Policy, PoolState, TtftModel,
 };

@@ -6,6 +6,7 @@
 //! files are stubs there that import nothing: `shared/clippy.toml` forbids those.)
 
 mod detect;
+mod fingerprint;
 mod guard;
 mod placement;
 mod settings;
@@ -18,8 +19,9 @@ mod wire;
 pub type Probe = fn(&[u8]) -> Option<u64>;
 
 /// One probe for each crate, by the crate's name.
-pub static PROBES: [(&str, Probe); 8] = [
+pub static PROBES: [(&str, Probe); 9] = [
     ("weir-detect", detect::probe),
+    ("weir-fingerprint", fingerprint::probe),
     ("weir-guard", guard::probe),
     ("weir-placement", placement::probe),
     ("weir-settings", settings::probe),

@@ -1,6 +1,6 @@
 //! A pick from fingerprints, a view and the index of prefixes, and what is learned from it.
 
-use weir_placement::fingerprint::{PrefixChain, Seed};
+use weir_fingerprint::{PrefixChain, Seed};
 use weir_placement::{
     Dispatch, ExpectedTtft, LoadView, Outstanding, Phase, PickRequest, Policy, PoolState,
     PrefixIndex,

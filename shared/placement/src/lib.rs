@@ -1,4 +1,4 @@
-//! Prefix fingerprints, the prefix index, the load view, and picking a replica.
+//! The prefix index, the load view, and picking a replica.
 //!
 //! # Overview
 //! A [`Policy`] turns a [`PickRequest`] and what is known of the pool ([`PoolState`]) into a
@@ -21,7 +21,6 @@
 //!
 //! Nothing here reads a clock, allocates without bound, or panics.
 
-pub mod fingerprint;
 mod hash;
 mod load_view;
 mod outstanding;

@@ -8,7 +8,7 @@ mod codec;
 
 pub use codec::FactsError;
 
-use weir_placement::fingerprint::{self, Fingerprint, Seed, text_hash};
+use weir_fingerprint::{Fingerprint, Seed, text_hash};
 
 use crate::path::{Dialect, Endpoint, Operation};
 use crate::request::RequestFacts;
@@ -107,7 +107,7 @@ impl Facts {
     /// Prompt tokens that the fingerprint at `index` covers; 0 if there is none.
     pub fn covered_tokens(&self, index: usize) -> u64 {
         let tokens = u64::from(self.prompt_tokens);
-        fingerprint::covered_tokens(index, self.preamble_bytes, self.prompt_bytes, tokens)
+        weir_fingerprint::covered_tokens(index, self.preamble_bytes, self.prompt_bytes, tokens)
     }
 
     /// The facts as bytes.

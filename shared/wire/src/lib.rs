@@ -17,6 +17,7 @@ pub mod edit;
 pub mod error;
 pub mod facts;
 mod json;
+mod long_strings;
 pub mod path;
 pub mod request;
 pub mod response;

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::support::{idle, prompt, view};
-use weir_placement::fingerprint::{Prefix, PrefixChain, Seed};
+use weir_fingerprint::{Prefix, PrefixChain, Seed};
 use weir_placement::{CachedTokens, LoadView, PickRequest, PrefixIndex};
 
 fn request(fingerprints: &[u64]) -> PickRequest<'_> {

@@ -1,6 +1,6 @@
 //! Conversations: a system prompt that many share, then turns that build on each other.
 
-use weir_placement::fingerprint::boundaries;
+use weir_fingerprint::boundaries;
 
 use crate::random::Random;
 

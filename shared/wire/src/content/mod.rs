@@ -13,16 +13,15 @@
 mod event;
 mod field;
 mod label;
-mod long_strings;
 mod members;
 mod plain;
 mod tape;
 mod texts;
 
+pub use crate::long_strings::LongStrings;
 pub use event::{Channel, Delta, Ended, EventTexts, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
 pub use label::{is_named_before, is_option, names_next};
-pub use long_strings::LongStrings;
 pub use plain::{NoEscape, Plain, unescape_one};
 pub use tape::{Kind, MAX_VALUES, Tape, Value};
 

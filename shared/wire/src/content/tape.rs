@@ -6,9 +6,9 @@ mod valid;
 use core::ops::Range;
 use std::borrow::Cow;
 
-use super::long_strings::LongStrings;
 use super::plain::Plain;
 use crate::json::Lexer;
+use crate::long_strings::LongStrings;
 use crate::{WireError, same};
 use builder::Builder;
 

@@ -1,7 +1,7 @@
 //! The bytes of [`Facts`]: little-endian integers, strings behind their length.
 
 use thiserror::Error;
-use weir_placement::fingerprint::MAX_FINGERPRINTS;
+use weir_fingerprint::MAX_FINGERPRINTS;
 
 use super::Facts;
 use crate::path::{Dialect, Operation};

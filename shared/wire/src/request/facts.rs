@@ -3,10 +3,10 @@
 use core::fmt;
 use core::ops::Range;
 
-use weir_placement::fingerprint::Prefix;
+use weir_fingerprint::Prefix;
 use weir_tokens::TextCounts;
 
-use crate::content::LongStrings;
+use crate::long_strings::LongStrings;
 use crate::path::Operation;
 
 /// The `model` member of a body.

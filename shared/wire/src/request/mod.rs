@@ -40,8 +40,8 @@ pub use facts::{ModelField, RequestFacts, StreamOptions};
 use core::fmt;
 
 use crate::WireError;
-use crate::content::LongStrings;
 use crate::json::Lexer;
+use crate::long_strings::LongStrings;
 use crate::path::Operation;
 use reader::Reader;
 

@@ -11,8 +11,8 @@ use super::schema::{Slot, members};
 use super::sink::{PromptSink, Stream, mark};
 use super::value_type::{ValueType, count, require};
 use crate::WireError;
-use crate::content::LongStrings;
 use crate::json::Container;
+use crate::long_strings::LongStrings;
 use crate::path::Operation;
 
 /// A key longer than this is none that we know.

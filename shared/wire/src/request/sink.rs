@@ -1,6 +1,6 @@
 //! Where the text of a prompt goes: into the fingerprints and into the counts.
 
-use weir_placement::fingerprint::{Chain, Prefix, PrefixChain};
+use weir_fingerprint::{Chain, Prefix, PrefixChain};
 use weir_tokens::{TextCounter, TextCounts};
 
 use crate::json::plain;

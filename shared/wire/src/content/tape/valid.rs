@@ -9,8 +9,8 @@ use wide::i8x16;
 use super::MAX_DEPTH;
 use super::builder::Builder;
 use crate::WireError;
-use crate::content::long_strings::LongStrings;
 use crate::json::{Container, Handler, Literal, StringRole};
+use crate::long_strings::LongStrings;
 
 /// Tells `builder` the values of its text. What is not valid after all is an error or read as something
 /// else, and nothing worse.

@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_placement::fingerprint::Seed;
+use weir_fingerprint::Seed;
 
 use super::{chat, scan};
 use crate::path::Operation;

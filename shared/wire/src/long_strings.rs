@@ -22,20 +22,20 @@ impl LongStrings {
     }
 
     /// The places in order, to ask for the ends of strings by their beginnings.
-    pub(super) fn ends(&self) -> Ends<'_> {
+    pub(crate) fn ends(&self) -> Ends<'_> {
         Ends { left: &self.0 }
     }
 }
 
 /// The long strings that are still to come.
-pub(super) struct Ends<'a> {
+pub(crate) struct Ends<'a> {
     left: &'a [(u32, u32)],
 }
 
 impl Ends<'_> {
     /// The offset after the string that begins at `at`, if it is a long one. Asked in ascending order.
     #[inline]
-    pub(super) fn of(&mut self, at: usize) -> Option<usize> {
+    pub(crate) fn of(&mut self, at: usize) -> Option<usize> {
         while let [(begin, end), rest @ ..] = self.left {
             if *begin as usize > at {
                 return None;

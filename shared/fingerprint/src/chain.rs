@@ -7,7 +7,7 @@ use core::hint::black_box;
 
 use wide::{u32x4, u64x4};
 
-use super::next_boundary;
+use crate::boundary::{grid, next_boundary};
 
 /// Bytes that are multiplied with each other: four words with four.
 const UNIT: usize = 32;
@@ -37,7 +37,7 @@ static KEYS: [[[u32; 4]; 2]; UNITS] = {
 };
 
 /// Mixes two values into one; every output bit depends on every input bit.
-pub(super) const fn mix(a: u64, b: u64) -> u64 {
+pub(crate) const fn mix(a: u64, b: u64) -> u64 {
     let mut x = a ^ b.rotate_left(32).wrapping_mul(ROOTS[0]);
     x = (x ^ (x >> 32)).wrapping_mul(ROOTS[1]);
     x = (x ^ (x >> 29)).wrapping_mul(ROOTS[3]);
@@ -163,18 +163,18 @@ impl Chain {
     }
 
     /// A copy that can be pushed on for a digest, but has no boundaries.
-    pub(super) fn position(&self) -> Self {
+    pub(crate) fn position(&self) -> Self {
         Self { next: None, marks: Vec::new(), rest: self.rest.clone(), ..*self }
     }
 
     /// The hash at the boundary `position`, if the chain got there.
-    pub(super) fn mark_at(&self, position: u64) -> Option<u64> {
-        let places = super::grid(self.len).zip(&self.marks);
+    pub(crate) fn mark_at(&self, position: u64) -> Option<u64> {
+        let places = grid(self.len).zip(&self.marks);
         places.into_iter().find_map(|(place, mark)| (place == position).then_some(*mark))
     }
 
     /// The hashes at the boundaries, in order.
-    pub(super) fn into_marks(self) -> Vec<u64> {
+    pub(crate) fn into_marks(self) -> Vec<u64> {
         self.marks
     }
 }

@@ -9,17 +9,14 @@
 //! The chain is not cryptographic. A client that makes two prompts collide only misplaces its own
 //! requests: what separates tenants (the cache salt) is in the [`Seed`].
 
+mod boundary;
 mod chain;
 
+pub use boundary::{MAX_COVERED_BYTES, MAX_FINGERPRINTS, boundaries, boundary_at, covered_tokens};
 pub use chain::{Chain, text_hash};
 
+use boundary::candidates;
 use chain::mix;
-
-/// The most fingerprints one prompt has: 64 + 48 + 112.
-pub const MAX_FINGERPRINTS: usize = 224;
-
-/// The prompt bytes after which no further boundary follows.
-pub const MAX_COVERED_BYTES: u64 = 512 * 1024;
 
 /// Bytes of text in one token, as used when nothing better is known about a prompt.
 pub const BYTES_PER_TOKEN: u64 = 4;
@@ -47,23 +44,6 @@ impl Seed {
     fn apply(self, mark: u64) -> Fingerprint {
         mix(mark, self.0)
     }
-}
-
-/// Distance between the boundary at `position` bytes and the one before it.
-pub(crate) const fn spacing(position: u64) -> u64 {
-    if position <= 16 * 1024 {
-        256
-    } else if position <= 64 * 1024 {
-        1024
-    } else {
-        4096
-    }
-}
-
-/// The boundary after `position` (itself a boundary, or 0); `None` beyond the last one.
-pub(crate) const fn next_boundary(position: u64) -> Option<u64> {
-    let next = position + spacing(position + 1);
-    if next > MAX_COVERED_BYTES { None } else { Some(next) }
 }
 
 /// Builds the chain of one prompt.
@@ -186,40 +166,6 @@ impl Prefix {
         let start = mix(self.conversation, self.preamble_digest);
         seed.apply(start)
     }
-}
-
-/// The boundaries of a prompt of `bytes` bytes whose first `preamble_bytes` are its preamble,
-/// ascending.
-pub fn boundaries(preamble_bytes: u64, bytes: u64) -> impl Iterator<Item = u64> {
-    candidates(preamble_bytes, bytes).filter_map(|(position, kept)| kept.then_some(position))
-}
-
-/// Tokens covered by the fingerprint at `index` in a prompt of `bytes` bytes (of which
-/// `preamble_bytes` come first) that has `tokens` tokens in all; 0 for an index out of range.
-pub fn covered_tokens(index: usize, preamble_bytes: u64, bytes: u64, tokens: u64) -> u64 {
-    let covered = boundaries(preamble_bytes, bytes).nth(index).unwrap_or(0);
-    covered.saturating_mul(tokens).checked_div(bytes).unwrap_or(0)
-}
-
-/// Every boundary of the preamble, then of the turns, and whether it is kept: the second grid
-/// starts fine again, so it is thinned to the spacing that the whole prompt has at that place.
-fn candidates(preamble_bytes: u64, bytes: u64) -> impl Iterator<Item = (u64, bool)> {
-    let turns = grid(bytes.saturating_sub(preamble_bytes));
-    let turns = turns.map(move |position| position.saturating_add(preamble_bytes));
-    grid(preamble_bytes).chain(turns).scan(0, |last, position: u64| {
-        let far_enough = position.saturating_sub(*last) >= spacing(position);
-        let kept = far_enough && position <= MAX_COVERED_BYTES;
-        if kept {
-            *last = position;
-        }
-        Some((position, kept))
-    })
-}
-
-/// The boundaries of one part of `len` bytes.
-fn grid(len: u64) -> impl Iterator<Item = u64> {
-    let all = core::iter::successors(next_boundary(0), |position| next_boundary(*position));
-    all.take_while(move |position| *position <= len)
 }
 
 #[cfg(test)]
