@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use hashbrown::HashMap;
 use weir_detect::Direction;
-use weir_guard::{Outcome, Report, TextsSeen};
+use weir_guard::{Outcome, Report, ScanCounts};
 use weir_host::Host;
 use weir_host::metrics::Metric;
 
@@ -59,7 +59,7 @@ impl Metrics {
     }
 
     /// Counts the texts of a request that were long enough to be remembered.
-    pub(crate) fn texts<H: Host>(&self, host: &H, seen: TextsSeen) {
+    pub(crate) fn texts<H: Host>(&self, host: &H, seen: ScanCounts) {
         for (metric, count) in
             [(&self.texts_scanned, seen.scanned), (&self.texts_recalled, seen.recalled)]
         {

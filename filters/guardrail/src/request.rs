@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use weir_detect::Direction;
 use weir_guard::{
-    Inspected, Refusal, Report, RequestBody, RequestInspection, Trouble, Watch,
+    BodyInspection, Refusal, Report, RequestBody, RequestInspection, Trouble, Watch,
     inspect_request_again,
 };
 use weir_host::{Body, HeaderMap, Host, HostError};
@@ -187,7 +187,7 @@ impl Exchange {
         });
         shared.metrics.scanned(host, Direction::Request, &stopwatch);
         shared.metrics.texts(host, texts);
-        let Inspected { edits, report, refusal } = inspected;
+        let BodyInspection { edits, report, refusal } = inspected;
         self.watch = watch;
         self.found = report;
         match refusal {

@@ -1,7 +1,7 @@
 //! The response's way.
 
 use weir_detect::Direction;
-use weir_guard::{Inspected, Report, StreamGuard, Trouble, Watch, inspect_response};
+use weir_guard::{BodyInspection, Report, StreamGuard, Trouble, Watch, inspect_response};
 use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
 use weir_request::SUMS;
 use weir_wire::error::ErrorReply;
@@ -140,7 +140,7 @@ pub(crate) fn inspect_whole<H: Host>(
     }
     let watch: &Watch = &exchange.watch;
     let mut stopwatch = shared.metrics.stopwatch(Direction::Response);
-    let Inspected { edits, report, refusal } =
+    let BodyInspection { edits, report, refusal } =
         stopwatch.time(host, || inspect_response(watch, body, form.json));
     shared.metrics.scanned(host, Direction::Response, &stopwatch);
     *found = report;

@@ -23,7 +23,7 @@ pub enum Refusal {
 
 /// What became of a body.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inspected {
+pub struct BodyInspection {
     /// Changes of the body, in no order, without overlaps.
     pub edits: Vec<Edit>,
     /// What was found.
@@ -36,17 +36,17 @@ pub struct Inspected {
 #[derive(Clone, Debug)]
 pub struct RequestInspection {
     /// What became of the body.
-    pub inspected: Inspected,
+    pub inspected: BodyInspection,
     /// For the response.
     pub watch: Watch,
     /// Texts that were long enough to be remembered.
-    pub texts: TextsSeen,
+    pub texts: ScanCounts,
 }
 
 /// How many texts of a request were scanned for the first time, and how many were not scanned
 /// because nothing had been found in them before; of those that are long enough for a [`Recall`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TextsSeen {
+pub struct ScanCounts {
     /// Scanned.
     pub scanned: u64,
     /// Known.
@@ -90,7 +90,7 @@ pub fn inspect_request_again(
         Ok(tape) => tape,
         Err(error) => {
             let inspected = malformed(policy, error);
-            return RequestInspection { inspected, watch, texts: TextsSeen::default() };
+            return RequestInspection { inspected, watch, texts: ScanCounts::default() };
         }
     };
     let texts =
@@ -117,7 +117,7 @@ pub fn inspect_request_again(
 }
 
 /// Inspects the whole body of a response, JSON or, if `json` is false, plain text.
-pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> Inspected {
+pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
     let mut names = watch.pseudonyms.as_ref().clone();
     let policy = &watch.policy;
     let mut inspector =
@@ -138,8 +138,8 @@ pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> Inspected {
     inspector.inspected
 }
 
-fn malformed(policy: &Policy, error: WireError) -> Inspected {
-    let mut inspected = Inspected::default();
+fn malformed(policy: &Policy, error: WireError) -> BodyInspection {
+    let mut inspected = BodyInspection::default();
     if inspected.report.trouble(Trouble::NotJson, policy.on_unscannable) {
         inspected.refusal = Some(Refusal::Malformed(error));
     }

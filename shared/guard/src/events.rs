@@ -11,13 +11,13 @@ use weir_wire::sse::Event;
 
 use crate::Watch;
 use crate::arguments::Arguments;
-use crate::body::Inspected;
+use crate::body::BodyInspection;
 use crate::channel::{ChannelState, is_object};
 use crate::ending;
 use crate::inspector::BodyInspector;
 use crate::report::{Report, Trouble};
 use crate::run::Piece;
-use crate::shape::{Known, Shapes};
+use crate::shape::{Shapes, StreamShapes};
 
 /// The events and the texts that go through them.
 pub(crate) struct Events {
@@ -28,7 +28,7 @@ pub(crate) struct Events {
     operation: Option<Operation>,
     channels: Vec<(Channel, ChannelState)>,
     /// Events of which nothing but one text was worth inspecting.
-    shapes: Known,
+    shapes: StreamShapes,
     /// The channel in which the last event waits, if it does.
     last: Option<Channel>,
     /// Memory for the text of the next event.
@@ -50,7 +50,7 @@ impl Events {
             dialect,
             operation,
             channels: Vec::new(),
-            shapes: Known::new(Shapes::default()),
+            shapes: StreamShapes::new(Shapes::default()),
             last: None,
             spare: String::new(),
             found_whole: false,
@@ -62,7 +62,7 @@ impl Events {
 
     /// Shares what is learned of the form of events with other streams.
     pub(crate) fn share(&mut self, shapes: Shapes) {
-        self.shapes = Known::new(shapes);
+        self.shapes = StreamShapes::new(shapes);
     }
 
     /// Whether the stream was ended here.
@@ -147,7 +147,7 @@ impl Events {
         let (json, plain): (Vec<_>, Vec<_>) =
             texts.whole.fields.iter().partition(|field| is_streamed_json(field, data));
         plain.into_iter().for_each(|field| inspector.field(field));
-        let Inspected { mut edits, mut report, refusal } = inspector.inspected;
+        let BodyInspection { mut edits, mut report, refusal } = inspector.inspected;
         let mut refused = refusal.is_some();
         for field in json {
             let (edit, piece) = self.whole_arguments(field, data);

@@ -7,7 +7,7 @@ use weir_wire::WireError;
 use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts};
 use weir_wire::edit::{Edit, json_string, push_escaped};
 
-use crate::body::{Inspected, Refusal, TextsSeen};
+use crate::body::{BodyInspection, Refusal, ScanCounts};
 use crate::recall::{self, About, Place, Recall};
 use crate::report::Trouble;
 use crate::{Watch, key_context};
@@ -23,8 +23,8 @@ pub(crate) struct BodyInspector<'a> {
     pub(crate) recall: Option<&'a mut Recall>,
     /// How many strings of JSON it is in.
     depth: usize,
-    pub(crate) inspected: Inspected,
-    pub(crate) texts: TextsSeen,
+    pub(crate) inspected: BodyInspection,
+    pub(crate) texts: ScanCounts,
 }
 
 impl<'a> BodyInspector<'a> {
@@ -44,8 +44,8 @@ impl<'a> BodyInspector<'a> {
             watch: None,
             recall: None,
             depth: 0,
-            inspected: Inspected::default(),
-            texts: TextsSeen::default(),
+            inspected: BodyInspection::default(),
+            texts: ScanCounts::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a> BodyInspector<'a> {
             self.texts.recalled += 1;
             return;
         }
-        let found = |inspected: &Inspected| (inspected.edits.len(), inspected.report.total());
+        let found = |inspected: &BodyInspection| (inspected.edits.len(), inspected.report.total());
         let before = found(&self.inspected);
         self.scan(field);
         self.texts.scanned += 1;
@@ -163,7 +163,7 @@ impl<'a> BodyInspector<'a> {
         for text in &Texts::of_any(&tape, inner).fields {
             below.field(&TextField { role: field.role.clone(), ..text.clone() });
         }
-        let Inspected { edits, report, refusal } = below.inspected;
+        let BodyInspection { edits, report, refusal } = below.inspected;
         for Edit { span, replacement } in edits {
             let replacement = String::from_utf8_lossy(&replacement);
             self.inspected.edits.push(plain.edit(field.span.start, &span, &replacement));

@@ -31,7 +31,7 @@ mod shape;
 mod stream;
 
 pub use body::{
-    Inspected, Refusal, RequestBody, RequestInspection, TextsSeen, inspect_request,
+    BodyInspection, Refusal, RequestBody, RequestInspection, ScanCounts, inspect_request,
     inspect_request_again, inspect_response,
 };
 pub use recall::Recall;

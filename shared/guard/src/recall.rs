@@ -60,10 +60,10 @@ impl Recall {
     fn packed(&self, about: &About<'_>) -> u64 {
         let role = match &about.role {
             None => Some(0),
-            Some(Role::Fixed(name)) => {
-                Role::KNOWN.iter().position(|known| known == name).map(|place| place + 1)
+            Some(Role::Standard(name)) => {
+                Role::STANDARD.iter().position(|known| known == name).map(|place| place + 1)
             }
-            Some(Role::Written(_)) => None,
+            Some(Role::Other(_)) => None,
         };
         let policy = about.policy as u64;
         match role {
@@ -181,7 +181,7 @@ mod tests {
     fn whatever_a_verdict_depends_on_tells_texts_apart() {
         let recall = Recall::new(RandomState::new());
         let (user, tool, other) =
-            (Role::Fixed("user"), Role::Fixed("tool"), Role::Written("user".into()));
+            (Role::Standard("user"), Role::Standard("tool"), Role::Other("user".into()));
         let all = [
             about(),
             About { policy: 72, ..about() },

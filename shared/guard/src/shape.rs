@@ -166,13 +166,13 @@ impl std::fmt::Debug for Shapes {
 }
 
 /// The shapes that one stream knows.
-pub(crate) struct Known {
+pub(crate) struct StreamShapes {
     /// That of the last event.
     last: Option<Rc<Shape>>,
     shared: Shapes,
 }
 
-impl Known {
+impl StreamShapes {
     pub(crate) fn new(shared: Shapes) -> Self {
         Self { last: None, shared }
     }

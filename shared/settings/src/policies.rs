@@ -31,14 +31,14 @@ pub struct Policies<P> {
 }
 
 /// Policies as written.
-struct Written {
+struct RawPolicies {
     /// Policies by name. `default` applies where a route names none.
     policies: Map<String, Value>,
     /// Policy by Envoy route name.
     routes: BTreeMap<String, String>,
 }
 
-impl Written {
+impl RawPolicies {
     fn read(json: &[u8]) -> Result<Self, SettingsError> {
         let mut members = crate::plugin::members(json)?;
         let policies = match members.remove("policies") {
@@ -109,15 +109,15 @@ impl<P> Policies<P> {
         json: &[u8],
         compile: impl Fn(&str, Value) -> Result<P, SettingsError>,
     ) -> Result<Self, SettingsError> {
-        let written = Written::read(json)?;
-        let names = written.names();
+        let raw = RawPolicies::read(json)?;
+        let names = raw.names();
         let mut named = BTreeMap::new();
-        for (name, policy) in written.policies {
+        for (name, policy) in raw.policies {
             let compiled = compile(&format!("policies.{name}"), policy)?;
             named.insert(name, Rc::new(compiled));
         }
         let mut routes = BTreeMap::new();
-        for (route, name) in written.routes {
+        for (route, name) in raw.routes {
             let field = format!("routes.{route}");
             let policy = named
                 .get(&name)

@@ -115,7 +115,7 @@ fn only_inspected_roles_are_edited() {
 
 #[test]
 fn the_roles_that_a_policy_can_name_are_those_that_messages_have() {
-    assert_eq!(weir_detect::ROLES, weir_wire::content::Role::KNOWN);
+    assert_eq!(weir_detect::ROLES, weir_wire::content::Role::STANDARD);
 }
 
 #[test]

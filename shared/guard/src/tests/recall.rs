@@ -10,7 +10,9 @@ use weir_wire::path::Operation;
 use weir_wire::request::{RequestScanner, ScanLimits};
 
 use super::{all, policy};
-use crate::{Inspected, Recall, RequestBody, TextsSeen, inspect_request, inspect_request_again};
+use crate::{
+    BodyInspection, Recall, RequestBody, ScanCounts, inspect_request, inspect_request_again,
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -33,7 +35,7 @@ fn strings(body: &str) -> LongStrings {
     scanner.finish().unwrap().strings
 }
 
-fn inspect(recall: &mut Recall, policy: &Arc<Policy>, body: &str) -> (Inspected, TextsSeen) {
+fn inspect(recall: &mut Recall, policy: &Arc<Policy>, body: &str) -> (BodyInspection, ScanCounts) {
     let long = strings(body);
     let read = RequestBody { bytes: body.as_bytes(), known: true, read: Some(&long) };
     let again = inspect_request_again(policy, read, false, Some(recall));
@@ -43,8 +45,8 @@ fn inspect(recall: &mut Recall, policy: &Arc<Policy>, body: &str) -> (Inspected,
     (again.inspected, again.texts)
 }
 
-fn seen(scanned: u64, recalled: u64) -> TextsSeen {
-    TextsSeen { scanned, recalled }
+fn seen(scanned: u64, recalled: u64) -> ScanCounts {
+    ScanCounts { scanned, recalled }
 }
 
 #[test]
@@ -80,7 +82,7 @@ fn what_is_known_of_a_text_holds_for_the_same_policy_role_key_and_form_only() {
     let text = prose() + "Write to ann@example.com.";
     let mut recall = Recall::new(RandomState::new());
     for _ in 0..2 {
-        let clean = |inspected: &Inspected| inspected.edits.is_empty();
+        let clean = |inspected: &BodyInspection| inspected.edits.is_empty();
         let (found, _) = inspect(&mut recall, &only_cards, &chat(&[("user", &text)]));
         assert!(clean(&found));
         let (found, _) = inspect(&mut recall, &all("redact"), &chat(&[("user", &text)]));

@@ -20,22 +20,22 @@ pub(super) enum Adapter {
     /// The request needs none.
     None,
     /// No endpoint reports it.
-    Unseen,
+    Unreported,
     /// Reported under this id.
-    Known(u16),
+    Id(u16),
 }
 
 impl Adapter {
     pub(super) fn new(name: Option<&[u8]>, view: &CompactView) -> Self {
-        let known = |name| view.adapter_id(name).map_or(Self::Unseen, Self::Known);
-        name.map_or(Self::None, known)
+        let id_of = |name| view.adapter_id(name).map_or(Self::Unreported, Self::Id);
+        name.map_or(Self::None, id_of)
     }
 
     pub(super) fn state_at(&self, view: &CompactView, record: &EndpointRecord) -> AdapterState {
         let id = match self {
             Self::None => return AdapterState::Active,
-            Self::Unseen => None,
-            Self::Known(id) => Some(id),
+            Self::Unreported => None,
+            Self::Id(id) => Some(id),
         };
         let (running, waiting) = (view.running_adapters(record), view.waiting_adapters(record));
         let among = |ids: &[u16]| id.is_some_and(|id| ids.contains(id));

@@ -1,7 +1,7 @@
 //! The policy that Weir ships: the least expected time to the first token.
 
 use super::candidates::{Best, Candidates, Scored};
-use super::scoring::{Estimate, Scoring, Surveyed};
+use super::scoring::{Estimate, ScoreInputs, Scoring};
 use super::ttft_model::TtftModel;
 use super::{Policy, PoolState};
 use crate::load_view::FreshnessLimits;
@@ -26,7 +26,7 @@ impl Policy for ExpectedTtft {
     #[inline]
     fn pick(&self, request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Pick, NoPick> {
         let candidates = Candidates::new(request, state)?;
-        let mut endpoints = known_of(request, state);
+        let mut endpoints = inputs_of(request, state);
         let mut scoring = Scoring::new(self, request, state);
         scoring.survey(state, &candidates, &mut endpoints);
         let mut best = Best::default();
@@ -52,8 +52,8 @@ impl Policy for ExpectedTtft {
 }
 
 /// What was sent to the endpoints of the view, and what they have cached.
-fn known_of(request: &PickRequest<'_>, state: &PoolState<'_>) -> Vec<Surveyed> {
-    let mut endpoints = vec![Surveyed::default(); state.view.len()];
+fn inputs_of(request: &PickRequest<'_>, state: &PoolState<'_>) -> Vec<ScoreInputs> {
+    let mut endpoints = vec![ScoreInputs::default(); state.view.len()];
     state.outstanding.each(state.view, |index, own| {
         if let Some(endpoint) = endpoints.get_mut(index) {
             endpoint.own = own;

@@ -34,7 +34,7 @@ impl Estimate {
 
 /// What is known of one endpoint of the view besides its record.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Surveyed {
+pub(super) struct ScoreInputs {
     /// What was sent to it from here.
     pub(super) own: OwnLoad,
     /// Prompt tokens that it has cached.
@@ -101,7 +101,7 @@ impl<'a> Scoring<'a> {
         &mut self,
         state: &PoolState<'_>,
         candidates: &Candidates,
-        endpoints: &mut [Surveyed],
+        endpoints: &mut [ScoreInputs],
     ) {
         let present = Present::new(&self.model, state);
         let (mut admitted, mut fresh, mut busy_us) = (0_u64, 0_u64, 0_u64);
@@ -136,7 +136,7 @@ impl<'a> Scoring<'a> {
 
     /// Mean load of the `fresh` endpoints that were measured recently.
     #[cold]
-    fn mean_load_us(&self, endpoints: &[Surveyed], fresh: u64) -> Option<u64> {
+    fn mean_load_us(&self, endpoints: &[ScoreInputs], fresh: u64) -> Option<u64> {
         let measured = self.records().zip(endpoints).filter(|(_, endpoint)| endpoint.fresh);
         let loads = measured.map(|(record, endpoint)| {
             endpoint.queue_us + self.model.beside_queue_us(record, &endpoint.own, 0)
@@ -150,7 +150,7 @@ impl<'a> Scoring<'a> {
     }
 
     /// What the endpoint would need.
-    pub(super) fn estimate(&self, record: &EndpointRecord, endpoint: &Surveyed) -> Estimate {
+    pub(super) fn estimate(&self, record: &EndpointRecord, endpoint: &ScoreInputs) -> Estimate {
         let uncached_tokens = self.prompt_tokens.saturating_sub(endpoint.matched);
         let prefill_us = self.model.prefill_us(uncached_tokens);
         let beside_us = if endpoint.fresh {
@@ -166,7 +166,7 @@ impl<'a> Scoring<'a> {
 
     /// What the choice costs: the time to this first token, and the delay that the prefill means
     /// for those who come after, less the credit of a rendezvous home.
-    pub(super) fn cost_us(&self, endpoint: &Surveyed, estimate: &Estimate) -> u64 {
+    pub(super) fn cost_us(&self, endpoint: &ScoreInputs, estimate: &Estimate) -> u64 {
         let share_of_prefill = |share: u64| estimate.prefill_us * share / 256;
         // The second choice gets half of the credit of the first.
         let rank = (0_u32..).zip(&self.homes).find(|(_, home)| **home == endpoint.weight);

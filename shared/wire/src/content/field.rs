@@ -44,22 +44,22 @@ pub struct TextField {
 /// Who says something.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// By the field's meaning.
-    Fixed(&'static str),
-    /// As the message says.
-    Written(Arc<str>),
+    /// One of [`Self::STANDARD`].
+    Standard(&'static str),
+    /// Any other, as the message says.
+    Other(Arc<str>),
 }
 
 impl Role {
     /// Those of the dialects' messages; `model` is Gemini's `assistant`.
-    pub const KNOWN: [&str; 7] =
+    pub const STANDARD: [&str; 7] =
         ["user", "assistant", "system", "developer", "tool", "function", "model"];
 
     /// The role's name.
     pub fn name(&self) -> &str {
         match self {
-            Self::Fixed(name) => name,
-            Self::Written(name) => name,
+            Self::Standard(name) => name,
+            Self::Other(name) => name,
         }
     }
 }

@@ -6,7 +6,7 @@ pub(super) enum Member {
     /// Steers the protocol; text has no place in it.
     Protocol,
     /// Part of the dialect: its own members are looked up again.
-    Known,
+    Dialect,
     /// The same, said by the operator: system prompts and tool definitions.
     System,
     /// The same, said by the user where no message has a role.
@@ -40,7 +40,7 @@ pub(super) fn of_response(name: &str) -> Member {
         | "finishReason" | "modelVersion" | "responseId" | "embedding" | "embeddings" | "usage"
         | "usageMetadata" => Member::Protocol,
         "logprobs" | "logprobsResult" => Member::Logprobs,
-        "item" | "part" | "response" | "content_block" | "citation" => Member::Known,
+        "item" | "part" | "response" | "content_block" | "citation" => Member::Dialect,
         _ => of_either(name),
     }
 }
@@ -52,7 +52,7 @@ fn of_either(name: &str) -> Member {
         "messages" | "content" | "contents" | "parts" | "tool_calls" | "function"
         | "function_call" | "functionCall" | "functionResponse" | "custom" | "message"
         | "choices" | "candidates" | "delta" | "error" | "items" | "results" | "annotations"
-        | "citations" | "url_citation" | "document" | "reasoning_details" => Member::Known,
+        | "citations" | "url_citation" | "document" | "reasoning_details" => Member::Dialect,
         "system" | "systemInstruction" | "system_instruction" | "instructions" | "tools"
         | "functions" => Member::System,
         "prompt" | "queries" | "query" | "documents" | "suffix" | "text_input" | "text_1"

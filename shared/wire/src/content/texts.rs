@@ -10,9 +10,9 @@ use crate::same;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Zone {
     /// The dialect's own objects.
-    Known,
+    Dialect,
     /// JSON of any form.
-    Free,
+    AnyJson,
     /// A medium, whose bytes are text if the flag says so.
     Media { text: bool },
     /// Nothing to inspect.
@@ -23,26 +23,26 @@ enum Zone {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     zone: Zone,
-    role: Said,
+    role: Speaker,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum Speaker {
     Unknown,
-    Fixed(&'static str),
+    Standard(&'static str),
     /// By the string at that index of the tape.
-    Written(usize),
+    RoleString(usize),
 }
 
 impl Texts {
     /// The texts of a body that `tape` was read from.
     pub fn of(tape: &Tape, json: &[u8], side: Side) -> Self {
-        Walk::new(tape, json, side).run(Zone::Known)
+        Walk::new(tape, json, side).run(Zone::Dialect)
     }
 
     /// The texts of JSON of any form: all strings, numbers and keys.
     pub fn of_any(tape: &Tape, json: &[u8]) -> Self {
-        Walk::new(tape, json, Side::Request).run(Zone::Free)
+        Walk::new(tape, json, Side::Request).run(Zone::AnyJson)
     }
 }
 
@@ -74,12 +74,12 @@ impl<'t> Walk<'t> {
         while let Some(value) = next {
             let parent = value.parent();
             let above = parent.and_then(|parent| self.places.get(parent.index()).copied());
-            let above = above.unwrap_or(Place { zone: outermost, role: Said::Unknown });
+            let above = above.unwrap_or(Place { zone: outermost, role: Speaker::Unknown });
             let place = match parent {
                 Some(parent) => self.place(value, parent, above),
                 None => above,
             };
-            let role = self.said(value, place);
+            let role = self.speaker(value, place);
             self.places.push(Place { role, ..place });
             next = value.next();
         }
@@ -92,10 +92,10 @@ impl<'t> Walk<'t> {
         let keep = |zone| Place { zone, ..above };
         match above.zone {
             Zone::Skipped => above,
-            Zone::Free => self.free(value, above),
+            Zone::AnyJson => self.any_json(value, above),
             Zone::Media { .. } if in_array => above,
             Zone::Media { text } => keep(self.medium(value, text, above)),
-            Zone::Known if in_array => {
+            Zone::Dialect if in_array => {
                 match value.kind() {
                     Kind::String => self.note(value, Form::String, above),
                     // A prompt as token ids. In a response, the numbers of an embedding.
@@ -106,16 +106,16 @@ impl<'t> Walk<'t> {
                 }
                 above
             }
-            Zone::Known => self.known(value, above),
+            Zone::Dialect => self.member_place(value, above),
         }
     }
 
-    fn known(&mut self, value: Value<'t>, above: Place) -> Place {
+    fn member_place(&mut self, value: Value<'t>, above: Place) -> Place {
         let member = self.member(value);
         let role = match member {
-            Member::System => Said::Fixed("system"),
-            Member::User => Said::Fixed("user"),
-            Member::List if above.role == Said::Unknown => Said::Fixed("user"),
+            Member::System => Speaker::Standard("system"),
+            Member::User => Speaker::Standard("user"),
+            Member::List if above.role == Speaker::Unknown => Speaker::Standard("user"),
             _ => above.role,
         };
         let zone = |zone| Place { zone, role };
@@ -134,19 +134,19 @@ impl<'t> Walk<'t> {
             }
             Member::Media => zone(self.open_medium(value, above)),
             Member::Arguments if value.kind() == Kind::String => {
-                self.note(value, Form::Arguments, zone(Zone::Known));
+                self.note(value, Form::Arguments, zone(Zone::Dialect));
                 zone(Zone::Skipped)
             }
-            Member::Arguments => self.free(value, zone(Zone::Free)),
-            Member::List if is_object => self.free(value, zone(Zone::Free)),
+            Member::Arguments => self.any_json(value, zone(Zone::AnyJson)),
+            Member::List if is_object => self.any_json(value, zone(Zone::AnyJson)),
             Member::Other if is_object || value.kind() == Kind::Array => {
-                self.free(value, zone(Zone::Free))
+                self.any_json(value, zone(Zone::AnyJson))
             }
             _ => {
                 if value.kind() == Kind::String {
-                    self.note(value, Form::String, zone(Zone::Known));
+                    self.note(value, Form::String, zone(Zone::Dialect));
                 }
-                zone(Zone::Known)
+                zone(Zone::Dialect)
             }
         }
     }
@@ -169,8 +169,8 @@ impl<'t> Walk<'t> {
     }
 
     /// JSON of any form: strings, numbers and keys are text.
-    fn free(&mut self, value: Value<'t>, place: Place) -> Place {
-        let place = Place { zone: Zone::Free, ..place };
+    fn any_json(&mut self, value: Value<'t>, place: Place) -> Place {
+        let place = Place { zone: Zone::AnyJson, ..place };
         let key = value.key_span();
         if !key.is_empty() {
             self.push(
@@ -201,7 +201,7 @@ impl<'t> Walk<'t> {
             if value.kind() == Kind::String {
                 self.note(value, Form::String, above);
             }
-            return Zone::Known;
+            return Zone::Dialect;
         }
         if value.kind() != Kind::String {
             return Zone::Media { text };
@@ -225,33 +225,33 @@ impl<'t> Walk<'t> {
     }
 
     /// Who says what is below `value`; looks at an object of the dialect as a whole.
-    fn said(&mut self, value: Value<'t>, place: Place) -> Said {
-        if place.zone != Zone::Known || value.kind() != Kind::Object {
+    fn speaker(&mut self, value: Value<'t>, place: Place) -> Speaker {
+        if place.zone != Zone::Dialect || value.kind() != Kind::Object {
             return place.role;
         }
         if self.found.duplicate.is_none() {
             self.found.duplicate = value.duplicate().map(|second| second.key_span().start);
         }
         if self.side == Side::Response {
-            return Said::Unknown;
+            return Speaker::Unknown;
         }
         if let Some(role) = value.get_string("role") {
-            return Said::Written(role.index());
+            return Speaker::RoleString(role.index());
         }
         let tool = ["tool_result", "function_call_output", "custom_tool_call_output"];
         let kind = value.get_string("type");
         if kind.is_some_and(|kind| tool.iter().any(|name| kind.is(name))) {
-            return Said::Fixed("tool");
+            return Speaker::Standard("tool");
         }
         place.role
     }
 
     fn note(&mut self, value: Value<'t>, form: Form, place: Place) {
         let key = match place.zone {
-            Zone::Free => label(value).map_or(value.key_span(), Value::content_span),
+            Zone::AnyJson => label(value).map_or(value.key_span(), Value::content_span),
             _ => 0..0,
         };
-        let signed = place.zone == Zone::Known
+        let signed = place.zone == Zone::Dialect
             && value.is_named("thinking")
             && value.parent().is_some_and(|part| self.is_signed(part));
         let field = TextField { span: value.content_span(), form, role: None, key, signed };
@@ -271,20 +271,20 @@ impl<'t> Walk<'t> {
             return;
         }
         let role = match place.role {
-            Said::Unknown => None,
-            Said::Fixed(name) => Some(Role::Fixed(name)),
-            Said::Written(index) => self.written(index),
+            Speaker::Unknown => None,
+            Speaker::Standard(name) => Some(Role::Standard(name)),
+            Speaker::RoleString(index) => self.role_at(index),
         };
         self.found.fields.push(TextField { role, ..field });
     }
 
-    fn written(&mut self, index: usize) -> Option<Role> {
+    fn role_at(&mut self, index: usize) -> Option<Role> {
         if let Some((_, role)) = self.role.as_ref().filter(|(known, _)| *known == index) {
             return Some(role.clone());
         }
         let text = self.tape.value(self.json, index)?.text()?;
-        let fixed = Role::KNOWN.iter().find(|known| **known == text);
-        let role = fixed.map_or_else(|| Role::Written(text.into()), |name| Role::Fixed(name));
+        let standard = Role::STANDARD.iter().find(|known| **known == text);
+        let role = standard.map_or_else(|| Role::Other(text.into()), |name| Role::Standard(name));
         self.role = Some((index, role.clone()));
         Some(role)
     }
