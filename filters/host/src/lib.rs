@@ -9,6 +9,7 @@
 //! # What is in it
 //! - [`Host`]: the calls. [`Wasm`] makes them, [`FakeHost`] plays Envoy in native tests.
 //! - [`metrics`]: counters and histograms, defined once per VM and label set.
+//! - [`notice`]: lines in the log that come once a minute at most.
 //! - [`hold`]: finds out that `allow_on_headers_stop_iteration` is missing.
 //! - [`RootContext`] and [`HttpContext`]: what Envoy calls.
 //! - [`entry!`]: the entry of a module.
@@ -29,6 +30,7 @@ mod exports;
 mod fake;
 pub mod hold;
 pub mod metrics;
+pub mod notice;
 mod pairs;
 pub mod tick;
 mod wasm;
