@@ -1,6 +1,6 @@
 //! The calls a filter can make.
 
-use crate::{HeaderBlock, HostError};
+use crate::{HeaderBlock, Headers, HostError};
 
 /// Which header map of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,9 +61,6 @@ pub enum MetricKind {
     /// Distribution of integers.
     Histogram = 2,
 }
-
-/// Names and values of a header map, in order.
-pub type Headers = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Everything Weir asks of Envoy. Cheap to clone: a handle, not the state.
 ///

@@ -35,14 +35,14 @@ mod pairs;
 pub mod tick;
 mod wasm;
 
-pub use api::{Body, Config, HeaderMap, Headers, Host, LogLevel, MetricKind};
+pub use api::{Body, Config, HeaderMap, Host, LogLevel, MetricKind};
 pub use callbacks::{Action, HttpContext, RootContext};
 pub use error::HostError;
 #[cfg(target_arch = "wasm32")]
 pub use exports::begin;
 #[cfg(not(target_arch = "wasm32"))]
 pub use fake::{FakeHost, LocalReply};
-pub use pairs::HeaderBlock;
+pub use pairs::{HeaderBlock, Headers};
 pub use wasm::Wasm;
 
 #[cfg(target_arch = "wasm32")]

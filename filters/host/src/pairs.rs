@@ -4,7 +4,8 @@
 //! call back into the VM for memory. Whoever needs more than one header asks for the whole map
 //! once, as a [`HeaderBlock`], and looks into that.
 
-use crate::Headers;
+/// Names and values of a header map, in order.
+pub type Headers = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Encodes pairs for the host.
 pub(crate) fn encode(pairs: &[(&str, &[u8])]) -> Vec<u8> {

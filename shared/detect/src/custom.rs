@@ -22,10 +22,10 @@ use pattern::Pattern;
 pub(crate) use engine::Engine;
 pub(crate) use folding::Folding;
 
-use crate::policy::{PolicyError, RawDictionary, RawRegex, check};
+use crate::policy::{self, PolicyError, RawDictionary, RawRegex};
 use crate::rule::{BuiltIn, Group, Rule, RuleIndex};
 use crate::scan::Candidate;
-use crate::scanner::Selection;
+use crate::selection::Selection;
 
 /// Compiled custom rules.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Custom {
     ) -> Result<RuleIndex, PolicyError> {
         names::id(field, id, &self.rules)?;
         names::entity(field, entity)?;
-        check::confidence(format_args!("{field}.confidence"), confidence)?;
+        policy::confidence(format_args!("{field}.confidence"), confidence)?;
         let index = BuiltIn::COUNT + self.rules.len();
         self.rules.push(Arc::new(Rule {
             id: Cow::Owned(format!("{}{id}", names::PREFIX)),

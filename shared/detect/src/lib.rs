@@ -26,6 +26,7 @@ mod allow;
 mod custom;
 mod detectors;
 mod hash;
+mod hosts;
 mod leak;
 mod normalise;
 mod policy;
@@ -34,6 +35,7 @@ mod resolve;
 mod rule;
 mod scan;
 mod scanner;
+mod selection;
 mod stream;
 mod validate;
 
@@ -46,5 +48,6 @@ pub use redact::{
     Applied, Edit, Inspection, Inspector, Pseudonyms, Released, Restorer, Surroundings, apply,
 };
 pub use rule::{Finding, Group, Rule, RuleIndex};
-pub use scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner, Selection};
+pub use scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner};
+pub use selection::Selection;
 pub use stream::{Step, StreamScanner};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::allow::Allowed;
 use crate::custom::Custom;
-use crate::detectors::exfil::Hosts;
 use crate::detectors::phrases::Phrases;
-use crate::rule::{BuiltIn, Finding, Group, Rule, RuleIndex};
+use crate::hosts::Hosts;
+use crate::rule::Rule;
 use crate::scan::anchor::Fingerprints;
-use crate::stream::StreamScanner;
+use crate::selection::Selection;
 
 /// Most text held back in a stream while a match could still grow, in bytes.
 pub const DEFAULT_HOLD_BACK: usize = 4096;
@@ -54,12 +54,6 @@ impl Scanner {
         &self.rules
     }
 
-    /// Finds everything that `selection` asks for in `text`, in order, without overlaps.
-    pub fn scan(self: &Arc<Self>, text: &str, selection: &Arc<Selection>) -> Vec<Finding> {
-        let mut stream = StreamScanner::new(self.clone(), selection.clone());
-        stream.scan_whole(text)
-    }
-
     /// Most bytes a stream holds back.
     pub fn hold_back(&self) -> usize {
         self.hold_back
@@ -89,31 +83,6 @@ impl fmt::Debug for Scanner {
     }
 }
 
-/// Which rules count, and from what confidence on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Selection {
-    minimum: Vec<f32>,
-    groups: u16,
-    weak_numbers: bool,
-}
-
-/// The rules of numbers that are found without separators and without a word near by, of fewer
-/// digits than a payment card has, and the most they are then worth.
-const WEAKLY_FOUND: [BuiltIn; 8] = [
-    BuiltIn::Phone,
-    BuiltIn::UkNhs,
-    BuiltIn::AuTfn,
-    BuiltIn::AuMedicare,
-    BuiltIn::PlPesel,
-    BuiltIn::DeTaxId,
-    BuiltIn::AuAbn,
-    BuiltIn::BrCpf,
-];
-const WEAK_NUMBER: f32 = 0.4;
-
-/// Above every confidence: a rule that is switched off.
-const OFF: f32 = 2.0;
-
 impl Selection {
     /// Every rule of `scanner` from confidence `minimum` on.
     pub fn all(scanner: &Scanner, minimum: f32) -> Self {
@@ -122,31 +91,6 @@ impl Selection {
 
     /// A minimum confidence for each rule; `None` switches it off.
     pub fn by_rule(scanner: &Scanner, minimum: impl Fn(&Rule) -> Option<f32>) -> Self {
-        Self::in_order(scanner, scanner.rules.iter().map(|rule| minimum(rule)))
-    }
-
-    /// The same, in the order of the scanner's table.
-    pub(crate) fn in_order(scanner: &Scanner, minimum: impl Iterator<Item = Option<f32>>) -> Self {
-        let minimum: Vec<f32> = minimum.map(|least| least.unwrap_or(OFF)).collect();
-        let enabled = scanner.rules.iter().zip(&minimum).filter(|(_, least)| **least < OFF);
-        let groups = enabled.fold(0, |bits, (rule, _)| bits | 1 << rule.group as u16);
-        let weak = WEAKLY_FOUND.iter().filter_map(|rule| minimum.get(rule.index().position()));
-        let weak_numbers = weak.fold(OFF, |least, own| least.min(*own)) <= WEAK_NUMBER;
-        Self { minimum, groups, weak_numbers }
-    }
-
-    /// Whether a match of `rule` at `confidence` counts.
-    pub(crate) fn accepts(&self, rule: RuleIndex, confidence: f32) -> bool {
-        self.minimum.get(rule.position()).is_some_and(|least| confidence >= *least)
-    }
-
-    /// Whether a number that nothing but its length speaks for could count.
-    pub(crate) fn takes_weak_numbers(&self) -> bool {
-        self.weak_numbers
-    }
-
-    /// Whether any rule of the group is on.
-    pub(crate) fn has(&self, group: Group) -> bool {
-        self.groups >> group as u16 & 1 == 1
+        Self::in_order(scanner.rules(), scanner.rules.iter().map(|rule| minimum(rule)))
     }
 }

@@ -14,8 +14,9 @@ use crate::resolve::Clusters;
 use crate::rule::{Finding, Group};
 use crate::scan::Candidate;
 use crate::scan::boundary::{boundary, last_boundary};
-use crate::scan::window::{Memory, Pass, Window, floor_char};
-use crate::scanner::{Scanner, Selection};
+use crate::scan::pass::{Memory, Pass, Window, floor_char};
+use crate::scanner::Scanner;
+use crate::selection::Selection;
 
 /// Bytes kept before the held-back text, for context.
 const LEFT: usize = 512;
@@ -78,6 +79,14 @@ pub struct StreamScanner {
     leak: Option<LeakWatch>,
     pending: Vec<Candidate>,
     clusters: Clusters,
+}
+
+impl Scanner {
+    /// Finds everything that `selection` asks for in `text`, in order, without overlaps.
+    pub fn scan(self: &Arc<Self>, text: &str, selection: &Arc<Selection>) -> Vec<Finding> {
+        let mut stream = StreamScanner::new(self.clone(), selection.clone());
+        stream.scan_whole(text)
+    }
 }
 
 impl StreamScanner {

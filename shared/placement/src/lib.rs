@@ -23,6 +23,7 @@
 
 mod hash;
 mod load_view;
+mod matches;
 mod outstanding;
 mod pick;
 mod policy;
@@ -31,8 +32,9 @@ mod request;
 
 pub use hash::replica_key;
 pub use load_view::{Freshness, FreshnessLimits, LoadView, Replica};
+pub use matches::Matches;
 pub use outstanding::{Dispatch, Outstanding, OwnLoad, Phase};
 pub use pick::{Basis, MAX_ORDER, NoPick, Order, Pick};
 pub use policy::{ExpectedTtft, LeastLoad, Policy, PoolState, RoundRobin, TtftModel};
-pub use prefix_index::{CachedTokens, Expectation, Matches, PrefixIndex, ReplicaId};
+pub use prefix_index::{CachedTokens, Expectation, PrefixIndex, ReplicaId};
 pub use request::PickRequest;

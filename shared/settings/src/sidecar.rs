@@ -17,6 +17,7 @@
 //! assert_eq!(replica.metrics_url.to_string(), "http://127.0.0.1:9001/metrics");
 //! ```
 
+mod checks;
 mod duration;
 mod gateway;
 mod log;
@@ -35,6 +36,7 @@ pub use pool::{EndpointSettings, ModelServerKind, PoolSettings, RawEndpoint, Raw
 pub use url::HttpUrl;
 
 use crate::SettingsError;
+use checks::{count, quoted};
 use duration::{Bounds, bounded};
 use weir_snapshot::limits::MAX_POOLS;
 
@@ -183,19 +185,6 @@ fn gateways(written: &[String]) -> Result<Vec<Gateway>, SettingsError> {
 fn pools(written: BTreeMap<String, RawPool>) -> Result<Vec<PoolSettings>, SettingsError> {
     count("pools", written.len(), MAX_POOLS)?;
     written.into_iter().map(|(name, raw)| PoolSettings::compile(name, raw)).collect()
-}
-
-fn count(field: &str, found: usize, limit: usize) -> Result<(), SettingsError> {
-    if (1..=limit).contains(&found) {
-        return Ok(());
-    }
-    Err(SettingsError::invalid(field, found, format!("entries, must be 1 to {limit}")))
-}
-
-/// A value as shown in an error: in quotes, cut to what a line can hold.
-fn quoted(text: &str) -> String {
-    const SHOWN: usize = 80;
-    format!("{:?}", text.chars().take(SHOWN).collect::<String>())
 }
 
 #[cfg(test)]

@@ -109,19 +109,6 @@ impl Facts {
         let tokens = u64::from(self.prompt_tokens);
         weir_fingerprint::covered_tokens(index, self.preamble_bytes, self.prompt_bytes, tokens)
     }
-
-    /// The facts as bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        codec::encode(self)
-    }
-
-    /// The facts from bytes of any origin.
-    ///
-    /// # Errors
-    /// [`FactsError`] if the bytes are not what [`Self::encode`] makes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FactsError> {
-        codec::decode(bytes)
-    }
 }
 
 #[cfg(test)]

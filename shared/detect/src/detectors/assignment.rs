@@ -1,6 +1,6 @@
 //! Secrets that only their name gives away: `password = "…"`, `Authorization: Bearer …`.
 
-use super::encoded::base64;
+use super::decode::base64;
 use super::secret_name::{Promise, promise};
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;

@@ -3,30 +3,34 @@
 use std::ops::Range;
 
 use super::address::runs;
+use super::decode::{MIN_RUN, base64, hex, mixed, percent};
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::pass::Pass;
 use crate::scan::segment::Segment;
-use crate::scan::window::Pass;
 
-/// Shortest run that is decoded, in characters.
-const MIN_RUN: usize = 20;
 /// Least confidence of something inside that makes the outside suspect.
 const MIN_INSIDE: f32 = 0.5;
 
-/// Decodes every run in the segment that could hold text.
+/// Scans text in the segment's place, at a depth: what runs the detectors runs this one, too.
+pub(crate) trait ScanInner: Fn(&mut Pass<'_>, &[u8], u8) + Copy {}
+
+impl<F: Fn(&mut Pass<'_>, &[u8], u8) + Copy> ScanInner for F {}
+
+/// Decodes every run in the segment that could hold text, and scans that with `scan`.
 #[inline(never)]
-pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
+pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>, scan: impl ScanInner) {
     for run in runs(segment, |b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)) {
         if run.len() < MIN_RUN {
             continue;
         }
         let text = segment.slice(run.clone());
         if let Some(bytes) = hex(text) {
-            inside(pass, segment, run, &bytes, BuiltIn::EncodedHex);
+            inside(pass, segment, run, &bytes, BuiltIn::EncodedHex, scan);
         } else if mixed(text)
             && let Some(bytes) = base64(text)
         {
-            inside(pass, segment, run, &bytes, BuiltIn::EncodedBase64);
+            inside(pass, segment, run, &bytes, BuiltIn::EncodedBase64, scan);
         }
     }
     for run in runs(segment, |b| b > b' ' && b < 0x80) {
@@ -34,36 +38,9 @@ pub(crate) fn find(pass: &mut Pass<'_>, segment: &Segment<'_>) {
         if text.iter().filter(|b| **b == b'%').count() >= 2
             && let Some(bytes) = percent(text)
         {
-            inside(pass, segment, run, &bytes, BuiltIn::EncodedPercent);
+            inside(pass, segment, run, &bytes, BuiltIn::EncodedPercent, scan);
         }
     }
-}
-
-/// Whether `run` is words in Base64 or hexadecimal. Stricter than what is scanned inside: here
-/// being text is all that there is.
-pub(super) fn is_encoded_text(run: &[u8]) -> bool {
-    let words = |run: &[u8]| {
-        let is_hex = run.iter().all(u8::is_ascii_hexdigit);
-        let decoded = if is_hex { hex(run) } else { base64(run).filter(|_| mixed(run)) };
-        decoded.is_some_and(|bytes| is_words(&bytes))
-    };
-    // Most runs show at their head that they are none.
-    run.get(..MIN_RUN).is_some_and(words) && words(run)
-}
-
-/// Letters, digits and spaces for the most part, without control characters. A character may be
-/// cut at the end.
-fn is_words(bytes: &[u8]) -> bool {
-    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-    let plain = |b: &&u8| b.is_ascii_alphanumeric() || **b == b' ' || **b >= 0x80;
-    bytes.len() - valid < 4
-        && bytes.iter().all(|b| *b >= b' ' || b.is_ascii_whitespace())
-        && bytes.iter().filter(plain).count() * 10 >= bytes.len() * 7
-}
-
-/// Base64 of text has letters of both cases, or digits among letters.
-fn mixed(text: &[u8]) -> bool {
-    crate::validate::token::classes(text) >= 2
 }
 
 /// Scans decoded text; one finding for the whole run when something is inside.
@@ -73,12 +50,13 @@ fn inside(
     run: Range<usize>,
     bytes: &[u8],
     rule: BuiltIn,
+    scan: impl ScanInner,
 ) {
     if !is_text(bytes) {
         return;
     }
     let first = pass.out.len();
-    super::inner(pass, bytes, 0, segment.depth + 1);
+    scan(pass, bytes, segment.depth + 1);
     let selection = pass.selection;
     let found = pass.out.drain(first..).filter(|c| selection.accepts(c.rule, c.confidence));
     let best = found.map(|c| c.confidence).fold(0.0_f32, f32::max);
@@ -96,66 +74,4 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.len() >= 6
         && bytes.iter().filter(printable).count() == bytes.len()
         && ascii * 2 > bytes.len()
-}
-
-/// Decodes standard or URL-safe Base64, padded or not; `None` when it is neither.
-#[inline(never)]
-pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let padding = text.iter().rev().take_while(|b| **b == b'=').count();
-    let body = text.get(..text.len().checked_sub(padding)?)?;
-    if padding > 2 || body.len() % 4 == 1 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(body.len() / 4 * 3 + 3);
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in body {
-        bits = bits << 6 | u32::from(sextet(*byte)?);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xFF) as u8);
-        }
-    }
-    Some(bytes)
-}
-
-fn sextet(byte: u8) -> Option<u8> {
-    match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
-    }
-}
-
-#[inline(never)]
-fn hex(text: &[u8]) -> Option<Vec<u8>> {
-    let body = text.strip_prefix(b"0x").unwrap_or(text);
-    if body.len() % 2 == 1 {
-        return None;
-    }
-    body.chunks_exact(2).map(|pair| pair_value(pair.first()?, pair.last()?)).collect()
-}
-
-fn pair_value(high: &u8, low: &u8) -> Option<u8> {
-    let digit = |b: &u8| char::from(*b).to_digit(16);
-    Some((digit(high)? * 16 + digit(low)?) as u8)
-}
-
-/// Replaces `%XX` by its byte; other characters stay.
-pub(crate) fn percent(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, tail)) = rest.split_first() {
-        let decoded = match tail {
-            [high, low, after @ ..] if *first == b'%' => pair_value(high, low).map(|b| (b, after)),
-            _ => None,
-        };
-        let (byte, after) = decoded.unwrap_or((*first, tail));
-        bytes.push(byte);
-        rest = after;
-    }
-    (bytes.len() < text.len()).then_some(bytes)
 }

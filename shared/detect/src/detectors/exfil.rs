@@ -1,6 +1,8 @@
 //! Links and images in Markdown or HTML that would send data to a foreign host.
 
-use super::{encoded, url};
+use super::decode::is_encoded_text;
+use super::url;
+use crate::hosts::Hosts;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
@@ -10,30 +12,6 @@ use crate::validate::token::classes;
 const REACH: usize = 128;
 /// Query or path parts from this length on look like carried data.
 const DATA: usize = 24;
-
-/// Hosts that links and images may point to, with their subdomains.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hosts(Vec<String>);
-
-impl Hosts {
-    /// Host names, lower-cased here.
-    pub(crate) fn new(hosts: impl IntoIterator<Item = String>) -> Self {
-        Self(
-            hosts
-                .into_iter()
-                .map(|host| host.trim_start_matches("*.").to_ascii_lowercase())
-                .collect(),
-        )
-    }
-
-    fn contains(&self, host: &[u8]) -> bool {
-        let host = host.to_ascii_lowercase();
-        self.0.iter().any(|allowed| {
-            host.strip_suffix(allowed.as_bytes())
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with(b"."))
-        })
-    }
-}
 
 /// How a URL is embedded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,7 +99,7 @@ fn carries_text(tail: &[u8]) -> bool {
     let mut values = query.unwrap_or_default().split(|b| b"&;?#".contains(b));
     values.any(|pair| {
         let name = memchr::memchr(b'=', pair).map_or(0, |place| place + 1);
-        pair.get(name..).is_some_and(encoded::is_encoded_text)
+        pair.get(name..).is_some_and(is_encoded_text)
     })
 }
 

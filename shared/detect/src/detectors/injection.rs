@@ -11,9 +11,9 @@ use super::spelled;
 use crate::normalise;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
+use crate::scan::pass::Pass;
 use crate::scan::position;
 use crate::scan::segment::Segment;
-use crate::scan::window::Pass;
 
 /// How far before its tail the other words of a phrase may stand, in bytes.
 const REACH: usize = 160;
@@ -21,36 +21,6 @@ const REACH: usize = 160;
 const GAP: usize = 5;
 /// How far before its tail the other words of a phrase without spaces may stand, in bytes.
 const SENTENCE: usize = 60;
-/// Sum of weak signals that makes a finding.
-const THRESHOLD: f32 = 1.0;
-/// Weak signals further apart than this do not add up, in bytes.
-const SPREAD: usize = 4096;
-
-/// Weak signals seen so far in one text.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Score {
-    seen: Vec<(&'static str, f32)>,
-    last: usize,
-    reported: bool,
-}
-
-impl Score {
-    /// Counts a weak signal at absolute offset `at`; answers whether the sum just became enough.
-    fn add(&mut self, signature: &Signature, at: usize) -> bool {
-        if at.saturating_sub(self.last) > SPREAD {
-            *self = Self::default();
-        }
-        self.last = at;
-        match self.seen.iter_mut().find(|(tail, _)| *tail == signature.tail) {
-            Some((_, weight)) => *weight = weight.max(signature.weight),
-            None => self.seen.push((signature.tail, signature.weight)),
-        }
-        let sum: f32 = self.seen.iter().map(|(_, weight)| weight).sum();
-        let crossed = sum >= THRESHOLD && !self.reported;
-        self.reported |= crossed;
-        crossed
-    }
-}
 
 /// Every phrase that ends in the segment.
 #[inline(never)]

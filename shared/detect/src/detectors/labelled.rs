@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::address::runs;
 use super::assignment::{AWS_SECRET, is_aws_secret, is_placeholder};
-use super::encoded::{base64, is_encoded_text};
+use super::decode::{base64, is_encoded_text};
 use super::secret_name::{Promise, Words, promise};
 use super::token_marks::is_azure;
 use crate::rule::BuiltIn;

@@ -3,6 +3,8 @@
 pub(crate) mod address;
 pub(crate) mod assignment;
 pub(crate) mod coin;
+mod decode;
+pub(crate) mod digits;
 pub(crate) mod email;
 pub(crate) mod encoded;
 pub(crate) mod exfil;
@@ -15,6 +17,7 @@ pub(crate) mod number_rules;
 pub(crate) mod pem;
 pub(crate) mod phone;
 pub(crate) mod phrases;
+pub(crate) mod score;
 mod secret_name;
 pub(crate) mod signatures;
 pub(crate) mod spelled;
@@ -33,8 +36,8 @@ use crate::scan::Candidate;
 use crate::scan::anchor::{
     ASSIGN, AT, Anchors, COLON, DIGITS, ESCAPE, LINK, LONG, PHRASE, SPECIAL,
 };
+use crate::scan::pass::Pass;
 use crate::scan::segment::Segment;
-use crate::scan::window::Pass;
 
 /// Layers of encoding that are taken off at most.
 pub(crate) const MAX_DEPTH: u8 = 2;
@@ -95,7 +98,7 @@ fn plain(pass: &mut Pass<'_>, segment: &Segment<'_>) {
         spoken::find(segment, pass.out);
     }
     if segment.has(LONG | ESCAPE) && on(Group::Encoded) && segment.depth < MAX_DEPTH {
-        encoded::find(pass, segment);
+        encoded::find(pass, segment, |pass, text, depth| inner(pass, text, 0, depth));
     }
     if segment.has(PHRASE) && (on(Group::Injection) || on(Group::Pii)) {
         injection::find(pass, segment);
@@ -160,7 +163,7 @@ fn hidden(pass: &mut Pass<'_>, segment: &Segment<'_>) {
 }
 
 /// Scans `text` from `start` on as one segment of its own; candidates have its own offsets.
-pub(crate) fn inner(pass: &mut Pass<'_>, text: &[u8], start: usize, depth: u8) {
+fn inner(pass: &mut Pass<'_>, text: &[u8], start: usize, depth: u8) {
     let own = text.get(start..).unwrap_or_default();
     let kinds = anchors(pass, own) | ASSIGN;
     plain(pass, &Segment::new(text, start..text.len(), kinds, depth));

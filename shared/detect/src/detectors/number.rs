@@ -1,8 +1,8 @@
 //! Numbers printed in groups: finds the groups, lets [`super::number_rules`] judge them.
 
-use std::ops::Range;
-
+use super::digits::{Group, Number, Separator};
 use super::number_rules;
+use super::phone::extension;
 use crate::scan::Candidate;
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
@@ -15,62 +15,6 @@ const MAX_DIGITS: usize = 19;
 
 /// Fewest digits of a payment card.
 const MIN_CARD: usize = 12;
-
-/// What separates a group of digits from the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Separator {
-    Space,
-    Dash,
-    Dot,
-    Slash,
-    /// A parenthesis, with or without a space.
-    Paren,
-    /// A dash between spaces.
-    Spaced,
-}
-
-/// One group of digits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Group {
-    start: usize,
-    end: usize,
-    /// Before the group; meaningless for the first of a run.
-    separator: Separator,
-}
-
-/// A few neighbouring groups, read as one number.
-pub(crate) struct Number<'r> {
-    /// The digit characters.
-    pub(crate) digits: &'r [u8],
-    /// Lengths of the groups.
-    pub(crate) lengths: &'r [u8],
-    /// The separator, where all are the same.
-    pub(crate) separator: Option<Separator>,
-    pub(crate) has_paren: bool,
-    pub(crate) has_slash: bool,
-    pub(crate) has_dot: bool,
-    /// Bytes of the text, from the first digit to the last.
-    pub(crate) span: Range<usize>,
-    /// The number is all of its run: no digits continue it on either side.
-    pub(crate) whole: bool,
-}
-
-impl Number<'_> {
-    /// Whether the digits stand together without separators.
-    pub(crate) fn is_bare(&self) -> bool {
-        self.lengths.len() == 1
-    }
-
-    /// Whether the groups have exactly these lengths.
-    pub(crate) fn grouped(&self, lengths: &[u8]) -> bool {
-        self.lengths == lengths
-    }
-
-    /// Whether one kind of separator, out of `allowed`, is used throughout.
-    pub(crate) fn separated_by(&self, allowed: &[Separator]) -> bool {
-        self.separator.is_some_and(|separator| allowed.contains(&separator))
-    }
-}
 
 /// Looks at every run of digit groups in the segment; `weak` where numbers count that nothing
 /// but their length speaks for.
@@ -97,15 +41,6 @@ pub(crate) fn find(
             windows(segment, groups, out);
         }
     }
-}
-
-/// The end of a telephone extension, `x123`, that begins at `at`, or `at`.
-pub(crate) fn extension(segment: &Segment<'_>, at: usize) -> usize {
-    const MOST: usize = 6;
-    let [b'x' | b'X', rest @ ..] = segment.slice(at..segment.end()) else { return at };
-    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-    let ends = !rest.get(digits).is_some_and(u8::is_ascii_alphanumeric);
-    if ends && (1..=MOST).contains(&digits) { at + 1 + digits } else { at }
 }
 
 /// All of a segment is a short number, a decimal number or an ISO date, as most that have digits

@@ -1,7 +1,7 @@
 //! Which numbers mean something: cards, Social Security numbers, telephone numbers and the
 //! all-digit identity numbers.
 
-use super::number::{Number, Separator};
+use super::digits::{Number, Separator};
 use super::phone;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;

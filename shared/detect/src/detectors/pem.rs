@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use crate::scan::anchor::ASSIGN;
+use crate::scan::pass::{Window, floor_char};
 use crate::scan::position;
 use crate::scan::segment::Segment;
-use crate::scan::window::{Window, floor_char};
 
 /// Least length of the first whole line of a key, in bytes.
 const LINE: usize = 40;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::number::{Number, Separator, extension};
+use super::digits::{Number, Separator};
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
 
@@ -148,6 +148,15 @@ fn date(number: &Number<'_>) -> bool {
         [8] => year(value(0, 4)) && value(4, 6) <= 12 && value(6, 8) <= 31,
         _ => false,
     }
+}
+
+/// The end of a telephone extension, `x123`, that begins at `at`, or `at`.
+pub(crate) fn extension(segment: &Segment<'_>, at: usize) -> usize {
+    const MOST: usize = 6;
+    let [b'x' | b'X', rest @ ..] = segment.slice(at..segment.end()) else { return at };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let ends = !rest.get(digits).is_some_and(u8::is_ascii_alphanumeric);
+    if ends && (1..=MOST).contains(&digits) { at + 1 + digits } else { at }
 }
 
 /// Takes in a `+`, `(` or `+(` right before the number, and an extension after it.

@@ -11,32 +11,13 @@ mod english;
 mod foreign;
 mod jailbreak;
 mod probe;
+mod signature;
+
+pub(crate) use signature::Signature;
+
+use signature::signature;
 
 use crate::rule::BuiltIn;
-
-/// One phrase.
-#[derive(Debug)]
-pub(crate) struct Signature {
-    /// The literal that ends it, lower case.
-    pub(crate) tail: &'static str,
-    /// Word sets that must stand before it, nearest first; a word matches by its beginning.
-    pub(crate) before: &'static [&'static [&'static str]],
-    pub(crate) rule: BuiltIn,
-    /// Confidence of the phrase by itself.
-    pub(crate) weight: f32,
-}
-
-pub(super) const fn signature(
-    tail: &'static str,
-    before: &'static [&'static [&'static str]],
-    rule: BuiltIn,
-    weight: f32,
-) -> Signature {
-    Signature { tail, before, rule, weight }
-}
-
-/// A set of words, or of their beginnings.
-type Words = &'static [&'static str];
 
 /// Every signature; the order does not matter.
 pub(crate) fn all() -> impl Iterator<Item = &'static Signature> {

@@ -204,7 +204,7 @@ fn jwt(runs: &mut Runs<'_>, start: usize) -> Option<(BuiltIn, usize, f32)> {
     let length = runs.length(Alphabet::Word, start);
     let (header, rest_of) = rest.split_at_checked(length).filter(|_| length <= HEADER)?;
     let payload = rest_of.strip_prefix(b".")?;
-    let begins = super::encoded::base64(header.get(..16)?)?;
+    let begins = super::decode::base64(header.get(..16)?)?;
     if !begins.iter().all(|b| (b' '..0x7F).contains(b))
         || !runs.header_names_algorithm(start, length)
     {
@@ -227,7 +227,7 @@ fn dotted_parts(rest: &[u8]) -> Option<(BuiltIn, usize, f32)> {
     let mut parts = token.split(|b| *b == b'.');
     let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
     let discord = || {
-        let number = super::encoded::base64(first)?;
+        let number = super::decode::base64(first)?;
         let is_id = (15..=20).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
         let signed = (27..=38).contains(&third?.len());
         (is_id && second.len() == 6 && signed).then_some(first.len() + 8 + third?.len())

@@ -1,7 +1,7 @@
 //! How far runs of characters reach. Each is walked once, however many tokens may begin in it: text
 //! that is nothing but beginnings of tokens would else be walked to a run's end from each.
 
-use super::encoded;
+use super::decode;
 
 /// The characters that the tokens of an issuer are made of.
 #[derive(Clone, Copy)]
@@ -158,7 +158,7 @@ impl Headers {
         let Some(last) = self.last.get_mut(start % 4) else { return false };
         // What a later start of the same groups decodes to is the end of it.
         let last = last.get_or_insert_with(|| {
-            let decoded = encoded::base64(header)?;
+            let decoded = decode::base64(header)?;
             let place = memchr::memmem::rfind(&decoded, b"\"alg\"")?;
             Some(start + place / 3 * 4)
         });
@@ -196,7 +196,7 @@ mod tests {
             let text = format!("{lead}eyJhbGciOiJ4IiwidHlwIjoxfQeyJ-eyJ_eyJhbGeyJhbGci.");
             let (mut runs, end) = (Runs::new(text.as_bytes()), text.len() - 1);
             for start in 0..end {
-                let decoded = encoded::base64(&text.as_bytes()[start..end]);
+                let decoded = decode::base64(&text.as_bytes()[start..end]);
                 let named = decoded.is_some_and(|d| memchr::memmem::find(&d, b"\"alg\"").is_some());
                 assert_eq!(
                     runs.header_names_algorithm(start, end - start),

@@ -4,7 +4,7 @@
 
 use std::fmt::Arguments;
 
-use super::compiled::PolicyError;
+use super::error::{PolicyError, confidence};
 use super::raw::{Directions, ROLES, RawPolicy, RawRule};
 use crate::rule::{Group, Rule};
 use crate::scanner::{MIN_HOLD_BACK, Scanner};
@@ -99,16 +99,6 @@ fn is_group(name: &str) -> bool {
     Group::ALL.iter().any(|group| group.name() == name)
 }
 
-/// Checks a confidence.
-#[cold]
-#[inline(never)]
-pub(crate) fn confidence(field: Arguments<'_>, value: f32) -> Result<(), PolicyError> {
-    if (0.0..=1.0).contains(&value) {
-        return Ok(());
-    }
-    Err(PolicyError::new(field, format_args!("{value} is outside 0 to 1")))
-}
-
 #[cold]
 #[inline(never)]
 fn roles(below: Arguments<'_>, written: &[String]) -> Result<(), PolicyError> {
@@ -122,7 +112,7 @@ fn roles(below: Arguments<'_>, written: &[String]) -> Result<(), PolicyError> {
     Ok(())
 }
 
-/// Host names as [`crate::detectors::exfil::Hosts`] compares them: anything else would never match.
+/// Host names as [`crate::hosts::Hosts`] compares them: anything else would never match.
 #[cold]
 #[inline(never)]
 fn hosts(field: &str, written: &[String]) -> Result<(), PolicyError> {

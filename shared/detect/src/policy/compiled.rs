@@ -4,31 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::check;
+use super::error::PolicyError;
 use super::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule, has_role};
 use crate::allow::Allowed;
 use crate::custom::{Custom, Engine};
-use crate::detectors::exfil::Hosts;
+use crate::hosts::Hosts;
 use crate::rule::{Finding, Group, Rule, RuleIndex};
-use crate::scanner::{DEFAULT_HOLD_BACK, Scanner, Selection};
-
-/// Why a policy can't be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct PolicyError {
-    /// Path of the field, as in the policy: `rules[2].min_confidence`.
-    pub field: String,
-    /// What is wrong with it, and what to write instead.
-    pub problem: String,
-}
-
-impl PolicyError {
-    // Out of line, as are the checks: they run once, and the crate is compiled for speed.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn new(field: fmt::Arguments<'_>, problem: fmt::Arguments<'_>) -> Self {
-        Self { field: field.to_string(), problem: problem.to_string() }
-    }
-}
+use crate::scanner::{DEFAULT_HOLD_BACK, Scanner};
+use crate::selection::Selection;
 
 /// What a policy does about one rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,7 +174,7 @@ impl Policy {
                     .filter(|t| t.direction.include(direction) && !(saturated && t.optional))
                     .map(|t| t.min_confidence)
             });
-            Arc::new(Selection::in_order(&scanner, chosen))
+            Arc::new(Selection::in_order(scanner.rules(), chosen))
         };
         let selections = [false, true].map(|saturated| {
             [Direction::Request, Direction::Response].map(|d| select(d, saturated))

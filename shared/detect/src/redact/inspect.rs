@@ -8,7 +8,7 @@ use super::replace::replacement;
 use crate::leak::SystemPrompt;
 use crate::policy::{Action, Direction, Policy, has_role};
 use crate::rule::{BuiltIn, Finding};
-use crate::scan::window::floor_char;
+use crate::scan::pass::floor_char;
 use crate::stream::StreamScanner;
 
 /// A finding and what was done about it.

@@ -7,7 +7,7 @@ use super::inspect::{applied, edit, oversize, pieces};
 use super::{Applied, Pseudonyms};
 use crate::leak::SystemPrompt;
 use crate::policy::{Direction, Policy};
-use crate::scan::window::floor_char;
+use crate::scan::pass::floor_char;
 use crate::stream::{Ready, StreamScanner};
 
 /// What a piece of a stream led to.

@@ -3,9 +3,10 @@
 pub(crate) mod anchor;
 pub(crate) mod boundary;
 pub(crate) mod context;
+pub(crate) mod pass;
 pub(crate) mod segment;
 pub(crate) mod special;
-pub(crate) mod window;
+mod window;
 
 use std::ops::Range;
 

@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::Candidate;
 use super::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
 use super::boundary::{last_boundary, next_boundary};
+use super::pass::{Pass, Window, floor_char};
 use super::segment::Segment;
 use super::special;
 use crate::detectors::{self, assignment, pem, spoken};
 use crate::rule::BuiltIn;
-use crate::scanner::{Scanner, Selection};
 
 /// How far before a window a name may stand whose value begins the window.
 const LOOK_BEHIND: usize = 24;
@@ -20,50 +20,6 @@ const OVERLAP: usize = 512;
 
 /// The kinds of anchors that need more than their three bytes to mean something.
 const CHECKED: u16 = ASSIGN | SPECIAL | ESCAPE | PHRASE;
-
-/// What one pass over part of a text needs to know.
-pub(crate) struct Pass<'s> {
-    pub(crate) scanner: &'s Scanner,
-    pub(crate) selection: &'s Selection,
-    pub(crate) memory: &'s mut Memory,
-    pub(crate) out: &'s mut Vec<Candidate>,
-}
-
-/// What a scan remembers from segment to segment of the same text.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) injection: detectors::injection::Score,
-    /// Room for the groups of a number, kept to save allocations.
-    pub(crate) groups: Vec<detectors::number::Group>,
-    /// Absolute offset of the window's first byte.
-    pub(crate) base: usize,
-    /// A match reached the hold-back limit while it could still grow.
-    pub(crate) overflowed: bool,
-    /// Absolute offset of what was last seen to begin like a password's name: its value may stand
-    /// further from it than other values from theirs.
-    last_name: Option<usize>,
-}
-
-/// A stretch of text to scan.
-#[derive(Clone, Copy)]
-pub(crate) struct Window<'t> {
-    /// All bytes at hand; those after `to` only decide where segments end.
-    pub(crate) text: &'t [u8],
-    /// A segment begins here.
-    pub(crate) from: usize,
-    /// A boundary, or the hold-back limit.
-    pub(crate) to: usize,
-    /// Whether `text` is the end of the text.
-    pub(crate) complete: bool,
-    /// `to` is no boundary: the hold-back limit was reached without one.
-    pub(crate) forced: bool,
-}
-
-impl<'t> Window<'t> {
-    fn visible(&self) -> &'t [u8] {
-        self.text.get(..self.to).unwrap_or(self.text)
-    }
-}
 
 impl Pass<'_> {
     /// Scans the window; answers up to where everything is known.
@@ -288,13 +244,4 @@ fn within(kinds: u16, anchor: Anchor, range: &Range<usize>) -> u16 {
 
 fn overlap_start(text: &[u8], cut: usize) -> usize {
     floor_char(text, cut.saturating_sub(OVERLAP))
-}
-
-/// The last character boundary of UTF-8 at or before `at`.
-pub(crate) fn floor_char(text: &[u8], at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while at > 0 && text.get(at).is_some_and(|byte| (0x80..0xC0).contains(byte)) {
-        at -= 1;
-    }
-    at
 }

@@ -6,8 +6,10 @@
 //! each), in flight, in prefill, tokens in prefill, dispatched, dispatched before, quiet snapshots
 //! (u32 each). All little-endian.
 
-use super::{MAX_ENTRIES, OwnLoad};
+use super::own_load::OwnLoad;
 
+/// Most endpoints with a count: as many as a pool may have.
+const MAX_ENTRIES: usize = weir_snapshot::limits::MAX_ENDPOINTS;
 const MAGIC: [u8; 4] = *b"WVO\x01";
 const MAGIC_AND_HEADER: usize = MAGIC.len() + size_of::<Words>();
 

@@ -27,7 +27,7 @@ impl Policy for ExpectedTtft {
     fn pick(&self, request: &PickRequest<'_>, state: &PoolState<'_>) -> Result<Pick, NoPick> {
         let candidates = Candidates::new(request, state)?;
         let mut endpoints = inputs_of(request, state);
-        let mut scoring = Scoring::new(self, request, state);
+        let mut scoring = Scoring::new(&self.model, self.limits, request, state);
         scoring.survey(state, &candidates, &mut endpoints);
         let mut best = Best::default();
         let mut first = None;

@@ -2,12 +2,12 @@
 
 use weir_snapshot::{CompactView, EndpointRecord};
 
+use super::PoolState;
 use super::adapter::Adapter;
 use super::candidates::Candidates;
 use super::ttft_model::{Present, TtftModel};
-use super::{ExpectedTtft, PoolState};
 use crate::hash::mix;
-use crate::load_view::{Replica, is_fresh};
+use crate::load_view::{FreshnessLimits, Replica, is_fresh};
 use crate::outstanding::OwnLoad;
 use crate::pick::Basis;
 use crate::request::PickRequest;
@@ -74,16 +74,17 @@ pub(super) struct Scoring<'a> {
 impl<'a> Scoring<'a> {
     #[inline]
     pub(super) fn new(
-        policy: &ExpectedTtft,
+        model: &TtftModel,
+        limits: FreshnessLimits,
         request: &PickRequest<'_>,
         state: &PoolState<'a>,
     ) -> Self {
-        let (model, view) = (policy.model.bounded(), state.view.compact());
+        let (model, view) = (model.bounded(), state.view.compact());
         let seed = request.rendezvous_seed();
         Self {
             view,
             seed: seed.value,
-            oldest_fresh: state.view.oldest_fresh_age(state.now_ns, policy.limits),
+            oldest_fresh: state.view.oldest_fresh_age(state.now_ns, limits),
             prompt_tokens: request.prompt_tokens,
             adapter: Adapter::new(request.adapter, view),
             homes: [0; HOMES],

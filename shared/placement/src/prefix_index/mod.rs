@@ -15,14 +15,12 @@
 //! used last at tick *t*, everything that it used last before *t* is gone as well: one number per
 //! replica forgets it all at once.
 
-mod matches;
 mod replicas;
 mod table;
 
-pub use matches::Matches;
+pub(crate) use replicas::GROUP_SIZE;
 pub use replicas::ReplicaId;
 
-use crate::load_view::LoadView;
 use crate::request::PickRequest;
 use replicas::Replicas;
 use table::{Entry, Key, Table};
@@ -97,12 +95,6 @@ impl PrefixIndex {
         self.replicas.register(keys, self.tick)
     }
 
-    /// Tokens of the request's prompt that each endpoint of `view` has cached, as far as is known.
-    #[must_use]
-    pub fn matches(&self, request: &PickRequest<'_>, view: &LoadView) -> Matches {
-        Matches::new(self, request, view)
-    }
-
     /// Tokens of the request's prompt that one replica has cached, as far as is known.
     #[must_use]
     pub fn matched_tokens(&self, request: &PickRequest<'_>, replica: ReplicaId) -> u32 {
@@ -163,6 +155,11 @@ impl PrefixIndex {
         self.replicas.expire(replica, self.tick);
     }
 
+    /// Whether the place in the index still belongs to this replica.
+    pub(crate) fn holds(&self, replica: ReplicaId) -> bool {
+        self.replicas.holds(replica)
+    }
+
     /// The deepest fingerprint that `replica` has.
     fn deepest_of(&self, fingerprints: &[u64], replica: ReplicaId) -> Option<Deepest> {
         let group = replica.group().filter(|_| self.replicas.holds(replica))?;
@@ -171,7 +168,7 @@ impl PrefixIndex {
 
     /// The deepest fingerprint that any of the `wanted` replicas of `group` has; with `from_first`,
     /// any of those that have the first one.
-    fn deepest(
+    pub(crate) fn deepest(
         &self,
         fingerprints: &[u64],
         group: u16,
@@ -204,11 +201,11 @@ impl PrefixIndex {
 }
 
 /// The deepest fingerprint of a request that some replicas have.
-struct Deepest {
+pub(crate) struct Deepest {
     /// Which one.
-    index: usize,
+    pub(crate) index: usize,
     /// Who has it, as bits of the group.
-    replicas: u64,
+    pub(crate) replicas: u64,
     /// When it was used last.
     tick: u64,
 }

@@ -1,7 +1,10 @@
 //! The values of a JSON text in order, as spans: a tree without copies.
 
 mod builder;
+mod entry;
 mod valid;
+
+pub use entry::{Kind, MAX_VALUES};
 
 use core::ops::Range;
 use std::borrow::Cow;
@@ -11,47 +14,10 @@ use crate::json::Lexer;
 use crate::long_strings::LongStrings;
 use crate::{WireError, same};
 use builder::Builder;
-
-/// Deepest nesting that is read, as [`ScanLimits`](crate::request::ScanLimits) has it.
-const MAX_DEPTH: u32 = 96;
-
-/// Most values that are read: a prompt of a million token ids, 28 MiB of tape.
-pub const MAX_VALUES: usize = 1 << 20;
+use entry::{Entry, MAX_DEPTH};
 
 /// Members of an object up to which keys are compared pair by pair.
 const FEW: usize = 16;
-
-/// No value.
-const NONE: u32 = u32::MAX;
-
-/// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `{…}`
-    Object,
-    /// `[…]`
-    Array,
-    /// `"…"`
-    String,
-    /// A number.
-    Number,
-    /// `true`, `false`
-    Boolean,
-    /// `null`
-    Null,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    kind: Kind,
-    /// Between the quotes of the key; empty for elements of arrays.
-    key: (u32, u32),
-    /// The value, quotes and brackets included.
-    span: (u32, u32),
-    parent: u32,
-    /// The entry after this one and all below it.
-    after: u32,
-}
 
 /// The values of one JSON text, an object or an array.
 #[derive(Clone, Debug)]

@@ -56,67 +56,74 @@ pub enum FactsError {
     },
 }
 
-pub(super) fn encode(facts: &Facts) -> Vec<u8> {
-    let mut out = Writer(Vec::with_capacity(256 + 8 * facts.fingerprints.len()));
-    out.byte(VERSION);
-    out.byte(index_of(&DIALECTS, &facts.dialect));
-    out.byte(index_of(&OPERATIONS, &facts.operation));
-    out.byte(facts.stream.into());
-    out.text(&facts.model);
-    out.text(&facts.upstream_model);
-    out.text(&facts.pool);
-    out.option(facts.adapter.as_deref(), Writer::text);
-    out.option(facts.max_tokens, Writer::long);
-    out.option(facts.n, Writer::long);
-    out.int(facts.prompt_tokens);
-    out.int(facts.messages);
-    out.int(facts.images);
-    out.int(facts.audio);
-    out.long(facts.body_len);
-    out.option(facts.cache_salt, Writer::long);
-    out.option(facts.user, Writer::long);
-    out.option(facts.session, Writer::long);
-    out.long(facts.conversation);
-    out.long(facts.prompt_bytes);
-    out.long(facts.preamble_bytes);
-    let fingerprints = facts.fingerprints.iter().take(MAX_FINGERPRINTS);
-    out.int(u32::try_from(fingerprints.len()).unwrap_or(0));
-    fingerprints.for_each(|mark| out.long(*mark));
-    out.0
-}
-
-pub(super) fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
-    let mut input = Reader(bytes);
-    let found = input.byte()?;
-    if found != VERSION {
-        return Err(FactsError::Version { found });
+impl Facts {
+    /// The facts as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(256 + 8 * self.fingerprints.len()));
+        out.byte(VERSION);
+        out.byte(index_of(&DIALECTS, &self.dialect));
+        out.byte(index_of(&OPERATIONS, &self.operation));
+        out.byte(self.stream.into());
+        out.text(&self.model);
+        out.text(&self.upstream_model);
+        out.text(&self.pool);
+        out.option(self.adapter.as_deref(), Writer::text);
+        out.option(self.max_tokens, Writer::long);
+        out.option(self.n, Writer::long);
+        out.int(self.prompt_tokens);
+        out.int(self.messages);
+        out.int(self.images);
+        out.int(self.audio);
+        out.long(self.body_len);
+        out.option(self.cache_salt, Writer::long);
+        out.option(self.user, Writer::long);
+        out.option(self.session, Writer::long);
+        out.long(self.conversation);
+        out.long(self.prompt_bytes);
+        out.long(self.preamble_bytes);
+        let fingerprints = self.fingerprints.iter().take(MAX_FINGERPRINTS);
+        out.int(u32::try_from(fingerprints.len()).unwrap_or(0));
+        fingerprints.for_each(|mark| out.long(*mark));
+        out.0
     }
-    let facts = Facts {
-        dialect: input.one_of(&DIALECTS, "dialect")?,
-        operation: input.one_of(&OPERATIONS, "operation")?,
-        stream: input.one_of(&[false, true], "stream")?,
-        model: input.text("model")?,
-        upstream_model: input.text("upstream_model")?,
-        pool: input.text("pool")?,
-        adapter: input.option("adapter", |input| input.text("adapter"))?,
-        max_tokens: input.option("max_tokens", Reader::long)?,
-        n: input.option("n", Reader::long)?,
-        prompt_tokens: input.int()?,
-        messages: input.int()?,
-        images: input.int()?,
-        audio: input.int()?,
-        body_len: input.long()?,
-        cache_salt: input.option("cache_salt", Reader::long)?,
-        user: input.option("user", Reader::long)?,
-        session: input.option("session", Reader::long)?,
-        conversation: input.long()?,
-        prompt_bytes: input.long()?,
-        preamble_bytes: input.long()?,
-        fingerprints: input.fingerprints()?,
-    };
-    match input.0.len() {
-        0 => Ok(facts),
-        len => Err(FactsError::TrailingBytes { len }),
+
+    /// The facts from bytes of any origin.
+    ///
+    /// # Errors
+    /// [`FactsError`] if the bytes are not what [`Self::encode`] makes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FactsError> {
+        let mut input = Reader(bytes);
+        let found = input.byte()?;
+        if found != VERSION {
+            return Err(FactsError::Version { found });
+        }
+        let facts = Self {
+            dialect: input.one_of(&DIALECTS, "dialect")?,
+            operation: input.one_of(&OPERATIONS, "operation")?,
+            stream: input.one_of(&[false, true], "stream")?,
+            model: input.text("model")?,
+            upstream_model: input.text("upstream_model")?,
+            pool: input.text("pool")?,
+            adapter: input.option("adapter", |input| input.text("adapter"))?,
+            max_tokens: input.option("max_tokens", Reader::long)?,
+            n: input.option("n", Reader::long)?,
+            prompt_tokens: input.int()?,
+            messages: input.int()?,
+            images: input.int()?,
+            audio: input.int()?,
+            body_len: input.long()?,
+            cache_salt: input.option("cache_salt", Reader::long)?,
+            user: input.option("user", Reader::long)?,
+            session: input.option("session", Reader::long)?,
+            conversation: input.long()?,
+            prompt_bytes: input.long()?,
+            preamble_bytes: input.long()?,
+            fingerprints: input.fingerprints()?,
+        };
+        match input.0.len() {
+            0 => Ok(facts),
+            len => Err(FactsError::TrailingBytes { len }),
+        }
     }
 }
 

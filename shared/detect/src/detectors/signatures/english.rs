@@ -1,6 +1,6 @@
 //! Instructions that set earlier ones aside, and the delimiters of chat templates.
 
-use super::{Signature, Words, signature};
+use super::signature::{Signature, Words, signature};
 use crate::rule::BuiltIn::Injection;
 
 const IGNORE: Words = &[

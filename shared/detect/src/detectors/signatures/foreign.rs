@@ -1,6 +1,6 @@
 //! Overrides and probes in other languages. In those whose verb comes last it is the tail.
 
-use super::{Signature, Words, signature};
+use super::signature::{Signature, Words, signature};
 use crate::rule::BuiltIn::{Injection, PromptProbe};
 
 const EARLIER_DE: Words = &[

@@ -1,6 +1,6 @@
 //! Personas without rules, and what they are told to be.
 
-use super::{Signature, Words, signature};
+use super::signature::{Signature, Words, signature};
 use crate::rule::BuiltIn::Jailbreak;
 
 const FREE: Words = &[

@@ -1,6 +1,6 @@
 //! Questions for the system prompt.
 
-use super::{Signature, Words, signature};
+use super::signature::{Signature, Words, signature};
 use crate::rule::BuiltIn::PromptProbe;
 
 const SHOW: Words = &[

@@ -1,26 +1,13 @@
 //! Which three bytes make an anchor.
 
+use super::block::{
+    ASSIGN, AT, BLOCK, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, MARK, PHRASE_WIDTH, PhraseSets,
+    SPECIAL, Sets, WIDTH,
+};
 #[cfg(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3"))]
 use super::shuffle::Tables;
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3")))]
 use super::table::Tables;
-use super::{
-    ASSIGN, AT, BLOCK, Block, Bytes, COLON, DIGITS, ESCAPE, LINK, MARK, PHRASE_WIDTH, SPECIAL,
-    WIDTH,
-};
-
-/// Bit `k` of `sets[p][b]` says that byte `b` may stand at position `p` of fingerprint `k`.
-pub(super) type Sets = [[u8; 256]; WIDTH];
-
-/// The same for phrases: bit `k` belongs to the phrases of group `k`.
-pub(super) type PhraseSets = [[u8; 256]; PHRASE_WIDTH];
-
-/// Groups of phrases that are tested apart, which keeps their byte sets small.
-pub(crate) const PHRASE_GROUPS: usize = 8;
-
-/// The groups of phrases in ASCII, which are found where a word begins; then come those of other
-/// alphabets and those of scripts without spaces.
-pub(crate) const ASCII_GROUPS: usize = 6;
 
 /// The bytes that stand for a phrase: lower case, matched in either. A short one leaves the last
 /// bytes open.

@@ -5,6 +5,7 @@
 //! GB/s also in V8. A hit is then checked against the exact byte sets. A further kind, [`LONG`],
 //! marks unbroken runs of token characters (keys, Base64, addresses).
 
+mod block;
 mod fingerprint;
 #[cfg(any(target_arch = "wasm32", target_arch = "aarch64", target_feature = "ssse3"))]
 mod shuffle;
@@ -14,64 +15,13 @@ mod shuffle;
 ))]
 mod table;
 
-pub(crate) use fingerprint::{
-    ASCII_GROUPS, Fingerprints, PHRASE_GROUPS, Print, TRIGRAM_PLACES, trigram_place,
+pub(crate) use block::{
+    ASCII_GROUPS, ASSIGN, AT, COLON, DIGITS, ESCAPE, LINK, LONG, LONG_RUN, PHRASE, PHRASE_GROUPS,
+    SPECIAL,
 };
+pub(crate) use fingerprint::{Fingerprints, Print, TRIGRAM_PLACES, trigram_place};
 
-/// A digit, something that may stand inside a number, a digit.
-pub(crate) const DIGITS: u16 = 1;
-/// An `@` between word characters.
-pub(crate) const AT: u16 = 1 << 1;
-/// The double slash of a URL, absolute or protocol-relative.
-pub(crate) const LINK: u16 = 1 << 2;
-/// A colon or dash between hexadecimal digits or colons: IPv6, MAC.
-pub(crate) const COLON: u16 = 1 << 3;
-/// A piece of a phrase literal.
-pub(crate) const PHRASE: u16 = 1 << 4;
-/// `=` or `:`, or the end of the dashes of a PEM header.
-pub(crate) const ASSIGN: u16 = 1 << 5;
-/// Invisible, full-width, other-script or look-alike characters.
-pub(crate) const SPECIAL: u16 = 1 << 6;
-/// `%41`, `&#65;`, `\u0041`, `\x41`.
-pub(crate) const ESCAPE: u16 = 1 << 7;
-/// At least [`LONG_RUN`] token characters in a row.
-pub(crate) const LONG: u16 = 1 << 8;
-
-/// In the byte sets only, where [`PHRASE`] has none: `--B` of a PEM header, `&#` and `\\u` or
-/// `\\x` of an escape. Together they let less through than among their own kinds.
-const MARK: u16 = PHRASE;
-
-/// Length of an unbroken run of token characters that makes it worth a look: the shortest key
-/// with a fixed prefix is an AWS access key id of 20.
-pub(crate) const LONG_RUN: u32 = 20;
-
-/// Positions that are tested together: one bit each of a word.
-const BLOCK: usize = 32;
-/// Bytes of a fingerprint.
-const WIDTH: usize = 3;
-/// Bytes of a phrase's fingerprint: letters are common, three let too much
-/// prose pass.
-const PHRASE_WIDTH: usize = 4;
-
-/// The bytes that decide about the positions of a block.
-type Bytes = [u8; BLOCK + PHRASE_WIDTH - 1];
-
-/// One bit a position.
-#[derive(Clone, Copy, Default)]
-struct Block {
-    /// Where a fingerprint may begin.
-    hits: u32,
-    /// Where a phrase's fingerprint in ASCII may stand, when a word begins there.
-    phrases: u32,
-    /// Where another phrase's fingerprint may begin.
-    foreign: u32,
-    /// ASCII letters.
-    letters: u32,
-    /// Token characters.
-    tokens: u32,
-    /// Decimal digits.
-    digits: u32,
-}
+use block::{BLOCK, Block, Bytes, PHRASE_WIDTH, is_letter};
 
 /// One place worth a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,10 +185,6 @@ impl Iterator for Anchors<'_> {
         self.taken += 1;
         Some(anchor)
     }
-}
-
-fn is_letter(byte: &u8) -> bool {
-    byte.is_ascii_alphabetic()
 }
 
 fn padded(rest: &[u8]) -> Bytes {

@@ -2,8 +2,7 @@
 
 use wide::u8x16;
 
-use super::fingerprint::{ASCII_GROUPS, PhraseSets, Sets};
-use super::{BLOCK, Block, Bytes, PHRASE_WIDTH, WIDTH};
+use super::block::{ASCII_GROUPS, BLOCK, Block, Bytes, PHRASE_WIDTH, PhraseSets, Sets, WIDTH};
 
 /// The bits of the groups in ASCII.
 const ASCII: u8 = (1 << ASCII_GROUPS) - 1;

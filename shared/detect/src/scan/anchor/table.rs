@@ -1,8 +1,7 @@
 //! The block test without a byte shuffle, which baseline x86-64 lacks: a look-up a byte and
 //! position.
 
-use super::fingerprint::{ASCII_GROUPS, PhraseSets, Sets};
-use super::{BLOCK, Block, Bytes, PHRASE_WIDTH, is_letter};
+use super::block::{ASCII_GROUPS, BLOCK, Block, Bytes, PHRASE_WIDTH, PhraseSets, Sets, is_letter};
 
 /// Both kinds of sets side by side, the phrases in the high byte; the last position is theirs.
 #[derive(Clone)]

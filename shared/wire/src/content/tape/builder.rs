@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{Entry, Kind, MAX_VALUES, NONE};
+use super::entry::{Entry, Kind, MAX_VALUES, NONE};
 use crate::WireError;
 use crate::json::{Container, Handler, Literal, StringRole};
 

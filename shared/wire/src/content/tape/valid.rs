@@ -6,8 +6,8 @@ use std::hint::black_box;
 use wide::bytemuck::cast;
 use wide::i8x16;
 
-use super::MAX_DEPTH;
 use super::builder::Builder;
+use super::entry::MAX_DEPTH;
 use crate::WireError;
 use crate::json::{Container, Handler, Literal, StringRole};
 use crate::long_strings::LongStrings;

@@ -1,6 +1,6 @@
 //! The members of each kind of object.
 
-use super::{Row, Slot};
+use super::slot::{Row, Slot};
 
 pub(super) const CHAT: &[Row] = &[
     (&["model"], Slot::Model),

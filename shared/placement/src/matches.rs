@@ -1,8 +1,7 @@
 //! The longest match of every endpoint at once.
 
-use super::PrefixIndex;
-use super::replicas::GROUP_SIZE;
 use crate::load_view::{Group, LoadView};
+use crate::prefix_index::{GROUP_SIZE, PrefixIndex};
 use crate::request::PickRequest;
 
 /// Different match lengths that are told apart within one group. Conversations share few prefixes
@@ -17,7 +16,7 @@ pub struct Matches {
 }
 
 impl Matches {
-    pub(super) fn new(index: &PrefixIndex, request: &PickRequest<'_>, view: &LoadView) -> Self {
+    pub(crate) fn new(index: &PrefixIndex, request: &PickRequest<'_>, view: &LoadView) -> Self {
         let mut tokens = vec![0; view.len()];
         index.each_match(request, view, |position, matched| {
             if let Some(slot) = tokens.get_mut(position) {
@@ -44,6 +43,12 @@ impl Matches {
 type Depths = [(u64, u32); MAX_DEPTHS];
 
 impl PrefixIndex {
+    /// Tokens of the request's prompt that each endpoint of `view` has cached, as far as is known.
+    #[must_use]
+    pub fn matches(&self, request: &PickRequest<'_>, view: &LoadView) -> Matches {
+        Matches::new(self, request, view)
+    }
+
     /// Calls `note` with the position in `view` of every endpoint that has a match, and with the
     /// matched tokens.
     pub(crate) fn each_match(
@@ -63,7 +68,7 @@ impl PrefixIndex {
                 let bit = if id.group() == Some(*group) { id.bit() } else { 0 };
                 let deepest = depths.iter().take(found).find(|(bits, _)| bits & bit != 0);
                 // The place may have gone to another replica since the view was decoded.
-                if let Some((_, tokens)) = deepest.filter(|_| self.replicas.holds(*id)) {
+                if let Some((_, tokens)) = deepest.filter(|_| self.holds(*id)) {
                     note(position, *tokens);
                 }
             }
