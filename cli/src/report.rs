@@ -3,9 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::commands::eval::Matching;
+/// `--match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Matching {
+    /// Same type, at least one character in common.
+    Overlap,
+    /// Same type, same characters.
+    Exact,
+}
 
 /// A labelled or found entity, in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@
 use serde::Serialize;
 use weir_harness::HttpClient;
 
-use crate::Options;
 use crate::body::Chats;
 use crate::failure::Failure;
 use crate::figures::Cell;
 use crate::measurement::{WARM_UP, background, one_round};
+use crate::options::Options;
 use crate::path::{Chain, Paths, Streams};
 use crate::processors::Processors;
 use crate::setup::Setup;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use weir_harness::HttpClient;
 
-use crate::Options;
 use crate::body::Chats;
 use crate::cpu;
 use crate::failure::Failure;
 use crate::figures::{Cell, Figure};
 use crate::load::{self, Target};
+use crate::options::Options;
 use crate::path::{Chain, Path, Paths, Streams};
 use crate::processors::Processors;
 use crate::setup::{ResponseKind, Setup};

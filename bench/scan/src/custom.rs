@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use weir_detect::{Policy, RawPolicy};
 
-use crate::figures::{BYTES, events, findings, whole};
 use crate::texts;
+use crate::timing::{BYTES, events, findings, whole};
 
 /// Terms of the dictionary.
 const TERMS: usize = 50_000;

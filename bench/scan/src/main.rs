@@ -13,6 +13,7 @@ mod request;
 mod short;
 mod table;
 mod texts;
+mod timing;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,6 @@ fn measured(options: &Options) -> Result<Value, String> {
 /// Presidio's figures, or why there are none: it is not ours, and the rest counts without it.
 fn presidio(python: &str) -> Value {
     eprintln!("measuring Presidio, a minute or two …");
-    let texts = texts::all(figures::BYTES);
+    let texts = texts::all(timing::BYTES);
     others::presidio(python, &texts).unwrap_or_else(|reason| json!({ "failed": reason }))
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use weir_wire::path::Operation;
 use weir_wire::request::{RequestScanner, ScanLimits};
 
-use crate::figures::BUDGET;
 use crate::texts;
+use crate::timing::BUDGET;
 
 /// Sizes of bodies, in KB.
 pub(crate) const SIZES: [usize; 3] = [1, 32, 256];

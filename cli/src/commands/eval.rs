@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 use weir_detect::{Direction, Finding, Group, Policy};
 
 use crate::error::CliError;
 use crate::guardrail::{self, EntityNames, PolicyFile};
-use crate::report::{Report, Span, Tally};
+use crate::report::{Matching, Report, Span, Tally};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -55,15 +55,6 @@ pub(crate) struct Guardrail {
     /// then still are none of ours are listed on standard error; their spans count as missed.
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
-}
-
-/// `--match`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Matching {
-    /// Same type, at least one character in common.
-    Overlap,
-    /// Same type, same characters.
-    Exact,
 }
 
 /// One line of a data file.

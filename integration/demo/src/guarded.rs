@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use weir_harness::{HttpClient, Reply, Request};
 
-use crate::DemoError;
+use crate::error::DemoError;
 use crate::load;
 use crate::stack::Stack;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use weir_harness::{HttpClient, Reply, Request, run_concurrently};
 
-use crate::DemoError;
 use crate::conversation::{Conversation, TURNS};
+use crate::error::DemoError;
 use crate::stack::Stack;
 
 /// What a person needs to read an answer and to type.

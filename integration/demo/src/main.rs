@@ -6,6 +6,7 @@
 )]
 
 mod conversation;
+mod error;
 mod guarded;
 mod load;
 mod report;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::error::DemoError;
 use crate::load::Served;
 use crate::stack::{Placement, Stack};
 
@@ -69,25 +71,6 @@ async fn asked_to_end() {
         // Without a handler SIGTERM ends the process, and its children with it.
         Err(_) => drop(tokio::signal::ctrl_c().await),
     }
-}
-
-/// Why the demo failed.
-#[derive(Debug, thiserror::Error)]
-enum DemoError {
-    /// Something did not start or did not answer.
-    #[error(transparent)]
-    Harness(#[from] weir_harness::HarnessError),
-    /// A file could not be written.
-    #[error("cannot write {path}: {source}")]
-    File {
-        /// Which file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// With `--check`: something shown is not true.
-    #[error("what the demo shows is not true:\n  {}", .0.join("\n  "))]
-    Untrue(Vec<String>),
 }
 
 async fn run(arguments: &Arguments) -> Result<(), DemoError> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use weir_harness::{ChildProcess, Envoy, EnvoyConfig, EnvoyOptions, Sidecar, workspace};
 
-use crate::DemoError;
+use crate::error::DemoError;
 
 /// Shipped ports of the replicas of each pool, as in `envoy-config/guardrail.yaml`.
 const POOLS: [(&str, &[&str], [u16; 3]); 2] = [

@@ -8,5 +8,5 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let policy = Policy::default();
     let inspection = policy.inspect(&text, Direction::Request, &mut Pseudonyms::default());
     let redacted = apply(&text, &inspection.edits);
-    (redacted != text).then_some(crate::size(redacted.as_bytes()))
+    (redacted != text).then_some(crate::size::size(redacted.as_bytes()))
 }

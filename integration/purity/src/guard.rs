@@ -26,5 +26,5 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     guard.push(&event, &mut out);
     guard.finish(&mut out);
     let redacted = edited != request && !inspected.edits.is_empty() && out != event;
-    redacted.then_some(crate::size(&edited).saturating_add(crate::size(&out)))
+    redacted.then_some(crate::size::size(&edited).saturating_add(crate::size::size(&out)))
 }

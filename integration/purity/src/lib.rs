@@ -10,6 +10,7 @@ mod fingerprint;
 mod guard;
 mod placement;
 mod settings;
+mod size;
 mod snapshot;
 mod sort;
 mod tokens;
@@ -34,11 +35,6 @@ pub static PROBES: [(&str, Probe); 9] = [
 /// Nothing calls into the module, so this is what keeps its code from being removed as unused.
 #[used]
 static KEEP: &[(&str, Probe)] = &PROBES;
-
-/// The size of a result, as a probe's number.
-fn size(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
 
 #[cfg(test)]
 mod tests {

@@ -25,7 +25,7 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let expectation = prefixes.learn(&request, view.id(0)?);
     prefixes.confirm(&expectation);
     let known = prefixes.matches(&request, &view).tokens(0);
-    Some(crate::size(input).saturating_add(u64::from(known)))
+    Some(crate::size::size(input).saturating_add(u64::from(known)))
 }
 
 fn place(request: &PickRequest<'_>, view: &LoadView, prefixes: &mut PrefixIndex) -> Option<()> {

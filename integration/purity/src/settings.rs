@@ -22,5 +22,5 @@ fn router(length: usize) -> Option<u64> {
     let json = format!(r#"{{"policies":{{"default":{{"models":{models}}}}}}}"#);
     let policies = model_router::policies(json.as_bytes()).ok()?;
     let policy = policies.select(None, None).ok()?;
-    Some(crate::size(policy.resolve(&name)?.upstream.as_bytes()))
+    Some(crate::size::size(policy.resolve(&name)?.upstream.as_bytes()))
 }

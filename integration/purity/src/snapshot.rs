@@ -11,7 +11,7 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let view = CompactView::decode(&encode(&message, 1).ok()?).ok()?;
     let signed = signature::sign(KEY, input);
     signature::verify(KEY, input, Some(signed.as_bytes())).ok()?;
-    Some(crate::size(&view_json([&view], 2)))
+    Some(crate::size::size(&view_json([&view], 2)))
 }
 
 /// A parsed message whose one endpoint has as many waiting requests as the input has bytes.

@@ -26,7 +26,12 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let edited = edit::apply(&body, &[edit::replace_model(&request, TO.upstream_model)?]).ok()?;
     let refusal = ErrorReply::model_not_found(TO.model).body(endpoint.dialect);
     respond()?;
-    Some(facts.prompt_bytes.saturating_add(crate::size(&edited)).max(crate::size(&refusal)))
+    Some(
+        facts
+            .prompt_bytes
+            .saturating_add(crate::size::size(&edited))
+            .max(crate::size::size(&refusal)),
+    )
 }
 
 fn respond() -> Option<()> {

@@ -20,7 +20,7 @@ use crate::failure::FailureMode;
 use crate::lock;
 use crate::refusal::{Refusal, json_response};
 use crate::script::ReplyScript;
-use crate::server::{Shared, State};
+use crate::state::{Shared, State};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

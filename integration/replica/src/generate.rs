@@ -20,7 +20,7 @@ use crate::refusal::{Refusal, json_response};
 use crate::reply::{self, Choice, Cut};
 use crate::request::{Dialect, GenerationRequest};
 use crate::script::{RawReply, ReplyScript};
-use crate::server::State;
+use crate::state::State;
 
 /// Answers `captured`, a request to a path of `dialect`.
 pub(crate) async fn generate(

@@ -43,6 +43,7 @@ mod script;
 mod server;
 mod service;
 mod settings;
+mod state;
 mod telemetry;
 
 pub use cache::{BLOCK_TOKENS, TOKEN_BYTES};

@@ -2,25 +2,21 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::echo::Captured;
-use crate::engine::Engine;
 use crate::failure::FailureMode;
-use crate::fast::Prepared;
 use crate::lock;
 use crate::script::ReplyScript;
 use crate::service;
 use crate::settings::Settings;
+use crate::state::{Shared, State};
 
 /// How long connections may still answer when a replica starts to refuse, so that the request that
 /// asked for it gets its reply.
@@ -28,9 +24,6 @@ const LAST_WORDS: Duration = Duration::from_millis(20);
 
 /// How long to wait before a lost port is tried again.
 const REBIND: Duration = Duration::from_millis(50);
-
-/// The model's name when none is configured.
-const ANY_MODEL: &str = "weir-simulated";
 
 /// An address can't be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -53,26 +46,6 @@ pub struct Fleet {
 /// A handle on one running replica.
 #[derive(Clone, Debug)]
 pub struct Replica(Arc<State>);
-
-/// The replicas of one process, as each of them sees them.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) states: Vec<Arc<State>>,
-}
-
-/// Everything about one replica.
-#[derive(Debug)]
-pub(crate) struct State {
-    address: SocketAddr,
-    pub(crate) settings: Settings,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) prepared: Prepared,
-    pub(crate) script: Mutex<ReplyScript>,
-    pub(crate) last: Mutex<Option<Captured>>,
-    failure: watch::Sender<FailureMode>,
-    listening: watch::Sender<bool>,
-    ids: AtomicU64,
-}
 
 impl Fleet {
     /// Starts one replica with `settings` on each of `addresses` (port 0: any free port).
@@ -139,58 +112,6 @@ impl Replica {
     /// The metrics page as `GET /metrics` shows it.
     pub fn metrics(&self) -> String {
         self.0.engine.metrics_page(self.0.model())
-    }
-}
-
-impl State {
-    fn new(address: SocketAddr, settings: Settings) -> Self {
-        Self {
-            address,
-            engine: Engine::new(settings.clone()),
-            prepared: Prepared::new(settings.fast_events, settings.fast_pause),
-            settings,
-            script: Mutex::default(),
-            last: Mutex::default(),
-            failure: watch::Sender::new(FailureMode::None),
-            listening: watch::Sender::new(true),
-            ids: AtomicU64::new(1),
-        }
-    }
-
-    /// The replica's name: its address.
-    pub(crate) fn name(&self) -> String {
-        self.address.to_string()
-    }
-
-    /// The canonical name of the base model.
-    pub(crate) fn model(&self) -> &str {
-        self.settings.models.first().map_or(ANY_MODEL, String::as_str)
-    }
-
-    pub(crate) fn next_id(&self) -> u64 {
-        let port = u64::from(self.address.port()) << 40;
-        port | self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-
-    pub(crate) fn failure(&self) -> FailureMode {
-        *self.failure.borrow()
-    }
-
-    pub(crate) fn set_failure(&self, mode: FailureMode) {
-        self.failure.send_replace(mode);
-    }
-
-    pub(crate) fn reset(&self) {
-        self.set_failure(FailureMode::None);
-        self.engine.clear_cache();
-        *lock(&self.script) = ReplyScript::default();
-        *lock(&self.last) = None;
-    }
-
-    async fn refusing(&self, wanted: bool) {
-        let mut modes = self.failure.subscribe();
-        // The sender lives in `self`, so it can't be closed.
-        let _ = modes.wait_for(|mode| (*mode == FailureMode::Refuse) == wanted).await;
     }
 }
 

@@ -19,7 +19,7 @@ use crate::generate::generate;
 use crate::lock;
 use crate::refusal::{Refusal, json_response, typed_response};
 use crate::request::Dialect;
-use crate::server::{Shared, State};
+use crate::state::{Shared, State};
 
 /// Longest request body that is taken, in bytes.
 const BODY_LIMIT: usize = 64 << 20;

@@ -5,32 +5,12 @@ use std::sync::Arc;
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
 use weir_wire::WireError;
 use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
-use weir_wire::edit::Edit;
 
 use crate::Watch;
+use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::inspector::BodyInspector;
 use crate::recall::Recall;
-use crate::report::{Report, Trouble};
-
-/// Why a body is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// A rule blocks, or a policy refuses what cannot be inspected: see [`Report::blocking`].
-    Policy,
-    /// The body is no JSON that all parsers read alike.
-    Malformed(WireError),
-}
-
-/// What became of a body.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct BodyInspection {
-    /// Changes of the body, in no order, without overlaps.
-    pub edits: Vec<Edit>,
-    /// What was found.
-    pub report: Report,
-    /// The body must not pass.
-    pub refusal: Option<Refusal>,
-}
+use crate::report::Trouble;
 
 /// What became of a request, and what its response is judged by.
 #[derive(Clone, Debug)]
@@ -41,16 +21,6 @@ pub struct RequestInspection {
     pub watch: Watch,
     /// Texts that were long enough to be remembered.
     pub texts: ScanCounts,
-}
-
-/// How many texts of a request were scanned for the first time, and how many were not scanned
-/// because nothing had been found in them before; of those that are long enough for a [`Recall`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScanCounts {
-    /// Scanned.
-    pub scanned: u64,
-    /// Known.
-    pub recalled: u64,
 }
 
 /// The body of a request, and what is known of it.

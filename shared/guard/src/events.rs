@@ -11,9 +11,9 @@ use weir_wire::sse::Event;
 
 use crate::Watch;
 use crate::arguments::Arguments;
-use crate::body::BodyInspection;
 use crate::channel::{ChannelState, is_object};
 use crate::ending;
+use crate::inspection::BodyInspection;
 use crate::inspector::BodyInspector;
 use crate::report::{Report, Trouble};
 use crate::run::Piece;

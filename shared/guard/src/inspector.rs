@@ -7,7 +7,7 @@ use weir_wire::WireError;
 use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts};
 use weir_wire::edit::{Edit, json_string, push_escaped};
 
-use crate::body::{BodyInspection, Refusal, ScanCounts};
+use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::recall::{self, About, Place, Recall};
 use crate::report::Trouble;
 use crate::{Watch, key_context};

@@ -23,6 +23,7 @@ mod channel;
 mod ending;
 mod envelope;
 mod events;
+mod inspection;
 mod inspector;
 mod recall;
 mod report;
@@ -31,9 +32,9 @@ mod shape;
 mod stream;
 
 pub use body::{
-    BodyInspection, Refusal, RequestBody, RequestInspection, ScanCounts, inspect_request,
-    inspect_request_again, inspect_response,
+    RequestBody, RequestInspection, inspect_request, inspect_request_again, inspect_response,
 };
+pub use inspection::{BodyInspection, Refusal, ScanCounts};
 pub use recall::Recall;
 pub use report::{Outcome, Report, Tally, Trouble};
 pub use shape::Shapes;

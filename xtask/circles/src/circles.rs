@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::tree::Tree;
+
 /// One module's import of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Import {
@@ -24,8 +26,46 @@ pub(crate) struct Circle {
     pub(crate) imports: Vec<Import>,
 }
 
+/// All circles of a crate: among its modules, then among the modules of each, taken with all that is
+/// in them, unless one between single modules goes through all of those.
+pub(crate) fn all(tree: &Tree, imports: &[Import]) -> Vec<Circle> {
+    let mut circles = of(tree.modules.len(), imports);
+    for module in &tree.modules {
+        let children: Vec<usize> = module.children.values().copied().collect();
+        for circle in among(tree, &children, imports) {
+            let shows = |other: &Circle| {
+                let has =
+                    |folder| other.modules.iter().any(|module| tree.is_within(*module, folder));
+                circle.modules.iter().copied().all(has)
+            };
+            if !circles.iter().any(shows) {
+                circles.push(circle);
+            }
+        }
+    }
+    circles
+}
+
+/// The circles among these modules, each with all that is in it.
+fn among(tree: &Tree, folders: &[usize], imports: &[Import]) -> Vec<Circle> {
+    let folder_of = |module: usize| folders.iter().copied().find(|f| tree.is_within(module, *f));
+    let between = |import: &Import| {
+        let (from, to) = (folder_of(import.from)?, folder_of(import.to)?);
+        (from != to).then(|| Import { from, to, ..import.clone() })
+    };
+    let (wide, imports): (Vec<_>, Vec<_>) =
+        imports.iter().filter_map(|import| Some((between(import)?, import))).unzip();
+    let mut circles = of(tree.modules.len(), &wide);
+    for circle in &mut circles {
+        let is_in = |module: usize| folder_of(module).is_some_and(|f| circle.modules.contains(&f));
+        let within = imports.iter().filter(|import| is_in(import.from) && is_in(import.to));
+        circle.imports = within.copied().cloned().collect();
+    }
+    circles
+}
+
 /// The circles among `modules` modules, without those that lie within another.
-pub(crate) fn of(modules: usize, imports: &[Import]) -> Vec<Circle> {
+fn of(modules: usize, imports: &[Import]) -> Vec<Circle> {
     let mut next = vec![Vec::new(); modules];
     for import in imports {
         next[import.from].push(import.to);

@@ -26,8 +26,10 @@ use crate::tree::{ReadError, Tree};
 /// A module imports another if its code, outside `#[cfg(test)]`, names something that is defined
 /// there: in a `use`, in a path (`crate::a::Thing`, `super::Thing`, `child::function`), or in the
 /// arguments of a macro. Re-exports are followed, so what counts is the module in whose file, or
-/// block, the thing is defined. A parent and its children are modules like any others. Three things
-/// are no imports: `mod child;`, the re-export of something by a module above it (`pub use
+/// block, the thing is defined. A parent and its children are modules like any others. Modules side by
+/// side are also taken with all that is in them: a::x → b::y and b::z → a::w is a circle of a and b.
+///
+/// Three things are no imports: `mod child;`, the re-export of something by a module above it (`pub use
 /// child::Thing`, while the module's own code does not name it), and the call of a method.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask circles", verbatim_doc_comment)]
@@ -65,6 +67,8 @@ fn main() -> ExitCode {
 /// Prints the circles, and returns how many there are.
 fn run(options: &Options) -> Result<usize, Failure> {
     let targets = metadata::targets(&options.root)?;
+    // Cargo's paths are absolute.
+    let root = options.root.canonicalize().unwrap_or_else(|_| options.root.clone());
     if let Some(name) =
         options.packages.iter().find(|name| !targets.iter().any(|t| t.package == **name))
     {
@@ -77,8 +81,8 @@ fn run(options: &Options) -> Result<usize, Failure> {
         }
         let tree = Tree::read(&target.root, &|path| std::fs::read_to_string(path))?;
         modules += tree.modules.len();
-        for circle in circles::of(tree.modules.len(), &imports(&tree)) {
-            print_circle(&options.root, target, &tree, &circle);
+        for circle in circles::all(&tree, &imports(&tree)) {
+            print_circle(&root, target, &tree, &circle);
             found += 1;
         }
     }

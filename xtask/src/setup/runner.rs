@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::report::report;
 use super::stamp::Stamp;
 use crate::command::Run;
 use crate::failure::Failure;
@@ -16,10 +17,10 @@ pub(super) fn bring(layout: &Layout) -> Result<(), Failure> {
     let what = format!("{RUNNER} {version}");
     let stamp = Stamp::new(layout.tools().join("runner-stamp"), what.clone());
     if stamp.is_current() && layout.tool(RUNNER).is_file() {
-        super::report("runner", &what, "there");
+        report("runner", &what, "there");
         return Ok(());
     }
-    super::report("runner", &what, "compiling, about a minute");
+    report("runner", &what, "compiling, about a minute");
     install(layout, &version)?;
     stamp.write()
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::report::report;
 use crate::command::Run;
 use crate::failure::Failure;
 use crate::layout::Layout;
@@ -16,10 +17,10 @@ pub(super) fn bring(layout: &Layout) -> Result<(), Failure> {
     let sysroot = sysroot.captured()?;
     let missing = missing(Path::new(sysroot.trim()));
     if missing.is_empty() {
-        super::report("targets", &TARGETS.join(", "), "there");
+        report("targets", &TARGETS.join(", "), "there");
         return Ok(());
     }
-    super::report("targets", &missing.join(", "), "adding");
+    report("targets", &missing.join(", "), "adding");
     add(layout, &missing)
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::report::report;
 use super::stamp::Stamp;
 use crate::command::Run;
 use crate::failure::Failure;
@@ -85,10 +86,10 @@ impl Environment {
         let shown = self.folder.strip_prefix(layout.root());
         let shown = shown.unwrap_or(&self.folder).display().to_string();
         if stamp.is_current() {
-            super::report("wheels", &shown, "there");
+            report("wheels", &shown, "there");
             return Ok(());
         }
-        super::report("wheels", &shown, "installing");
+        report("wheels", &shown, "installing");
         self.create(layout)?;
         self.install(layout, source)?;
         stamp.write()

@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_option_of_the_benchmark_is_in_the_help() {
-        let source = include_str!("../../../bench/overhead/src/main.rs");
+        let source = include_str!("../../../bench/overhead/src/options.rs");
         let (_, options) = source.split_once("struct Options {").unwrap();
         let (options, _) = options.split_once("\n}").unwrap();
         let is_field = |line: &&str| !line.trim_start().starts_with(['/', '#']);

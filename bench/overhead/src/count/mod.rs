@@ -5,6 +5,7 @@
 //! as much as how many instructions it has.
 
 mod functions;
+mod part;
 mod report;
 mod tally;
 mod worker;
@@ -17,14 +18,15 @@ use std::time::Duration;
 
 use weir_harness::{HttpClient, workspace};
 
-use crate::Options;
 use crate::body::Chats;
 use crate::failure::Failure;
 use crate::load::{self, Target};
 use crate::measurement::WARM_UP;
+use crate::options::Options;
 use crate::path::{Chain, Paths, Streams};
 use crate::setup::{ResponseKind, Setup};
 use functions::{Code, Functions, Place};
+use part::Part;
 use tally::Tallies;
 use worker::{Registers, Worker};
 
@@ -33,19 +35,6 @@ const LARGEST_BYTES: usize = 64 << 10;
 
 /// How long the worker rests before a request is counted, so that no timer of the one before is due.
 const REST: Duration = Duration::from_millis(500);
-
-/// Part of what the worker executes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Part {
-    /// Envoy itself, with the libraries that it uses.
-    Envoy,
-    /// Of that, what runs while a function of the module waits for it.
-    HostCalls,
-    /// The module.
-    Module,
-    /// One place in the module.
-    In(Place),
-}
 
 /// Counts one request of each size and kind of response, and prints tables.
 ///

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Completion, Delta, Step, data, put};
+use super::completion::{Completion, Delta, Step, data, put};
 use crate::reply::{Choice, Cut, Part, ToolCall};
 
 pub(super) fn document(reply: &Completion) -> Value {

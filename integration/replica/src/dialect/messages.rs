@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Completion, Delta, Step, named, put};
+use super::completion::{Completion, Delta, Step, named, put};
 use crate::reply::{Choice, Part};
 
 pub(super) fn document(reply: &Completion) -> Value {

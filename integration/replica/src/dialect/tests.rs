@@ -1,7 +1,7 @@
 //! What holds for every dialect: a stream says what the document says.
 
 use super::*;
-use crate::reply::ToolCall;
+use crate::reply::{Choice, Cut, Part, ToolCall};
 use serde_json::json;
 
 const STREAMED: [Dialect; 4] =

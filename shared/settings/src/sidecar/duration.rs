@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::quoted;
+use super::checks::quoted;
 use crate::SettingsError;
 
 /// Default and limits of a duration.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::HttpUrl;
-use super::quoted;
+use super::checks::quoted;
 use crate::SettingsError;
 
 /// What the system takes as the path of a Unix socket on Linux, in bytes (`sun_path` less the NUL).

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use weir_snapshot::SnapshotMessage;
 use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES, MESSAGE_VERSION};
 
+use super::HttpUrl;
+use super::checks::{count, quoted};
 use super::duration::{Bounds, bounded};
-use super::{HttpUrl, count, quoted};
 use crate::SettingsError;
 
 /// Below 10 ms the polls cost more than they tell; above a minute a view is no view.

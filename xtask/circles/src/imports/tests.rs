@@ -27,7 +27,7 @@ fn listed(files: &[(&str, &str)]) -> Vec<String> {
 /// The modules of each circle.
 fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let tree = tree(files);
-    let circles = circles::of(tree.modules.len(), &imports(&tree));
+    let circles = circles::all(&tree, &imports(&tree));
     let names = |circle: &circles::Circle| circle.modules.iter().map(|m| tree.name(*m)).collect();
     circles.iter().map(names).collect()
 }
@@ -54,6 +54,21 @@ fn a_ring_through_three_modules_is_found() {
         ("d.rs", "pub struct D;"),
     ];
     assert_eq!(circles(&files), [["crate::a", "crate::b", "crate::c"]]);
+}
+
+#[test]
+fn folders_whose_modules_import_each_other_are_a_circle() {
+    let files = [
+        ("lib.rs", "mod a; mod b; mod c;"),
+        ("a.rs", "mod x; mod w;"),
+        ("a/x.rs", "use crate::b::y::Y; use crate::c::C;"),
+        ("a/w.rs", "pub struct W;"),
+        ("b.rs", "mod y; mod z;"),
+        ("b/y.rs", "pub struct Y;"),
+        ("b/z.rs", "use crate::a::w::W;"),
+        ("c.rs", "pub struct C;"),
+    ];
+    assert_eq!(circles(&files), [["crate::a", "crate::b"]]);
 }
 
 #[test]
