@@ -22,7 +22,8 @@ use pattern::Pattern;
 pub(crate) use engine::Engine;
 pub(crate) use folding::Folding;
 
-use crate::policy::{self, PolicyError, RawDictionary, RawRegex};
+use crate::error::{self, PolicyError};
+use crate::raw::{RawDictionary, RawRegex};
 use crate::rule::{BuiltIn, Group, Rule, RuleIndex};
 use crate::scan::Candidate;
 use crate::selection::Selection;
@@ -75,7 +76,7 @@ impl Custom {
     ) -> Result<RuleIndex, PolicyError> {
         names::id(field, id, &self.rules)?;
         names::entity(field, entity)?;
-        policy::confidence(format_args!("{field}.confidence"), confidence)?;
+        error::confidence(format_args!("{field}.confidence"), confidence)?;
         let index = BuiltIn::COUNT + self.rules.len();
         self.rules.push(Arc::new(Rule {
             id: Cow::Owned(format!("{}{id}", names::PREFIX)),

@@ -25,11 +25,16 @@
 mod allow;
 mod custom;
 mod detectors;
+mod digits;
+mod error;
 mod hash;
 mod hosts;
 mod leak;
 mod normalise;
+mod pass;
+mod phrases;
 mod policy;
+mod raw;
 mod redact;
 mod resolve;
 mod rule;
@@ -38,11 +43,14 @@ mod scanner;
 mod selection;
 mod stream;
 mod validate;
+mod window;
 
+pub use error::PolicyError;
 pub use leak::SystemPrompt;
-pub use policy::{
-    Action, Allow, Direction, Directions, OnTrouble, Policy, PolicyError, ROLES, RawDictionary,
-    RawPolicy, RawRegex, RawRule, Treatment,
+pub use policy::{Policy, Treatment};
+pub use raw::{
+    Action, Allow, Direction, Directions, OnTrouble, ROLES, RawDictionary, RawPolicy, RawRegex,
+    RawRule,
 };
 pub use redact::{
     Applied, Edit, Inspection, Inspector, Pseudonyms, Released, Restorer, Surroundings, apply,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::allow::Allowed;
 use crate::custom::Custom;
-use crate::detectors::phrases::Phrases;
 use crate::hosts::Hosts;
+use crate::phrases::Phrases;
 use crate::rule::Rule;
 use crate::scan::anchor::Fingerprints;
 use crate::selection::Selection;

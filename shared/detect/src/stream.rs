@@ -10,11 +10,11 @@ use std::sync::Arc;
 use crate::custom::Frontier;
 use crate::detectors::pem;
 use crate::leak::{LeakWatch, SystemPrompt};
+use crate::pass::{Memory, Pass, Window, floor_char};
 use crate::resolve::Clusters;
 use crate::rule::{Finding, Group};
 use crate::scan::Candidate;
 use crate::scan::boundary::{boundary, last_boundary};
-use crate::scan::pass::{Memory, Pass, Window, floor_char};
 use crate::scanner::Scanner;
 use crate::selection::Selection;
 

@@ -25,6 +25,7 @@ mod envelope;
 mod events;
 mod inspection;
 mod inspector;
+mod limits;
 mod recall;
 mod report;
 mod run;
@@ -35,10 +36,11 @@ pub use body::{
     RequestBody, RequestInspection, inspect_request, inspect_request_again, inspect_response,
 };
 pub use inspection::{BodyInspection, Refusal, ScanCounts};
+pub use limits::MAX_EVENT_BYTES;
 pub use recall::Recall;
 pub use report::{Outcome, Report, Tally, Trouble};
 pub use shape::Shapes;
-pub use stream::{MAX_EVENT_BYTES, StreamGuard};
+pub use stream::StreamGuard;
 
 use std::sync::Arc;
 

@@ -6,11 +6,9 @@ use weir_wire::sse::SseParser;
 
 use crate::Watch;
 use crate::events::Events;
+use crate::limits::MAX_EVENT_BYTES;
 use crate::report::{Report, Trouble};
 use crate::shape::Shapes;
-
-/// Longest event that is read, in bytes. The longest that servers send repeat a whole response.
-pub const MAX_EVENT_BYTES: usize = 4 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 

@@ -6,7 +6,7 @@ use super::beginnings::Beginnings;
 use super::first_words::FirstWords;
 use super::folding::Folding;
 use super::terms::{Terms, is_word, word};
-use crate::policy::PolicyError;
+use crate::error::PolicyError;
 use crate::rule::RuleIndex;
 
 /// Most terms of all dictionaries together.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::dictionary::MAX_TERM;
-use crate::policy::PolicyError;
+use crate::error::PolicyError;
 use crate::rule::{BuiltIn, Group, Rule};
 
 /// What stands before the id of a custom rule.

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::address::runs;
 use super::decode::{MIN_RUN, base64, hex, mixed, percent};
+use crate::pass::Pass;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
-use crate::scan::pass::Pass;
 use crate::scan::segment::Segment;
 
 /// Least confidence of something inside that makes the outside suspect.

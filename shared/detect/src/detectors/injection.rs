@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::signatures::Signature;
 use super::spelled;
 use crate::normalise;
+use crate::pass::Pass;
+use crate::phrases::signatures::Signature;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
-use crate::scan::pass::Pass;
 use crate::scan::position;
 use crate::scan::segment::Segment;
 

@@ -4,7 +4,6 @@ pub(crate) mod address;
 pub(crate) mod assignment;
 pub(crate) mod coin;
 mod decode;
-pub(crate) mod digits;
 pub(crate) mod email;
 pub(crate) mod encoded;
 pub(crate) mod exfil;
@@ -16,10 +15,7 @@ pub(crate) mod number;
 pub(crate) mod number_rules;
 pub(crate) mod pem;
 pub(crate) mod phone;
-pub(crate) mod phrases;
-pub(crate) mod score;
 mod secret_name;
-pub(crate) mod signatures;
 pub(crate) mod spelled;
 pub(crate) mod spoken;
 pub(crate) mod token;
@@ -31,12 +27,12 @@ pub(crate) mod url;
 use wide::u8x16;
 
 use crate::normalise;
+use crate::pass::Pass;
 use crate::rule::Group;
 use crate::scan::Candidate;
 use crate::scan::anchor::{
     ASSIGN, AT, Anchors, COLON, DIGITS, ESCAPE, LINK, LONG, PHRASE, SPECIAL,
 };
-use crate::scan::pass::Pass;
 use crate::scan::segment::Segment;
 
 /// Layers of encoding that are taken off at most.

@@ -1,8 +1,8 @@
 //! Numbers printed in groups: finds the groups, lets [`super::number_rules`] judge them.
 
-use super::digits::{Group, Number, Separator};
 use super::number_rules;
 use super::phone::extension;
+use crate::digits::{Group, Number, Separator};
 use crate::scan::Candidate;
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;

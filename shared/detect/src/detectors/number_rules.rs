@@ -1,8 +1,8 @@
 //! Which numbers mean something: cards, Social Security numbers, telephone numbers and the
 //! all-digit identity numbers.
 
-use super::digits::{Number, Separator};
 use super::phone;
+use crate::digits::{Number, Separator};
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::context::Topics;

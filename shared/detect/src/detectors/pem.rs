@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::pass::{Window, floor_char};
 use crate::scan::anchor::ASSIGN;
-use crate::scan::pass::{Window, floor_char};
 use crate::scan::position;
 use crate::scan::segment::Segment;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::digits::{Number, Separator};
+use crate::digits::{Number, Separator};
 use crate::scan::context::Topics;
 use crate::scan::segment::Segment;
 

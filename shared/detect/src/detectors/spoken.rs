@@ -4,13 +4,12 @@
 use super::assignment::{is_placeholder, value_end};
 use super::labelled::BETWEEN;
 use super::secret_name::Words;
+use crate::phrases::PASSWORD;
 use crate::rule::BuiltIn;
 use crate::scan::Candidate;
 use crate::scan::segment::Segment;
 use crate::validate::token::is_word;
 
-/// How the names begin, in lower case.
-pub(super) const BEGINNING: &str = "pass";
 /// The names.
 static NAMES: Words = Words::new("pass password passwd passphrase passcode passwort");
 /// Most bytes from the name's beginning to the value.
@@ -38,8 +37,8 @@ pub(crate) fn may_begin(text: &[u8], at: usize) -> bool {
 
 /// Whether a name may stand at `at`.
 pub(crate) fn begins(text: &[u8], at: usize) -> bool {
-    let head = text.get(at..).and_then(|rest| rest.get(..BEGINNING.len()));
-    head.is_some_and(|head| head.eq_ignore_ascii_case(BEGINNING.as_bytes()))
+    let head = text.get(at..).and_then(|rest| rest.get(..PASSWORD.len()));
+    head.is_some_and(|head| head.eq_ignore_ascii_case(PASSWORD.as_bytes()))
 }
 
 /// Where the value begins that the name at `at` introduces.
@@ -118,7 +117,7 @@ pub(super) fn find(segment: &Segment<'_>, out: &mut Vec<Candidate>) {
         let left = text.get(at..value.start).unwrap_or_default().trim_ascii_end();
         let assigned = left.ends_with(b":") || left.ends_with(b"=");
         // `The pass is stage2` speaks of no password.
-        let whole = left.get(BEGINNING.len()).is_some_and(u8::is_ascii_alphabetic);
+        let whole = left.get(PASSWORD.len()).is_some_and(u8::is_ascii_alphabetic);
         let stated =
             whole && left.rsplit(|b| *b == b' ').next().is_some_and(|word| VERBS.has(word));
         let text = segment.slice(value.clone());

@@ -4,8 +4,8 @@
 
 use std::fmt::Arguments;
 
-use super::error::{PolicyError, confidence};
-use super::raw::{Directions, ROLES, RawPolicy, RawRule};
+use crate::error::{PolicyError, confidence};
+use crate::raw::{Directions, ROLES, RawPolicy, RawRule};
 use crate::rule::{Group, Rule};
 use crate::scanner::{MIN_HOLD_BACK, Scanner};
 

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::check;
-use super::error::PolicyError;
-use super::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule, has_role};
 use crate::allow::Allowed;
 use crate::custom::{Custom, Engine};
+use crate::error::PolicyError;
 use crate::hosts::Hosts;
+use crate::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule, has_role};
 use crate::rule::{Finding, Group, Rule, RuleIndex};
 use crate::scanner::{DEFAULT_HOLD_BACK, Scanner};
 use crate::selection::Selection;

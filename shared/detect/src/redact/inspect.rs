@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::pseudonym::Pseudonyms;
 use super::replace::replacement;
 use crate::leak::SystemPrompt;
-use crate::policy::{Action, Direction, Policy, has_role};
+use crate::pass::floor_char;
+use crate::policy::Policy;
+use crate::raw::{Action, Direction, has_role};
 use crate::rule::{BuiltIn, Finding};
-use crate::scan::pass::floor_char;
 use crate::stream::StreamScanner;
 
 /// A finding and what was done about it.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::inspect::{applied, edit, oversize, pieces};
 use super::{Applied, Pseudonyms};
 use crate::leak::SystemPrompt;
-use crate::policy::{Direction, Policy};
-use crate::scan::pass::floor_char;
+use crate::pass::floor_char;
+use crate::policy::Policy;
+use crate::raw::Direction;
 use crate::stream::{Ready, StreamScanner};
 
 /// What a piece of a stream led to.

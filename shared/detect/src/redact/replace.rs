@@ -4,7 +4,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::pseudonym::Pseudonyms;
-use crate::policy::{Action, Policy};
+use crate::policy::Policy;
+use crate::raw::Action;
 use crate::rule::Rule;
 
 /// Hexadecimal digits of a hash that are shown: 48 bits, so that values rarely collide.

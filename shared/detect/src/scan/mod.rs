@@ -1,12 +1,10 @@
-//! From text to candidates: anchors, segments, detectors.
+//! What of a text is looked at: anchors, the segments around them, and the matches in those.
 
 pub(crate) mod anchor;
 pub(crate) mod boundary;
 pub(crate) mod context;
-pub(crate) mod pass;
 pub(crate) mod segment;
 pub(crate) mod special;
-mod window;
 
 use std::ops::Range;
 

@@ -18,10 +18,10 @@ pub(crate) enum Separator {
 /// One group of digits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     /// Before the group; meaningless for the first of a run.
-    pub(super) separator: Separator,
+    pub(crate) separator: Separator,
 }
 
 /// A few neighbouring groups, read as one number.

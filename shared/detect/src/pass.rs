@@ -1,8 +1,8 @@
 //! What a pass over a text works on.
 
-use super::Candidate;
-use crate::detectors::digits::Group;
-use crate::detectors::score::Score;
+use crate::digits::Group;
+use crate::phrases::score::Score;
+use crate::scan::Candidate;
 use crate::scanner::Scanner;
 use crate::selection::Selection;
 
@@ -26,7 +26,7 @@ pub(crate) struct Memory {
     pub(crate) overflowed: bool,
     /// Absolute offset of what was last seen to begin like a password's name: its value may stand
     /// further from it than other values from theirs.
-    pub(super) last_name: Option<usize>,
+    pub(crate) last_name: Option<usize>,
 }
 
 /// A stretch of text to scan.
@@ -46,7 +46,7 @@ pub(crate) struct Window<'t> {
 
 impl<'t> Window<'t> {
     /// What is scanned.
-    pub(super) fn visible(&self) -> &'t [u8] {
+    pub(crate) fn visible(&self) -> &'t [u8] {
         self.text.get(..self.to).unwrap_or(self.text)
     }
 }

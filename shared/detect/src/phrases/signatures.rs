@@ -28,7 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Signature> {
 static TABLES: [&[Signature]; 5] =
     [&english::OVERRIDES, &probe::PROBES, &jailbreak::JAILBREAKS, &foreign::OVERRIDES, &DIGITS];
 
-/// Digits as words, which are found in the same way; [`super::spelled`] judges them.
+/// Digits as words, which are found in the same way; `detectors::spelled` judges them.
 static DIGITS: [Signature; 10] = [
     digit("zero"),
     digit("one"),

@@ -17,7 +17,7 @@ pub(crate) struct Score {
 
 impl Score {
     /// Counts a weak signal at absolute offset `at`; answers whether the sum just became enough.
-    pub(super) fn add(&mut self, signature: &Signature, at: usize) -> bool {
+    pub(crate) fn add(&mut self, signature: &Signature, at: usize) -> bool {
         if at.saturating_sub(self.last) > SPREAD {
             *self = Self::default();
         }

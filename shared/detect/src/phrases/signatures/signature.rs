@@ -14,7 +14,7 @@ pub(crate) struct Signature {
     pub(crate) weight: f32,
 }
 
-pub(in crate::detectors) const fn signature(
+pub(in crate::phrases) const fn signature(
     tail: &'static str,
     before: &'static [&'static [&'static str]],
     rule: BuiltIn,

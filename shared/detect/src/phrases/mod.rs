@@ -1,7 +1,13 @@
 //! The literals that end a suspicious phrase, found by their rarest letters.
 
-use super::signatures::{self, Signature};
+pub(crate) mod score;
+pub(crate) mod signatures;
+
+use self::signatures::Signature;
 use crate::scan::anchor::{ASCII_GROUPS, PHRASE_GROUPS, Print, TRIGRAM_PLACES, trigram_place};
+
+/// How names of passwords begin, in lower case.
+pub(crate) const PASSWORD: &str = "pass";
 
 /// Where in its literal a trigram stands, and the signature the literal belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +99,7 @@ fn choose() -> Vec<Choice> {
     let mut chosen: Vec<Choice> = Vec::new();
     for _ in 0..SWEEPS {
         let tails = signatures::all().map(|signature| signature.tail);
-        for tail in tails.chain([super::spoken::BEGINNING]) {
+        for tail in tails.chain([PASSWORD]) {
             chosen.retain(|choice| choice.tail != tail);
             let others = occupied(&chosen);
             let cost = |choice: &Choice| {

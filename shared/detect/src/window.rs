@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::Candidate;
-use super::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
-use super::boundary::{last_boundary, next_boundary};
-use super::pass::{Pass, Window, floor_char};
-use super::segment::Segment;
-use super::special;
 use crate::detectors::{self, assignment, pem, spoken};
+use crate::pass::{Pass, Window, floor_char};
 use crate::rule::BuiltIn;
+use crate::scan::Candidate;
+use crate::scan::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
+use crate::scan::boundary::{last_boundary, next_boundary};
+use crate::scan::segment::Segment;
+use crate::scan::special;
 
 /// How far before a window a name may stand whose value begins the window.
 const LOOK_BEHIND: usize = 24;
