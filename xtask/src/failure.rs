@@ -48,6 +48,15 @@ pub(crate) enum Failure {
         /// The largest size allowed, in bytes.
         limit: u64,
     },
+    /// Too many functions of the list that modules are ordered by do not exist.
+    StaleList {
+        /// The list, from the repository's top folder.
+        path: PathBuf,
+        /// How many exist.
+        found: usize,
+        /// How many are listed.
+        listed: usize,
+    },
     /// These steps of `test` failed; each one's own output is above.
     Steps(Vec<&'static str>),
 }
@@ -94,6 +103,12 @@ impl fmt::Display for Failure {
             Failure::File { path, source } => write!(out, "{}: {source}", path.display()),
             Failure::TooLarge { path, bytes, limit } => {
                 write!(out, "{} is {bytes} bytes, over the limit of {limit}", path.display())
+            }
+            Failure::StaleList { path, found, listed } => {
+                let path = path.display();
+                writeln!(out, "{path}: {found} of {listed} functions exist, not nine in ten")?;
+                let command = "cargo xtask bench overhead --count --body-kb 1,32 --functions";
+                write!(out, "→ `{command} {path}` lists them anew (Linux on x86-64)")
             }
             Failure::Steps(names) => write!(
                 out,

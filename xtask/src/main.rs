@@ -4,6 +4,7 @@
 //! `target/`, so a fresh clone runs its tests and its demo with one command each.
 
 mod bench;
+mod circles;
 mod command;
 mod compile;
 mod demo;
@@ -38,7 +39,9 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
             setup::rust_targets(&layout)?;
             compile::modules(&layout)?;
             compile::binaries(&layout, profile)?;
+            compile::check_list(&layout)?;
         }
+        Task::Circles { arguments } => return circles::run(&layout, &arguments),
         Task::Test { only } => suite::run(&layout, &only)?,
         Task::Demo { arguments } => return demo::run(&layout, &arguments),
         Task::Bench { name, arguments } => return bench::run(&layout, name, &arguments),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::circles;
 use crate::command::{self, Run};
 use crate::compile::{self, BINARIES_FOLDER, FILTER_TARGET, Profile};
 use crate::failure::Failure;
@@ -33,9 +34,9 @@ const END_TO_END_TARGET: &str = "e2e";
 pub(crate) enum Step {
     /// Formatting.
     Format,
-    /// Compile the modules, check the suite's size.
+    /// Compile the modules, check the suite's size and the list of its functions.
     Modules,
-    /// Clippy.
+    /// Clippy, and no circles of imports.
     Lint,
     /// Tests on this machine.
     Native,
@@ -65,7 +66,7 @@ impl Step {
     fn run(self, layout: &Layout) -> Result<(), Failure> {
         match self {
             Step::Format => format(layout),
-            Step::Modules => compile::modules(layout),
+            Step::Modules => modules(layout),
             Step::Lint => lint(layout),
             Step::Native => native(layout),
             Step::Wasm => wasm(layout),
@@ -126,12 +127,18 @@ fn format(layout: &Layout) -> Result<(), Failure> {
     run.shown().map_err(|failure| failure.with_remedy("`cargo fmt --all` writes it that way"))
 }
 
+fn modules(layout: &Layout) -> Result<(), Failure> {
+    compile::modules(layout)?;
+    compile::check_list(layout)
+}
+
 fn lint(layout: &Layout) -> Result<(), Failure> {
     let native = Run::cargo(layout).args(["clippy", "--workspace", "--all-targets"]);
     native.args(["--", "--deny", "warnings"]).shown()?;
     let filters = Run::cargo(layout).args(["clippy", "--target", FILTER_TARGET]);
     let filters = filters.args(compile::filter_packages(layout));
-    filters.args(["--", "--deny", "warnings"]).shown()
+    filters.args(["--", "--deny", "warnings"]).shown()?;
+    circles::check(layout)
 }
 
 fn native(layout: &Layout) -> Result<(), Failure> {

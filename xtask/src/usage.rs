@@ -24,6 +24,11 @@ pub(crate) enum Task {
         /// How the native binaries are compiled.
         profile: Profile,
     },
+    /// List circles of imports.
+    Circles {
+        /// What the program that looks for them is given.
+        arguments: Vec<String>,
+    },
     /// Run the tests.
     Test {
         /// The steps to run; empty means all of them.
@@ -67,6 +72,8 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
     match command.as_str() {
         "setup" => unless_help(rest, Topic::Setup, setup),
         "build" => unless_help(rest, Topic::Build, build),
+        // Its own help says what counts as an import.
+        "circles" => Ok(Task::Circles { arguments: rest.to_vec() }),
         "test" => unless_help(rest, Topic::Test, test),
         "demo" => unless_help(rest, Topic::Demo, demo),
         "bench" => unless_help(rest, Topic::Bench, bench),
@@ -207,6 +214,8 @@ mod tests {
                 Task::Setup { envoys: vec!["1.39.3", "1.36.4"] },
             ),
             ("build --release", Task::Build { profile: Profile::Release }),
+            ("circles", Task::Circles { arguments: vec![] }),
+            ("circles weir-wire --help", Task::Circles { arguments: words("weir-wire --help") }),
             ("test", Task::Test { only: vec![] }),
             ("test --only lint", Task::Test { only: vec![Step::Lint] }),
             ("test --only lint --help", Task::Help(Topic::Test)),
