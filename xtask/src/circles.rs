@@ -28,6 +28,5 @@ pub(crate) fn check(layout: &Layout) -> Result<(), Failure> {
 }
 
 fn search(layout: &Layout) -> Run {
-    let run = Run::cargo(layout).args(["run", "--quiet", "--package", PACKAGE, "--"]);
-    run.arg("--root").arg(layout.root())
+    Run::cargo(layout).args(["run", "--quiet", "--package", PACKAGE, "--"])
 }

@@ -13,8 +13,7 @@ use crate::setup;
 const PURE_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates of `shared/` that filters contain.
-const PURE_CRATES: [&str; 9] = [
-    "weir-sort",
+const PURE_CRATES: [&str; 8] = [
     "weir-fingerprint",
     "weir-wire",
     "weir-tokens",

@@ -12,7 +12,6 @@ mod placement;
 mod settings;
 mod size;
 mod snapshot;
-mod sort;
 mod tokens;
 mod wire;
 
@@ -20,14 +19,13 @@ mod wire;
 pub type Probe = fn(&[u8]) -> Option<u64>;
 
 /// One probe for each crate, by the crate's name.
-pub static PROBES: [(&str, Probe); 9] = [
+pub static PROBES: [(&str, Probe); 8] = [
     ("weir-detect", detect::probe),
     ("weir-fingerprint", fingerprint::probe),
     ("weir-guard", guard::probe),
     ("weir-placement", placement::probe),
     ("weir-settings", settings::probe),
     ("weir-snapshot", snapshot::probe),
-    ("weir-sort", sort::probe),
     ("weir-tokens", tokens::probe),
     ("weir-wire", wire::probe),
 ];

@@ -35,7 +35,7 @@ impl Clusters {
         winners: &mut Vec<Candidate>,
     ) -> usize {
         if !candidates.is_empty() {
-            weir_sort::sort_by_key(candidates, |c| (c.span.start, Reverse(c.span.end), c.rule));
+            candidates.sort_unstable_by_key(|c| (c.span.start, Reverse(c.span.end), c.rule));
             let known = candidates.partition_point(|candidate| candidate.span.start < settled);
             winners.reserve(known);
             candidates.drain(..known).for_each(|candidate| self.add(candidate, limit, winners));
@@ -89,7 +89,7 @@ fn decide(cluster: &mut Vec<Candidate>, winners: &mut Vec<Candidate>) {
         winners.append(cluster);
         return;
     }
-    weir_sort::sort_by(cluster, |a, b| {
+    cluster.sort_unstable_by(|a, b| {
         let key = |c: &Candidate| (c.confidence >= SURE, c.span.len());
         let by_confidence = b.confidence.total_cmp(&a.confidence);
         key(b)

@@ -100,7 +100,7 @@ impl LoadView {
         let keys: Vec<u64> = keys.collect();
         let ids = prefixes.register(&keys);
         let mut by_key: Vec<(u64, u16)> = keys.into_iter().zip(0..).collect();
-        weir_sort::sort(&mut by_key);
+        by_key.sort_unstable();
         let takes_requests = compact.endpoints().iter().any(|record| takes_requests(record.state));
         let groups = groups(&ids);
         let (mut listed, mut places) = (Vec::new(), Vec::with_capacity(ids.len()));
@@ -219,7 +219,7 @@ fn groups(ids: &[ReplicaId]) -> Vec<Group> {
     let places = ids.iter().enumerate();
     let mut all: Vec<(u16, usize)> =
         places.filter_map(|(index, id)| Some((id.group()?, index))).collect();
-    weir_sort::sort(&mut all);
+    all.sort_unstable();
     let mut groups: Vec<Group> = Vec::new();
     for (group, index) in all {
         match groups.last_mut() {

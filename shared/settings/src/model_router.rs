@@ -137,7 +137,7 @@ impl RouterPolicy {
                 return Err(SettingsError::invalid(format!("{field}.name"), name, "stands twice"));
             }
         }
-        weir_sort::sort_by_key(&mut prefixes, |(prefix, _)| std::cmp::Reverse(prefix.len()));
+        prefixes.sort_unstable_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         let policy = Self {
             exact,
             prefixes,

@@ -53,7 +53,7 @@ pub enum EditError {
 /// [`EditError`] if a span is outside the body or overlaps another.
 pub fn apply(body: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
     let mut ordered: Vec<(usize, &Edit)> = edits.iter().enumerate().collect();
-    weir_sort::sort_by_key(&mut ordered, |(place, edit)| (edit.span.start, edit.span.end, *place));
+    ordered.sort_unstable_by_key(|(place, edit)| (edit.span.start, edit.span.end, *place));
     let added: usize = edits.iter().map(|edit| edit.replacement.len()).sum();
     let mut out = Vec::with_capacity(body.len().saturating_add(added));
     let mut done = 0;

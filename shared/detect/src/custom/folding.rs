@@ -31,10 +31,10 @@ impl Folding {
             let others = all.iter().filter(|other| !other.is_ascii() && **other != folded);
             letters.extend(others.map(|other| (*other, folded)));
         }
-        weir_sort::sort(&mut letters);
+        letters.sort_unstable();
         letters.dedup();
         let mut spellings: Vec<_> = letters.iter().map(|(letter, to)| (*to, *letter)).collect();
-        weir_sort::sort(&mut spellings);
+        spellings.sort_unstable();
         Self { letters, spellings }
     }
 

@@ -35,7 +35,7 @@ impl Terms {
     #[cold]
     #[inline(never)]
     pub(super) fn of(mut folded: Vec<(Vec<u8>, RuleIndex)>) -> Self {
-        weir_sort::sort(&mut folded);
+        folded.sort_unstable();
         let keys = folded.iter().map(|(term, _)| key(term)).collect();
         let mut all = Self { bytes: Vec::new(), terms: Vec::with_capacity(folded.len()), keys };
         for (term, rule) in folded {

@@ -212,7 +212,7 @@ impl<'t> Value<'t> {
 
     fn duplicate_of_many(self) -> Option<Self> {
         let mut keys: Vec<_> = self.children().map(|child| (child.key(), child.index)).collect();
-        weir_sort::sort(&mut keys);
+        keys.sort_unstable();
         let same = keys.windows(2).find(|pair| match pair {
             [(first, _), (second, _)] => first == second,
             _ => false,
