@@ -31,7 +31,7 @@ mod tests {
             {"name":"a","pool":"p"},{"name":"b","pool":"p","hidden":true},
             {"name":"gpt-*","pool":"p"},{"name":"test-*","pool":"p","hidden":true}]}}}"#;
         let policies = policies(json).unwrap();
-        let policy = policies.select(None, None).unwrap();
+        let policy = policies.fallback().unwrap();
         for (name, shown) in [("a", true), ("b", false), ("gpt-4o", true), ("test-1", false)] {
             assert_eq!(one(policy, name).is_some(), shown, "{name}");
         }

@@ -20,7 +20,7 @@ fn router(length: usize) -> Option<u64> {
     let name = "m".repeat(length.max(1));
     let models = format!(r#"[{{"name":"{name}","pool":"llama"}}]"#);
     let json = format!(r#"{{"policies":{{"default":{{"models":{models}}}}}}}"#);
-    let policies = model_router::policies(json.as_bytes()).ok()?;
-    let policy = policies.select(None, None).ok()?;
+    let settings = model_router::RouterSettings::from_json(json.as_bytes()).ok()?;
+    let policy = settings.policies.fallback().ok()?;
     Some(crate::size::size(policy.resolve(&name)?.upstream.as_bytes()))
 }

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn an_empty_policy_has_the_documented_defaults() {
         let all = policies(br#"{"policies":{"default":{}}}"#).unwrap();
-        let policy = all.select(None, None).unwrap();
+        let policy = all.fallback().unwrap();
         assert_eq!((policy.alternates, policy.fresh_ms), (2, 1000));
         assert_eq!(policy.prefill_tokens_per_second, 5000);
     }

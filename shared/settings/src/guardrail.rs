@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn an_empty_policy_is_the_default_one() {
         let policies = read("{}").unwrap();
-        let policy = policies.select(None, None).unwrap();
+        let policy = policies.fallback().unwrap();
         assert_eq!(policy.inspects, Inspects { requests: true, responses: true });
         assert_eq!(policy.max_body_bytes, DEFAULT_MAX_BODY_BYTES);
         assert_eq!(policy.unknown_paths, UnknownPaths::Inspect);
@@ -183,7 +183,7 @@ mod tests {
         let rule =
             r#"{"rules":["pii"],"action":"redact","min_confidence":"0.7","direction":"request"}"#;
         let policies = read(&format!(r#"{{"rules":[{rule}],"max_body_bytes":5}}"#)).unwrap();
-        let policy = policies.select(None, None).unwrap();
+        let policy = policies.fallback().unwrap();
         assert_eq!(policy.inspects, Inspects { requests: true, responses: false });
         assert_eq!(policy.max_body_bytes, 5);
     }
@@ -192,7 +192,7 @@ mod tests {
     fn a_response_is_read_where_names_have_to_be_restored() {
         let rule = r#"{"rules":["pii"],"action":"pseudonymise","direction":"request"}"#;
         let policies = read(&format!(r#"{{"rules":[{rule}]}}"#)).unwrap();
-        assert!(policies.select(None, None).unwrap().inspects.responses);
+        assert!(policies.fallback().unwrap().inspects.responses);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod model_router;
 pub mod plugin;
 pub mod policies;
 pub mod sidecar;
+pub mod trust;
 
 pub use error::SettingsError;
-pub use policies::{Policies, UnknownPolicy};
+pub use policies::{Policies, PolicyPlace, UnknownPolicy};

@@ -1,8 +1,7 @@
-//! Named policies, and which of them applies to a route.
+//! Named policies, and the places where a request's policy is named.
 //!
 //! Envoy has no per-route Wasm configuration, so one filter instance carries all policies and
-//! the route names one: in its metadata (`filter_metadata: {weir: {policy: NAME}}`), or, for
-//! meshes that cannot set metadata, through the `routes` map by route name. Neither: `default`.
+//! the first of the [`PolicyPlace`]s that names one decides.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -39,8 +38,7 @@ struct RawPolicies {
 }
 
 impl RawPolicies {
-    fn read(json: &[u8]) -> Result<Self, SettingsError> {
-        let mut members = crate::plugin::members(json)?;
+    fn read(mut members: Map<String, Value>) -> Result<Self, SettingsError> {
         let policies = match members.remove("policies") {
             Some(Value::Object(policies)) if !policies.is_empty() => policies,
             None | Some(Value::Object(_) | Value::Null) => {
@@ -65,7 +63,45 @@ impl RawPolicies {
     }
 }
 
-/// No policy applies to a route. What it says comes from the operator's configuration alone, so it
+/// A place where the policy of a request is named, the first one that names any first.
+///
+/// An operator writes all of them. A client chooses none: the model's entry goes by the model that the
+/// body names, and the routes by what the operator made them match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyPlace {
+    /// The entry of the model in model-router's configuration: `policy` or `policies`.
+    Model,
+    /// The route's metadata: `filter_metadata: {weir: {policy: NAME}}`.
+    Route,
+    /// The filter's own map `routes`, by the route's name.
+    RouteName,
+    /// The metadata of the virtual host.
+    VirtualHost,
+    /// The metadata of the listener.
+    Listener,
+    /// Nowhere: the policy `default`.
+    Nowhere,
+}
+
+impl PolicyPlace {
+    /// How an error speaks of a name that stands there.
+    fn asks(self) -> &'static str {
+        match self {
+            Self::Model => "the model's entry asks for the policy",
+            Self::Route => "its metadata (filter_metadata.weir.policy) asks for the policy",
+            Self::RouteName => "the map `routes` asks for the policy",
+            Self::VirtualHost => {
+                "the metadata of its virtual host (filter_metadata.weir.policy) asks for the policy"
+            }
+            Self::Listener => {
+                "the metadata of its listener (filter_metadata.weir.policy) asks for the policy"
+            }
+            Self::Nowhere => "nothing names a policy for it, so it has",
+        }
+    }
+}
+
+/// No policy applies to a request. What it says comes from the operator's configuration alone, so it
 /// may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -74,13 +110,9 @@ pub struct UnknownPolicy(String);
 impl UnknownPolicy {
     #[cold]
     #[inline(never)]
-    fn new(metadata: Option<&[u8]>, names: &str) -> Self {
-        Self(match metadata.map(String::from_utf8_lossy) {
-            Some(name) => format!(
-                "its metadata asks for the policy {name:?} (filter_metadata.weir.policy), which is none of: {names}"
-            ),
-            None => format!("it has no policy of its own, and `default` is none of: {names}"),
-        })
+    fn new(place: PolicyPlace, name: &[u8], names: &str) -> Self {
+        let name = String::from_utf8_lossy(name);
+        Self(format!("{} {name:?}, which is none of: {names}", place.asks()))
     }
 
     /// The same with the name of the route.
@@ -109,7 +141,15 @@ impl<P> Policies<P> {
         json: &[u8],
         compile: impl Fn(&str, Value) -> Result<P, SettingsError>,
     ) -> Result<Self, SettingsError> {
-        let raw = RawPolicies::read(json)?;
+        Self::from_members(crate::plugin::members(json)?, compile)
+    }
+
+    /// The same of members that were read, without those that are no matter of policies.
+    pub(crate) fn from_members(
+        members: Map<String, Value>,
+        compile: impl Fn(&str, Value) -> Result<P, SettingsError>,
+    ) -> Result<Self, SettingsError> {
+        let raw = RawPolicies::read(members)?;
         let names = raw.names();
         let mut named = BTreeMap::new();
         for (name, policy) in raw.policies {
@@ -137,24 +177,26 @@ impl<P> Policies<P> {
         !self.routes.is_empty()
     }
 
-    /// The policy for a route, by the name in its metadata, else by its route name.
+    /// The policy called `name`, as `place` asks for it.
     ///
     /// # Errors
-    /// The metadata names a policy that does not exist, or nothing applies and there is no
-    /// `default`: the caller fails closed.
-    pub fn select(
-        &self,
-        metadata: Option<&[u8]>,
-        route_name: Option<&[u8]>,
-    ) -> Result<&Rc<P>, UnknownPolicy> {
-        let found = match metadata {
-            Some(name) => text(name).and_then(|name| self.named.get(name)),
-            None => route_name
-                .and_then(text)
-                .and_then(|name| self.routes.get(name))
-                .or_else(|| self.named.get(DEFAULT)),
-        };
-        found.ok_or_else(|| UnknownPolicy::new(metadata, &self.names))
+    /// There is none of that name: the caller fails closed.
+    pub fn named(&self, place: PolicyPlace, name: &[u8]) -> Result<&Rc<P>, UnknownPolicy> {
+        let found = text(name).and_then(|name| self.named.get(name));
+        found.ok_or_else(|| UnknownPolicy::new(place, name, &self.names))
+    }
+
+    /// The policy that the map `routes` gives a route of that name.
+    pub fn of_route_name(&self, route: &[u8]) -> Option<&Rc<P>> {
+        text(route).and_then(|name| self.routes.get(name))
+    }
+
+    /// The policy of requests for which no place names one.
+    ///
+    /// # Errors
+    /// There is no `default`: the caller fails closed.
+    pub fn fallback(&self) -> Result<&Rc<P>, UnknownPolicy> {
+        self.named(PolicyPlace::Nowhere, DEFAULT.as_bytes())
     }
 }
 
@@ -173,40 +215,35 @@ mod tests {
     }
 
     #[test]
-    fn metadata_wins_over_the_route_name_and_that_over_the_default() {
-        let all = policies(r#"{"policies":{"default":1,"batch":2,"x":3},"routes":{"r":"batch"}}"#)
-            .unwrap();
-        assert_eq!(**all.select(Some(b"x"), Some(b"r")).unwrap(), 3);
-        assert_eq!(**all.select(None, Some(b"r")).unwrap(), 2);
-        assert_eq!(**all.select(None, Some(b"other")).unwrap(), 1);
-        assert_eq!(**all.select(None, None).unwrap(), 1);
+    fn a_policy_is_found_by_its_name_by_a_routes_name_or_as_the_default() {
+        let all =
+            policies(r#"{"policies":{"default":1,"batch":2},"routes":{"r":"batch"}}"#).unwrap();
+        assert_eq!(**all.named(PolicyPlace::Route, b"batch").unwrap(), 2);
+        assert_eq!(all.of_route_name(b"r").map(|policy| **policy), Some(2));
+        assert_eq!(all.of_route_name(b"other"), None);
+        assert_eq!(**all.fallback().unwrap(), 1);
     }
 
     #[test]
-    fn a_route_that_asks_for_an_unknown_policy_gets_none_at_all() {
-        let all = policies(r#"{"policies":{"default":1}}"#).unwrap();
-        assert!(all.select(Some(b"strict"), None).is_err());
-        assert!(all.select(Some(b"\xff"), None).is_err());
-        let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
-        assert!(all.select(None, None).is_err());
-    }
-
-    #[test]
-    fn an_unknown_policy_is_named_with_its_route_and_with_those_that_there_are() {
+    fn an_unknown_policy_is_named_with_its_place_its_route_and_with_those_that_there_are() {
         let all = policies(r#"{"policies":{"default":1,"batch":2}}"#).unwrap();
-        let said = |metadata, route: &[u8]| {
-            all.select(metadata, None).unwrap_err().on_route(Some(route)).to_string()
+        let said = |place, name: &[u8]| {
+            all.named(place, name).unwrap_err().on_route(Some(b"llama")).to_string()
         };
         assert_eq!(
-            said(Some(b"strict"), b"llama"),
-            "route \"llama\": its metadata asks for the policy \"strict\" \
-             (filter_metadata.weir.policy), which is none of: batch, default"
+            said(PolicyPlace::Route, b"strict"),
+            "route \"llama\": its metadata (filter_metadata.weir.policy) asks for the policy \
+             \"strict\", which is none of: batch, default"
         );
-        assert!(said(Some(b"str\nict"), b"").contains(r#""str\nict""#));
+        assert!(said(PolicyPlace::Model, b"strict").contains("the model's entry asks"));
+        assert!(said(PolicyPlace::VirtualHost, b"x").contains("its virtual host"));
+        assert!(said(PolicyPlace::Listener, b"x").contains("its listener"));
+        assert!(said(PolicyPlace::Route, b"str\nict").contains(r#""str\nict""#));
+        assert!(all.named(PolicyPlace::Route, b"\xff").is_err());
         let all = policies(r#"{"policies":{"only":1}}"#).unwrap();
         assert_eq!(
-            all.select(None, None).unwrap_err().on_route(Some(b"qwen")).to_string(),
-            "route \"qwen\": it has no policy of its own, and `default` is none of: only"
+            all.fallback().unwrap_err().on_route(Some(b"qwen")).to_string(),
+            "route \"qwen\": nothing names a policy for it, so it has \"default\", which is none of: only"
         );
     }
 

@@ -54,7 +54,7 @@ fn the_yaml_of_the_readme_is_a_configuration_of_the_filter_it_is_about() {
         let value: Value = serde_saphyr::from_str(block).unwrap();
         let json = value.to_string();
         if block.contains("models:") {
-            weir_settings::model_router::policies(json.as_bytes()).unwrap();
+            weir_settings::model_router::RouterSettings::from_json(json.as_bytes()).unwrap();
         } else {
             weir_settings::guardrail::policies(json.as_bytes(), |_| None).unwrap();
         }
@@ -92,7 +92,7 @@ fn members(read: impl Fn(&[u8]) -> Result<(), SettingsError>, json: &str) -> Vec
 #[test]
 fn every_setting_of_the_filters_is_documented() {
     use weir_settings::{endpoint_picker, guardrail, intake, model_router};
-    let router = |json: &[u8]| model_router::policies(json).map(drop);
+    let router = |json: &[u8]| model_router::RouterSettings::from_json(json).map(drop);
     let picker = |json: &[u8]| endpoint_picker::policies(json).map(drop);
     let guard = |json: &[u8]| guardrail::policies(json, |_| None).map(drop);
     let intake = |json: &[u8]| intake::IntakeSettings::from_json(json, |_| None).map(drop);

@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Policies, SettingsError};
+use crate::trust::Trust;
+use crate::{Policies, SettingsError, located, plugin};
+
+mod model;
+
+use model::Model;
+pub use model::{FILTERS, ModelPolicy, RawModel, Target};
 
 /// Largest accepted request body unless a policy says otherwise, in bytes (16 MiB).
 ///
@@ -48,28 +54,6 @@ pub enum UnknownPath {
     Reject,
 }
 
-/// One model as written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawModel {
-    /// The name that clients send: exact, or a prefix that ends in `*`.
-    pub name: String,
-    /// The pool of replicas that serves it.
-    pub pool: String,
-    /// The name to send upstream; `*` in it stands for what the `*` of `name` matched.
-    #[serde(default)]
-    pub rewrite: Option<String>,
-    /// The model that the replicas were started with; the name sent upstream if not given.
-    #[serde(default)]
-    pub base_model: Option<String>,
-    /// True if the name sent upstream is a LoRA adapter of `base_model`.
-    #[serde(default)]
-    pub adapter: bool,
-    /// True to leave it out of `GET /v1/models`. Prefixes are always left out.
-    #[serde(default)]
-    pub hidden: bool,
-}
-
 /// One compiled policy.
 #[derive(Debug)]
 pub struct RouterPolicy {
@@ -86,52 +70,55 @@ pub struct RouterPolicy {
     pub request_usage: bool,
 }
 
+/// The whole configuration of `model-router`.
 #[derive(Debug)]
-struct Model {
-    pool: String,
-    rewrite: Option<String>,
-    base_model: Option<String>,
-    adapter: bool,
-    hidden: bool,
+pub struct RouterSettings {
+    /// Its policies.
+    pub policies: Policies<RouterPolicy>,
+    /// What something before Weir vouches for.
+    pub trust: Trust,
 }
 
-/// Where a model's requests go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The name to send upstream.
-    pub upstream: String,
-    /// The model that the replicas were started with.
-    pub base_model: String,
-    /// The pool of replicas.
-    pub pool: String,
-    /// The LoRA adapter, if the upstream name is one.
-    pub adapter: Option<String>,
-}
-
-/// Reads all policies of `model-router`.
-///
-/// # Errors
-/// See [`Policies::from_json`]; also an empty or double model name, an empty pool, an adapter
-/// without `base_model`, a `*` anywhere but at the end, or a default model that is not listed.
-pub fn policies(json: &[u8]) -> Result<Policies<RouterPolicy>, SettingsError> {
-    Policies::from_json(json, RouterPolicy::compile)
+impl RouterSettings {
+    /// Reads `policies`, `routes` and `trust`.
+    ///
+    /// # Errors
+    /// See [`Policies::from_json`] and [`Trust::compile`]; also an empty or double model name, an empty
+    /// pool, an adapter without `base_model`, a `*` anywhere but at the end, a default model that is
+    /// not listed, or models for certain consumers where nothing says who the consumer is.
+    pub fn from_json(json: &[u8]) -> Result<Self, SettingsError> {
+        let mut members = plugin::members(json)?;
+        let trust = members.remove("trust").filter(|written| !written.is_null());
+        let trust = match trust {
+            Some(written) => Trust::compile("trust", located::read("trust", written)?)?,
+            None => Trust::default(),
+        };
+        let policies = Policies::from_members(members, |field, written| {
+            RouterPolicy::compile(field, located::read(field, written)?, &trust)
+        })?;
+        Ok(Self { policies, trust })
+    }
 }
 
 impl RouterPolicy {
-    fn compile(field: &str, raw: RawPolicy) -> Result<Self, SettingsError> {
+    fn compile(field: &str, raw: RawPolicy, trust: &Trust) -> Result<Self, SettingsError> {
         let mut exact = BTreeMap::new();
         let mut prefixes: Vec<(String, Model)> = Vec::new();
         for (at, model) in raw.models.into_iter().enumerate() {
             let field = format!("{field}.models[{at}]");
-            check_model(&field, &model)?;
             let name = model.name.clone();
+            let model = Model::compile(&field, model)?;
+            if model.is_restricted() && trust.consumer.is_empty() {
+                let problem = "needs `trust.consumer`, which says who the consumer is";
+                return Err(SettingsError::misfit(format!("{field}.consumers"), problem));
+            }
             let doubled = match name.strip_suffix('*') {
                 Some(prefix) => {
                     let doubled = prefixes.iter().any(|(other, _)| other == prefix);
-                    prefixes.push((prefix.to_owned(), model.into()));
+                    prefixes.push((prefix.to_owned(), model));
                     doubled
                 }
-                None => exact.insert(name.clone(), model.into()).is_some(),
+                None => exact.insert(name.clone(), model).is_some(),
             };
             if doubled {
                 return Err(SettingsError::invalid(format!("{field}.name"), name, "stands twice"));
@@ -163,76 +150,40 @@ impl RouterPolicy {
 
     /// Where requests for `model` go; `None` if the policy does not serve it.
     pub fn resolve(&self, model: &str) -> Option<Target> {
+        let (entry, rest) = self.entry(model)?;
+        Some(entry.target(model, rest))
+    }
+
+    /// Whether `consumer` may use `model`, which the policy serves.
+    pub fn permits(&self, model: &str, consumer: Option<&str>) -> bool {
+        self.entry(model).is_some_and(|(entry, _)| entry.permits(consumer))
+    }
+
+    /// Whether it matters who the consumer is.
+    pub fn is_restricted(&self) -> bool {
+        let prefixes = self.prefixes.iter().map(|(_, model)| model);
+        self.exact.values().chain(prefixes).any(Model::is_restricted)
+    }
+
+    /// Whether `GET /v1/models/NAME` shows `consumer` a model of that name: it has a target that is
+    /// not hidden, and that the consumer may use.
+    pub fn shows(&self, model: &str, consumer: Option<&str>) -> bool {
+        self.entry(model).is_some_and(|(entry, _)| !entry.hidden && entry.permits(consumer))
+    }
+
+    /// Names for `GET /v1/models` of `consumer`, in order.
+    pub fn listed(&self, consumer: Option<&str>) -> impl Iterator<Item = &str> {
+        let shown = move |model: &Model| !model.hidden && model.permits(consumer);
+        self.exact.iter().filter(move |(_, model)| shown(model)).map(|(name, _)| name.as_str())
+    }
+
+    /// The entry that serves `model`, and what the `*` of its name stands for.
+    fn entry<'a>(&self, model: &'a str) -> Option<(&Model, &'a str)> {
         if let Some(entry) = self.exact.get(model) {
-            return Some(entry.target(model, ""));
+            return Some((entry, ""));
         }
-        self.prefixes
-            .iter()
-            .find_map(|(prefix, entry)| Some(entry.target(model, model.strip_prefix(prefix)?)))
-    }
-
-    /// Whether `GET /v1/models/NAME` shows a model of that name: it has a target that is not hidden.
-    pub fn shows(&self, model: &str) -> bool {
-        let entry = self.exact.get(model).or_else(|| {
-            let mut prefixes = self.prefixes.iter();
-            let found = prefixes.find(|(prefix, _)| model.starts_with(prefix.as_str()));
-            found.map(|(_, entry)| entry)
-        });
-        entry.is_some_and(|entry| !entry.hidden)
-    }
-
-    /// Names for `GET /v1/models`, in order.
-    pub fn listed(&self) -> impl Iterator<Item = &str> {
-        self.exact.iter().filter(|(_, model)| !model.hidden).map(|(name, _)| name.as_str())
-    }
-}
-
-impl Model {
-    fn target(&self, name: &str, rest: &str) -> Target {
-        let upstream = match &self.rewrite {
-            Some(rewrite) => rewrite.replacen('*', rest, 1),
-            None => name.to_owned(),
-        };
-        Target {
-            base_model: self.base_model.clone().unwrap_or_else(|| upstream.clone()),
-            pool: self.pool.clone(),
-            adapter: self.adapter.then(|| upstream.clone()),
-            upstream,
-        }
-    }
-}
-
-impl From<RawModel> for Model {
-    fn from(raw: RawModel) -> Self {
-        let RawModel { name: _, pool, rewrite, base_model, adapter, hidden } = raw;
-        Self { pool, rewrite, base_model, adapter, hidden }
-    }
-}
-
-fn check_model(field: &str, model: &RawModel) -> Result<(), SettingsError> {
-    let stars = |text: &str| text.matches('*').count();
-    let bad = |part: &str, value: &str, problem: &str| {
-        Err(SettingsError::invalid(format!("{field}.{part}"), format!("{value:?}"), problem))
-    };
-    let prefix = model.name.ends_with('*');
-    if model.name.is_empty() {
-        return bad("name", &model.name, "is empty");
-    }
-    if stars(&model.name) > usize::from(prefix) {
-        return bad("name", &model.name, "may have one `*`, at the end");
-    }
-    if model.pool.is_empty() {
-        return bad("pool", &model.pool, "is empty");
-    }
-    if model.adapter && model.base_model.is_none() {
-        return bad("base_model", "", "is needed for an adapter");
-    }
-    match &model.rewrite {
-        Some(rewrite) if rewrite.is_empty() => bad("rewrite", rewrite, "is empty"),
-        Some(rewrite) if stars(rewrite) > usize::from(prefix) => {
-            bad("rewrite", rewrite, "may have one `*`, and only if the name ends in one")
-        }
-        _ => Ok(()),
+        let mut prefixes = self.prefixes.iter();
+        prefixes.find_map(|(prefix, entry)| Some((entry, model.strip_prefix(prefix.as_str())?)))
     }
 }
 
@@ -244,8 +195,12 @@ mod tests {
 
     fn policy(models: &str) -> Result<RouterPolicy, String> {
         let json = format!(r#"{{"policies":{{"default":{{"models":{models}}}}}}}"#);
-        let all = policies(json.as_bytes()).map_err(|error| error.to_string())?;
-        let policy = std::rc::Rc::clone(all.select(None, None).unwrap());
+        read(&json)
+    }
+
+    fn read(json: &str) -> Result<RouterPolicy, String> {
+        let all = RouterSettings::from_json(json.as_bytes()).map_err(|error| error.to_string())?;
+        let policy = std::rc::Rc::clone(all.policies.fallback().unwrap());
         drop(all);
         Ok(std::rc::Rc::into_inner(policy).unwrap())
     }
@@ -272,7 +227,7 @@ mod tests {
         for (name, expected) in cases {
             let target = policy.resolve(name);
             let found = target.as_ref().map(|target| {
-                let Target { upstream, base_model, pool, adapter } = target;
+                let Target { upstream, base_model, pool, adapter, .. } = target;
                 (upstream.as_str(), base_model.as_str(), pool.as_str(), adapter.as_deref())
             });
             assert_eq!(found, expected, "{name}");
@@ -286,7 +241,7 @@ mod tests {
                 {"name":"secret","pool":"p","hidden":true},{"name":"x*","pool":"p"}]"#,
         )
         .unwrap();
-        assert_eq!(policy.listed().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(policy.listed(None).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]
@@ -299,10 +254,49 @@ mod tests {
             (r#"[{"name":"a","pool":"p","adapter":true}]"#, "base_model"),
             (r#"[{"name":"a","pool":"p","rewrite":"*"}]"#, "rewrite"),
             (r#"[{"name":"a","pool":"p","colour":1}]"#, "colour"),
+            (r#"[{"name":"a","pool":"p","policy":""}]"#, "models[0].policy"),
+            (r#"[{"name":"a","pool":"p","policies":{"guard":"x"}}]"#, "models[0].policies.guard"),
+            (r#"[{"name":"a","pool":"p","consumers":["b"]}]"#, "models[0].consumers"),
+            (r#"[{"name":"a","pool":"p","consumers":["a*b"]}]"#, "models[0].consumers[0]"),
         ];
         for (models, expected) in cases {
             let error = policy(models).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_model_may_be_for_certain_consumers() {
+        let policy = read(
+            r#"{"trust":{"consumer":[{"header":"x-consumer"}]},"policies":{"default":{"models":[
+                {"name":"open","pool":"p"},
+                {"name":"team","pool":"p","consumers":["ann","ops-*"]},
+                {"name":"none","pool":"p","consumers":[]}]}}}"#,
+        )
+        .unwrap();
+        assert!(policy.is_restricted());
+        for (consumer, may) in
+            [(Some("ann"), true), (Some("ops-1"), true), (Some("bob"), false), (None, false)]
+        {
+            assert_eq!(policy.permits("team", consumer), may, "{consumer:?}");
+            assert_eq!(policy.shows("team", consumer), may, "{consumer:?}");
+            assert!(policy.permits("open", consumer) && !policy.permits("none", consumer));
+        }
+        assert_eq!(policy.listed(None).collect::<Vec<_>>(), ["open"]);
+        assert_eq!(policy.listed(Some("ann")).collect::<Vec<_>>(), ["open", "team"]);
+    }
+
+    #[test]
+    fn a_models_entry_names_policies_for_all_filters_or_for_one() {
+        let policy = policy(
+            r#"[{"name":"a","pool":"p","policy":"strict","policies":{"guardrail":"lax"}},
+                {"name":"b","pool":"p"}]"#,
+        )
+        .unwrap();
+        let target = policy.resolve("a").unwrap();
+        let named = |name| target.policies.iter().find(|policy| policy.filter == name);
+        assert_eq!(named("guardrail").map(|policy| policy.name.as_str()), Some("lax"));
+        assert_eq!(named("endpoint-picker").map(|policy| policy.name.as_str()), Some("strict"));
+        assert!(policy.resolve("b").unwrap().policies.is_empty());
     }
 }
