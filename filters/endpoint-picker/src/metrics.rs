@@ -20,6 +20,8 @@ pub(crate) struct Metrics {
     pub(crate) ttft_ms: Metric,
     /// Streams that Envoy would never show a body of, and requests that no policy applies to.
     pub(crate) misconfigured: Metric,
+    /// Responses, of those looked at, whose route names another policy than was applied.
+    pub(crate) left_route: Metric,
 }
 
 impl Metrics {
@@ -33,6 +35,7 @@ impl Metrics {
             prompt_tokens: Metric::counter("weir_prompt_tokens_total"),
             ttft_ms: Metric::histogram("weir_time_to_first_token_ms"),
             misconfigured: Metric::counter("weir_picker_misconfigured_total"),
+            left_route: Metric::counter("weir_picker_route_policy_ignored_total"),
         }
     }
 

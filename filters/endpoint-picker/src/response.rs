@@ -1,7 +1,8 @@
 //! The response's way: what it teaches about the replica that sent it.
 
-use weir_host::{Body, Host};
+use weir_host::{Body, Host, LogLevel};
 use weir_placement::{CachedTokens, Phase, replica_key};
+use weir_request::ROUTE_WAS_LEFT;
 use weir_wire::response::Usage;
 
 use crate::outstanding::Event;
@@ -14,6 +15,7 @@ use crate::shared::Shared;
 pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     if placed.response.is_none() {
         follow_retry(host, shared, placed);
+        check_route(host, shared, placed);
         placed.response = Some(Response::default());
     }
 }
@@ -36,6 +38,16 @@ pub(crate) fn chunk<H: Host>(
     }
     if let Some(next) = &shared.before {
         next.leave_body(context_id, chunk);
+    }
+}
+
+/// Notices a policy that was chosen by a route that the request has not gone by.
+fn check_route<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+    let Some(route) = &placed.route else { return };
+    if shared.route_check.is_due() && route.was_left(host) {
+        shared.metrics.left_route.increment(host);
+        let line = || format!("weir.endpoint-picker: {ROUTE_WAS_LEFT}");
+        shared.left_routes.say(host, LogLevel::Error, line);
     }
 }
 

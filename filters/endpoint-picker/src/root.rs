@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
+use weir_host::notice::Notice;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_request::FilterGroup;
+use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
@@ -47,6 +48,9 @@ impl<H: Host> Root<H> {
                     pools: RefCell::default(),
                     metrics: Metrics::new(),
                     tick: group.map_or_else(|| ticker.part(), |with| with.busy.clone()),
+                    odd_facts: Notice::default(),
+                    route_check: RouteCheck::default(),
+                    left_routes: Notice::default(),
                 }));
                 true
             }

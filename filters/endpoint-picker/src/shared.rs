@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use weir_host::Host;
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
+use weir_host::notice::Notice;
 use weir_host::tick::Tick;
-use weir_request::{Handover, StateKeys};
+use weir_request::{Handover, RouteCheck, StateKeys};
 use weir_settings::Policies;
 use weir_settings::endpoint_picker::PickerPolicy;
 
@@ -26,6 +27,11 @@ pub(crate) struct Shared {
     pub(crate) pools: RefCell<Pools>,
     pub(crate) metrics: Metrics,
     pub(crate) tick: Tick,
+    /// Facts of another build.
+    pub(crate) odd_facts: Notice,
+    /// Policies that were chosen by a route that was left again.
+    pub(crate) route_check: RouteCheck,
+    pub(crate) left_routes: Notice,
 }
 
 /// How long what happened may wait before others see it, in ms: a fifth of a snapshot's interval.

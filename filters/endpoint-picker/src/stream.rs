@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_host::{Action, Host, HttpContext, LogLevel};
-use weir_request::{BodyReader, FACTS, HandedRequest, RequestHead, Route, respond};
+use weir_request::{BodyReader, HandedRequest, RequestHead, Route, facts_before, respond};
 use weir_settings::UnknownPolicy;
 use weir_settings::endpoint_picker::PickerPolicy;
 use weir_wire::error::ErrorReply;
@@ -48,29 +48,43 @@ impl<H: Host> Stream<H> {
     }
 
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
-        if let Some(mut known) =
-            shared.before.as_ref().and_then(|before| before.take(self.context_id))
+        if let Some(known) = shared.before.as_ref().and_then(|before| before.take(self.context_id))
         {
-            let HandedRequest { facts, head, route, .. } = &mut *known;
-            return match route.policy(&self.host, &shared.policies) {
-                Ok(policy) => self.place(shared, &policy, facts, Some(head)),
-                Err(unknown) => self.unknown_policy(shared, head.dialect(), &unknown),
-            };
+            let HandedRequest { facts, head, route, .. } = *known;
+            return self.place_known(shared, facts, route, Some(&head));
         }
         let route = Route::read(&self.host, shared.asks_route);
-        let policy = match route.policy(&self.host, &shared.policies) {
-            Ok(policy) => policy,
-            Err(unknown) => {
-                let dialect = RequestHead::read(&self.host).dialect();
-                return self.unknown_policy(shared, dialect, &unknown);
-            }
-        };
-        match self.host.state(FACTS) {
-            Ok(Some(bytes)) => match Facts::decode(&bytes) {
-                Ok(mut facts) => self.place(shared, &policy, &mut facts, None),
-                Err(_) => self.pass(),
+        match facts_before(&self.host, &shared.odd_facts) {
+            Some(facts) => self.place_known(shared, facts, route, None),
+            None => match route.policy(&self.host, &shared.policies, None) {
+                Ok(policy) => self.start_alone(shared, policy, end_of_stream),
+                Err(unknown) => {
+                    let dialect = RequestHead::read(&self.host).dialect();
+                    self.unknown_policy(shared, dialect, &unknown)
+                }
             },
-            _ => self.start_alone(shared, policy, end_of_stream),
+        }
+    }
+
+    /// Places a request whose body a filter before has read.
+    fn place_known(
+        &mut self,
+        shared: &Shared,
+        mut facts: Facts,
+        route: Route,
+        head: Option<&RequestHead>,
+    ) -> Action {
+        let model = facts.policy_of(crate::ROOT_ID);
+        let by_route = model.is_none();
+        match route.policy(&self.host, &shared.policies, model) {
+            Ok(policy) => {
+                let action = self.place(shared, &policy, &mut facts, head);
+                if let Phase::Placed(placed) = &mut self.phase {
+                    placed.route = Some(route).filter(|_| by_route);
+                }
+                action
+            }
+            Err(unknown) => self.unknown_policy(shared, facts.dialect, &unknown),
         }
     }
 

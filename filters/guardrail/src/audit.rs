@@ -23,6 +23,8 @@ pub(crate) struct Metrics {
     texts_recalled: Metric,
     /// Streams that Envoy would never show a body of, and requests that no policy applies to.
     pub(crate) misconfigured: Metric,
+    /// Responses, of those looked at, whose route names another policy than was applied.
+    pub(crate) left_route: Metric,
 }
 
 impl Metrics {
@@ -35,6 +37,7 @@ impl Metrics {
             texts_scanned: Metric::counter("weir_guardrail_texts_scanned_total"),
             texts_recalled: Metric::counter("weir_guardrail_texts_recalled_total"),
             misconfigured: Metric::counter("weir_guardrail_misconfigured_total"),
+            left_route: Metric::counter("weir_guardrail_route_policy_ignored_total"),
         }
     }
 

@@ -8,10 +8,14 @@ use weir_guard::{
     inspect_request_again,
 };
 use weir_host::{Body, HeaderMap, Host, HostError};
-use weir_request::{BodyRead, HandedRequest, Handover, RequestHead, edit_body};
+use weir_request::{
+    BodyRead, HandedRequest, Handover, RequestHead, Route, edit_body, facts_before,
+};
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
+use weir_settings::{Policies, UnknownPolicy};
 use weir_wire::content::LongStrings;
 use weir_wire::error::ErrorReply;
+use weir_wire::facts::Facts;
 use weir_wire::path::{Dialect, Endpoint, Operation};
 
 use crate::shared::Shared;
@@ -27,8 +31,8 @@ pub(crate) struct Exchange {
 
 /// The request's headers.
 pub(crate) enum Request {
-    /// Read here.
-    Own(RequestHead),
+    /// Read here, with what a filter before has left in filter state.
+    Own { head: RequestHead, facts: Option<Box<Facts>>, route: Route },
     /// Handed over by the filter before, for this one and the next.
     Handed(Box<HandedRequest>),
     /// Handed on.
@@ -48,9 +52,51 @@ pub(crate) enum Next {
 impl Request {
     pub(crate) fn head(&self) -> Option<&RequestHead> {
         match self {
-            Self::Own(head) => Some(head),
+            Self::Own { head, .. } => Some(head),
             Self::Handed(known) => Some(&known.head),
             Self::Gone => None,
+        }
+    }
+
+    /// Reads the headers, and what filters before have left.
+    pub(crate) fn read<H: Host>(host: &H, shared: &Shared) -> Self {
+        let facts = facts_before(host, &shared.odd_facts).map(Box::new);
+        let route = Route::read(host, shared.asks_route);
+        Self::Own { head: RequestHead::read(host), facts, route }
+    }
+
+    /// What the body says, as a filter before has read it.
+    fn facts(&self) -> Option<&Facts> {
+        match self {
+            Self::Own { facts, .. } => facts.as_deref(),
+            Self::Handed(known) => Some(&known.facts),
+            Self::Gone => None,
+        }
+    }
+
+    /// The policy that applies.
+    ///
+    /// # Errors
+    /// A place asks for one that does not exist.
+    pub(crate) fn policy<H: Host>(
+        &self,
+        host: &H,
+        policies: &Policies<GuardrailPolicy>,
+    ) -> Result<Rc<GuardrailPolicy>, UnknownPolicy> {
+        let route = match self {
+            Self::Own { route, .. } => route,
+            Self::Handed(known) => &known.route,
+            Self::Gone => return policies.fallback().map(Rc::clone),
+        };
+        let model = self.facts().and_then(|facts| facts.policy_of(crate::ROOT_ID));
+        route.policy(host, policies, model)
+    }
+
+    /// Whether the request has gone by a route that names another policy than the one that was asked.
+    fn left_its_route<H: Host>(&self, host: &H) -> bool {
+        match self {
+            Self::Own { route, .. } => route.was_left(host),
+            _ => false,
         }
     }
 
@@ -175,8 +221,9 @@ impl Exchange {
             return Ok(Next::Pass);
         }
         let policy = &self.policy.policy;
+        let pool = self.request.facts().filter(|_| policy.has_optional_rules());
         let saturated =
-            policy.has_optional_rules() && shared.saturation.borrow_mut().of_request(host);
+            pool.is_some_and(|facts| shared.saturation.borrow_mut().of(host, &facts.pool));
         let known = self.endpoint.is_some();
         let mut stopwatch = shared.metrics.stopwatch(Direction::Request);
         let recall = shared.recall.as_ref().filter(|_| self.policy.recall);
@@ -202,6 +249,12 @@ impl Exchange {
                 Ok(Next::Refuse(ErrorReply::content_policy_violation(&rules)))
             }
         }
+    }
+
+    /// Whether the policy was chosen by a route that the request has not gone by.
+    pub(crate) fn left_its_route<H: Host>(&self, host: &H) -> bool {
+        let by_model = self.request.facts().and_then(|facts| facts.policy_of(crate::ROOT_ID));
+        by_model.is_none() && self.request.left_its_route(host)
     }
 
     /// Whether a failure of the filter itself lets the exchange go on.

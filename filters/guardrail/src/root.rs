@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use weir_guard::{Recall, Shapes};
 use weir_host::hold::HoldProbe;
+use weir_host::notice::Notice;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_request::FilterGroup;
+use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::guardrail::policies;
 use weir_wire::path::Dialect;
 
@@ -52,6 +53,9 @@ impl<H: Host> Root<H> {
                     recall,
                     shapes: Shapes::default(),
                     handover: group.map(|with| with.handover.clone()).unwrap_or_default(),
+                    odd_facts: Notice::default(),
+                    route_check: RouteCheck::default(),
+                    left_routes: Notice::default(),
                 }));
                 true
             }

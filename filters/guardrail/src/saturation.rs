@@ -23,14 +23,8 @@ struct Seen {
 }
 
 impl Saturation {
-    /// Whether the pool of the request, as model-router named it, is saturated. Not known is no.
-    pub(crate) fn of_request<H: Host>(&mut self, host: &H) -> bool {
-        let pool = host.state("weir.pool").ok().flatten();
-        let pool = pool.and_then(|pool| String::from_utf8(pool).ok());
-        pool.is_some_and(|pool| self.of(host, &pool))
-    }
-
-    fn of<H: Host>(&mut self, host: &H, pool: &str) -> bool {
+    /// Whether the pool is saturated. Not known is no.
+    pub(crate) fn of<H: Host>(&mut self, host: &H, pool: &str) -> bool {
         let now_ns = host.now_ns();
         let recent = |seen: &&Seen| now_ns.saturating_sub(seen.at_ns) < HOLDS_NS;
         if let Some(seen) = self.pools.get(pool).filter(recent) {

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use weir_guard::{Recall, Shapes};
 use weir_host::hold::HoldProbe;
-use weir_request::Handover;
+use weir_host::notice::Notice;
+use weir_request::{Handover, RouteCheck};
 use weir_settings::Policies;
 use weir_settings::guardrail::GuardrailPolicy;
 
@@ -25,4 +26,9 @@ pub(crate) struct Shared {
     pub(crate) shapes: Shapes,
     /// Where the filter before leaves what it knows, if both run as one; else nothing ever is there.
     pub(crate) handover: Handover,
+    /// Facts of another build.
+    pub(crate) odd_facts: Notice,
+    /// Policies that were chosen by a route that was left again.
+    pub(crate) route_check: RouteCheck,
+    pub(crate) left_routes: Notice,
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use weir_detect::Direction;
 use weir_guard::Report;
 use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
-use weir_request::{RequestHead, Route, respond};
+use weir_request::{ROUTE_WAS_LEFT, RequestHead, respond};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
@@ -48,17 +48,11 @@ impl<H: Host> Stream<H> {
     }
 
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
-        let (request, policy) = match shared.handover.take(self.context_id) {
-            Some(known) => {
-                let policy = known.route.policy(&self.host, &shared.policies);
-                (Request::Handed(known), policy)
-            }
-            None => {
-                let policy =
-                    Route::read(&self.host, shared.asks_route).policy(&self.host, &shared.policies);
-                (Request::Own(RequestHead::read(&self.host)), policy)
-            }
+        let request = match shared.handover.take(self.context_id) {
+            Some(known) => Request::Handed(known),
+            None => Request::read(&self.host, shared),
         };
+        let policy = request.policy(&self.host, &shared.policies);
         let dialect = request.head().map_or(Dialect::OpenAi, RequestHead::dialect);
         let policy = match policy {
             Ok(policy) => policy,
@@ -142,6 +136,15 @@ impl<H: Host> Stream<H> {
         }
     }
 
+    /// Notices a policy that was chosen by a route that the request has not gone by.
+    fn check_route(&self, shared: &Shared, exchange: &Exchange) {
+        if shared.route_check.is_due() && exchange.left_its_route(&self.host) {
+            shared.metrics.left_route.increment(&self.host);
+            let line = || format!("weir.guardrail: {ROUTE_WAS_LEFT}");
+            shared.left_routes.say(&self.host, LogLevel::Error, line);
+        }
+    }
+
     fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
         respond(&self.host, dialect, error, "weir_guardrail");
         self.phase = Phase::Refused;
@@ -196,8 +199,13 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let Some(shared) = self.shared.clone() else { return Action::Continue };
         match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Sent(exchange) if exchange.policy.inspects.responses && !end_of_stream => {
-                self.open_response(&shared, exchange)
+            Phase::Sent(exchange) => {
+                self.check_route(&shared, &exchange);
+                if exchange.policy.inspects.responses && !end_of_stream {
+                    return self.open_response(&shared, exchange);
+                }
+                self.phase = Phase::Sent(exchange);
+                Action::Continue
             }
             other => {
                 self.phase = other;

@@ -6,9 +6,11 @@ use weir_settings::model_router::{RouterPolicy, Target};
 use weir_wire::content::LongStrings;
 use weir_wire::edit::{self, Edit};
 use weir_wire::error::{ErrorKind, ErrorReply};
-use weir_wire::facts::{Destination, Facts};
+use weir_wire::facts::{Destination, Facts, FilterPolicy};
 use weir_wire::path::{Endpoint, PathModelError};
 use weir_wire::request::RequestFacts;
+
+use crate::choice::{Asked, Choice, Step, choose};
 
 /// What is to be done with a request that has a home.
 pub(crate) struct Decision {
@@ -16,6 +18,8 @@ pub(crate) struct Decision {
     pub(crate) model: String,
     /// Where it goes.
     pub(crate) target: Target,
+    /// Why that is another model than the client named.
+    pub(crate) steps: Vec<Step>,
     /// Changes of the body, in order.
     pub(crate) edits: Vec<Edit>,
     /// The path to send upstream, where the model stands in the path and changes.
@@ -26,14 +30,15 @@ pub(crate) struct Decision {
     pub(crate) strings: LongStrings,
 }
 
-/// Decides where a request goes.
+/// Decides where a request of `consumer` goes.
 ///
 /// # Errors
-/// No model and no default, or a model that the policy does not serve.
+/// See [`choose`]; also a model in the path that cannot be read.
 pub(crate) fn decide(
     policy: &RouterPolicy,
     endpoint: &Endpoint,
     sent_path: &[u8],
+    consumer: Option<&str>,
     mut request: RequestFacts,
 ) -> Result<Decision, ErrorReply> {
     let in_path = endpoint.path_model.clone();
@@ -41,13 +46,8 @@ pub(crate) fn decide(
         Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
-    // An empty name is none.
-    let named = named.filter(|name| !name.is_empty());
-    let model = named
-        .clone()
-        .or_else(|| policy.default_model.clone())
-        .ok_or_else(ErrorReply::missing_model)?;
-    let target = policy.resolve(&model).ok_or_else(|| ErrorReply::model_not_found(&model))?;
+    let Choice { model, target, steps } =
+        choose(policy, &Asked { model: named.as_deref(), consumer })?;
     let renamed = named.as_deref() != Some(target.upstream.as_str());
     let mut edits = Vec::new();
     if renamed && in_path.is_none() {
@@ -66,9 +66,18 @@ pub(crate) fn decide(
         pool: &target.pool,
         adapter: target.adapter.as_deref(),
     };
-    let facts = Facts::new(endpoint, &request, to);
+    let mut facts = Facts::new(endpoint, &request, to);
+    facts.policies = policies(&target);
     let strings = std::mem::take(&mut request.strings);
-    Ok(Decision { model, target, edits, path, facts, strings })
+    Ok(Decision { model, target, steps, edits, path, facts, strings })
+}
+
+/// What the model's entry names for the filters that follow.
+fn policies(target: &Target) -> Vec<FilterPolicy> {
+    let policies = target.policies.iter();
+    policies
+        .map(|policy| FilterPolicy { filter: policy.filter.clone(), name: policy.name.clone() })
+        .collect()
 }
 
 /// The refusal of a model name in the path that cannot be read.

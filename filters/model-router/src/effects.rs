@@ -1,8 +1,9 @@
 //! Applies a decision to the stream.
 
 use weir_host::{HeaderMap, Host, HostError};
-use weir_request::{RequestHead, StateKey, StateKeys};
+use weir_request::{CLAIMS, RequestHead, StateKey, StateKeys};
 
+use crate::choice::Shown;
 use crate::decision::Decision;
 
 /// The model as the client named it.
@@ -14,6 +15,20 @@ const BASE_MODEL: &str = "x-gateway-base-model-name";
 pub(crate) fn remove_owned_headers<H: Host>(host: &H) -> Result<(), HostError> {
     host.remove_header(HeaderMap::Request, MODEL)?;
     host.remove_header(HeaderMap::Request, BASE_MODEL)
+}
+
+/// Removes what a client claims about how urgent its request is, and who it is for, unless something before
+/// Weir vouches for it (`trusted`). `head` are the headers as they came, so absent ones cost nothing.
+pub(crate) fn remove_claims<H: Host>(
+    host: &H,
+    head: &RequestHead,
+    trusted: bool,
+) -> Result<(), HostError> {
+    if trusted {
+        return Ok(());
+    }
+    let sent = CLAIMS.into_iter().filter(|name| head.header(name).is_some());
+    sent.into_iter().try_for_each(|name| host.remove_header(HeaderMap::Request, name))
 }
 
 /// Edits body and path, and sets the headers that make Envoy choose the route again. `body_len` is the length of the whole body that is held.
@@ -42,6 +57,10 @@ pub(crate) fn leave<H: Host>(
     }
     if state_keys.has(StateKey::Pool) {
         host.set_state("weir.pool", decision.target.pool.as_bytes())?;
+    }
+    // Most clients get what they named, and nothing has to be told.
+    if state_keys.has(StateKey::Decision) && !decision.steps.is_empty() {
+        host.set_state("weir.decision", Shown(&decision.steps).to_string().as_bytes())?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use weir_host::metrics::Metric;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_request::FilterGroup;
-use weir_settings::model_router::policies;
+use weir_settings::model_router::RouterSettings;
 use weir_wire::path::Dialect;
 
 use crate::shared::Shared;
@@ -33,11 +33,12 @@ impl<H: Host> Root<H> {
 
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
-        match policies(configuration) {
-            Ok(policies) => {
+        match RouterSettings::from_json(configuration) {
+            Ok(RouterSettings { policies, trust }) => {
                 let group = self.group.as_ref();
                 self.shared = Some(Rc::new(Shared {
                     policies,
+                    trust,
                     asks_route: group.is_none_or(|with| with.asks_route),
                     probe: group.map_or_else(HoldProbe::default, |with| with.probe.clone()),
                     state_keys: group.map(|with| with.state_keys).unwrap_or_default(),

@@ -6,10 +6,13 @@ use weir_host::tick::Tick;
 use weir_request::{Handover, StateKeys};
 use weir_settings::Policies;
 use weir_settings::model_router::RouterPolicy;
+use weir_settings::trust::Trust;
 
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) policies: Policies<RouterPolicy>,
+    /// What something before Weir vouches for.
+    pub(crate) trust: Trust,
     /// Whether Envoy is asked for the route's policy.
     pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,

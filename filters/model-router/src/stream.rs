@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
 use weir_request::{
-    BodyRead, BodyReader, FACTS, HandedRequest, Handover, RequestHead, Route, StateKey, StateKeys,
+    BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, RequestHead, Route, StateKey,
     respond,
 };
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
@@ -59,7 +59,7 @@ impl<H: Host> Stream<H> {
         let head = RequestHead::read(&self.host);
         let dialect = head.dialect();
         let route = Route::read(&self.host, shared.asks_route);
-        let policy = match route.policy(&self.host, &shared.policies) {
+        let policy = match route.policy(&self.host, &shared.policies, None) {
             Ok(policy) => policy,
             Err(unknown) => {
                 shared.misconfigured.increment(&self.host);
@@ -67,9 +67,10 @@ impl<H: Host> Stream<H> {
             }
         };
         match head.endpoint().cloned() {
-            None => self.pass(&policy),
+            None => self.pass(shared.trust.objective, &policy, &head),
             Some(endpoint) if !endpoint.operation.has_body() => {
-                self.show_models(&policy, &endpoint, head.path())
+                let consumer = self.consumer(&shared, &policy, &head);
+                self.show_models(&policy, &endpoint, head.path(), consumer.as_ref())
             }
             Some(endpoint) => {
                 let request = Request { endpoint, head, route, policy };
@@ -78,21 +79,41 @@ impl<H: Host> Stream<H> {
         }
     }
 
-    fn pass(&mut self, policy: &RouterPolicy) -> Action {
+    /// Who asks, where that matters.
+    fn consumer(
+        &self,
+        shared: &Shared,
+        policy: &RouterPolicy,
+        head: &RequestHead,
+    ) -> Option<Consumer> {
+        let asks = policy.is_restricted();
+        asks.then(|| Consumer::of(&self.host, Some(head), &shared.trust)).flatten()
+    }
+
+    fn pass(&mut self, objective: bool, policy: &RouterPolicy, head: &RequestHead) -> Action {
         if policy.unknown_path == UnknownPath::Reject {
             return self.refuse(Dialect::OpenAi, &ErrorReply::unsupported_path());
         }
-        match effects::remove_owned_headers(&self.host) {
+        match effects::remove_owned_headers(&self.host)
+            .and_then(|()| effects::remove_claims(&self.host, head, objective))
+        {
             Ok(()) => Action::Continue,
             Err(error) => self.failed(Dialect::OpenAi, &error),
         }
     }
 
     /// `GET /v1/models`, or one of them.
-    fn show_models(&mut self, policy: &RouterPolicy, endpoint: &Endpoint, path: &[u8]) -> Action {
+    fn show_models(
+        &mut self,
+        policy: &RouterPolicy,
+        endpoint: &Endpoint,
+        path: &[u8],
+        consumer: Option<&Consumer>,
+    ) -> Action {
+        let consumer = consumer.map(Consumer::name);
         let shown = match endpoint.model(path) {
-            Ok(None) => models::list(policy),
-            Ok(Some(name)) => match models::one(policy, &name) {
+            Ok(None) => models::list(policy, consumer),
+            Ok(Some(name)) => match models::one(policy, &name, consumer) {
                 Some(model) => model,
                 None => return self.refuse(endpoint.dialect, &ErrorReply::model_not_found(&name)),
             },
@@ -147,28 +168,28 @@ impl<H: Host> Stream<H> {
     fn route(&mut self, mut reader: BodyReader, request: Request, size: usize) -> Action {
         let Request { endpoint, head, route, policy } = request;
         let bytes = reader.take_body();
+        let Some(shared) = self.shared.clone() else {
+            return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
+        };
+        let consumer = self.consumer(&shared, &policy, &head);
+        let consumer = consumer.as_ref().map(Consumer::name);
         let decision = reader
             .finish()
-            .and_then(|facts| decision::decide(&policy, &endpoint, head.path(), facts));
+            .and_then(|facts| decision::decide(&policy, &endpoint, head.path(), consumer, facts));
         match decision {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(decision) => match effects::apply(&self.host, &head, &decision, size)
-                .and_then(|()| effects::leave(&self.host, &decision, self.state_keys()))
+                .and_then(|()| effects::remove_claims(&self.host, &head, shared.trust.objective))
+                .and_then(|()| effects::leave(&self.host, &decision, shared.state_keys))
                 .and_then(|()| self.hand_over(decision, (head, bytes), route))
             {
                 Err(error) => self.failed(endpoint.dialect, &error),
                 Ok(()) => {
-                    if let Some(shared) = &self.shared {
-                        shared.routed.add_by_tick(&self.host, &shared.busy, 1);
-                    }
+                    shared.routed.add_by_tick(&self.host, &shared.busy, 1);
                     Action::Continue
                 }
             },
         }
-    }
-
-    fn state_keys(&self) -> StateKeys {
-        self.shared.as_ref().map(|shared| shared.state_keys).unwrap_or_default()
     }
 
     /// Leaves what was learned to the filters after this one.

@@ -1,25 +1,33 @@
 //! What the filters that read a request body have in common.
 //!
 //! - [`RequestHead`] and [`BodyReader`] look at the headers, take each chunk of a held body from the host once and feed the scanner.
-//! - [`Route`] tells which policy the route wants.
+//! - [`Consumer`] says who is asking, and [`CLAIMS`] what a client may say only where somebody vouches for it.
+//! - [`Route`] tells which policy a request has.
+//! - [`facts_before`] reads the facts that a filter before has left in filter state.
 //! - [`Handover`] takes what one filter has learned to the next in the same VM.
 //! - [`StateKeys`] says what is left in filter state.
 //! - [`edit_body`] changes a held body by span.
 //! - [`respond`] turns an error into the reply of the request's own dialect.
 //! - [`answer_stuck`] answers requests whose body Envoy would never show.
 
+mod claims;
+mod consumer;
 mod edit_body;
+mod facts_before;
 mod handover;
 mod reader;
 mod respond;
 mod route;
 mod state_keys;
 
+pub use claims::CLAIMS;
+pub use consumer::Consumer;
 pub use edit_body::{SUMS, edit_body};
+pub use facts_before::facts_before;
 pub use handover::{BodyRead, FilterGroup, HandedRequest, Handover};
 pub use reader::{BodyReader, RequestHead};
 pub use respond::{answer_stuck, respond};
-pub use route::Route;
+pub use route::{ROUTE_WAS_LEFT, Route, RouteCheck};
 pub use state_keys::{StateKey, StateKeys};
 
 /// Filter state with the compact facts of the request, for later Weir filters.

@@ -11,13 +11,16 @@ pub enum StateKey {
     Pool,
     /// `weir.endpoint`: the endpoint that the picker chose.
     Endpoint,
+    /// `weir.decision`: why the model is another than the client named.
+    Decision,
 }
 
 impl StateKey {
     /// What filters leave that stand alone: later ones may need all of it.
-    pub const ALL: [Self; 4] = [Self::Facts, Self::Model, Self::Pool, Self::Endpoint];
+    pub const ALL: [Self; 5] =
+        [Self::Facts, Self::Model, Self::Pool, Self::Endpoint, Self::Decision];
     /// What access logs may want.
-    pub const NAMES: [Self; 3] = [Self::Model, Self::Pool, Self::Endpoint];
+    pub const NAMES: [Self; 4] = [Self::Model, Self::Pool, Self::Endpoint, Self::Decision];
 
     /// The one that a configuration calls so.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -26,6 +29,7 @@ impl StateKey {
             "model" => Some(Self::Model),
             "pool" => Some(Self::Pool),
             "endpoint" => Some(Self::Endpoint),
+            "decision" => Some(Self::Decision),
             _ => None,
         }
     }

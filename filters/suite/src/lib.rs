@@ -5,6 +5,7 @@
 
 mod chain;
 mod gateway;
+mod model_policies;
 mod settings;
 
 use weir_endpoint_picker as endpoint_picker;

@@ -5,6 +5,8 @@ use weir_request::{StateKey, StateKeys};
 use weir_settings::policies::DEFAULT;
 use weir_settings::{SettingsError, plugin};
 
+use crate::model_policies;
+
 /// The configuration of each filter under the filter's name, and what concerns all of them.
 pub(crate) struct GatewaySettings {
     /// As for `root_id: model-router`.
@@ -43,36 +45,46 @@ impl GatewaySettings {
             let problem = format!("unknown field `{other}`, expected {NAMES}");
             return Err(SettingsError::misfit("", problem));
         }
-        settings.check()
+        settings.check()?;
+        Ok(settings)
     }
 
-    /// Whether there are policies that no route could choose.
-    fn check(self) -> Result<Self, SettingsError> {
-        let parts =
-            [Some(&self.model_router), self.guardrail.as_ref(), Some(&self.endpoint_picker)];
-        let chooses = |part: &Value| {
-            let policies = part.get("policies").and_then(Value::as_object);
-            let others = |all: &Map<String, Value>| all.keys().any(|name| name != DEFAULT);
-            part.get("routes").is_some() || policies.is_some_and(others)
-        };
-        if !self.asks_route && parts.into_iter().flatten().any(chooses) {
-            let problem = "goes with the policy `default` alone: remove it, or the other policies \
-                           and `routes`";
+    /// Whether models name policies that there are, and whether there are policies that nothing chooses.
+    fn check(&self) -> Result<(), SettingsError> {
+        let guardrail = self.guardrail.as_ref().map(|part| ("guardrail", part));
+        let picker = Some(("endpoint-picker", &self.endpoint_picker));
+        let parts: Vec<_> = [guardrail, picker].into_iter().flatten().collect();
+        model_policies::check(&self.model_router, &parts)?;
+        let router = ("model-router", &self.model_router);
+        let all = parts.into_iter().chain([router]);
+        if !self.asks_route && all.into_iter().any(|(name, part)| self.needs_route(name, part)) {
+            let problem = "leaves the policy `default` and those that models name: remove it, or the \
+                           other policies and `routes`";
             return Err(SettingsError::misfit("policy-by-route", problem));
         }
-        Ok(self)
+        Ok(())
+    }
+
+    /// Whether only a route could choose some policy of that filter.
+    fn needs_route(&self, name: &str, part: &Value) -> bool {
+        let chosen = model_policies::of_filter(&self.model_router, name);
+        let policies = part.get("policies").and_then(Value::as_object);
+        let mut names = policies.into_iter().flat_map(Map::keys);
+        part.get("routes").is_some()
+            || names.any(|name| name != DEFAULT && !chosen.contains(name.as_str()))
     }
 }
 
 fn state_keys(settings: Option<Value>) -> Result<StateKeys, SettingsError> {
     let Some(settings) = settings else { return Ok(StateKeys::from(&StateKey::NAMES[..])) };
-    let problem = "must be a list of `facts`, `model`, `pool` and `endpoint`, or empty: `[]`";
+    let problem =
+        "must be a list of `facts`, `model`, `pool`, `endpoint` and `decision`, or empty: `[]`";
     let Value::Array(names) = settings else {
         return Err(SettingsError::invalid("leave-state", settings, problem));
     };
     let mut list = Vec::new();
     for (at, name) in names.iter().enumerate() {
-        let problem = "is none of `facts`, `model`, `pool` and `endpoint`";
+        let problem = "is none of `facts`, `model`, `pool`, `endpoint` and `decision`";
         let key = name.as_str().and_then(StateKey::by_name);
         let place = || format!("leave-state[{at}]");
         list.push(key.ok_or_else(|| SettingsError::invalid(place(), name, problem))?);
@@ -114,9 +126,24 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_that_a_model_names_needs_no_route() {
+        let model = r#"{"name":"m","pool":"p","policies":{"guardrail":"strict"}}"#;
+        let settings = |rest: &str| {
+            let json = format!(
+                r#"{{"policy-by-route":false,"endpoint-picker":{{"policies":{{"default":{{}}}}}},
+                "model-router":{{"policies":{{"default":{{"models":[{model}]}}}}}},
+                "guardrail":{{"policies":{{"default":{{}},"strict":{{}}{rest}}}}}}}"#
+            );
+            GatewaySettings::read(json.as_bytes()).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(settings(""), Ok(()));
+        assert!(settings(r#","other":{}"#).unwrap_err().starts_with("policy-by-route"));
+    }
+
+    #[test]
     fn an_entry_that_nothing_is_called_is_named_with_those_that_there_are() {
         let error = |list: &str| read(&format!(r#","leave-state":{list}"#)).err().unwrap();
-        let allowed = "is none of `facts`, `model`, `pool` and `endpoint`";
+        let allowed = "is none of `facts`, `model`, `pool`, `endpoint` and `decision`";
         assert_eq!(error(r#"["model","Pool"]"#), format!(r#"leave-state[1]: "Pool" {allowed}"#));
         assert_eq!(error("[7]"), format!("leave-state[0]: 7 {allowed}"));
         assert!(error("\"model\"").starts_with("leave-state: \"model\" must be a list of `facts`"));

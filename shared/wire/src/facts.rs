@@ -28,6 +28,8 @@ pub struct Facts {
     pub pool: String,
     /// The LoRA adapter, if the model is one.
     pub adapter: Option<String>,
+    /// The policies that the model's entry names for the filters that follow; most often none.
+    pub policies: Vec<FilterPolicy>,
     /// Whether a stream is asked for.
     pub stream: bool,
     /// Limit of output tokens.
@@ -60,6 +62,15 @@ pub struct Facts {
     pub fingerprints: Vec<Fingerprint>,
 }
 
+/// The policy that one filter is to apply to a request, whatever its route says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterPolicy {
+    /// The filter, by its `root_id`.
+    pub filter: String,
+    /// The policy's name.
+    pub name: String,
+}
+
 /// Where a request goes, as its model name decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination<'a> {
@@ -86,6 +97,7 @@ impl Facts {
             upstream_model: to.upstream_model.to_owned(),
             pool: to.pool.to_owned(),
             adapter: to.adapter.map(str::to_owned),
+            policies: Vec::new(),
             stream: request.stream || endpoint.stream_by_path,
             max_tokens: request.max_tokens,
             n: request.n,
@@ -102,6 +114,12 @@ impl Facts {
             preamble_bytes: request.prefix.preamble_bytes(),
             fingerprints: request.prefix.fingerprints(seed),
         }
+    }
+
+    /// The policy that the model's entry names for `filter`.
+    pub fn policy_of(&self, filter: &str) -> Option<&str> {
+        let mut policies = self.policies.iter();
+        policies.find(|policy| policy.filter == filter).map(|policy| policy.name.as_str())
     }
 
     /// Prompt tokens that the fingerprint at `index` covers; 0 if there is none.

@@ -118,25 +118,30 @@ fn every_setting_of_the_filters_is_documented() {
 #[test]
 fn every_metric_of_the_filters_is_documented() {
     let page = read("filters/README.md");
-    for source in [
-        "endpoint-picker/src/metrics.rs",
-        "guardrail/src/audit.rs",
-        "intake/src/lib.rs",
-        "model-router/src/root.rs",
-    ] {
-        let source = read(&format!("filters/{source}"));
-        // What follows a dot are labels.
-        let end = |text: &str| text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap();
-        let names: Vec<_> = source
-            .split("\"weir_")
-            .skip(1)
-            .map(|rest| format!("weir_{}", &rest[..end(rest)]))
-            .collect();
-        assert!(!names.is_empty());
-        for name in names {
-            assert!(page.contains(&format!("`{name}")), "{name}");
+    let names = metrics(&workspace::file("filters"));
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}")), "{name}");
+    }
+}
+
+/// The names, without labels, of all metrics that the sources in a folder define.
+fn metrics(folder: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(metrics(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            for kind in ["counter(\"weir_", "histogram(\"weir_", "counter(format!(\"weir_"] {
+                let end = |text: &str| text.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+                let found = source.split(kind).skip(1);
+                names.extend(found.map(|rest| format!("weir_{}", &rest[..end(rest).unwrap()])));
+            }
         }
     }
+    names
 }
 
 #[test]

@@ -3,11 +3,14 @@
 use thiserror::Error;
 use weir_fingerprint::MAX_FINGERPRINTS;
 
-use super::Facts;
+use super::{Facts, FilterPolicy};
 use crate::path::{Dialect, Operation};
 
 /// Raised whenever the form changes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Most policies that a model's entry names: one for each filter that has some.
+const MAX_POLICIES: usize = 8;
 
 const DIALECTS: [Dialect; 4] =
     [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Kserve];
@@ -68,6 +71,12 @@ impl Facts {
         out.text(&self.upstream_model);
         out.text(&self.pool);
         out.option(self.adapter.as_deref(), Writer::text);
+        let policies = self.policies.get(..MAX_POLICIES).unwrap_or(&self.policies);
+        out.byte(u8::try_from(policies.len()).unwrap_or(0));
+        for policy in policies {
+            out.text(&policy.filter);
+            out.text(&policy.name);
+        }
         out.option(self.max_tokens, Writer::long);
         out.option(self.n, Writer::long);
         out.int(self.prompt_tokens);
@@ -105,6 +114,7 @@ impl Facts {
             upstream_model: input.text("upstream_model")?,
             pool: input.text("pool")?,
             adapter: input.option("adapter", |input| input.text("adapter"))?,
+            policies: input.policies()?,
             max_tokens: input.option("max_tokens", Reader::long)?,
             n: input.option("n", Reader::long)?,
             prompt_tokens: input.int()?,
@@ -204,6 +214,16 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&mut Self) -> Result<T, FactsError>,
     ) -> Result<Option<T>, FactsError> {
         if self.one_of(&[false, true], field)? { read(self).map(Some) } else { Ok(None) }
+    }
+
+    fn policies(&mut self) -> Result<Vec<FilterPolicy>, FactsError> {
+        let len = usize::from(self.byte()?);
+        if len > MAX_POLICIES {
+            return Err(FactsError::Invalid { field: "policies" });
+        }
+        let policy =
+            |_| Ok(FilterPolicy { filter: self.text("policies")?, name: self.text("policies")? });
+        (0..len).map(policy).collect()
     }
 
     fn fingerprints(&mut self) -> Result<Vec<u64>, FactsError> {

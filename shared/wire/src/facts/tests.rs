@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Destination, Facts, FactsError};
+use super::{Destination, Facts, FactsError, FilterPolicy};
 use crate::path::classify;
 use crate::request::{RequestScanner, ScanLimits};
 
@@ -24,6 +24,12 @@ fn facts(body: &str) -> Facts {
 }
 
 fn sample() -> Facts {
+    let policy =
+        |filter: &str| FilterPolicy { filter: filter.to_owned(), name: "strict".to_owned() };
+    Facts { policies: vec![policy("guardrail"), policy("endpoint-picker")], ..without_policies() }
+}
+
+fn without_policies() -> Facts {
     let text = format!("{SECRET} {}", "word ".repeat(400));
     facts(&format!(
         r#"{{"model":"alias","stream":true,"max_tokens":9,"n":2,"user":"{SECRET}","cache_salt":"s",
@@ -38,6 +44,13 @@ fn facts_survive_the_way_through_filter_state() {
     assert_eq!(Facts::decode(&facts.encode()), Ok(facts));
     let bare = self::facts("{}");
     assert_eq!(Facts::decode(&bare.encode()), Ok(bare));
+}
+
+#[test]
+fn the_policies_of_a_models_entry_are_found_by_filter() {
+    let facts = sample();
+    assert_eq!(facts.policy_of("guardrail"), Some("strict"));
+    assert_eq!(facts.policy_of("token-limit"), None);
 }
 
 #[test]
