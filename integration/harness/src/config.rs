@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::error::HarnessError;
 use crate::ports::Ports;
 use crate::workspace;
@@ -63,6 +65,19 @@ impl EnvoyConfig {
             return Err(HarnessError::Config { name: self.name, problem });
         }
         self.text = self.text.replace(from, to);
+        Ok(self)
+    }
+
+    /// Changes the configuration as data. Its text is JSON from then on, which is YAML too.
+    ///
+    /// # Errors
+    /// When the text is no YAML.
+    pub fn edited(mut self, change: impl FnOnce(&mut Value)) -> Result<Self, HarnessError> {
+        let mut value: Value = serde_saphyr::from_str(&self.text).map_err(|error| {
+            HarnessError::Config { name: self.name.clone(), problem: error.to_string() }
+        })?;
+        change(&mut value);
+        self.text = format!("{value:#}");
         Ok(self)
     }
 

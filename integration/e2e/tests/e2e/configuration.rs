@@ -131,7 +131,7 @@ async fn a_route_that_names_an_unknown_policy_fails_closed_in_the_clients_dialec
     let anthropic = stack.send(anthropic.json(&json!({"model": "qwen"}))).await;
     assert_eq!(anthropic.json().unwrap()["error"]["type"], "api_error");
     let log = stack.envoy.log();
-    let named = "weir.model-router: route \"batch\": its metadata asks for the policy \"nowhere\"";
+    let named = "weir.model-router: route \"batch\": its metadata (filter_metadata.weir.policy) asks for the policy \"nowhere\"";
     assert!(log.contains(named) && log.contains("which is none of: batch, default"), "{log}");
     assert_eq!(stack.stat("weir_router_misconfigured_total").await, 2);
     assert_eq!(stack.send(chat("qwen", "x")).await.status, 200);

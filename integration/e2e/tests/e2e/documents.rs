@@ -64,6 +64,16 @@ fn the_yaml_of_the_readme_is_a_configuration_of_the_filter_it_is_about() {
 }
 
 #[test]
+fn the_yaml_of_the_filters_page_is_a_routers_setting() {
+    let page = read("filters/README.md");
+    let blocks = blocks(&page, "yaml");
+    assert_eq!(blocks.len(), 1);
+    let mut value: Value = serde_saphyr::from_str(blocks[0]).unwrap();
+    value["policies"] = serde_json::json!({"default": {"models": []}});
+    weir_settings::model_router::RouterSettings::from_json(value.to_string().as_bytes()).unwrap();
+}
+
+#[test]
 fn the_commands_of_the_readme_exist() {
     let (readme, usage, just) = (read("README.md"), read("xtask/src/usage.rs"), read("justfile"));
     let word = |text: &str| {

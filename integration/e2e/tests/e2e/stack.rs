@@ -39,7 +39,12 @@ impl Plan {
 
     /// Both shipped forms of the chain: a filter each, and one filter that runs them all.
     pub(crate) fn both() -> [Self; 2] {
-        [Self::quickstart(), Self::shipped("envoy-config/one-filter.yaml")]
+        [Self::quickstart(), Self::one_filter()]
+    }
+
+    /// `envoy-config/one-filter.yaml`.
+    pub(crate) fn one_filter() -> Self {
+        Self::shipped("envoy-config/one-filter.yaml")
     }
 
     /// `envoy-config/guardrail.yaml`.
@@ -89,6 +94,11 @@ impl Plan {
     /// The same with a piece of the shipped text replaced; it must occur.
     pub(crate) fn replace(self, from: &str, to: &str) -> Self {
         Self { config: self.config.replace(from, to).unwrap(), ..self }
+    }
+
+    /// The same with the configuration changed as data; see [`crate::envoy_config`] for where things are.
+    pub(crate) fn edited(self, change: impl FnOnce(&mut Value)) -> Self {
+        Self { config: self.config.edited(change).unwrap(), ..self }
     }
 
     /// The same with fields added to model-router's default policy, such as `max_body_bytes: 9`.
