@@ -4,7 +4,6 @@ use std::mem::take;
 use std::rc::Rc;
 
 use weir_placement::{Dispatch, Expectation, LoadView, PickRequest};
-use weir_request::Route;
 use weir_wire::facts::Facts;
 use weir_wire::response::ResponseReader;
 
@@ -20,8 +19,6 @@ pub(crate) struct Placed {
     /// Whether the client asked for a stream.
     pub(crate) streamed: bool,
     pub(crate) at_ns: u64,
-    /// The route that chose the policy, if one did.
-    pub(crate) route: Option<Route>,
     /// The answer, once its headers have come.
     pub(crate) response: Option<Response>,
 }

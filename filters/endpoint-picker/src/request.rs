@@ -107,7 +107,6 @@ fn choose<H: Host>(
         prompt,
         streamed: facts.stream,
         at_ns: now_ns,
-        route: None,
         response: None,
     }))
 }

@@ -2,7 +2,7 @@
 
 use weir_host::{Body, Host, LogLevel};
 use weir_placement::{CachedTokens, Phase, replica_key};
-use weir_request::ROUTE_WAS_LEFT;
+use weir_request::{ROUTE_WAS_LEFT, Route};
 use weir_wire::response::Usage;
 
 use crate::outstanding::Event;
@@ -15,7 +15,6 @@ use crate::shared::Shared;
 pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     if placed.response.is_none() {
         follow_retry(host, shared, placed);
-        check_route(host, shared, placed);
         placed.response = Some(Response::default());
     }
 }
@@ -41,9 +40,9 @@ pub(crate) fn chunk<H: Host>(
     }
 }
 
-/// Notices a policy that was chosen by a route that the request has not gone by.
-fn check_route<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
-    let Some(route) = &placed.route else { return };
+/// Notices a policy that was chosen by a route that the request has not gone by. Call it when the response
+/// headers have come.
+pub(crate) fn check_route<H: Host>(host: &H, shared: &Shared, route: &Route) {
     if shared.route_check.is_due() && route.was_left(host) {
         shared.metrics.left_route.increment(host);
         let line = || format!("weir.endpoint-picker: {ROUTE_WAS_LEFT}");

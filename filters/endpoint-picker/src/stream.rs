@@ -40,11 +40,13 @@ pub(crate) struct Stream<H: Host> {
     /// `None` when the configuration was refused: every request then fails.
     shared: Option<Rc<Shared>>,
     phase: Phase,
+    /// The route that chose the policy, if one did.
+    route: Option<Route>,
 }
 
 impl<H: Host> Stream<H> {
     pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
-        Self { host, context_id, shared, phase: Phase::Passing }
+        Self { host, context_id, shared, phase: Phase::Passing, route: None }
     }
 
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
@@ -78,11 +80,8 @@ impl<H: Host> Stream<H> {
         let by_route = model.is_none();
         match route.policy(&self.host, &shared.policies, model) {
             Ok(policy) => {
-                let action = self.place(shared, &policy, &mut facts, head);
-                if let Phase::Placed(placed) = &mut self.phase {
-                    placed.route = Some(route).filter(|_| by_route);
-                }
-                action
+                self.route = Some(route).filter(|_| by_route);
+                self.place(shared, &policy, &mut facts, head)
             }
             Err(unknown) => self.unknown_policy(shared, facts.dialect, &unknown),
         }
@@ -222,7 +221,11 @@ impl<H: Host> HttpContext for Stream<H> {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let (Phase::Placed(placed), Some(shared)) = (&mut self.phase, &self.shared) {
+        let Some(shared) = &self.shared else { return Action::Continue };
+        if let Some(route) = self.route.take() {
+            response::check_route(&self.host, shared, &route);
+        }
+        if let Phase::Placed(placed) = &mut self.phase {
             response::open(&self.host, shared, placed);
         }
         Action::Continue

@@ -27,6 +27,9 @@ pub(crate) struct Exchange {
     pub(crate) found: Report,
     endpoint: Option<Endpoint>,
     request: Request,
+    /// The route that chose the policy, once the request has gone on; `None` if the model did, or where the
+    /// picker of the same Envoy filter looks for all of them.
+    route: Option<Route>,
 }
 
 /// The request's headers.
@@ -92,14 +95,6 @@ impl Request {
         route.policy(host, policies, model)
     }
 
-    /// Whether the request has gone by a route that names another policy than the one that was asked.
-    fn left_its_route<H: Host>(&self, host: &H) -> bool {
-        match self {
-            Self::Own { route, .. } => route.was_left(host),
-            _ => false,
-        }
-    }
-
     /// What the filter before has left of the body, if it has read all of it.
     fn take_body(&mut self) -> Option<BodyRead> {
         match self {
@@ -113,7 +108,7 @@ impl Exchange {
     pub(crate) fn new(policy: Rc<GuardrailPolicy>, request: Request) -> Self {
         let watch = Watch::new(policy.policy.clone());
         let endpoint = request.head().and_then(RequestHead::endpoint).cloned();
-        Self { policy, watch, found: Report::default(), endpoint, request }
+        Self { policy, watch, found: Report::default(), endpoint, request, route: None }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -131,8 +126,12 @@ impl Exchange {
 
     /// Lets the next filter have what was handed over to this one.
     pub(crate) fn hand_on(&mut self, handover: &Handover) {
-        if let Request::Handed(known) = std::mem::replace(&mut self.request, Request::Gone) {
-            handover.leave(*known);
+        let by_model = self.request.facts().and_then(|facts| facts.policy_of(crate::ROOT_ID));
+        let by_route = by_model.is_none();
+        match std::mem::replace(&mut self.request, Request::Gone) {
+            Request::Handed(known) => handover.leave(*known),
+            Request::Own { route, .. } => self.route = Some(route).filter(|_| by_route),
+            Request::Gone => {}
         }
     }
 
@@ -253,8 +252,7 @@ impl Exchange {
 
     /// Whether the policy was chosen by a route that the request has not gone by.
     pub(crate) fn left_its_route<H: Host>(&self, host: &H) -> bool {
-        let by_model = self.request.facts().and_then(|facts| facts.policy_of(crate::ROOT_ID));
-        by_model.is_none() && self.request.left_its_route(host)
+        self.route.as_ref().is_some_and(|route| route.was_left(host))
     }
 
     /// Whether a failure of the filter itself lets the exchange go on.
