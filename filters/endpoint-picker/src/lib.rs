@@ -19,9 +19,7 @@ mod shared;
 mod stream;
 
 pub use root::Root;
-
-/// `root_id` of this filter in the suite.
-pub const ROOT_ID: &str = "endpoint-picker";
+pub use shared::ROOT_ID;
 
 #[cfg(feature = "module")]
 weir_host::entry!(|_| Box::new(Root::new(weir_host::Wasm)));

@@ -14,6 +14,9 @@ use weir_settings::endpoint_picker::PickerPolicy;
 use crate::metrics::Metrics;
 use crate::pool::Pools;
 
+/// `root_id` of this filter in the suite.
+pub const ROOT_ID: &str = "endpoint-picker";
+
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) policies: Policies<PickerPolicy>,

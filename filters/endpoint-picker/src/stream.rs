@@ -76,7 +76,7 @@ impl<H: Host> Stream<H> {
         route: Route,
         head: Option<&RequestHead>,
     ) -> Action {
-        let model = facts.policy_of(crate::ROOT_ID);
+        let model = facts.policy_of(crate::shared::ROOT_ID);
         let by_route = model.is_none();
         match route.policy(&self.host, &shared.policies, model) {
             Ok(policy) => {

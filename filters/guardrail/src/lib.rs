@@ -15,9 +15,7 @@ mod stream;
 mod timing;
 
 pub use root::Root;
-
-/// `root_id` of this filter in the suite.
-pub const ROOT_ID: &str = "guardrail";
+pub use shared::ROOT_ID;
 
 #[cfg(feature = "module")]
 weir_host::entry!(|_| Box::new(Root::new(weir_host::Wasm)));

@@ -91,7 +91,7 @@ impl Request {
             Self::Handed(known) => &known.route,
             Self::Gone => return policies.fallback().map(Rc::clone),
         };
-        let model = self.facts().and_then(|facts| facts.policy_of(crate::ROOT_ID));
+        let model = self.facts().and_then(|facts| facts.policy_of(crate::shared::ROOT_ID));
         route.policy(host, policies, model)
     }
 
@@ -126,7 +126,8 @@ impl Exchange {
 
     /// Lets the next filter have what was handed over to this one.
     pub(crate) fn hand_on(&mut self, handover: &Handover) {
-        let by_model = self.request.facts().and_then(|facts| facts.policy_of(crate::ROOT_ID));
+        let by_model =
+            self.request.facts().and_then(|facts| facts.policy_of(crate::shared::ROOT_ID));
         let by_route = by_model.is_none();
         match std::mem::replace(&mut self.request, Request::Gone) {
             Request::Handed(known) => handover.leave(*known),

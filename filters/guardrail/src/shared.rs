@@ -12,6 +12,9 @@ use weir_settings::guardrail::GuardrailPolicy;
 use crate::audit::Metrics;
 use crate::saturation::Saturation;
 
+/// `root_id` of this filter in the suite.
+pub const ROOT_ID: &str = "guardrail";
+
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) policies: Policies<GuardrailPolicy>,
