@@ -12,6 +12,10 @@ setup *ARGS:
 build *ARGS:
     cargo xtask build {{ARGS}}
 
+# Write the shipped configurations from their sources.
+configs *ARGS:
+    cargo xtask configs {{ARGS}}
+
 # Run every check and test.
 test *ARGS:
     cargo xtask test {{ARGS}}

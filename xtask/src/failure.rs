@@ -57,6 +57,10 @@ pub(crate) enum Failure {
         /// How many are listed.
         listed: usize,
     },
+    /// The source of a shipped configuration has a mistake; the text says where.
+    Source(String),
+    /// These shipped configurations are not what their sources make of them.
+    Stale(Vec<PathBuf>),
     /// These steps of `test` failed; each one's own output is above.
     Steps(Vec<&'static str>),
 }
@@ -109,6 +113,12 @@ impl fmt::Display for Failure {
                 writeln!(out, "{path}: {found} of {listed} functions exist, not nine in ten")?;
                 let command = "cargo xtask bench overhead --count --body-kb 1,32 --functions";
                 write!(out, "→ `{command} {path}` lists them anew (Linux on x86-64)")
+            }
+            Failure::Source(text) => write!(out, "envoy-config/source: {text}"),
+            Failure::Stale(paths) => {
+                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+                let paths = paths.join(", ");
+                write!(out, "out of date: {paths}\n→ `cargo xtask configs` writes them")
             }
             Failure::Steps(names) => write!(
                 out,

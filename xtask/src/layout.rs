@@ -22,6 +22,12 @@ impl Layout {
         Layout::new(root, std::env::var_os("CARGO_TARGET_DIR"))
     }
 
+    /// The layout of a repository that a test has made.
+    #[cfg(test)]
+    pub(crate) fn at(root: PathBuf) -> Layout {
+        Layout::new(root, None)
+    }
+
     fn new(root: PathBuf, cargo_target_dir: Option<OsString>) -> Layout {
         // `join` keeps an absolute path as it is and completes a relative one.
         let cargo_output = match cargo_target_dir {

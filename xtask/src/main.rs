@@ -7,6 +7,7 @@ mod bench;
 mod circles;
 mod command;
 mod compile;
+mod configs;
 mod demo;
 mod failure;
 mod layout;
@@ -43,6 +44,8 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         }
         Task::Circles { arguments } => return circles::run(&layout, &arguments),
         Task::Test { only } => suite::run(&layout, &only)?,
+        Task::Configs { check: true } => configs::check(&layout)?,
+        Task::Configs { check: false } => configs::write(&layout)?,
         Task::Demo { arguments } => return demo::run(&layout, &arguments),
         Task::Bench { name, arguments } => return bench::run(&layout, name, &arguments),
     }

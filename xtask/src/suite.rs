@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::circles;
 use crate::command::{self, Run};
 use crate::compile::{self, BINARIES_FOLDER, FILTER_TARGET, Profile};
+use crate::configs;
 use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::setup;
@@ -13,7 +14,8 @@ use crate::setup;
 const PURE_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates of `shared/` that filters contain.
-const PURE_CRATES: [&str; 8] = [
+const PURE_CRATES: [&str; 9] = [
+    "weir-headers",
     "weir-fingerprint",
     "weir-wire",
     "weir-tokens",
@@ -132,6 +134,7 @@ fn modules(layout: &Layout) -> Result<(), Failure> {
 }
 
 fn lint(layout: &Layout) -> Result<(), Failure> {
+    configs::check(layout)?;
     let native = Run::cargo(layout).args(["clippy", "--workspace", "--all-targets"]);
     native.args(["--", "--deny", "warnings"]).shown()?;
     let filters = Run::cargo(layout).args(["clippy", "--target", FILTER_TARGET]);

@@ -34,6 +34,11 @@ pub(crate) enum Task {
         /// The steps to run; empty means all of them.
         only: Vec<Step>,
     },
+    /// Expand the shipped configurations.
+    Configs {
+        /// Only say which are out of date.
+        check: bool,
+    },
     /// Run the demo.
     Demo {
         /// What the demo's own binary is given.
@@ -75,6 +80,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
         // Its own help says what counts as an import.
         "circles" => Ok(Task::Circles { arguments: rest.to_vec() }),
         "test" => unless_help(rest, Topic::Test, test),
+        "configs" => unless_help(rest, Topic::Configs, configs),
         "demo" => unless_help(rest, Topic::Demo, demo),
         "bench" => unless_help(rest, Topic::Bench, bench),
         "help" | "--help" | "-h" => Ok(Task::Help(Topic::Everything)),
@@ -133,6 +139,17 @@ fn known_step(name: &str) -> Result<Step, Failure> {
         let names = Step::ALL.map(Step::name).join(", ");
         Failure::Usage(format!("no step `{name}`: one of {names}"))
     })
+}
+
+fn configs(words: &[String]) -> Result<Task, Failure> {
+    let mut check = false;
+    for word in words {
+        match word.as_str() {
+            "--check" => check = true,
+            other => return Err(unexpected("configs", other)),
+        }
+    }
+    Ok(Task::Configs { check })
 }
 
 fn demo(words: &[String]) -> Result<Task, Failure> {
@@ -216,6 +233,8 @@ mod tests {
             ("build --release", Task::Build { profile: Profile::Release }),
             ("circles", Task::Circles { arguments: vec![] }),
             ("circles weir-wire --help", Task::Circles { arguments: words("weir-wire --help") }),
+            ("configs", Task::Configs { check: false }),
+            ("configs --check", Task::Configs { check: true }),
             ("test", Task::Test { only: vec![] }),
             ("test --only lint", Task::Test { only: vec![Step::Lint] }),
             ("test --only lint --help", Task::Help(Topic::Test)),
@@ -253,6 +272,7 @@ mod tests {
             ("test --only everything", "`everything`"),
             ("test lint", "`lint`"),
             ("build --fast", "`--fast`"),
+            ("configs quickstart.yaml", "`quickstart.yaml`"),
             ("bench", "takes a name"),
             ("bench speed", "`speed`"),
             ("demo --check --seconds 3", "`--seconds`"),

@@ -8,6 +8,7 @@
 mod detect;
 mod fingerprint;
 mod guard;
+mod headers;
 mod placement;
 mod settings;
 mod size;
@@ -19,10 +20,11 @@ mod wire;
 pub type Probe = fn(&[u8]) -> Option<u64>;
 
 /// One probe for each crate, by the crate's name.
-pub static PROBES: [(&str, Probe); 8] = [
+pub static PROBES: [(&str, Probe); 9] = [
     ("weir-detect", detect::probe),
     ("weir-fingerprint", fingerprint::probe),
     ("weir-guard", guard::probe),
+    ("weir-headers", headers::probe),
     ("weir-placement", placement::probe),
     ("weir-settings", settings::probe),
     ("weir-snapshot", snapshot::probe),

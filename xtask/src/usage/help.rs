@@ -11,6 +11,8 @@ pub(crate) enum Topic {
     Build,
     /// `test`.
     Test,
+    /// `configs`.
+    Configs,
     /// `demo`.
     Demo,
     /// `bench`.
@@ -25,6 +27,7 @@ impl Topic {
             Topic::Setup => SETUP,
             Topic::Build => BUILD,
             Topic::Test => TEST,
+            Topic::Configs => CONFIGS,
             Topic::Demo => DEMO,
             Topic::Bench => BENCH,
         }
@@ -43,6 +46,7 @@ Commands:
   build   Compile the Wasm modules into target/weir/ and the native binaries
   circles List modules that import each other in a circle
   test    Run every check and test, with a summary at the end
+  configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   bench   Measure: overhead, scan
 
@@ -86,7 +90,8 @@ end names it, and the exit code is 1.
 Steps, in this order:
   format    every file is as rustfmt writes it
   modules   the Wasm modules compile, and the suite is at most 2 MB and has the functions listed
-  lint      clippy without a warning: natively, and the filters for wasm32-wasip1; no circle of imports
+  lint      clippy without a warning: natively, and the filters for wasm32-wasip1; no circle of imports; the
+            shipped configurations are what their sources make of them
   native    the tests of all crates except the end-to-end ones
   wasm      the tests of the pure crates again, on wasm32 in Node
   e2e       the modules in real Envoy
@@ -96,6 +101,21 @@ Options:
   -h, --help    print this
 
 One test alone, once `cargo xtask build` has run: cargo test -p weir-e2e NAME
+";
+
+const CONFIGS: &str = "\
+cargo xtask configs [--check]: write the shipped configurations from their sources
+
+Every YAML file of envoy-config/source makes one of the same name in envoy-config. What several share
+stands once in envoy-config/source/parts, NAME.yaml each:
+  #> NAME key=value key=\"other value\"   stands for the lines of part NAME, indented like this line
+  - #> NAME                              the same as one item of a list
+  {{key}}   in a part: the value that was given;  {{key?}}: the line is left out where none was
+The parts remove-owned-headers and remove-claims are made from the lists of shared/headers.
+
+Options:
+  --check      write nothing; name the files that are out of date, and exit with 1 if there are any
+  -h, --help   print this
 ";
 
 /// The help of `demo`.
