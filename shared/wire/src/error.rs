@@ -214,6 +214,7 @@ impl From<&WireError> for ErrorReply {
             WireError::DuplicateKey { .. } => "duplicate_key",
             WireError::WrongType { .. } => "invalid_type",
             WireError::TooLong { .. } => "value_too_long",
+            WireError::HiddenCharacter { .. } => "invalid_value",
             WireError::TooDeep { .. } => "nesting_too_deep",
             WireError::TooManyValues { .. } => "too_many_values",
             WireError::InvalidUtf8 { .. } => "invalid_utf8",

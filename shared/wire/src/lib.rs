@@ -2,6 +2,7 @@
 //!
 //! # Overview
 //! - [`path`]: which API a request speaks, from its method and path.
+//! - [`name`]: which texts may be the name of a model.
 //! - [`request`]: facts of a JSON request body, read once in chunks, with byte spans.
 //! - [`facts`]: what the filters of one chain tell each other, as bytes.
 //! - [`content`]: where text is in requests, responses and events.
@@ -18,6 +19,7 @@ pub mod error;
 pub mod facts;
 mod json;
 mod long_strings;
+pub mod name;
 pub mod path;
 pub mod request;
 pub mod response;

@@ -12,6 +12,8 @@ use core::ops::Range;
 
 use thiserror::Error;
 
+use crate::name;
+
 /// Whose form requests, responses, streams and errors have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -92,19 +94,29 @@ pub enum PathModelError {
     /// The decoded name is not UTF-8.
     #[error("the model in the path is not UTF-8")]
     NotUtf8,
+    /// The decoded name is longer than [`name::MAX_BYTES`].
+    #[error("the model in the path is longer than {} bytes", name::MAX_BYTES)]
+    TooLong,
+    /// The decoded name holds control characters or characters that are not shown.
+    #[error("the model in the path holds control characters or characters that are not shown")]
+    HiddenCharacter,
 }
 
 impl Endpoint {
     /// The model's name in `path` (the path that was classified), percent-decoded.
     ///
     /// # Errors
-    /// [`PathModelError`] if it cannot be decoded.
+    /// [`PathModelError`] if it cannot be decoded, or is no name.
     pub fn model(&self, path: &[u8]) -> Result<Option<String>, PathModelError> {
         let Some(span) = &self.path_model else {
             return Ok(None);
         };
         let name = percent_decode(path.get(span.clone()).unwrap_or_default(), span.start)?;
-        String::from_utf8(name).map(Some).map_err(|_| PathModelError::NotUtf8)
+        if name.len() > name::MAX_BYTES {
+            return Err(PathModelError::TooLong);
+        }
+        let name = String::from_utf8(name).map_err(|_| PathModelError::NotUtf8)?;
+        if name::is_plain(&name) { Ok(Some(name)) } else { Err(PathModelError::HiddenCharacter) }
     }
 }
 

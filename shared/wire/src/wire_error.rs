@@ -106,6 +106,14 @@ pub enum WireError {
         /// What the field takes.
         expected: &'static str,
     },
+    /// A name holds control characters or characters that are not shown.
+    #[error("`{field}` holds control characters or characters that are not shown, at offset {at}")]
+    HiddenCharacter {
+        /// Where the value starts.
+        at: usize,
+        /// The field.
+        field: &'static str,
+    },
     /// A value is longer than allowed.
     #[error("`{field}` is longer than {limit} bytes at offset {at}")]
     TooLong {
@@ -137,6 +145,7 @@ impl WireError {
             | Self::InvalidLiteral { at }
             | Self::DuplicateKey { at, .. }
             | Self::WrongType { at, .. }
+            | Self::HiddenCharacter { at, .. }
             | Self::TooLong { at, .. } => at,
         }
     }
@@ -146,6 +155,7 @@ impl WireError {
         match *self {
             Self::DuplicateKey { field, .. }
             | Self::WrongType { field, .. }
+            | Self::HiddenCharacter { field, .. }
             | Self::TooLong { field, .. } => Some(field),
             _ => None,
         }

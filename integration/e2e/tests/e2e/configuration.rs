@@ -30,9 +30,33 @@ async fn a_mistake_keeps_envoy_from_starting_and_is_named_in_its_log() {
 
 /// The default policy of model-router in the listeners' JSON.
 fn default_policy(listeners: &mut [Value]) -> &mut Value {
-    let filters = "/filter_chains/0/filters/0/typed_config/http_filters/0";
+    let manager = &mut listeners[0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let mut filters = manager["http_filters"].as_array_mut().unwrap().iter_mut();
+    let router = filters.find(|filter| filter["name"] == "weir.model-router").unwrap();
     let policy = "/typed_config/config/configuration/value/policies/default";
-    listeners[0].pointer_mut(&format!("{filters}{policy}")).unwrap()
+    router.pointer_mut(policy).unwrap()
+}
+
+/// The connection manager of a listener.
+pub(crate) fn connection_manager(listener: &Value) -> &Value {
+    &listener["filter_chains"][0]["filters"][0]["typed_config"]
+}
+
+/// The listeners of every shipped file for an Envoy of its own, with the file's name.
+pub(crate) fn shipped_listeners() -> Vec<(String, Value)> {
+    let folder = std::fs::read_dir(weir_harness::workspace::file("envoy-config")).unwrap();
+    let paths = folder.map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let mut listeners = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config: Value = serde_saphyr::from_str(&text).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let list = config["static_resources"]["listeners"].as_array().cloned();
+        listeners.extend(list.into_iter().flatten().map(|listener| (name.clone(), listener)));
+    }
+    assert!(listeners.len() >= 6);
+    listeners
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -141,7 +141,8 @@ async fn a_body_over_envoys_buffer_limit_is_refused_by_envoy() {
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_bodies_wrong_methods_and_unknown_paths_are_refused() {
     let stack = Plan::quickstart().start().await;
-    let compressed = chat(LLAMA, "x").header("content-encoding", "gzip");
+    // gzip, zstd and br are unpacked before Weir.
+    let compressed = chat(LLAMA, "x").header("content-encoding", "deflate");
     let reply = stack.send(compressed).await;
     assert_eq!(reply.status, 415, "{}", reply.text());
     assert_eq!(reply.json().unwrap()["error"]["code"], "unsupported_content");

@@ -11,9 +11,11 @@
 )]
 
 mod bytes;
+mod client_headers;
 mod clients;
 mod commands;
 mod configuration;
+mod connections;
 mod consumers;
 mod digests;
 mod documents;
@@ -27,11 +29,13 @@ mod guardrail_streams;
 mod headers;
 mod intake;
 mod istio;
+mod model_names;
 mod modules;
 mod paths;
 mod placement;
 mod policies;
 mod privacy;
+mod route_policies;
 mod routing;
 mod soak;
 mod stack;

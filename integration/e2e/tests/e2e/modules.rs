@@ -61,7 +61,8 @@ async fn three_modules_work_together_like_the_suite() {
 async fn the_endpoint_picker_alone_reads_the_body_itself() {
     let policy = "default: {alternates: 2, fresh_ms: 600000}";
     let pool = "default: {pool: llama, fresh_ms: 600000, max_body_bytes: 5000}";
-    let stack = picker_and_intake().replace(policy, pool).without_router().start().await;
+    let plan = picker_and_intake().replace(policy, pool).without_router();
+    let stack = plan.vouched_for("x-gateway-base-model-name").start().await;
     let idle = only_one_idle(&stack).await;
     // Without model-router, whoever stands before Envoy chooses the route.
     let routed = |request: Request| request.header("x-gateway-base-model-name", LLAMA);

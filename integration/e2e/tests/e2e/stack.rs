@@ -75,7 +75,19 @@ impl Plan {
         [Self::guarding(policy), one]
     }
 
-    fn shipped(path: &str) -> Self {
+    /// Every shipped configuration for an Envoy of its own.
+    pub(crate) fn all_shipped() -> [Self; 3] {
+        let [quickstart, one_filter] = Self::both();
+        [quickstart, one_filter, Self::guardrail()]
+    }
+
+    /// The same where something before Envoy vouches for the header, so that it is not removed.
+    pub(crate) fn vouched_for(self, header: &str) -> Self {
+        self.replace(&format!("              - {{remove: {header}}}\n"), "")
+    }
+
+    /// A shipped file by its path, on free ports, with replicas that answer at once.
+    pub(crate) fn shipped(path: &str) -> Self {
         Self::of(EnvoyConfig::from_file(path).unwrap())
     }
 
@@ -136,6 +148,13 @@ impl Plan {
     pub(crate) fn log(mut self, level: &str, components: &str) -> Self {
         self.options.log_level = level.to_owned();
         self.options.component_log_level = components.to_owned();
+        self
+    }
+
+    /// The same with an access log that is written at once, as far as a test can wait.
+    pub(crate) fn prompt_access_log(mut self) -> Self {
+        let flush = ["--file-flush-interval-msec", "20"];
+        self.options.arguments.extend(flush.map(str::to_owned));
         self
     }
 

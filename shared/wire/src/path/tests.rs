@@ -43,6 +43,25 @@ fn a_model_that_cannot_be_decoded_is_an_error() {
     assert_eq!(model(b"/v2/models/\xff/infer"), Err(PathModelError::NotUtf8));
 }
 
+#[test]
+fn a_model_that_is_no_name_is_an_error() {
+    let model = |path: &[u8]| classify(b"POST", path).unwrap().model(path);
+    for hidden in
+        ["%0a", "%0D%0Ax", "%00", "%7f", "%C2%85", "%e2%80%a8", "%E2%80%AE", "\u{feff}", "\u{9b}"]
+    {
+        for path in [
+            format!("/v1beta/models/gpt-4o{hidden}:generateContent"),
+            format!("/v2/models/{hidden}gpt-4o/infer"),
+            format!("/v2/models/gpt-4o{hidden}/generate_stream/"),
+        ] {
+            assert_eq!(model(path.as_bytes()), Err(PathModelError::HiddenCharacter), "{path}");
+        }
+    }
+    let long = |length: usize| format!("/v2/models/{}/infer", "x".repeat(length));
+    assert_eq!(model(long(1025).as_bytes()), Err(PathModelError::TooLong));
+    assert_eq!(model(long(1024).as_bytes()).unwrap().unwrap().len(), 1024);
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod random {
     use super::classify;

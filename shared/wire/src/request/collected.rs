@@ -6,7 +6,9 @@ use super::facts::{ModelField, StreamOptions};
 use super::frame::Media;
 use super::schema::Slot;
 use super::value_type::{ValueType, count};
+use crate::WireError;
 use crate::json::Literal;
+use crate::name;
 use crate::path::Operation;
 
 /// Who speaks, as far as it matters.
@@ -80,9 +82,17 @@ impl Collected {
     }
 
     /// A captured string. Text that the JSON reader accepted is UTF-8.
-    pub(super) fn string(&mut self, slot: Slot, text: &[u8], span: Range<usize>) {
+    pub(super) fn string(
+        &mut self,
+        slot: Slot,
+        text: &[u8],
+        span: Range<usize>,
+    ) -> Result<(), WireError> {
         let text = String::from_utf8_lossy(text).into_owned();
         match slot {
+            Slot::Model if !name::is_plain(&text) => {
+                return Err(WireError::HiddenCharacter { at: span.start, field: "model" });
+            }
             Slot::Model => self.model = Some(ModelField { name: text, span }),
             Slot::User => self.user = self.user.take().or(Some(text)),
             Slot::CacheSalt => self.cache_salt = Some(text),
@@ -90,6 +100,7 @@ impl Collected {
             Slot::CacheKey => self.cache_key = Some(text),
             _ => {}
         }
+        Ok(())
     }
 
     /// A number or literal whose type fits its slot.

@@ -7,6 +7,7 @@
 //!   given twice in one object, however it is escaped;
 //! - such a key with a value of the wrong type (`"stream": "true"`);
 //! - a lone surrogate, which is no text;
+//! - a model whose name holds control characters or characters that are not shown;
 //! - a byte order mark; nesting deeper than [`ScanLimits::max_depth`]; names longer than
 //!   [`ScanLimits::max_value`].
 //!
@@ -57,7 +58,7 @@ pub struct ScanLimits {
 impl Default for ScanLimits {
     /// Tool schemas of real clients nest 20 deep; names have a few dozen bytes.
     fn default() -> Self {
-        Self { max_depth: 96, max_value: 1024 }
+        Self { max_depth: 96, max_value: crate::name::MAX_BYTES }
     }
 }
 

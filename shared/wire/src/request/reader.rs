@@ -229,7 +229,7 @@ impl Reader {
                 self.sink.mark(stream, mark::ROLE);
                 self.sink.push(stream, text);
             }
-            _ => self.found.string(slot, text, span),
+            _ => return self.found.string(slot, text, span),
         }
         Ok(())
     }

@@ -37,6 +37,19 @@ fn plan(folder: &Path, change: impl FnOnce(&mut Value, &mut Value)) -> Plan {
     let (mut config, mut filter) = (gateway(), shipped("envoyfilter.yaml"));
     change(&mut config, &mut filter);
     patches::apply(&mut config, &filter);
+    plan_of(folder, &config)
+}
+
+/// A gateway with both EnvoyFilters applied, in the order of their priorities.
+fn plan_with_decompressors(folder: &Path) -> Plan {
+    let (mut config, mut filters) =
+        (gateway(), [shipped("envoyfilter.yaml"), shipped("compressed.yaml")]);
+    filters.sort_by_key(|filter| filter["spec"]["priority"].as_i64().unwrap_or(0));
+    filters.iter().for_each(|filter| patches::apply(&mut config, filter));
+    plan_of(folder, &config)
+}
+
+fn plan_of(folder: &Path, config: &Value) -> Plan {
     let plan = Plan::of(EnvoyConfig::from_text("envoyfilter.yaml", config.to_string()).unwrap());
     plan.replace(SOCKET, folder.join("intake.sock").to_str().unwrap())
 }
@@ -101,14 +114,79 @@ async fn the_patched_gateway_routes_by_model_and_places_requests_on_replicas() {
 async fn the_guardrail_takes_its_place_in_the_patch() {
     let folder = TempDir::new().unwrap();
     let stack = plan(folder.path(), |_, filter| {
-        let patch = &mut list(filter, "/spec/configPatches")[1];
-        let filters = patch.pointer_mut("/patch/value/typed_config/config/configuration/value");
-        filters.unwrap()["guardrail"] = json!({"policies": {"default": {}}});
+        settings(filter)["guardrail"] = json!({"policies": {"default": {}}});
     });
     let stack = stack.start().await;
     let reply = stack.send(chat(LLAMA, "I am ann@example.com")).await;
     let echo = reply.json().unwrap()["weir_echo"]["body"].to_string();
     assert!(echo.contains("I am [EMAIL]"), "{echo}");
+}
+
+/// What is configured of Weir's filter.
+fn settings(filter: &mut Value) -> &mut Value {
+    let mut patches = list(filter, "/spec/configPatches").iter_mut();
+    let ours = |patch: &&mut Value| patch["patch"]["value"]["name"] == "weir.gateway";
+    let patch = patches.find(ours).unwrap();
+    patch.pointer_mut("/patch/value/typed_config/config/configuration/value").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_header_of_a_client_chooses_anything_in_the_patched_gateway() {
+    let folder = TempDir::new().unwrap();
+    let stack = plan(folder.path(), |_, _| ()).start().await;
+    crate::client_headers::assert_forgery_is_void(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_patched_gateway_tells_websockets_to_use_http_where_models_are_served() {
+    let folder = TempDir::new().unwrap();
+    let stack = plan(folder.path(), |_, _| ()).start().await;
+    for path in ["/v1/responses", "/openai/v1/responses?model=gpt-4o"] {
+        crate::connections::assert_told_to_use_http(&stack, path).await;
+    }
+    // Other applications' are not Weir's to judge, nor is what is missing without an upgrade.
+    for request in
+        [Request::get("/socket").header("upgrade", "websocket"), Request::get("/v1/responses")]
+    {
+        assert_eq!(stack.send(request).await.status, 404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_bodies_are_unpacked_where_the_second_filter_is_applied() {
+    let folder = TempDir::new().unwrap();
+    let compressed = || chat(LLAMA, "x").header("content-encoding", "gzip");
+    let without = plan(folder.path(), |_, _| ()).start().await;
+    assert_eq!(without.send(compressed()).await.status, 415);
+    drop(without);
+    let stack = plan_with_decompressors(folder.path()).start().await;
+    crate::connections::assert_unpacked(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_by_the_name_of_a_route_holds_in_the_patched_gateway_and_a_misspelt_one_is_refused()
+ {
+    for (policy, status) in [("batch", 200), ("bacth", 500)] {
+        let folder = TempDir::new().unwrap();
+        let stack = plan(folder.path(), |config, filter| {
+            let tenant = json!([{"name": "x-tenant", "string_match": {"exact": "batch"}}]);
+            let route = json!({
+                "name": "batch", "match": {"prefix": "/", "headers": tenant},
+                "metadata": {"filter_metadata": {"weir": {"policy": policy}}},
+                "direct_response": {"status": 404},
+            });
+            patches::routes(config).push(route);
+            let router = &mut settings(filter)["model-router"]["policies"];
+            router["batch"] =
+                json!({"models": [{"name": "only-batch", "pool": "llama", "rewrite": LLAMA}]});
+            let picker = &mut settings(filter)["endpoint-picker"]["policies"];
+            picker["batch"] = json!({"alternates": 0});
+        });
+        let stack = stack.start().await;
+        let reply = stack.send(chat("only-batch", "x").header("x-tenant", "batch")).await;
+        assert_eq!(reply.status, status, "{}", reply.text());
+        assert_eq!(stack.send(chat("only-batch", "x")).await.status, 404);
+    }
 }
 
 #[test]

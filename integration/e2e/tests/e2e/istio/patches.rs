@@ -19,6 +19,12 @@ pub(super) fn apply(config: &mut Value, filter: &Value) {
                 listeners(config).push(value.clone());
                 1
             }
+            ("NETWORK_FILTER", "MERGE") => {
+                let name = &matched["listener"]["filterChain"]["filter"]["name"];
+                let chains = listeners(config).iter_mut();
+                let filters = chains.flat_map(|l| list(l, "/filter_chains/0/filters").iter_mut());
+                merge_into(filters.filter(|filter| filter["name"] == *name), value)
+            }
             ("HTTP_FILTER", "INSERT_BEFORE") => insert_before(config, matched, value),
             ("CLUSTER", "MERGE") => {
                 let clusters = list(config, "/static_resources/clusters").iter_mut();
