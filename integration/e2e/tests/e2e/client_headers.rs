@@ -104,6 +104,14 @@ fn what_is_removed_is_removed_from_clients_alone() {
     }
 }
 
+#[test]
+fn every_header_is_documented() {
+    let page = fs::read_to_string(workspace::file("filters/README.md")).unwrap();
+    for name in weir_headers::OWNED.into_iter().chain(weir_headers::CLAIMS) {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 /// Whoever adds a header to a filter lists it, or a client could send it.
 #[test]
 fn every_header_that_a_filter_names_is_listed() {
