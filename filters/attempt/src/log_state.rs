@@ -23,7 +23,7 @@ pub(crate) fn answered(before: &[u8], address: &[u8], status: u16) -> Option<Vec
         let ends = before.get(at + entry.len()).is_none_or(|next| *next == b',');
         *part == entry && starts && ends
     };
-    let (at, _) = before.windows(entry.len()).enumerate().filter(is_entry).next_back()?;
+    let (at, _) = before.windows(entry.len()).enumerate().rfind(is_entry)?;
     let (kept, rest) = before.split_at_checked(at)?;
     let after = rest.get(entry.len()..)?;
     Some([kept, address, b"=", status.to_string().as_bytes(), after].concat())

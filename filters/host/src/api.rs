@@ -169,7 +169,7 @@ pub trait Host: Clone + 'static {
     fn resume(&self, direction: Direction) -> Result<(), HostError>;
 
     /// Sends an HTTP request to a cluster; the answer comes to the context that calls act on, as
-    /// `on_http_call_response`. That of a stream which has ended by then never comes.
+    /// `on_http_call_response`. That of a stream which has ended by then is dropped.
     ///
     /// # Errors
     /// `BadArgument` for a cluster that Envoy does not know, `Failed` for one without a host or at the limit of its

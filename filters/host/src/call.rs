@@ -114,7 +114,7 @@ pub struct CallCounts {
 
 /// A filter's calls under way, of a bounded number.
 ///
-/// Envoy neither cancels the call of a stream that ends nor tells its answer, so [`Calls::ended`] has to say it.
+/// Envoy does not cancel the call of a stream that ends, and nobody is told its answer: [`Calls::ended`] counts it.
 pub struct Calls {
     most: usize,
     under_way: RefCell<Vec<(CallToken, u32)>>,

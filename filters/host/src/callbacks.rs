@@ -20,7 +20,7 @@ pub trait RootContext {
     /// The tick that was asked for.
     fn on_tick(&mut self) {}
 
-    /// The answer to a call that was made from a callback of this context.
+    /// The answer to a call that was made while calls acted on this context.
     fn on_http_call_response(&mut self, _answer: &CallAnswer) {}
 
     /// A stream begins. A filter that cannot serve it answers it with an error.

@@ -3,8 +3,9 @@
 //! so what a filter does when a stream has ended is done when its context is deleted, not when it is logged.
 
 use crate::dispatch::{NewRoot, Seen, with_contexts};
+use crate::turn::as_own;
 use crate::wasm::with_turn;
-use crate::{Action, CallAnswer, CallToken, RootContext, Turn};
+use crate::{Action, CallAnswer, CallToken, RootContext, Turn, Wasm};
 
 /// Says how a plugin's root context is made; for [`crate::entry!`].
 pub fn begin(new_root: NewRoot) {
@@ -58,7 +59,15 @@ extern "C" fn proxy_on_http_call_response(
 ) {
     begin_callback(context_id);
     let answer = CallAnswer::of(CallToken::new(token), headers, body);
-    with_turn(|turn| with_contexts((), |contexts| contexts.answer(turn, context_id, &answer)));
+    let caller = with_turn(|turn| turn.take_caller(answer.token())).unwrap_or(context_id);
+    let tell =
+        || with_turn(|turn| with_contexts((), |contexts| contexts.answer(turn, caller, &answer)));
+    if caller == context_id {
+        tell();
+    } else {
+        // A stream that has ended has no use for it; `Calls::ended` has counted that.
+        let _ = as_own(&Wasm, caller, |_| tell());
+    }
     end_callback();
 }
 

@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::{Host, HostError};
+use crate::{CallToken, Host, HostError};
 
 /// Resumes of and replies to other streams between two ticks, of all plugins of the VM together. Each may bring one
 /// more reply, by a filter that it enters; both together are two fifths of what Envoy 1.40 trapped at.
@@ -51,6 +51,8 @@ pub struct Turn {
     headers_gone: Cell<bool>,
     /// The streams whose requests were let go in this callback.
     resumed: RefCell<Vec<u32>>,
+    /// Calls under way, each with the context that made it: Envoy tells all answers to root contexts.
+    callers: RefCell<Vec<(CallToken, u32)>>,
 }
 
 impl Turn {
@@ -62,6 +64,7 @@ impl Turn {
             actions: Cell::new(0),
             headers_gone: Cell::new(false),
             resumed: RefCell::new(Vec::new()),
+            callers: RefCell::new(Vec::new()),
         }
     }
 
@@ -108,6 +111,19 @@ impl Turn {
         self.resumed.borrow_mut().push(self.context.get());
     }
 
+    /// The context that calls act on has made a call.
+    pub(crate) fn note_call(&self, token: CallToken) {
+        self.callers.borrow_mut().push((token, self.context.get()));
+    }
+
+    /// Who has made a call that is answered now; `None` if that is not known.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
+    pub(crate) fn take_caller(&self, token: CallToken) -> Option<u32> {
+        let mut callers = self.callers.borrow_mut();
+        let at = callers.iter().position(|(of, _)| *of == token)?;
+        Some(callers.swap_remove(at).1)
+    }
+
     /// The streams whose requests were let go since this was last asked.
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
     pub(crate) fn take_resumed(&self) -> Vec<u32> {
@@ -138,6 +154,16 @@ pub(crate) fn act_on<H: Host, R>(
         host.turn(|turn| turn.actions.set(turn.actions.get().saturating_add(1)));
         work(host)
     })
+}
+
+/// The same in a callback of that context which Envoy has made for another.
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
+pub(crate) fn as_own<H: Host, R>(
+    host: &H,
+    context_id: u32,
+    work: impl FnOnce(&H) -> R,
+) -> Result<R, NotActed> {
+    within(host, context_id, Leave::Own, work)
 }
 
 fn within<H: Host, R>(
@@ -224,6 +250,31 @@ mod tests {
         })
         .unwrap();
         assert_eq!(host.resumed(), [(7, Direction::Request)]);
+    }
+
+    #[test]
+    fn an_answer_finds_who_asked_once() {
+        let turn = Turn::new();
+        let (first, second) = (CallToken::new(1), CallToken::new(2));
+        turn.begin(7);
+        turn.note_call(first);
+        turn.begin(8);
+        turn.note_call(second);
+        turn.begin(1);
+        assert_eq!((turn.take_caller(second), turn.take_caller(first)), (Some(8), Some(7)));
+        assert_eq!(turn.take_caller(first), None);
+    }
+
+    #[test]
+    fn a_context_that_is_told_an_answer_may_go_on_by_itself_and_not_once_it_has_ended() {
+        let host = FakeHost::new();
+        host.begin_callback(1);
+        let resumed = as_own(&host, 7, |host| host.resume(Direction::Request));
+        assert_eq!((resumed, host.resumed()), (Ok(Ok(())), vec![(7, Direction::Request)]));
+        host.end_stream(8);
+        assert_eq!(as_own(&host, 8, |_| ()), Err(NotActed::StreamEnded));
+        reply(&host).unwrap();
+        assert_eq!(replied_to(&host), [1]);
     }
 
     #[test]

@@ -309,7 +309,10 @@ impl Host for Wasm {
                 &mut token,
             )
         };
-        HostError::check(status).map(|()| CallToken::new(token))
+        HostError::check(status)?;
+        let token = CallToken::new(token);
+        self.turn(|turn| turn.note_call(token));
+        Ok(token)
     }
 
     fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError> {

@@ -40,7 +40,7 @@ async fn every_shipped_configuration_is_taken_by_the_program_it_is_for() {
 }
 
 /// The fenced blocks of `language`.
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
@@ -101,11 +101,12 @@ fn members(read: impl Fn(&[u8]) -> Result<(), SettingsError>, json: &str) -> Vec
 
 #[test]
 fn every_setting_of_the_filters_is_documented() {
-    use weir_settings::{endpoint_picker, guardrail, intake, model_router};
+    use weir_settings::{attempt, endpoint_picker, guardrail, intake, model_router};
     let router = |json: &[u8]| model_router::RouterSettings::from_json(json).map(drop);
     let picker = |json: &[u8]| endpoint_picker::policies(json).map(drop);
     let guard = |json: &[u8]| guardrail::policies(json, |_| None).map(drop);
     let intake = |json: &[u8]| intake::IntakeSettings::from_json(json, |_| None).map(drop);
+    let attempt = |json: &[u8]| attempt::AttemptSettings::from_bytes(json).map(drop);
     let policy = r#"{"policies":{"default":{"?":1}}}"#;
     let model = r#"{"policies":{"default":{"models":[{"?":1}]}}}"#;
     let rule = r#"{"policies":{"default":{"rules":[{"?":1}]}}}"#;
@@ -114,6 +115,7 @@ fn every_setting_of_the_filters_is_documented() {
         ("filters/README.md", members(router, model), 6),
         ("filters/README.md", members(picker, policy), 6),
         ("filters/README.md", members(intake, r#"{"?":1}"#), 3),
+        ("filters/README.md", members(attempt, r#"{"?":1}"#), 1),
         ("filters/guardrail/README.md", members(guard, policy), 10),
         ("filters/guardrail/README.md", members(guard, rule), 6),
     ] {

@@ -10,6 +10,7 @@
     reason = "a failed step is a failed test"
 )]
 
+mod attempts;
 mod bytes;
 mod clients;
 mod commands;
@@ -25,6 +26,7 @@ mod guardrail_json;
 mod guardrail_recall;
 mod guardrail_streams;
 mod headers;
+mod host_layer;
 mod intake;
 mod istio;
 mod modules;
