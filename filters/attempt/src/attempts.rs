@@ -37,7 +37,7 @@ pub enum AttemptEvent {
 pub struct AttemptOutcome {
     /// `ip:port` of the replica, as Envoy writes it; empty if Envoy had chosen none.
     pub address: Rc<[u8]>,
-    /// Which attempt of its request, from 1.
+    /// Which attempt of its request, from 1; 0 if Envoy did not say.
     pub number: u32,
     /// What happened.
     pub event: AttemptEvent,

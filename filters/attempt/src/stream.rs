@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, HeaderMap, Host, HttpContext};
+use weir_host::{Action, HeaderMap, Host, HttpContext, upstream};
 
 use crate::attempts::{AttemptEnd, AttemptEvent, AttemptOutcome};
 use crate::log_state::{self, ATTEMPTS};
@@ -50,24 +50,11 @@ impl<H: Host> Stream<H> {
             Some(status) if self.complete || !(200..300).contains(&status) => {
                 AttemptEnd::Answered(status)
             }
-            _ if client_left(&self.host) => AttemptEnd::Abandoned,
+            _ if upstream::client_stream_ended(&self.host) => AttemptEnd::Abandoned,
             Some(_) => AttemptEnd::Cut { first_byte: self.first_byte },
             None => AttemptEnd::NoAnswer,
         }
     }
-}
-
-/// Whether the client's stream was over before the attempt. In a cluster Envoy shows the attributes of the client's
-/// stream, and a duration once that has ended; it has not where the router ends an attempt to begin the next.
-fn client_left<H: Host>(host: &H) -> bool {
-    host.property(&["request", "duration"]).ok().flatten().is_some()
-}
-
-/// The number of the attempt, from 1; 0 if Envoy does not say.
-fn attempt_number<H: Host>(host: &H) -> u32 {
-    let count = host.property(&["upstream", "request_attempt_count"]).ok().flatten();
-    let count = count.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The response's status.
@@ -78,9 +65,8 @@ fn status<H: Host>(host: &H) -> Option<u16> {
 
 impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let address = self.host.property(&["upstream", "address"]).ok().flatten();
-        self.address = Rc::from(address.unwrap_or_default());
-        self.number = attempt_number(&self.host);
+        self.address = Rc::from(upstream::address(&self.host).unwrap_or_default());
+        self.number = upstream::attempt_number(&self.host).unwrap_or(0);
         if self.leaves_state() {
             self.edit_state(|before| log_state::begun(before, &self.address));
         }

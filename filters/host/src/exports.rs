@@ -125,10 +125,15 @@ fn begin_callback(context_id: u32) {
     with_turn(|turn| turn.begin(context_id));
 }
 
-/// Notes the streams that the callback has let go.
 fn end_callback() {
-    let resumed = with_turn(Turn::take_resumed);
-    if !resumed.is_empty() {
-        with_contexts((), |contexts| contexts.let_go(&resumed));
+    if with_turn(Turn::has_resumed) {
+        note_resumed();
     }
+}
+
+/// Notes the streams that the callback has let go.
+#[cold]
+fn note_resumed() {
+    let resumed = with_turn(Turn::take_resumed);
+    with_contexts((), |contexts| contexts.let_go(&resumed));
 }

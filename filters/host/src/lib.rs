@@ -13,6 +13,7 @@
 //! - [`hold`]: finds out that `allow_on_headers_stop_iteration` is missing.
 //! - [`Host::on_stream`], [`Host::act_on_stream`] and [`pending`]: other streams than the callback's own, so that nothing
 //!   meant for one that has ended reaches another, and few enough at a time.
+//! - [`upstream`]: what a filter of a cluster can ask about its attempt.
 //! - [`Host::call`], [`CallAnswer`] and [`Calls`]: HTTP requests to a cluster.
 //! - [`RootContext`] and [`HttpContext`]: what Envoy calls.
 //! - [`entry!`]: the entry of a module.
@@ -39,6 +40,7 @@ mod pairs;
 pub mod pending;
 pub mod tick;
 mod turn;
+pub mod upstream;
 mod wasm;
 
 pub use api::{Body, Config, Direction, HeaderMap, Host, LogLevel, MetricKind};

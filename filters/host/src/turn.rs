@@ -124,6 +124,12 @@ impl Turn {
         Some(callers.swap_remove(at).1)
     }
 
+    /// Whether requests were let go since [`Turn::take_resumed`].
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
+    pub(crate) fn has_resumed(&self) -> bool {
+        !self.resumed.borrow().is_empty()
+    }
+
     /// The streams whose requests were let go since this was last asked.
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
     pub(crate) fn take_resumed(&self) -> Vec<u32> {
