@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_host::{CallAnswer, Direction, HeaderMap, Host, HttpContext, RootContext};
+use weir_host::{CallAnswer, Direction, HeaderMap, Host, HttpContext, RootContext, Streams};
 
 use crate::shared::{STORM, Shared};
 use crate::stream::Stream;

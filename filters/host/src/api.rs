@@ -1,7 +1,7 @@
 //! The calls a filter can make.
 
-use crate::turn::{self, Switch, Turn};
-use crate::{Call, CallToken, HeaderBlock, Headers, HostError, NotActed};
+use crate::turn::{Switch, Turn};
+use crate::{Call, CallToken, HeaderBlock, Headers, HostError};
 
 /// Which header map of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -165,7 +165,7 @@ pub trait Host: Clone + 'static {
     fn clear_route_cache(&self) -> Result<(), HostError>;
 
     /// Lets a held request or response go on, once the callback has returned. Resuming twice is harmless. Of another
-    /// stream than the callback's own: within [`Host::act_on_stream`].
+    /// stream than the callback's own: within `Streams::act_on_stream`.
     fn resume(&self, direction: Direction) -> Result<(), HostError>;
 
     /// Sends an HTTP request to a cluster; the answer comes to the context that calls act on, as
@@ -176,29 +176,7 @@ pub trait Host: Clone + 'static {
     /// circuit breakers.
     fn call(&self, call: &Call<'_>) -> Result<CallToken, HostError>;
 
-    /// Runs `look` with every call acting on another stream of the VM, which may be another plugin's: reads what it
-    /// holds, changes its headers or body. Afterwards calls act on what they acted on before.
-    ///
-    /// # Errors
-    /// [`NotActed::StreamEnded`], and `look` has not run.
-    fn on_stream<R>(&self, context_id: u32, look: impl FnOnce(&Self) -> R) -> Result<R, NotActed> {
-        turn::look_at(self, context_id, look)
-    }
-
-    /// The same where `act` also resumes the stream or replies to it, once.
-    ///
-    /// # Errors
-    /// [`NotActed`], and `act` has not run. After [`NotActed::TurnSpent`] the next tick can: see
-    /// [`crate::pending::Pending`].
-    fn act_on_stream<R>(
-        &self,
-        context_id: u32,
-        act: impl FnOnce(&Self) -> R,
-    ) -> Result<R, NotActed> {
-        turn::act_on(self, context_id, act)
-    }
-
-    /// Switches the context that calls act on; for [`Host::on_stream`] alone, hence the [`Switch`].
+    /// Switches the context that calls act on; for `Streams` alone, hence the [`Switch`].
     fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError>;
 
     /// The state of the current callback.

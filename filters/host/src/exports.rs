@@ -3,7 +3,7 @@
 //! so what a filter does when a stream has ended is done when its context is deleted, not when it is logged.
 
 use crate::dispatch::{NewRoot, Seen, with_contexts};
-use crate::turn::as_own;
+use crate::streams::as_own;
 use crate::wasm::with_turn;
 use crate::{Action, CallAnswer, CallToken, RootContext, Turn, Wasm};
 

@@ -12,8 +12,6 @@ use crate::{
 
 mod streams;
 
-pub use streams::SentCall;
-
 /// What a filter answered in Envoy's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalReply {
@@ -25,6 +23,23 @@ pub struct LocalReply {
     pub body: Vec<u8>,
     /// `%RESPONSE_CODE_DETAILS%`.
     pub details: String,
+}
+
+/// A call that a filter made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentCall {
+    /// Which it is.
+    pub token: CallToken,
+    /// The context that the answer comes to.
+    pub context_id: u32,
+    /// The cluster's name.
+    pub cluster: String,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Body as sent.
+    pub body: Vec<u8>,
+    /// How long Envoy would wait for the answer, in ms.
+    pub timeout_ms: u32,
 }
 
 #[derive(Default)]

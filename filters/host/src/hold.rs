@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 use crate::pending::Pending;
 use crate::tick::{Tick, Ticker};
-use crate::{HeaderMap, Host};
+use crate::{HeaderMap, Host, Streams};
 
 /// How often paused streams are looked at while the option is unproven, in ms.
 ///

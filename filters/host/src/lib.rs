@@ -11,7 +11,7 @@
 //! - [`metrics`]: counters and histograms, defined once per VM and label set.
 //! - [`notice`]: lines in the log that come once a minute at most.
 //! - [`hold`]: finds out that `allow_on_headers_stop_iteration` is missing.
-//! - [`Host::on_stream`], [`Host::act_on_stream`] and [`pending`]: other streams than the callback's own, so that nothing
+//! - [`Streams`] and [`pending`]: other streams than the callback's own, so that nothing
 //!   meant for one that has ended reaches another, and few enough at a time.
 //! - [`upstream`]: what a filter of a cluster can ask about its attempt.
 //! - [`Host::call`], [`CallAnswer`] and [`Calls`]: HTTP requests to a cluster.
@@ -22,6 +22,7 @@
 
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
 mod allocator;
+mod answer;
 mod api;
 mod call;
 mod callbacks;
@@ -38,13 +39,15 @@ pub mod metrics;
 pub mod notice;
 mod pairs;
 pub mod pending;
+mod streams;
 pub mod tick;
 mod turn;
 pub mod upstream;
 mod wasm;
 
+pub use answer::{CallAnswer, CallCounts, CallOutcome, Calls};
 pub use api::{Body, Config, Direction, HeaderMap, Host, LogLevel, MetricKind};
-pub use call::{Call, CallAnswer, CallCounts, CallOutcome, CallToken, Calls};
+pub use call::{Call, CallToken};
 pub use callbacks::{Action, HttpContext, RootContext};
 pub use error::HostError;
 #[cfg(target_arch = "wasm32")]
@@ -52,6 +55,7 @@ pub use exports::begin;
 #[cfg(not(target_arch = "wasm32"))]
 pub use fake::{FakeHost, LocalReply, SentCall};
 pub use pairs::{HeaderBlock, Headers};
+pub use streams::Streams;
 pub use turn::{MOST_ACTIONS, NotActed, Switch, Turn};
 pub use wasm::Wasm;
 

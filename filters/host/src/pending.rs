@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::tick::Tick;
-use crate::{Host, NotActed};
+use crate::{Host, NotActed, Streams};
 
 /// How soon what is left goes on, in ms. Envoy makes about 4 of it.
 const NEXT_MS: u32 = 1;

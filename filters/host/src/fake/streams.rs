@@ -1,24 +1,7 @@
 //! Other streams than the callback's own, and calls to clusters.
 
-use super::FakeHost;
-use crate::{Body, CallAnswer, CallToken, Direction, HeaderMap, HostError, LocalReply};
-
-/// A call that a filter made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentCall {
-    /// Which it is.
-    pub token: CallToken,
-    /// The context that the answer comes to.
-    pub context_id: u32,
-    /// The cluster's name.
-    pub cluster: String,
-    /// Headers in order.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// Body as sent.
-    pub body: Vec<u8>,
-    /// How long Envoy would wait for the answer, in ms.
-    pub timeout_ms: u32,
-}
+use super::{FakeHost, LocalReply, SentCall};
+use crate::{Body, CallAnswer, CallToken, Direction, HeaderMap, HostError};
 
 impl FakeHost {
     /// A callback of a context begins: calls act on that one.
