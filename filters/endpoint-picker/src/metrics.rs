@@ -43,7 +43,9 @@ impl Metrics {
     pub(crate) fn flush<H: Host>(&self, host: &H) {
         let tokens = [&self.matched_tokens, &self.cached_tokens, &self.prompt_tokens];
         let picks = [&self.by_load, &self.by_affinity];
-        picks.into_iter().chain(tokens).for_each(|metric| metric.flush(host));
+        for metric in picks.into_iter().chain(tokens) {
+            metric.flush(host);
+        }
     }
 
     pub(crate) fn picks(&self, basis: Basis) -> &Metric {

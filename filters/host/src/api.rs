@@ -1,6 +1,7 @@
 //! The calls a filter can make.
 
-use crate::{HeaderBlock, Headers, HostError};
+use crate::turn::{Switch, Turn};
+use crate::{Call, CallToken, HeaderBlock, Headers, HostError};
 
 /// Which header map of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +15,8 @@ pub enum HeaderMap {
     Response = 2,
     /// Response trailers.
     ResponseTrailers = 3,
+    /// Headers of the answer to a [`Host::call`], while its callback runs.
+    CallAnswer = 6,
 }
 
 /// Which body buffer of the stream.
@@ -23,6 +26,18 @@ pub enum Body {
     /// The request body: all that is buffered while the filter pauses, else the current chunk.
     Request = 0,
     /// The response body, likewise.
+    Response = 1,
+    /// The body of the answer to a [`Host::call`], while its callback runs.
+    CallAnswer = 4,
+}
+
+/// Which half of a stream that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Direction {
+    /// From the client to the replica.
+    Request = 0,
+    /// From the replica to the client.
     Response = 1,
 }
 
@@ -149,6 +164,21 @@ pub trait Host: Clone + 'static {
     /// Makes Envoy choose the route again.
     fn clear_route_cache(&self) -> Result<(), HostError>;
 
-    /// Lets the following calls act on another stream, for use from `on_tick`.
-    fn act_on_stream(&self, context_id: u32) -> Result<(), HostError>;
+    /// Lets a held request or response go on, once the callback has returned. Resuming twice is harmless. Of another
+    /// stream than the callback's own: within `Streams::act_on_stream`.
+    fn resume(&self, direction: Direction) -> Result<(), HostError>;
+
+    /// Sends an HTTP request to a cluster; the answer comes to the context that calls act on, as
+    /// `on_http_call_response`. That of a stream which has ended by then is dropped.
+    ///
+    /// # Errors
+    /// `BadArgument` for a cluster that Envoy does not know, `Failed` for one without a host or at the limit of its
+    /// circuit breakers.
+    fn call(&self, call: &Call<'_>) -> Result<CallToken, HostError>;
+
+    /// Switches the context that calls act on; for `Streams` alone, hence the [`Switch`].
+    fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError>;
+
+    /// The state of the current callback.
+    fn turn<R>(&self, look: impl FnOnce(&Turn) -> R) -> R;
 }

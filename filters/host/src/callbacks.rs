@@ -1,5 +1,7 @@
 //! What a filter answers when Envoy calls: the shape of the SDK's traits, without its calling side.
 
+use crate::CallAnswer;
+
 /// What becomes of what a callback was shown. The numbers are those of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -17,6 +19,9 @@ pub trait RootContext {
 
     /// The tick that was asked for.
     fn on_tick(&mut self) {}
+
+    /// The answer to a call that was made while calls acted on this context.
+    fn on_http_call_response(&mut self, _answer: &CallAnswer) {}
 
     /// A stream begins. A filter that cannot serve it answers it with an error.
     fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext>;
@@ -55,6 +60,9 @@ pub trait HttpContext {
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         Action::Continue
     }
+
+    /// The answer to a call that was made while calls acted on this stream. What the stream holds stays held.
+    fn on_http_call_response(&mut self, _answer: &CallAnswer) {}
 
     /// The stream has ended, complete or not, and was logged; nothing more is said of it. Its headers,
     /// bodies and filter state can no longer be asked for or set.

@@ -17,6 +17,9 @@ pub enum HostError {
     /// The host has no such buffer or map at this moment.
     #[error("empty")]
     Empty,
+    /// The host could not do it; of a call: its cluster has no host, or is at the limit of its circuit breakers.
+    #[error("failed in the host")]
+    Failed,
     /// Any other status, by its number.
     #[error("host status {0}")]
     Status(u32),
@@ -31,6 +34,7 @@ impl HostError {
             2 => Err(Self::BadArgument),
             7 => Err(Self::Empty),
             8 => Err(Self::CasMismatch),
+            10 => Err(Self::Failed),
             other => Err(Self::Status(other)),
         }
     }
@@ -54,6 +58,7 @@ mod tests {
         assert_eq!(HostError::check(0), Ok(()));
         assert_eq!(HostError::check(1), Err(HostError::NotFound));
         assert_eq!(HostError::check(8), Err(HostError::CasMismatch));
+        assert_eq!(HostError::check(10), Err(HostError::Failed));
         assert_eq!(HostError::check(4711), Err(HostError::Status(4711)));
     }
 

@@ -4,7 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::{Body, Config, HeaderBlock, HeaderMap, Headers, Host, HostError, LogLevel, MetricKind};
+use crate::turn::{Switch, Turn};
+use crate::{
+    Body, Call, CallToken, Config, Direction, HeaderBlock, HeaderMap, Headers, Host, HostError,
+    LogLevel, MetricKind,
+};
+
+mod streams;
 
 /// What a filter answered in Envoy's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +23,23 @@ pub struct LocalReply {
     pub body: Vec<u8>,
     /// `%RESPONSE_CODE_DETAILS%`.
     pub details: String,
+}
+
+/// A call that a filter made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentCall {
+    /// Which it is.
+    pub token: CallToken,
+    /// The context that the answer comes to.
+    pub context_id: u32,
+    /// The cluster's name.
+    pub cluster: String,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Body as sent.
+    pub body: Vec<u8>,
+    /// How long Envoy would wait for the answer, in ms.
+    pub timeout_ms: u32,
 }
 
 #[derive(Default)]
@@ -32,13 +55,27 @@ struct State {
     next_cas: u32,
     metrics: Vec<(String, i64)>,
     logs: Vec<(LogLevel, String)>,
-    reply: Option<LocalReply>,
+    replies: Vec<(u32, LocalReply)>,
+    /// The context that calls act on.
+    effective: u32,
+    ended: Vec<u32>,
+    resumed: Vec<(u32, Direction)>,
+    calls: Vec<SentCall>,
+    refuses_calls: Option<HostError>,
     route_cache_clears: usize,
 }
 
 /// A host that lives in memory. Clones share their state.
-#[derive(Clone, Default)]
-pub struct FakeHost(Rc<RefCell<State>>);
+///
+/// Headers, bodies and properties are the same for all streams; replies and resumes are kept by stream.
+#[derive(Clone)]
+pub struct FakeHost(Rc<RefCell<State>>, Rc<Turn>);
+
+impl Default for FakeHost {
+    fn default() -> Self {
+        Self(Rc::default(), Rc::new(Turn::new()))
+    }
+}
 
 impl FakeHost {
     /// An empty host at time 0.
@@ -94,9 +131,9 @@ impl FakeHost {
         self.0.borrow().logs.clone()
     }
 
-    /// The local reply, if the filter sent one.
+    /// The last local reply, if the filter sent one.
     pub fn local_reply(&self) -> Option<LocalReply> {
-        self.0.borrow().reply.clone()
+        self.0.borrow().replies.last().map(|(_, reply)| reply.clone())
     }
 
     /// The tick period that is set.
@@ -115,7 +152,8 @@ impl FakeHost {
         edit: impl FnOnce(&mut Vec<(String, Vec<u8>)>) -> T,
     ) -> Result<T, HostError> {
         let mut state = self.0.borrow_mut();
-        if state.headers_closed {
+        if state.headers_closed || map == HeaderMap::CallAnswer && !state.headers.contains_key(&map)
+        {
             return Err(HostError::BadArgument);
         }
         Ok(edit(state.headers.entry(map).or_default()))
@@ -190,6 +228,9 @@ impl Host for FakeHost {
 
     fn body(&self, which: Body, start: usize, len: usize) -> Result<Vec<u8>, HostError> {
         let state = self.0.borrow();
+        if which == Body::CallAnswer && !state.bodies.contains_key(&which) {
+            return Err(HostError::BadArgument);
+        }
         let body = state.bodies.get(&which).map_or(&[][..], Vec::as_slice);
         let end = start.saturating_add(len).min(body.len());
         Ok(body.get(start..end).unwrap_or_default().to_vec())
@@ -264,9 +305,11 @@ impl Host for FakeHost {
         body: &[u8],
         details: &str,
     ) -> Result<(), HostError> {
-        let headers = headers.iter().map(|(key, v)| ((*key).to_owned(), v.to_vec())).collect();
-        let (body, details) = (body.to_vec(), details.to_owned());
-        self.0.borrow_mut().reply = Some(LocalReply { status, headers, body, details });
+        self.turn(Turn::check_action)?;
+        let (headers, body, details) = (owned(headers), body.to_vec(), details.to_owned());
+        let mut state = self.0.borrow_mut();
+        let context_id = state.effective;
+        state.replies.push((context_id, LocalReply { status, headers, body, details }));
         Ok(())
     }
 
@@ -275,7 +318,47 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn act_on_stream(&self, _context_id: u32) -> Result<(), HostError> {
+    fn resume(&self, direction: Direction) -> Result<(), HostError> {
+        self.turn(Turn::check_action)?;
+        let mut state = self.0.borrow_mut();
+        let context_id = state.effective;
+        state.resumed.push((context_id, direction));
         Ok(())
     }
+
+    fn call(&self, call: &Call<'_>) -> Result<CallToken, HostError> {
+        let mut state = self.0.borrow_mut();
+        if let Some(error) = state.refuses_calls {
+            return Err(error);
+        }
+        let token = CallToken::new(u32::try_from(state.calls.len()).unwrap_or(u32::MAX));
+        let sent = SentCall {
+            token,
+            context_id: state.effective,
+            cluster: call.cluster.to_owned(),
+            headers: owned(call.headers),
+            body: call.body.to_vec(),
+            timeout_ms: call.timeout_ms,
+        };
+        state.calls.push(sent);
+        Ok(token)
+    }
+
+    fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError> {
+        let mut state = self.0.borrow_mut();
+        if state.ended.contains(&context_id) {
+            // As Envoy: the context before stays.
+            return Err(HostError::BadArgument);
+        }
+        state.effective = context_id;
+        Ok(())
+    }
+
+    fn turn<R>(&self, look: impl FnOnce(&Turn) -> R) -> R {
+        look(&self.1)
+    }
+}
+
+fn owned(headers: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect()
 }

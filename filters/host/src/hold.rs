@@ -20,8 +20,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::pending::Pending;
 use crate::tick::{Tick, Ticker};
-use crate::{HeaderMap, Host};
+use crate::{HeaderMap, Host, Streams};
 
 /// How often paused streams are looked at while the option is unproven, in ms.
 ///
@@ -62,6 +63,8 @@ enum Held {
 struct State {
     option: StopIteration,
     watched: Vec<Watched>,
+    /// Streams that are to be answered.
+    stuck: Pending<()>,
     tick: Tick,
 }
 
@@ -79,8 +82,9 @@ impl Default for HoldProbe {
 impl HoldProbe {
     /// Nothing is known yet. `ticker` is that of the root context.
     pub fn new(ticker: &Ticker) -> Self {
-        let (option, watched, tick) = (StopIteration::Unproven, Vec::new(), ticker.part());
-        Self(Rc::new(RefCell::new(State { option, watched, tick })))
+        let (option, watched) = (StopIteration::Unproven, Vec::new());
+        let (stuck, tick) = (Pending::new(ticker.part()), ticker.part());
+        Self(Rc::new(RefCell::new(State { option, watched, stuck, tick })))
     }
 
     /// True once the option is known to be missing: fail at once instead of pausing.
@@ -131,35 +135,45 @@ impl HoldProbe {
         if !state.watched.is_empty() {
             state.watched.retain(|watched| watched.context_id != context_id);
         }
+        state.stuck.ended(context_id);
     }
 
-    /// Call from `on_tick`: the paused streams that will never get a body callback.
-    ///
-    /// The caller answers those streams with an error.
-    pub fn stuck<H: Host>(&self, host: &H) -> Vec<u32> {
+    /// Call from `on_tick`: answers the paused streams that will never get a body callback, each by `reply` with
+    /// calls acting on it; returns how many.
+    pub fn answer_stuck<H: Host>(&self, host: &H, reply: impl Fn(&H)) -> usize {
         let mut state = self.0.borrow_mut();
-        if state.option == StopIteration::Present {
-            return Vec::new();
+        if state.option == StopIteration::Unproven {
+            state.look_at_watched(host);
         }
-        let (mut ids, mut waiting, mut proven) = (Vec::new(), Vec::new(), false);
-        for watched in std::mem::take(&mut state.watched) {
+        if state.stuck.is_empty() {
+            return 0;
+        }
+        state.stuck.run(host, |host, ()| reply(host))
+    }
+}
+
+impl State {
+    /// Moves the streams that are stuck to those to be answered.
+    fn look_at_watched<H: Host>(&mut self, host: &H) {
+        for mut watched in std::mem::take(&mut self.watched) {
             match look(host, &watched) {
-                Sign::None => waiting.push(Watched { ticks: watched.ticks + 1, ..watched }),
-                Sign::Stuck => ids.push(watched.context_id),
+                Sign::None => {
+                    watched.ticks += 1;
+                    self.watched.push(watched);
+                }
+                Sign::Stuck => self.stuck.push(watched.context_id, ()),
                 Sign::Proof => {
-                    proven = true;
-                    ids.push(watched.context_id);
+                    self.option = StopIteration::Missing;
+                    self.stuck.push(watched.context_id, ());
                 }
             }
         }
-        if proven {
-            state.option = StopIteration::Missing;
-            state.tick.stop(host);
-            ids.extend(waiting.iter().map(|watched| watched.context_id));
-        } else {
-            state.watched = waiting;
+        if self.option == StopIteration::Missing {
+            self.tick.stop(host);
+            for watched in std::mem::take(&mut self.watched) {
+                self.stuck.push(watched.context_id, ());
+            }
         }
-        ids
     }
 }
 
@@ -175,10 +189,7 @@ enum Sign {
 
 /// Looks whether Envoy has a body, or the beginning of one, behind headers that are held.
 fn look<H: Host>(host: &H, watched: &Watched) -> Sign {
-    if host.act_on_stream(watched.context_id).is_err() {
-        return Sign::None;
-    }
-    match watched.held {
+    let sign = host.on_stream(watched.context_id, |host| match watched.held {
         Held::Request { size_at_headers, .. } if received(host) > size_at_headers => Sign::Proof,
         Held::Request { body_there: true, .. } if watched.ticks >= PATIENCE => Sign::Stuck,
         Held::Request { .. } => Sign::None,
@@ -187,7 +198,9 @@ fn look<H: Host>(host: &H, watched: &Watched) -> Sign {
             let complete = latency.is_some_and(|latency| !latency.is_empty());
             if complete { Sign::Stuck } else { Sign::None }
         }
-    }
+    });
+    // A stream that has ended is taken off the list by its end.
+    sign.unwrap_or(Sign::None)
 }
 
 /// Bytes of the request's headers, as Envoy counts them.
@@ -205,12 +218,22 @@ fn received<H: Host>(host: &H) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FakeHost;
+    use crate::{FakeHost, MOST_ACTIONS};
 
     fn host_with_size(size: u64) -> FakeHost {
         let host = FakeHost::new();
         grow_to(&host, size);
         host
+    }
+
+    /// The streams that one tick answers.
+    fn answered(host: &FakeHost, probe: &HoldProbe) -> Vec<u32> {
+        let before = host.replies().len();
+        host.begin_tick(1);
+        let count = probe.answer_stuck(host, |host| host.reply(500, &[], b"", "stuck").unwrap());
+        let ids: Vec<u32> = host.replies().into_iter().skip(before).map(|(id, _)| id).collect();
+        assert_eq!(ids.len(), count);
+        ids
     }
 
     fn grow_to(host: &FakeHost, size: u64) {
@@ -221,9 +244,9 @@ mod tests {
     fn a_body_that_arrives_without_a_callback_proves_the_option_missing() {
         let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
         probe.paused(&host, 7);
-        assert!(probe.stuck(&host).is_empty(), "a slow client is not a wrong configuration");
+        assert!(answered(&host, &probe).is_empty(), "a slow client is not a wrong configuration");
         grow_to(&host, 101);
-        assert_eq!(probe.stuck(&host), vec![7]);
+        assert_eq!(answered(&host, &probe), vec![7]);
         assert!(probe.is_missing());
         assert_eq!(host.tick_ms(), 0);
     }
@@ -235,7 +258,7 @@ mod tests {
         probe.paused(&host, 7);
         host.set_header(HeaderMap::Request, "name", &[b'x'; 96]).unwrap();
         probe.paused(&host, 8);
-        let given_up: Vec<_> = (0..=PATIENCE).map(|_| probe.stuck(&host)).collect();
+        let given_up: Vec<_> = (0..=PATIENCE).map(|_| answered(&host, &probe)).collect();
         assert!(given_up.iter().rev().skip(1).all(Vec::is_empty));
         assert_eq!(given_up.last(), Some(&vec![7]), "of the other there are only headers");
         assert!(!probe.is_missing() && host.tick_ms() != 0, "others may be shown their bodies");
@@ -246,10 +269,10 @@ mod tests {
         let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
         probe.response_paused(&host, 7);
         assert_ne!(host.tick_ms(), 0);
-        assert!(probe.stuck(&host).is_empty(), "a slow replica is not a wrong configuration");
+        assert!(answered(&host, &probe).is_empty(), "a slow replica is not a wrong configuration");
         host.set_property(&["response", "backend_latency"], &5_000_i64.to_le_bytes());
-        assert_eq!(probe.stuck(&host), vec![7]);
-        assert!(probe.stuck(&host).is_empty(), "it is answered once");
+        assert_eq!(answered(&host, &probe), vec![7]);
+        assert!(answered(&host, &probe).is_empty(), "it is answered once");
         assert!(!probe.is_missing() && host.tick_ms() != 0, "only a request proves it");
     }
 
@@ -264,13 +287,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tick_cannot_answer_waits_for_the_next_and_leaves_if_its_client_does() {
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
+        (7..17).for_each(|id| probe.paused(&host, id));
+        grow_to(&host, 101);
+        host.begin_tick(1);
+        // Another filter of the VM has used up nearly all of the turn.
+        (1..MOST_ACTIONS).for_each(|id| host.act_on_stream(1000 + id, |_| ()).unwrap());
+        let reply = |host: &FakeHost| host.reply(500, &[], b"", "stuck").unwrap();
+        assert_eq!(probe.answer_stuck(&host, reply), 1);
+        probe.ended(8);
+        host.end_stream(9);
+        assert_ne!(host.tick_ms(), 0);
+        assert_eq!(answered(&host, &probe), (10..17).collect::<Vec<_>>());
+        assert_eq!((probe.is_missing(), host.tick_ms()), (true, 0));
+    }
+
+    #[test]
+    fn a_stream_that_ended_unnoticed_leaves_its_answer_to_nobody() {
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
+        probe.paused(&host, 7);
+        probe.paused(&host, 8);
+        grow_to(&host, 101);
+        host.end_stream(8);
+        assert_eq!(answered(&host, &probe), [7]);
+        assert!(host.replies().iter().all(|(id, _)| *id == 7), "the context before stays in force");
+    }
+
+    #[test]
     fn a_body_callback_proves_the_option_present() {
         let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
         probe.paused(&host, 7);
         assert_ne!(host.tick_ms(), 0);
         probe.body_arrived(&host);
         grow_to(&host, 5000);
-        assert!(probe.stuck(&host).is_empty());
+        assert!(answered(&host, &probe).is_empty());
         assert!(!probe.is_missing());
         assert_eq!(host.tick_ms(), 0);
     }
@@ -281,6 +332,6 @@ mod tests {
         probe.paused(&host, 7);
         probe.ended(7);
         grow_to(&host, 5000);
-        assert!(probe.stuck(&host).is_empty());
+        assert!(answered(&host, &probe).is_empty());
     }
 }

@@ -11,6 +11,10 @@
 //! - [`metrics`]: counters and histograms, defined once per VM and label set.
 //! - [`notice`]: lines in the log that come once a minute at most.
 //! - [`hold`]: finds out that `allow_on_headers_stop_iteration` is missing.
+//! - [`Streams`] and [`pending`]: other streams than the callback's own, so that nothing
+//!   meant for one that has ended reaches another, and few enough at a time.
+//! - [`upstream`]: what a filter of a cluster can ask about its attempt.
+//! - [`Host::call`], [`CallAnswer`] and [`Calls`]: HTTP requests to a cluster.
 //! - [`RootContext`] and [`HttpContext`]: what Envoy calls.
 //! - [`entry!`]: the entry of a module.
 //!
@@ -18,7 +22,9 @@
 
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
 mod allocator;
+mod answer;
 mod api;
+mod call;
 mod callbacks;
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
 mod dispatch;
@@ -32,17 +38,25 @@ pub mod hold;
 pub mod metrics;
 pub mod notice;
 mod pairs;
+pub mod pending;
+mod streams;
 pub mod tick;
+mod turn;
+pub mod upstream;
 mod wasm;
 
-pub use api::{Body, Config, HeaderMap, Host, LogLevel, MetricKind};
+pub use answer::{CallAnswer, CallCounts, CallOutcome, Calls};
+pub use api::{Body, Config, Direction, HeaderMap, Host, LogLevel, MetricKind};
+pub use call::{Call, CallToken};
 pub use callbacks::{Action, HttpContext, RootContext};
 pub use error::HostError;
 #[cfg(target_arch = "wasm32")]
 pub use exports::begin;
 #[cfg(not(target_arch = "wasm32"))]
-pub use fake::{FakeHost, LocalReply};
+pub use fake::{FakeHost, LocalReply, SentCall};
 pub use pairs::{HeaderBlock, Headers};
+pub use streams::Streams;
+pub use turn::{MOST_ACTIONS, NotActed, Switch, Turn};
 pub use wasm::Wasm;
 
 #[cfg(target_arch = "wasm32")]

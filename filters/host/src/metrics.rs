@@ -63,12 +63,13 @@ impl Metric {
         }
     }
 
-    /// Adds what waits.
-    pub fn flush<H: Host>(&self, host: &H) {
-        match self.waiting.take() {
-            0 => {}
-            by => self.add(host, by),
+    /// Adds what waits; whether anything did.
+    pub fn flush<H: Host>(&self, host: &H) -> bool {
+        let by = self.waiting.take();
+        if by != 0 {
+            self.add(host, by);
         }
+        by != 0
     }
 
     /// Records a value of a histogram.

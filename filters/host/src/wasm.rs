@@ -2,9 +2,21 @@
 
 use std::ptr::{null, null_mut};
 
+use crate::turn::{Switch, Turn};
 use crate::{
-    Body, Config, HeaderBlock, HeaderMap, Headers, Host, HostError, LogLevel, MetricKind, pairs,
+    Body, Call, CallToken, Config, Direction, HeaderBlock, HeaderMap, Headers, Host, HostError,
+    LogLevel, MetricKind, pairs,
 };
+
+thread_local! {
+    /// That of this VM, which has one thread.
+    static TURN: Turn = const { Turn::new() };
+}
+
+/// The state of the VM's current callback.
+pub(crate) fn with_turn<R>(look: impl FnOnce(&Turn) -> R) -> R {
+    TURN.with(look)
+}
 
 /// Envoy, as seen from inside the VM. Holds nothing; copy it freely.
 ///
@@ -55,6 +67,11 @@ imports! {
         out: *mut *mut u8, size: *mut usize,
     );
     fn proxy_set_effective_context(context_id: u32);
+    fn proxy_continue_stream(direction: u32);
+    fn proxy_http_call(
+        cluster: Bytes, cluster_size: usize, headers: Bytes, headers_size: usize, body: Bytes, body_size: usize,
+        trailers: Bytes, trailers_size: usize, timeout_ms: u32, token: *mut u32,
+    );
 }
 
 /// Runs an import that hands over a buffer, and takes ownership of that buffer.
@@ -124,6 +141,7 @@ impl Host for Wasm {
     }
 
     fn set_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
+        check_writable(map)?;
         HostError::check(unsafe {
             proxy_replace_header_map_value(
                 map as u32,
@@ -136,6 +154,7 @@ impl Host for Wasm {
     }
 
     fn add_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
+        check_writable(map)?;
         HostError::check(unsafe {
             proxy_add_header_map_value(
                 map as u32,
@@ -148,6 +167,7 @@ impl Host for Wasm {
     }
 
     fn remove_header(&self, map: HeaderMap, name: &str) -> Result<(), HostError> {
+        check_writable(map)?;
         match HostError::check(unsafe {
             proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len())
         }) {
@@ -238,6 +258,7 @@ impl Host for Wasm {
         body: &[u8],
         details: &str,
     ) -> Result<(), HostError> {
+        self.turn(Turn::check_action)?;
         let headers = pairs::encode(headers);
         // -1: let Envoy derive the gRPC status.
         HostError::check(unsafe {
@@ -262,7 +283,51 @@ impl Host for Wasm {
         .map(drop)
     }
 
-    fn act_on_stream(&self, context_id: u32) -> Result<(), HostError> {
+    fn resume(&self, direction: Direction) -> Result<(), HostError> {
+        self.turn(Turn::check_action)?;
+        HostError::check(unsafe { proxy_continue_stream(direction as u32) })?;
+        if direction == Direction::Request {
+            self.turn(Turn::note_resumed);
+        }
+        Ok(())
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<CallToken, HostError> {
+        let (headers, trailers) = (pairs::encode(call.headers), pairs::encode(&[]));
+        let mut token = 0u32;
+        let status = unsafe {
+            proxy_http_call(
+                call.cluster.as_ptr(),
+                call.cluster.len(),
+                headers.as_ptr(),
+                headers.len(),
+                call.body.as_ptr(),
+                call.body.len(),
+                trailers.as_ptr(),
+                trailers.len(),
+                call.timeout_ms,
+                &mut token,
+            )
+        };
+        HostError::check(status)?;
+        let token = CallToken::new(token);
+        self.turn(|turn| turn.note_call(token));
+        Ok(token)
+    }
+
+    fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError> {
         HostError::check(unsafe { proxy_set_effective_context(context_id) })
+    }
+
+    fn turn<R>(&self, look: impl FnOnce(&Turn) -> R) -> R {
+        with_turn(look)
+    }
+}
+
+/// Refuses to write request headers that Envoy has let go.
+fn check_writable(map: HeaderMap) -> Result<(), HostError> {
+    match map {
+        HeaderMap::Request => with_turn(Turn::check_request_headers),
+        _ => Ok(()),
     }
 }

@@ -47,11 +47,9 @@ impl<H: Host> RootContext for Root<H> {
 
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
-        for context_id in shared.probe.stuck(&self.host) {
+        let refusal = Refusal::new(RefusalCode::Unavailable, MISSING_OPTION);
+        if shared.probe.answer_stuck(&self.host, |host| stream::refuse(host, &refusal)) > 0 {
             self.host.log(LogLevel::Error, &format!("weir.intake: {MISSING_OPTION}"));
-            if self.host.act_on_stream(context_id).is_ok() {
-                stream::refuse(&self.host, &Refusal::new(RefusalCode::Unavailable, MISSING_OPTION));
-            }
         }
     }
 

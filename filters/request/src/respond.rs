@@ -16,16 +16,13 @@ pub fn respond<H: Host>(host: &H, dialect: Dialect, error: &ErrorReply, details:
 ///
 /// Which API they spoke is known to the streams only, so the dialect is the caller's guess.
 pub fn answer_stuck<H: Host>(host: &H, probe: &HoldProbe, dialect: Dialect) -> usize {
-    let stuck = probe.stuck(host);
-    if !stuck.is_empty() {
+    let misconfigured = ErrorReply::misconfigured();
+    let answered = probe
+        .answer_stuck(host, |host| respond(host, dialect, &misconfigured, "weir_misconfigured"));
+    if answered > 0 {
         host.log(LogLevel::Error, MISSING_OPTION);
     }
-    for context_id in &stuck {
-        if host.act_on_stream(*context_id).is_ok() {
-            respond(host, dialect, &ErrorReply::misconfigured(), "weir_misconfigured");
-        }
-    }
-    stuck.len()
+    answered
 }
 
 const MISSING_OPTION: &str = "the plugin lacks `allow_on_headers_stop_iteration: true` (Envoy \

@@ -5,7 +5,7 @@
 //! filters; as one filter it does so half as often. The callbacks are passed on as Envoy would: the
 //! next filter sees a request once the one before has let it go.
 
-use weir_host::{Action, HttpContext};
+use weir_host::{Action, CallAnswer, HttpContext};
 
 /// One stream through several filters.
 pub(crate) struct Chain {
@@ -83,6 +83,11 @@ impl HttpContext for Chain {
 
     fn on_http_response_trailers(&mut self, count: usize) -> Action {
         self.answer(|filter| filter.on_http_response_trailers(count))
+    }
+
+    fn on_http_call_response(&mut self, answer: &CallAnswer) {
+        // Whoever has asked knows the call's token.
+        self.filters.iter_mut().for_each(|filter| filter.on_http_call_response(answer));
     }
 
     fn on_end(&mut self) {

@@ -4,7 +4,7 @@ use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
 use weir_host::hold::HoldProbe;
 use weir_host::tick::Ticker;
-use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
+use weir_host::{CallAnswer, Config, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
 use weir_request::{FilterGroup, Handover};
 
@@ -68,6 +68,13 @@ impl<H: Host> RootContext for Gateway<H> {
         self.router.on_tick();
         self.guardrail.iter_mut().for_each(RootContext::on_tick);
         self.picker.on_tick();
+    }
+
+    fn on_http_call_response(&mut self, answer: &CallAnswer) {
+        // Whoever has asked knows the call's token.
+        self.router.on_http_call_response(answer);
+        self.guardrail.iter_mut().for_each(|filter| filter.on_http_call_response(answer));
+        self.picker.on_http_call_response(answer);
     }
 
     fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {

@@ -1,16 +1,17 @@
 //! Every Weir filter in one module, so that a worker runs one VM for all of them.
 //!
-//! The plugin's `root_id` says which filter it is: `model-router`, `guardrail`, `endpoint-picker` or
-//! `intake`, or `gateway` for the first three in one, which costs least.
+//! The plugin's `root_id` says which filter it is: `model-router`, `guardrail`, `endpoint-picker`,
+//! `intake` or `attempt`, or `gateway` for the first three in one, which costs least.
 
 mod chain;
 mod gateway;
 mod model_policies;
 mod settings;
 
+use weir_attempt as attempt;
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
-use weir_host::{Host, HttpContext, LogLevel, RootContext};
+use weir_host::{CallAnswer, Host, HttpContext, LogLevel, RootContext};
 use weir_intake as intake;
 use weir_model_router as model_router;
 
@@ -31,6 +32,7 @@ impl<H: Host> Suite<H> {
     fn filter(&self, root_id: &[u8]) -> Option<Box<dyn RootContext>> {
         let host = self.host.clone();
         match std::str::from_utf8(root_id).ok()? {
+            attempt::ROOT_ID => Some(Box::new(attempt::Root::new(host))),
             endpoint_picker::ROOT_ID => Some(Box::new(endpoint_picker::Root::new(host))),
             gateway::ROOT_ID => Some(Box::new(gateway::Gateway::new(host))),
             guardrail::ROOT_ID => Some(Box::new(guardrail::Root::new(host))),
@@ -51,13 +53,14 @@ impl<H: Host> RootContext for Suite<H> {
                 self.host.log(
                     LogLevel::Error,
                     &format!(
-                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}, {}, {}",
+                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}, {}, {}, {}",
                         self.context_id,
                         String::from_utf8_lossy(&root_id),
                         model_router::ROOT_ID,
                         guardrail::ROOT_ID,
                         endpoint_picker::ROOT_ID,
                         intake::ROOT_ID,
+                        attempt::ROOT_ID,
                         gateway::ROOT_ID
                     ),
                 );
@@ -69,6 +72,12 @@ impl<H: Host> RootContext for Suite<H> {
     fn on_tick(&mut self) {
         if let Some(filter) = &mut self.filter {
             filter.on_tick();
+        }
+    }
+
+    fn on_http_call_response(&mut self, answer: &CallAnswer) {
+        if let Some(filter) = &mut self.filter {
+            filter.on_http_call_response(answer);
         }
     }
 

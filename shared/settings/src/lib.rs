@@ -7,6 +7,7 @@
 //!
 //! Each filter has named policies, one of which applies to a route: see [`policies`].
 
+pub mod attempt;
 pub mod endpoint_picker;
 pub mod error;
 pub mod guardrail;

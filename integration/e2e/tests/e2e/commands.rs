@@ -34,9 +34,13 @@ const REASONS: [(&str, &[&str]); 2] = [
     ("needs a Kubernetes cluster", &["kubectl apply -f ", "helm upgrade --install "]),
 ];
 
-/// Pages whose YAML blocks another test runs, with their number: `documents`, `unix_socket`, `istio`.
-const YAML: [(&str, usize); 3] =
-    [("README.md", 2), ("sidecar/README.md", 3), ("envoy-config/istio/README.md", 1)];
+/// Pages whose YAML blocks another test runs, with their number: `documents`, `unix_socket`, `istio`, `attempts`.
+const YAML: [(&str, usize); 4] = [
+    ("README.md", 2),
+    ("sidecar/README.md", 3),
+    ("envoy-config/istio/README.md", 1),
+    ("filters/README.md", 1),
+];
 
 /// A fenced block.
 struct Block {

@@ -10,6 +10,7 @@
     reason = "a failed step is a failed test"
 )]
 
+mod attempts;
 mod bytes;
 mod client_headers;
 mod clients;
@@ -27,6 +28,7 @@ mod guardrail_json;
 mod guardrail_recall;
 mod guardrail_streams;
 mod headers;
+mod host_layer;
 mod intake;
 mod istio;
 mod model_names;

@@ -158,6 +158,12 @@ impl Plan {
         self
     }
 
+    /// The same with one worker in place of two.
+    pub(crate) fn one_worker(mut self) -> Self {
+        self.options.concurrency = 1;
+        self
+    }
+
     /// The same with HTTP/2 to the replicas, which carries trailers.
     pub(crate) fn http2_upstream(self) -> Self {
         self.replace("    connect_timeout: 1s\n", concat!(
