@@ -33,6 +33,7 @@ mod placement;
 mod policies;
 mod privacy;
 mod routing;
+mod side_by_side;
 mod soak;
 mod stack;
 mod transport;
