@@ -21,6 +21,12 @@ pub struct Args {
     /// Exit status 0 if it can be used, 2 if not. Nothing is polled or pushed.
     #[arg(long)]
     pub check: bool,
+
+    /// Show what every gateway knows of the replicas, as JSON, and end.
+    ///
+    /// The request is signed with the configured key. Exit status 0 if every gateway answered, 1 if not.
+    #[arg(long, conflicts_with = "check")]
+    pub view: bool,
 }
 
 const EXAMPLE: &str = "\
@@ -29,8 +35,8 @@ Signals:
   SIGHUP           read the configuration again; one that cannot be used is refused and the old kept
 
 Exit status:
-  0  ended by a signal, or the checked configuration can be used
-  1  cannot start or go on
+  0  ended by a signal, or the checked configuration can be used, or every gateway showed its view
+  1  cannot start or go on, or a gateway shows no view
   2  the configuration or the command line cannot be used
 
 Example configuration:

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use weir_settings::SettingsError;
 use weir_settings::intake::MIN_KEY_BYTES;
 use weir_settings::sidecar::{SidecarSettings, SigningKey};
+use weir_snapshot::signature::{self, BodyDigest};
 
 use crate::client::{TlsRoots, TlsRootsError};
 
@@ -78,9 +79,14 @@ impl Config {
 }
 
 impl Key {
-    /// The header value for `body`.
-    pub(crate) fn sign(&self, body: &[u8]) -> String {
-        weir_snapshot::signature::sign(&self.0, body)
+    /// The signature of a push.
+    pub(crate) fn sign_push(&self, challenge: &str, digest: BodyDigest) -> String {
+        signature::sign_push(&self.0, challenge, digest)
+    }
+
+    /// The signature of a look at `time`, in seconds since 1970.
+    pub(crate) fn sign_look(&self, time: u64) -> String {
+        signature::sign_look(&self.0, signature::PATH, time)
     }
 }
 

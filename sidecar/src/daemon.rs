@@ -14,7 +14,7 @@ use crate::Config;
 use crate::http::{Server, State};
 use crate::poll::{Poller, PollerError};
 use crate::pool::Pool;
-use crate::push::{Link, Publisher, Pusher};
+use crate::push::{Link, Mismatches, Publisher, Pusher, Turn};
 
 /// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.
 #[derive(Debug)]
@@ -23,7 +23,11 @@ pub struct Daemon {
     server: Server,
     state: watch::Sender<Arc<State>>,
     loops: JoinSet<()>,
+    sender: u64,
 }
+
+/// Random numbers below that are whole in every JSON parser.
+const SENDERS: u64 = 1 << 53;
 
 /// Why a sidecar cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -61,11 +65,12 @@ impl Daemon {
         };
         let (address, listener) =
             listening.await.map_err(|error| StartError::Listen { address, error })?;
-        let (state, loops) = start_loops(&config, now_ms())?;
+        let sender = fastrand::u64(1..SENDERS);
+        let (state, loops) = start_loops(&config, now_ms(), sender)?;
         let state = watch::Sender::new(Arc::new(state));
         let server = Server::start(listener, state.subscribe());
         info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
-        Ok(Self { address, server, state, loops })
+        Ok(Self { address, server, state, loops, sender })
     }
 
     /// Takes over another configuration. `listen` and `log` stay as they were at the start.
@@ -75,8 +80,9 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; then the sidecar goes on as before.
     pub fn reload(&mut self, config: &Config) -> Result<(), StartError> {
-        let before = self.state.borrow().epoch;
-        let (state, loops) = start_loops(config, now_ms().max(before.saturating_add(1)))?;
+        let before = self.state.borrow().epoch();
+        let epoch = now_ms().max(before.saturating_add(1));
+        let (state, loops) = start_loops(config, epoch, self.sender)?;
         self.loops = loops;
         self.state.send_replace(Arc::new(state));
         info!("took over the new configuration");
@@ -104,9 +110,18 @@ impl Daemon {
 }
 
 /// Starts the loops of a configuration; dropping the set ends them and closes their connections.
-fn start_loops(config: &Config, epoch: u64) -> Result<(State, JoinSet<()>), StartError> {
+fn start_loops(
+    config: &Config,
+    epoch: u64,
+    sender: u64,
+) -> Result<(State, JoinSet<()>), StartError> {
     let mut loops = JoinSet::new();
-    let mut state = State::new(epoch);
+    let gateways = &config.settings.gateways;
+    let push_timeout = config.settings.push_timeout;
+    let mut state = State {
+        mismatches: gateways.iter().map(|at| Arc::new(Mismatches::new(at.to_string()))).collect(),
+        ..State::default()
+    };
     for settings in &config.settings.pools {
         let pool = Arc::new(Pool::new(settings));
         for (index, endpoint) in settings.endpoints.iter().enumerate() {
@@ -116,16 +131,18 @@ fn start_loops(config: &Config, epoch: u64) -> Result<(State, JoinSet<()>), Star
                 )?;
             loops.spawn(poller.run());
         }
-        let publisher = Publisher::new(&pool, settings, epoch, config.key.clone());
+        let turn = Arc::new(Turn::new(epoch, sender));
+        let publisher = Publisher::new(&pool, settings, &turn);
         let newest = publisher.newest();
         loops.spawn(publisher.run());
-        let gateways = &config.settings.gateways;
-        let push_timeout = config.settings.push_timeout;
-        for gateway in gateways {
-            let link = Arc::new(Link::new(gateway, settings, push_timeout));
-            loops.spawn(Pusher::new(link.clone(), gateway, newest.clone(), push_timeout).run());
+        for (gateway, mismatches) in gateways.iter().zip(&state.mismatches) {
+            let link = Arc::new(Link::new(settings, push_timeout, mismatches));
+            let source = (newest.clone(), turn.clone());
+            let key = config.key.clone();
+            loops.spawn(Pusher::new(link.clone(), gateway, source, key, push_timeout).run());
             state.links.push(link);
         }
+        state.turns.push(turn);
         state.pools.push((pool, newest));
     }
     Ok((state, loops))

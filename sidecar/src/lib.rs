@@ -1,7 +1,7 @@
 //! Polls the replicas of inference pools and pushes what it learns into Envoy.
 //!
 //! # Overview
-//! Each replica has a poller (`poll`) that reads its Prometheus page and records the outcome in its `pool`. Each
+//! Each replica has a poller (`poll`) that reads its Prometheus page (`scrape`) and records the outcome in its `pool`. Each
 //! pool has a publisher (`push::Publisher`) that makes one snapshot per round; each pair of gateway
 //! and pool has a pusher (`push::Pusher`) that posts the newest snapshot to the intake filter and
 //! reads the in-flight counts from the reply. `http` shows all of it. No loop waits for another:
@@ -17,13 +17,16 @@ mod daemon;
 mod durations;
 mod http;
 pub mod logging;
+mod look;
 mod poll;
 mod pool;
 mod push;
+mod scrape;
 mod steady;
 
 pub use check::check;
-pub use client::TlsRootsError;
+pub use client::{ClientError, TlsRootsError};
 pub use config::{Config, ConfigError};
 pub use daemon::{Daemon, StartError};
+pub use look::{LookError, look};
 pub use poll::PollerError;

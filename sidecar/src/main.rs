@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 use weir_sidecar::args::Args;
-use weir_sidecar::{Config, Daemon, check, logging};
+use weir_sidecar::{Config, Daemon, check, logging, look};
 
 /// Exit status for a configuration that cannot be used, as clap has for a command line.
 const UNUSABLE: u8 = 2;
@@ -29,6 +29,9 @@ async fn main() -> ExitCode {
         let _ = std::io::stdout().write_all(check(&config).as_bytes());
         return ExitCode::SUCCESS;
     }
+    if args.view {
+        return view(&config).await;
+    }
     raise_file_limit();
     match run(&args, config).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,6 +40,25 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Shows what every gateway knows.
+async fn view(config: &Config) -> ExitCode {
+    let mut status = ExitCode::SUCCESS;
+    for (gateway, view) in look(config).await {
+        match view {
+            Ok(json) => {
+                let mut out = std::io::stdout().lock();
+                // A reader that has seen enough and closes the pipe is no error.
+                let _ = out.write_all(&json).and_then(|()| out.write_all(b"\n"));
+            }
+            Err(error) => {
+                eprintln!("weir-sidecar: {gateway}: {error}");
+                status = ExitCode::FAILURE;
+            }
+        }
+    }
+    status
 }
 
 /// A connection is an open file, and the usual soft limit of 1,024 is below what one pool can need.
@@ -59,10 +81,10 @@ async fn run(args: &Args, config: Config) -> Result<(), Box<dyn std::error::Erro
         if request == Request::End {
             break;
         }
-        let taken = Config::load(&args.config)
+        let reloaded = Config::load(&args.config)
             .map_err(|error| error.to_string())
             .and_then(|config| daemon.reload(&config).map_err(|error| error.to_string()));
-        if let Err(error) = taken {
+        if let Err(error) = reloaded {
             error!(error, "the new configuration is refused, the old one goes on");
         }
     }

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use weir_host::Host;
 use weir_placement::{Dispatch, LoadView, Outstanding, PrefixIndex};
-use weir_snapshot::{VersionStamp, keys};
+use weir_pools::{Latest, PoolSource, Undecodable};
 
 use crate::outstanding::{self, Event};
 
-/// Pools that are remembered; the names come from the configuration and signed snapshots.
-const MAX_POOLS: usize = weir_snapshot::limits::MAX_POOLS;
+/// Pools that are remembered at a time: as many as can have a view. The names come from policies; where
+/// there are more of them, the pool that was looked at longest ago makes room.
+const MAX_POOLS: usize = weir_snapshot::limits::MAX_SLOTS;
 
 /// How often a pool's version is looked at, in ns: 5 ms.
 ///
@@ -39,12 +40,11 @@ const SET_BACK_NS: u64 = 60_000_000_000;
 
 /// One pool.
 pub(crate) struct Pool {
-    name: String,
-    version_key: String,
-    view_key: String,
-    outstanding_key: String,
-    version: Vec<u8>,
-    checked_at_ns: u64,
+    source: PoolSource,
+    /// Told apart from the pools that had its place before.
+    generation: u64,
+    /// When it was last looked whether there is a newer view.
+    looked_at_ns: Option<u64>,
     /// The counts of all workers as they were when they were last shared, with what waits.
     pub(crate) counts: Outstanding,
     /// When that was.
@@ -60,14 +60,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, generation: u64) -> Self {
         Self {
-            name: name.to_owned(),
-            version_key: keys::version(name),
-            view_key: keys::view(name),
-            outstanding_key: keys::outstanding(name),
-            version: Vec::new(),
-            checked_at_ns: 0,
+            source: PoolSource::new(name),
+            generation,
+            looked_at_ns: None,
             counts: Outstanding::default(),
             shared_at_ns: 0,
             waiting: Vec::new(),
@@ -78,23 +75,26 @@ impl Pool {
     }
 
     /// Looks whether there is a newer view, and decodes it.
-    fn refresh<H: Host>(&mut self, host: &H, prefixes: &mut PrefixIndex, now_ns: u64) {
-        let since = now_ns.checked_sub(self.checked_at_ns);
-        if self.view.is_some() && since.is_some_and(|since| since < CHECK_EVERY_NS) {
+    fn refresh<H: Host>(
+        &mut self,
+        host: &H,
+        prefixes: &mut PrefixIndex,
+        undecodable: &Undecodable,
+        now_ns: u64,
+    ) {
+        let since = self.looked_at_ns.and_then(|last| now_ns.checked_sub(last));
+        if since.is_some_and(|since| since < CHECK_EVERY_NS) {
             return;
         }
-        self.checked_at_ns = now_ns;
-        let Ok(Some((version, _))) = host.shared(&self.version_key) else { return };
-        if version == self.version {
-            return;
+        self.looked_at_ns = Some(now_ns);
+        match self.source.look(host, undecodable) {
+            Latest::Unchanged => {}
+            Latest::New(view) => self.view = Some(Rc::new(LoadView::new(*view, prefixes))),
+            Latest::Absent => {
+                self.view = None;
+                self.waiting.clear();
+            }
         }
-        let Ok(Some((bytes, _))) = host.shared(&self.view_key) else { return };
-        let Ok(view) = LoadView::decode(&bytes, prefixes) else { return };
-        // The stamp is written before the view: a view that does not fit it yet is read again.
-        if VersionStamp::decode(&version).is_some_and(|stamp| stamp.same_view(&view.stamp())) {
-            self.version = version;
-        }
-        self.view = Some(Rc::new(view));
     }
 
     /// Brings the counts up to date for a pick: with everything that this VM knows, and what other
@@ -106,7 +106,8 @@ impl Pool {
         if !due {
             return Share::Waits;
         }
-        let (counts, cas) = outstanding::read(host, &self.outstanding_key);
+        let Some(key) = self.source.outstanding_key() else { return Share::Waits };
+        let (counts, cas) = outstanding::read(host, key);
         self.counts = counts;
         self.counts.observe(view);
         self.waiting.iter().for_each(|event| event.apply(&mut self.counts));
@@ -123,9 +124,11 @@ impl Pool {
         now_ns: u64,
     ) -> bool {
         self.note(Event::Sent(*dispatch, now_ns));
-        let Share::Due(cas) = share else { return true };
+        let (Share::Due(cas), Some(key)) = (share, self.source.outstanding_key()) else {
+            return true;
+        };
         self.shared_at_ns = now_ns;
-        if outstanding::store(host, &self.outstanding_key, &self.counts, cas) {
+        if outstanding::store(host, key, &self.counts, cas) {
             self.waiting.clear();
         } else {
             self.flush(host);
@@ -141,12 +144,15 @@ impl Pool {
 
     /// Shares what waits.
     fn flush<H: Host>(&mut self, host: &H) {
-        if !self.waiting.is_empty() {
-            self.counts = outstanding::change(host, &self.outstanding_key, |counts| {
+        if self.waiting.is_empty() {
+            return;
+        }
+        if let Some(key) = self.source.outstanding_key() {
+            self.counts = outstanding::change(host, key, |counts| {
                 self.waiting.iter().for_each(|event| event.apply(counts));
             });
-            self.waiting.clear();
         }
+        self.waiting.clear();
     }
 
     /// Whether to ask Envoy where the request went that was placed at `placed_ns`.
@@ -174,13 +180,19 @@ pub(crate) enum Share {
     Due(Option<u32>),
 }
 
-/// Which pool, for as long as the VM lives.
+/// Which pool; it stands for none once another has its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PoolId(usize);
+pub(crate) struct PoolId {
+    place: usize,
+    generation: u64,
+}
 
 /// All pools, and the prefix index that spans them.
-#[derive(Default)]
 pub(crate) struct Pools {
+    /// What cannot be read of them.
+    undecodable: Undecodable,
+    /// Pools that have had a place so far.
+    generations: u64,
     /// Few, and most often one: a look at each name is less than a hash of one.
     pools: Vec<Pool>,
     /// Whether something waits in a pool, so that a tick is under way.
@@ -190,32 +202,71 @@ pub(crate) struct Pools {
     pub(crate) header: Vec<u8>,
 }
 
-impl Pools {
-    /// The pool by that name, its view brought up to date; `None` when there are too many names.
-    pub(crate) fn current<H: Host>(&mut self, host: &H, name: &str, now_ns: u64) -> Option<PoolId> {
-        let known = self.pools.iter().position(|pool| pool.name == name);
-        let place = known.unwrap_or(self.pools.len());
-        if known.is_none() {
-            if place >= MAX_POOLS {
-                return None;
-            }
-            self.pools.push(Pool::new(name));
+impl Default for Pools {
+    fn default() -> Self {
+        Self {
+            undecodable: Undecodable::new("weir.endpoint-picker"),
+            generations: 0,
+            pools: Vec::new(),
+            waiting: false,
+            prefixes: PrefixIndex::default(),
+            header: Vec::new(),
         }
+    }
+}
+
+impl Pools {
+    /// The pool by that name, its view brought up to date.
+    pub(crate) fn current<H: Host>(&mut self, host: &H, name: &str, now_ns: u64) -> Option<PoolId> {
+        let known = self.pools.iter().position(|pool| pool.source.name() == name);
+        let place = match known {
+            Some(place) => place,
+            None => self.remember(host, name),
+        };
         let pool = self.pools.get_mut(place)?;
-        pool.refresh(host, &mut self.prefixes, now_ns);
-        Some(PoolId(place))
+        pool.refresh(host, &mut self.prefixes, &self.undecodable, now_ns);
+        Some(PoolId { place, generation: pool.generation })
+    }
+
+    /// Gives a pool a place; that of the one that was looked at longest ago if there are too many.
+    #[cold]
+    fn remember<H: Host>(&mut self, host: &H, name: &str) -> usize {
+        self.generations = self.generations.wrapping_add(1);
+        let pool = Pool::new(name, self.generations);
+        if self.pools.len() >= MAX_POOLS {
+            let oldest =
+                self.pools.iter_mut().enumerate().min_by_key(|(_, pool)| pool.looked_at_ns);
+            if let Some((place, old)) = oldest {
+                old.flush(host);
+                *old = pool;
+                return place;
+            }
+        }
+        self.pools.push(pool);
+        self.pools.len().saturating_sub(1)
+    }
+
+    fn find(&mut self, id: PoolId) -> Option<&mut Pool> {
+        self.pools.get_mut(id.place).filter(|pool| pool.generation == id.generation)
+    }
+
+    /// What is counted and logged of values that cannot be read.
+    pub(crate) fn undecodable(&self) -> &Undecodable {
+        &self.undecodable
     }
 
     /// That pool, and the index.
-    pub(crate) fn get(&mut self, pool: PoolId) -> Option<(&mut Pool, &mut PrefixIndex)> {
-        Some((self.pools.get_mut(pool.0)?, &mut self.prefixes))
+    pub(crate) fn get(&mut self, id: PoolId) -> Option<(&mut Pool, &mut PrefixIndex)> {
+        let pool = self.pools.get_mut(id.place).filter(|pool| pool.generation == id.generation)?;
+        Some((pool, &mut self.prefixes))
     }
 
     /// Notes what happened; true if it waits, and nothing was waiting before.
     pub(crate) fn note<H: Host>(&mut self, host: &H, pool: PoolId, event: Event) -> bool {
-        let Some(pool) = self.pools.get_mut(pool.0) else { return false };
+        let waiting = self.waiting;
+        let Some(pool) = self.find(pool) else { return false };
         pool.note(event);
-        if self.waiting {
+        if waiting {
             return false;
         }
         let now_ns = host.now_ns();
@@ -234,12 +285,12 @@ impl Pools {
 
     /// Whether to ask Envoy where a request of that pool went.
     pub(crate) fn asks(&mut self, pool: PoolId, placed_ns: u64) -> bool {
-        self.pools.get_mut(pool.0).is_none_or(|pool| pool.asks(placed_ns))
+        self.find(pool).is_none_or(|pool| pool.asks(placed_ns))
     }
 
     /// Notes that a retry took a request to another replica than the one chosen.
     pub(crate) fn moved(&mut self, pool: PoolId, placed_ns: u64) {
-        if let Some(pool) = self.pools.get_mut(pool.0) {
+        if let Some(pool) = self.find(pool) {
             pool.moved_ns = Some(placed_ns);
         }
     }
@@ -256,7 +307,9 @@ mod tests {
     use super::*;
     use weir_host::FakeHost;
     use weir_placement::{Phase, replica_key};
-    use weir_snapshot::{EndpointReport, EndpointState, SnapshotMessage, encode};
+    use weir_snapshot::{
+        Directory, EndpointReport, EndpointState, SnapshotMessage, VersionStamp, encode, keys,
+    };
 
     const MS: u64 = 1_000_000;
 
@@ -266,11 +319,39 @@ mod tests {
 
     const ADDRESS: &str = "10.0.0.1:80";
 
-    fn view(sequence: u64) -> LoadView {
+    fn message(pool: &str, sequence: u64) -> SnapshotMessage {
         let endpoints = vec![EndpointReport::new(ADDRESS.to_owned(), EndpointState::Ready)];
-        let pool = "p".to_owned();
-        let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence, endpoints };
-        LoadView::decode(&encode(&message, 1).unwrap(), &mut PrefixIndex::default()).unwrap()
+        SnapshotMessage::new(pool, (1, sequence), 0, endpoints)
+    }
+
+    fn view(sequence: u64) -> LoadView {
+        let bytes = encode(&message("p", sequence), 1).unwrap();
+        LoadView::decode(&bytes, &mut PrefixIndex::default()).unwrap()
+    }
+
+    /// Writes the first view of a pool as the intake filter does.
+    fn store(host: &FakeHost, slot: usize, name: &str) {
+        let message = message(name, 1);
+        let listed = host.shared(keys::POOLS).unwrap().unwrap_or_default().0;
+        let listed = Directory::new(&listed).with(slot, name);
+        host.set_shared(keys::POOLS, &listed, None).unwrap();
+        let stamp = VersionStamp::of(&message, 1).encode();
+        host.set_shared(&keys::stamp(slot), &stamp, None).unwrap();
+        host.set_shared(&keys::view(slot), &encode(&message, 1).unwrap(), None).unwrap();
+    }
+
+    /// A host where pool `p` has slot 0.
+    fn host() -> FakeHost {
+        let host = FakeHost::new();
+        store(&host, 0, "p");
+        host
+    }
+
+    /// The pool `p`, its slot known.
+    fn pool(host: &FakeHost) -> Pool {
+        let mut pool = Pool::new("p", 1);
+        pool.refresh(host, &mut PrefixIndex::default(), &Undecodable::new("weir.test"), 0);
+        pool
     }
 
     fn send(host: &FakeHost, pool: &mut Pool, at_ns: u64) -> (u32, bool) {
@@ -281,26 +362,24 @@ mod tests {
 
     /// What other workers see.
     fn shared(host: &FakeHost) -> u32 {
-        outstanding::read(host, &keys::outstanding("p")).0.load(dispatch().replica).in_flight
+        outstanding::read(host, &keys::outstanding(0)).0.load(dispatch().replica).in_flight
     }
 
     #[test]
     fn a_busy_pools_counts_are_shared_every_few_milliseconds_and_known_here_at_once() {
-        let (host, mut pool) = (FakeHost::new(), Pool::new("p"));
+        let (host, mut pool) = (host(), pool(&host()));
         assert_eq!(send(&host, &mut pool, 100 * MS), (0, false));
         assert_eq!(send(&host, &mut pool, 101 * MS), (1, true));
         assert_eq!((send(&host, &mut pool, 104 * MS), shared(&host)), ((2, true), 1));
         // Another worker's request is seen with the next share, and neither loses the other's.
-        outstanding::change(&host, &keys::outstanding("p"), |counts| {
-            counts.dispatch(&dispatch(), 1)
-        });
+        outstanding::change(&host, &keys::outstanding(0), |counts| counts.dispatch(&dispatch(), 1));
         assert_eq!(send(&host, &mut pool, 105 * MS), (4, false));
         assert_eq!(shared(&host), 5);
     }
 
     #[test]
     fn a_newer_view_makes_the_counts_due_at_once() {
-        let (host, mut pool) = (FakeHost::new(), Pool::new("p"));
+        let (host, mut pool) = (host(), pool(&host()));
         send(&host, &mut pool, 100 * MS);
         let mut due =
             |sequence| matches!(pool.count(&host, &view(sequence), 101 * MS), Share::Due(_));
@@ -310,7 +389,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_shared_with_the_tick_at_the_latest() {
-        let (host, mut pools) = (FakeHost::new(), Pools::default());
+        let (host, mut pools) = (host(), Pools::default());
         host.set_now_ns(100 * MS);
         let id = pools.current(&host, "p", 100 * MS).unwrap();
         send(&host, pools.get(id).unwrap().0, 100 * MS);
@@ -322,7 +401,7 @@ mod tests {
 
     #[test]
     fn an_idle_pools_counts_are_shared_at_once() {
-        let (host, mut pools) = (FakeHost::new(), Pools::default());
+        let (host, mut pools) = (host(), Pools::default());
         let id = pools.current(&host, "p", 100 * MS).unwrap();
         send(&host, pools.get(id).unwrap().0, 100 * MS);
         host.set_now_ns(105 * MS);
@@ -332,11 +411,49 @@ mod tests {
 
     #[test]
     fn envoy_is_asked_where_requests_went_now_and_then_and_always_after_a_retry() {
-        let mut pool = Pool::new("p");
+        let mut pool = pool(&host());
         let asked = |pool: &mut Pool, times: [u64; 4]| times.map(|ms| pool.asks(ms * MS));
         assert_eq!(asked(&mut pool, [100, 101, 99, 105]), [true, false, false, true]);
         pool.moved_ns = Some(105 * MS);
         assert_eq!(asked(&mut pool, [106, 107, 104, 1104]), [true; 4]);
         assert_eq!(asked(&mut pool, [1106, 90_000, 89_999, 29_999]), [false, true, false, true]);
+    }
+
+    #[test]
+    fn of_any_number_of_pools_those_that_are_asked_for_are_placed_on() {
+        let (host, mut pools) = (FakeHost::new(), Pools::default());
+        let name = |index| format!("pool-{index}");
+        (0..MAX_POOLS).for_each(|slot| store(&host, slot, &name(slot)));
+        let at = |index: usize| 100 * MS + index as u64;
+        let ids: Vec<PoolId> = (0..MAX_POOLS)
+            .map(|index| pools.current(&host, &name(index), at(index)).unwrap())
+            .collect();
+        assert!(ids.iter().all(|id| pools.get(*id).unwrap().0.view.is_some()));
+        send(&host, pools.get(ids[0]).unwrap().0, at(0));
+        send(&host, pools.get(ids[0]).unwrap().0, at(0));
+
+        // One more: the first makes room, what it knew is shared, and its requests that end touch nobody.
+        store(&host, 0, "one-more");
+        let id = pools.current(&host, "one-more", at(MAX_POOLS)).unwrap();
+        assert_eq!((pools.pools.len(), id.place), (MAX_POOLS, 0));
+        assert!(pools.get(ids[0]).is_none() && pools.get(id).unwrap().0.view.is_some());
+        assert_eq!(shared(&host), 2);
+        assert!(!pools.note(&host, ids[0], Event::Finished(dispatch(), Phase::Prefill)));
+        assert!(pools.get(id).unwrap().0.waiting.is_empty());
+        assert!(pools.current(&host, &name(1), at(MAX_POOLS)).is_some_and(|id| id == ids[1]));
+    }
+
+    #[test]
+    fn a_pool_whose_slot_is_anothers_is_not_placed_on_and_counts_nowhere() {
+        let (host, mut pools) = (host(), Pools::default());
+        let id = pools.current(&host, "p", 100 * MS).unwrap();
+        send(&host, pools.get(id).unwrap().0, 100 * MS);
+        store(&host, 0, "q");
+        host.set_shared(&keys::outstanding(0), &Outstanding::default().encode(), None).unwrap();
+        let id = pools.current(&host, "p", 106 * MS).unwrap();
+        assert!(pools.get(id).unwrap().0.view.is_none());
+        pools.note(&host, id, Event::Finished(dispatch(), Phase::Prefill));
+        pools.flush(&host);
+        assert_eq!(shared(&host), 0);
     }
 }

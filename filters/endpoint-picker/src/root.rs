@@ -7,11 +7,13 @@ use weir_host::hold::HoldProbe;
 use weir_host::notice::Notice;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
+use weir_pools::ServedNames;
 use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
 use crate::metrics::Metrics;
+use crate::pool::Pools;
 use crate::shared::Shared;
 use crate::stream::Stream;
 
@@ -39,15 +41,26 @@ impl<H: Host> Root<H> {
             Ok(policies) => {
                 let group = self.group.as_ref();
                 let ticker = Ticker::new();
+                let pools = Pools::default();
+                let tick = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
+                let named = policies.iter().filter_map(|policy| policy.pool.clone());
+                let served = ServedNames::say(
+                    &self.host,
+                    "weir.endpoint-picker",
+                    named,
+                    tick.another(),
+                    pools.undecodable(),
+                );
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     asks_route: group.is_none_or(|with| with.asks_route),
                     probe: group.map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
                     before: group.map(|with| with.handover.clone()),
                     state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
-                    pools: RefCell::default(),
+                    pools: RefCell::new(pools),
+                    served,
                     metrics: Metrics::new(),
-                    tick: group.map_or_else(|| ticker.part(), |with| with.busy.clone()),
+                    tick,
                     odd_facts: Notice::default(),
                     route_check: RouteCheck::default(),
                     left_routes: Notice::default(),

@@ -7,6 +7,7 @@ use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::notice::Notice;
 use weir_host::tick::Tick;
+use weir_pools::ServedNames;
 use weir_request::{Handover, RouteCheck, StateKeys};
 use weir_settings::Policies;
 use weir_settings::endpoint_picker::PickerPolicy;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     /// What is left in filter state.
     pub(crate) state_keys: StateKeys,
     pub(crate) pools: RefCell<Pools>,
+    /// The pools that the policies name.
+    pub(crate) served: ServedNames,
     pub(crate) metrics: Metrics,
     pub(crate) tick: Tick,
     /// Facts of another build.
@@ -54,8 +57,10 @@ impl Shared {
 
     pub(crate) fn on_tick<H: Host>(&self, host: &H) {
         self.metrics.flush(host);
-        if !self.pools.borrow_mut().flush(host) {
+        let mut pools = self.pools.borrow_mut();
+        if !pools.flush(host) {
             self.tick.stop(host);
         }
+        self.served.on_tick(host, pools.undecodable());
     }
 }

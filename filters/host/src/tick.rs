@@ -48,6 +48,11 @@ impl Tick {
         self.want(host, ms);
     }
 
+    /// The share of one more part of the same root context.
+    pub fn another(&self) -> Self {
+        self.ticker.part()
+    }
+
     /// Needs no more ticks.
     pub fn stop<H: Host>(&self, host: &H) {
         self.want(host, 0);

@@ -1,12 +1,16 @@
 //! Takes the sidecar's snapshots into shared data, where every filter of every worker finds them.
 //!
-//! `POST /weir/v1/snapshot` checks a snapshot completely (size, signature, shape, values, order)
-//! and stores its compact form; the reply tells the sidecar what is in flight. `GET` of the same
-//! path shows the current views as JSON. Everything else is refused with a JSON error that says
-//! why. Nothing on the request path of clients ever waits for this.
+//! `POST /weir/v1/snapshot` checks a snapshot completely (size, signature, challenge, shape, values,
+//! order) and stores its compact form; the reply tells the sidecar what is in flight, and which pools
+//! the policies of this VM name. `GET` of the same path, signed likewise, shows the current views as
+//! JSON. Everything else is refused with a JSON error that says why. Nothing on the request path of
+//! clients ever waits for this.
 
+mod challenge;
+mod known_pools;
 mod root;
 mod shared;
+mod slots;
 mod store;
 mod stream;
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::rc::Rc;
 
-use weir_host::hold::HoldProbe;
-use weir_host::metrics::Metric;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
-use weir_settings::intake::IntakeSettings;
+use weir_pools::Undecodable;
+use weir_settings::intake::{IntakeSettings, Trust};
 use weir_snapshot::{Refusal, RefusalCode};
 
-use crate::shared::Shared;
-use crate::stream;
+use crate::shared::{FILTER, Shared};
+use crate::{challenge, stream};
 
 /// The filter's root context.
 pub struct Root<H: Host> {
@@ -30,16 +29,15 @@ impl<H: Host> RootContext for Root<H> {
         let variable = |name: &str| std::env::var_os(name).map(|v| v.into_encoded_bytes());
         match IntakeSettings::from_json(&json, variable) {
             Ok(settings) => {
-                self.shared = Some(Rc::new(Shared {
-                    settings,
-                    probe: HoldProbe::default(),
-                    accepted: Metric::counter("weir_intake_accepted_total"),
-                    refused: Metric::counter("weir_intake_refused_total"),
-                }));
+                if matches!(settings.trust, Trust::Signed(_)) {
+                    // Made here, so that no two workers make one at a time.
+                    let _ = challenge::current(&self.host, &Undecodable::new(FILTER));
+                }
+                self.shared = Some(Rc::new(Shared::new(settings)));
                 true
             }
             Err(error) => {
-                self.host.log(LogLevel::Error, &format!("weir.intake: {error}"));
+                self.host.log(LogLevel::Error, &format!("{FILTER}: {error}"));
                 false
             }
         }
@@ -49,7 +47,7 @@ impl<H: Host> RootContext for Root<H> {
         let Some(shared) = &self.shared else { return };
         let refusal = Refusal::new(RefusalCode::Unavailable, MISSING_OPTION);
         if shared.probe.answer_stuck(&self.host, |host| stream::refuse(host, &refusal)) > 0 {
-            self.host.log(LogLevel::Error, &format!("weir.intake: {MISSING_OPTION}"));
+            self.host.log(LogLevel::Error, &format!("{FILTER}: {MISSING_OPTION}"));
         }
     }
 

@@ -1,13 +1,74 @@
 //! What the streams of the filter share.
 
+use std::cell::RefCell;
+
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
+use weir_host::notice::Notice;
+use weir_host::{Host, LogLevel};
+use weir_pools::Undecodable;
 use weir_settings::intake::IntakeSettings;
+use weir_snapshot::{Refusal, RefusalCode};
+
+use crate::known_pools::KnownPools;
+
+/// What the filter's log lines begin with.
+pub(crate) const FILTER: &str = "weir.intake";
 
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) settings: IntakeSettings,
     pub(crate) probe: HoldProbe,
-    pub(crate) accepted: Metric,
-    pub(crate) refused: Metric,
+    pub(crate) undecodable: Undecodable,
+    pub(crate) known_pools: RefCell<KnownPools>,
+    accepted: Metric,
+    refused: Metric,
+    looks_refused: Metric,
+    notice: Notice,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: IntakeSettings) -> Self {
+        Self {
+            settings,
+            probe: HoldProbe::default(),
+            undecodable: Undecodable::new(FILTER),
+            known_pools: RefCell::default(),
+            accepted: Metric::counter("weir_intake_accepted_total"),
+            refused: Metric::counter("weir_intake_refused_total"),
+            looks_refused: Metric::counter("weir_intake_looks_refused_total"),
+            notice: Notice::default(),
+        }
+    }
+
+    /// Counts a push, and logs its refusal now and then.
+    pub(crate) fn count_push<H: Host>(&self, host: &H, refusal: Option<&Refusal>) {
+        match refusal {
+            None => self.accepted.increment(host),
+            Some(refusal) => {
+                self.refused.increment(host);
+                self.log(host, refusal);
+            }
+        }
+    }
+
+    /// Counts a look that is refused, and logs it now and then.
+    pub(crate) fn count_refused_look<H: Host>(&self, host: &H, refusal: &Refusal) {
+        self.looks_refused.increment(host);
+        self.log(host, refusal);
+    }
+
+    fn log<H: Host>(&self, host: &H, refusal: &Refusal) {
+        let said = match refusal.code {
+            // A sidecar that starts, or stands by for another: nothing is wrong.
+            RefusalCode::Challenge | RefusalCode::OutOfOrder => return,
+            // These repeat parts of the body.
+            RefusalCode::Malformed | RefusalCode::Invalid => {
+                "the reply and the sidecar's log say why"
+            }
+            _ => refusal.message.as_str(),
+        };
+        let line = || format!("{FILTER}: refused ({:?}): {said}", refusal.code);
+        self.notice.say(host, LogLevel::Warn, line);
+    }
 }

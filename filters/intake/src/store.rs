@@ -1,97 +1,82 @@
-//! The stored form: one view and one version stamp per pool, and the list of pools.
+//! The stored form: one view and one version stamp per pool, in the pool's slot.
 
-use weir_host::{Host, HostError};
+use weir_host::Host;
 use weir_placement::{Outstanding, replica_key};
+use weir_pools::{Undecodable, change_shared};
 use weir_snapshot::{
-    CompactView, EndpointFeedback, EndpointReport, Refusal, RefusalCode, SnapshotMessage,
+    CompactView, Directory, EndpointFeedback, EndpointReport, Order, Refusal, SnapshotMessage,
     VersionStamp, canonical_address, keys,
 };
 
-/// How often a write that lost against another worker is tried again.
-///
-/// A sidecar has one push per pool in flight, so two in a row are already unlikely.
-const ATTEMPTS: usize = 8;
+use crate::challenge::unavailable;
+use crate::slots::{refusal, slot_of};
 
-/// Stores `message` as the current view of its pool.
+/// Stores `message` as the current view of its pool; answers with the pool's slot.
 ///
 /// The stamp is claimed first, by compare-and-swap, then the view is written: of two pushes that
 /// race, the older one can never end up as the view of the newer stamp. A reader that finds the
 /// stamp before the view keeps what it has for one more request.
-pub(crate) fn put<H: Host>(host: &H, message: &SnapshotMessage) -> Result<(), Refusal> {
+pub(crate) fn put<H: Host>(
+    host: &H,
+    message: &SnapshotMessage,
+    undecodable: &Undecodable,
+) -> Result<usize, Refusal> {
     let stamp = VersionStamp::of(message, host.now_ns());
     let view = weir_snapshot::encode(message, stamp.received_at_ns)?;
-    list_pool(host, &message.pool)?;
-    start_counts(host, &message.pool)?;
-    claim(host, message, &stamp)?;
-    host.set_shared(&keys::view(&message.pool), &view, None).map_err(unavailable)
-}
-
-/// Makes the pool's in-flight counts exist before there is a view to place requests by: a value
-/// that does not exist yet cannot be compared and swapped, so two workers that both made it would
-/// lose one's requests.
-fn start_counts<H: Host>(host: &H, pool: &str) -> Result<(), Refusal> {
-    let key = keys::outstanding(pool);
-    match host.shared(&key).map_err(unavailable)? {
-        Some(_) => Ok(()),
-        None => {
-            let none = Outstanding::default().encode();
-            host.set_shared(&key, &none, None).map_err(unavailable)
-        }
-    }
+    let slot = slot_of(host, &message.pool, undecodable)?;
+    claim(host, slot, message, &stamp, undecodable)?;
+    host.set_shared(&keys::view(slot), &view, None).map_err(unavailable)?;
+    Ok(slot)
 }
 
 fn claim<H: Host>(
     host: &H,
+    slot: usize,
     message: &SnapshotMessage,
     stamp: &VersionStamp,
+    undecodable: &Undecodable,
 ) -> Result<(), Refusal> {
-    let key = keys::version(&message.pool);
-    swap(host, &key, |stored| match VersionStamp::decode(stored) {
-        Some(held) if !stamp.follows(&held) => Err(Refusal::out_of_order(message, &held)),
-        _ => Ok(Some(stamp.encode().to_vec())),
-    })
-}
-
-fn list_pool<H: Host>(host: &H, pool: &str) -> Result<(), Refusal> {
-    swap(host, keys::POOLS, |stored| Ok(keys::add_pool(stored, pool)?))
-}
-
-/// Changes a shared value by `edit` (old → new, `None` for no change), again when somebody else
-/// was faster.
-fn swap<H: Host>(
-    host: &H,
-    key: &str,
-    edit: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, Refusal>,
-) -> Result<(), Refusal> {
-    for _ in 0..ATTEMPTS {
-        let (stored, cas) = host.shared(key).map_err(unavailable)?.unwrap_or_default();
-        let Some(changed) = edit(&stored)? else { return Ok(()) };
-        match host.set_shared(key, &changed, Some(cas)) {
-            Err(HostError::CasMismatch) => {}
-            other => return other.map_err(unavailable),
+    let key = keys::stamp(slot);
+    let claimed = change_shared(host, &key, |stored| {
+        let held = VersionStamp::decode(stored);
+        if held.is_none() && !stored.is_empty() {
+            undecodable.note(host, &key, &format_args!("{} bytes are no stamp", stored.len()));
         }
-    }
-    Err(Refusal::new(RefusalCode::Unavailable, "too many concurrent pushes; push again"))
-}
-
-fn unavailable(error: HostError) -> Refusal {
-    Refusal::new(RefusalCode::Unavailable, format!("shared data: {error}"))
+        match held {
+            Some(held) if stamp.order(&held) != Order::Newer => {
+                Err(Refusal::out_of_order(message, &held))
+            }
+            _ => Ok(Some(stamp.encode().to_vec())),
+        }
+    });
+    claimed.map_err(refusal)
 }
 
 /// All current views.
-pub(crate) fn views<H: Host>(host: &H) -> Vec<CompactView> {
-    let pools = host.shared(keys::POOLS).ok().flatten().unwrap_or_default().0;
-    keys::pools(&pools)
-        .filter_map(|pool| {
-            let (bytes, _) = host.shared(&keys::view(pool)).ok()??;
-            CompactView::decode(&bytes).ok()
-        })
-        .collect()
+pub(crate) fn views<H: Host>(host: &H, undecodable: &Undecodable) -> Vec<CompactView> {
+    let stored = host.shared(keys::POOLS).ok().flatten().unwrap_or_default().0;
+    let directory = Directory::new(&stored);
+    if let Err(error) = directory.check() {
+        undecodable.note(host, keys::POOLS, &error);
+    }
+    let view = |(slot, name): (usize, &str)| {
+        let key = keys::view(slot);
+        let (bytes, _) = host.shared(&key).ok()??;
+        let view = CompactView::decode(&bytes);
+        let view = view.map_err(|error| undecodable.note(host, &key, &error)).ok()?;
+        // A slot may have been given to this pool while its first view is being written.
+        (view.pool() == name.as_bytes()).then_some(view)
+    };
+    directory.pools().filter_map(view).collect()
 }
 
 /// What is in flight per endpoint of the pushed pool, for the reply.
-pub(crate) fn feedback<H: Host>(host: &H, message: &SnapshotMessage) -> Vec<EndpointFeedback> {
-    let stored = host.shared(&keys::outstanding(&message.pool)).ok().flatten();
+pub(crate) fn feedback<H: Host>(
+    host: &H,
+    slot: usize,
+    message: &SnapshotMessage,
+) -> Vec<EndpointFeedback> {
+    let stored = host.shared(&keys::outstanding(slot)).ok().flatten();
     let Some((bytes, _)) = stored else { return Vec::new() };
     let counts = Outstanding::decode(&bytes);
     let feedback = |endpoint: &EndpointReport| {

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
-use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, signature, view_json};
+use weir_snapshot::signature::{self, CHALLENGE_HEADER, HEADER, PATH, TIME_HEADER};
+use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, view_json};
 
 use crate::shared::Shared;
-use crate::store;
+use crate::{challenge, store};
 
-/// The only path there is.
-const PATH: &[u8] = b"/weir/v1/snapshot";
+const NS_PER_S: u64 = 1_000_000_000;
 
 pub(crate) struct Stream<H: Host> {
     host: H,
@@ -32,16 +32,19 @@ impl<H: Host> Stream<H> {
     }
 
     fn wanted(&self) -> Result<Wanted, Refusal> {
-        let header = |name| self.host.header(HeaderMap::Request, name).ok().flatten();
-        let path = header(":path").unwrap_or_default();
-        if path.split(|&byte| byte == b'?').next() != Some(PATH) {
-            return Err(Refusal::new(RefusalCode::NotFound, "path: must be /weir/v1/snapshot"));
+        let path = self.header(":path").unwrap_or_default();
+        if path.split(|&byte| byte == b'?').next() != Some(PATH.as_bytes()) {
+            return Err(Refusal::new(RefusalCode::NotFound, format!("path: must be {PATH}")));
         }
-        match header(":method").unwrap_or_default().as_slice() {
+        match self.header(":method").unwrap_or_default().as_slice() {
             b"GET" => Ok(Wanted::Views),
             b"POST" => Ok(Wanted::Push),
             _ => Err(Refusal::new(RefusalCode::MethodNotAllowed, "method: must be GET or POST")),
         }
+    }
+
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        self.host.header(HeaderMap::Request, name).ok().flatten()
     }
 
     fn limit(&self) -> usize {
@@ -58,20 +61,49 @@ impl<H: Host> Stream<H> {
     }
 
     /// Checks and stores a whole push.
-    fn push(&self, body: &[u8]) -> Result<Accepted, Refusal> {
+    fn push(&self, shared: &Shared, body: &[u8]) -> Result<Accepted, Refusal> {
         self.check_size(body.len())?;
-        match self.shared.as_ref().map(|shared| &shared.settings.trust) {
-            Some(Trust::Anyone) => {}
-            Some(Trust::Signed(key)) => {
-                let header = self.host.header(HeaderMap::Request, signature::HEADER);
-                signature::verify(key, body, header.ok().flatten().as_deref())?;
-            }
-            None => return Err(Refusal::new(RefusalCode::Unavailable, "not configured")),
+        if let Trust::Signed(key) = &shared.settings.trust {
+            self.check_push(shared, key, body)?;
         }
         let message = SnapshotMessage::parse(body).map_err(|error| Refusal::from(&error))?;
-        store::put(&self.host, &message)?;
-        let feedback = store::feedback(&self.host, &message);
-        Ok(Accepted::new(&message, feedback))
+        let slot = store::put(&self.host, &message, &shared.undecodable)?;
+        let feedback = store::feedback(&self.host, slot, &message);
+        let mut reply = Accepted::new(&message, feedback);
+        shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
+        Ok(reply)
+    }
+
+    fn check_push(&self, shared: &Shared, key: &[u8], body: &[u8]) -> Result<(), Refusal> {
+        let signed = self.header(HEADER);
+        let Some(given) = self.header(CHALLENGE_HEADER) else {
+            return Err(match signed {
+                None => signature::SignatureError::Missing.into(),
+                Some(_) => Refusal::without_challenge(),
+            });
+        };
+        signature::verify_push(key, &given, body, signed.as_deref())?;
+        let current = challenge::current(&self.host, &shared.undecodable)?;
+        if given == current.as_bytes() { Ok(()) } else { Err(Refusal::challenge(current)) }
+    }
+
+    /// The current views, for those who may look.
+    fn look(&self) -> Result<Vec<u8>, Refusal> {
+        let shared = self.configured()?;
+        let now_ns = self.host.now_ns();
+        if let Trust::Signed(key) = &shared.settings.trust {
+            let (time, signed) = (self.header(TIME_HEADER), self.header(HEADER));
+            let headers = (time.as_deref(), signed.as_deref());
+            signature::verify_look(key, PATH, headers, now_ns / NS_PER_S)
+                .map_err(Refusal::from)
+                .inspect_err(|refusal| shared.count_refused_look(&self.host, refusal))?;
+        }
+        Ok(view_json(&store::views(&self.host, &shared.undecodable), now_ns))
+    }
+
+    fn configured(&self) -> Result<Rc<Shared>, Refusal> {
+        let missing = || Refusal::new(RefusalCode::Unavailable, "not configured");
+        self.shared.clone().ok_or_else(missing)
     }
 
     fn answer(&mut self, result: Result<Vec<u8>, Refusal>) -> Action {
@@ -85,11 +117,11 @@ impl<H: Host> Stream<H> {
 
     fn finish_push(&mut self, size: usize) -> Action {
         let body = self.host.body(Body::Request, 0, size).unwrap_or_default();
-        let result = self.push(&body);
-        if let Some(shared) = &self.shared {
-            let counter = if result.is_ok() { &shared.accepted } else { &shared.refused };
-            counter.increment(&self.host);
-        }
+        let result = self.configured().and_then(|shared| {
+            let result = self.push(&shared, &body);
+            shared.count_push(&self.host, result.as_ref().err());
+            result
+        });
         self.answer(result.map(|accepted| accepted.to_json()))
     }
 }
@@ -110,8 +142,8 @@ impl<H: Host> HttpContext for Stream<H> {
         match self.wanted() {
             Err(refusal) => self.answer(Err(refusal)),
             Ok(Wanted::Views) => {
-                let json = view_json(&store::views(&self.host), self.host.now_ns());
-                self.answer(Ok(json))
+                let views = self.look();
+                self.answer(views)
             }
             Ok(Wanted::Push) if end_of_stream => self.finish_push(0),
             Ok(Wanted::Push) => {

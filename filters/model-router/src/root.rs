@@ -6,12 +6,16 @@ use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
+use weir_pools::{ServedNames, Undecodable};
 use weir_request::FilterGroup;
-use weir_settings::model_router::RouterSettings;
+use weir_settings::model_router::{RouterPolicy, RouterSettings};
 use weir_wire::path::Dialect;
 
 use crate::shared::Shared;
 use crate::stream::Stream;
+
+/// What the filter's log lines begin with.
+const FILTER: &str = "weir.model-router";
 
 /// The filter's root context.
 pub struct Root<H: Host> {
@@ -36,14 +40,22 @@ impl<H: Host> Root<H> {
         match RouterSettings::from_json(configuration) {
             Ok(RouterSettings { policies, trust }) => {
                 let group = self.group.as_ref();
+                let ticker = Ticker::new();
+                let busy = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
+                let undecodable = Undecodable::new(FILTER);
+                let named = policies.iter().flat_map(RouterPolicy::pools).map(str::to_owned);
+                let tick = busy.another();
+                let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
                 self.shared = Some(Rc::new(Shared {
                     policies,
                     trust,
+                    served,
+                    undecodable,
                     asks_route: group.is_none_or(|with| with.asks_route),
-                    probe: group.map_or_else(HoldProbe::default, |with| with.probe.clone()),
+                    probe: group.map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
                     state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
                     next: group.map(|with| with.handover.clone()),
-                    busy: group.map_or_else(|| Ticker::new().part(), |with| with.busy.clone()),
+                    busy,
                     routed: Metric::counter("weir_router_routed_total"),
                     rejected: Metric::counter("weir_router_rejected_total"),
                     misconfigured: Metric::counter("weir_router_misconfigured_total"),
@@ -51,7 +63,7 @@ impl<H: Host> Root<H> {
                 true
             }
             Err(error) => {
-                self.host.log(LogLevel::Error, &format!("weir.model-router: {error}"));
+                self.host.log(LogLevel::Error, &format!("{FILTER}: {error}"));
                 false
             }
         }
@@ -66,6 +78,7 @@ impl<H: Host> RootContext for Root<H> {
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
         shared.routed.flush(&self.host);
+        shared.served.on_tick(&self.host, &shared.undecodable);
         if weir_request::answer_stuck(&self.host, &shared.probe, Dialect::OpenAi) > 0 {
             shared.misconfigured.increment(&self.host);
         }

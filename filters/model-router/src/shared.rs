@@ -3,6 +3,7 @@
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::tick::Tick;
+use weir_pools::{ServedNames, Undecodable};
 use weir_request::{Handover, StateKeys};
 use weir_settings::Policies;
 use weir_settings::model_router::RouterPolicy;
@@ -13,6 +14,10 @@ pub(crate) struct Shared {
     pub(crate) policies: Policies<RouterPolicy>,
     /// What something before Weir vouches for.
     pub(crate) trust: Trust,
+    /// The pools that they name.
+    pub(crate) served: ServedNames,
+    /// What is counted and logged of shared data that cannot be read.
+    pub(crate) undecodable: Undecodable,
     /// Whether Envoy is asked for the route's policy.
     pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,

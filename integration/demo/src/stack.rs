@@ -115,7 +115,7 @@ impl Stack {
         let envoy_log = self.envoy.process().log_file().display().to_string();
         let sidecar_log = self.sidecar.process().log_file().display().to_string();
         let (clients, admin) = (self.envoy.clients(), self.envoy.admin());
-        let intake = self.envoy.intake();
+        let sidecar = self.sidecar.address();
         println!(
             "\nIt goes on running. Addresses are in {ADDRESSES}. Try:\n\
              \n  curl -s http://{clients}/v1/models\
@@ -123,13 +123,12 @@ impl Stack {
              \n  curl -sN http://{clients}/v1/chat/completions -d '{{\"model\":\"qwen\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\
              \n  curl -si http://{clients}/v1/chat/completions -d '{{\"model\":\"nope\",\"messages\":[]}}'\
              \n  curl -s http://{clients}/v1/chat/completions -H 'x-weir-reply-text: [EMAIL_1] is a placeholder; ask bob@example.net' -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"I am ann@example.org\"}}]}}'   # the guardrail, both ways\
-             \n  curl -s http://{intake}/weir/v1/snapshot            # what the filters know of the replicas\
+             \n  curl -s http://{sidecar}/snapshot                # what is known of the replicas\
              \n  curl -s 'http://{admin}/stats?filter=wasmcustom'    # what they count\
-             \n  curl -s http://{}/readyz\
+             \n  curl -s http://{sidecar}/readyz\
              \n\nLogs: {envoy_log}\
              \n      {sidecar_log}\
-             \n\nCtrl-C ends it.",
-            self.sidecar.address()
+             \n\nCtrl-C ends it."
         );
     }
 }

@@ -5,12 +5,13 @@ use weir_snapshot::{
 };
 
 const KEY: &[u8] = b"sixteen bytes or more";
+const CHALLENGE: &str = "00112233445566778899aabbccddeeff";
 
 pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     let message = message(input)?;
     let view = CompactView::decode(&encode(&message, 1).ok()?).ok()?;
-    let signed = signature::sign(KEY, input);
-    signature::verify(KEY, input, Some(signed.as_bytes())).ok()?;
+    let signed = signature::sign_push(KEY, CHALLENGE, signature::BodyDigest::of(input));
+    signature::verify_push(KEY, CHALLENGE.as_bytes(), input, Some(signed.as_bytes())).ok()?;
     Some(crate::size::size(&view_json([&view], 2)))
 }
 
@@ -18,7 +19,7 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
 pub(crate) fn message(input: &[u8]) -> Option<SnapshotMessage> {
     let waiting = input.len();
     let text = format!(
-        r#"{{"version":1,"pool":"llama","epoch":1,"sequence":7,"endpoints":[
+        r#"{{"version":2,"pool":"llama","epoch":1,"sequence":7,"endpoints":[
             {{"address":"127.0.0.1:9001","state":"ready","age_ms":3,"waiting":{waiting}}}]}}"#
     );
     let mut message = SnapshotMessage::parse(text.as_bytes()).ok()?;

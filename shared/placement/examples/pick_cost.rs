@@ -80,7 +80,7 @@ fn view(replicas: u16) -> Vec<u8> {
         report
     });
     let (pool, endpoints) = ("llama".to_owned(), endpoints.collect());
-    let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence: 1, endpoints };
+    let message = SnapshotMessage::new(pool, (1, 1), 0, endpoints);
     encode(&message, NOW_NS).unwrap()
 }
 

@@ -14,7 +14,7 @@ use weir_snapshot::{SnapshotMessage, encode};
 const NOW: u64 = 5_000_000_000;
 
 fn view(prefixes: &mut PrefixIndex) -> LoadView {
-    let body = br#"{"version":1,"pool":"llama","epoch":1,"sequence":1,"endpoints":[
+    let body = br#"{"version":2,"pool":"llama","epoch":1,"sequence":1,"endpoints":[
         {"address":"127.0.0.1:9001","state":"ready","age_ms":3,"waiting":0,"running":1},
         {"address":"127.0.0.1:9002","state":"ready","age_ms":3,"waiting":0,"running":1},
         {"address":"127.0.0.1:9003","state":"ready","age_ms":3,"waiting":0,"running":1}]}"#;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::compact::{FORMAT, MAGIC, present};
+use crate::compact::{FORMAT, MAGIC, tag};
 use crate::error::Invalid;
-use crate::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES};
-use crate::message::{EndpointReport, SnapshotMessage};
+use crate::message::{EndpointHealth, EndpointReport, EndpointRole, SnapshotMessage};
 use crate::validate::canonical_address;
 use crate::version::VersionStamp;
 
@@ -29,131 +28,157 @@ pub enum EncodeError {
 /// [`EncodeError`] when the message does not pass [`SnapshotMessage::validate`].
 pub fn encode(message: &SnapshotMessage, received_at_ns: u64) -> Result<Vec<u8>, EncodeError> {
     message.validate()?;
-    let mut tables = Tables::default();
-    tables.text.extend_from_slice(message.pool.as_bytes());
-    let mut records = Vec::with_capacity(message.endpoints.len());
-    for endpoint in &message.endpoints {
-        records.push(tables.record(endpoint).ok_or(EncodeError::TooLarge)?);
-    }
+    let sections = sections(message).ok_or(EncodeError::TooLarge)?;
     let stamp = VersionStamp::of(message, received_at_ns);
-    tables.write(stamp, message.pool.len(), &records).ok_or(EncodeError::TooLarge)
+    write(stamp, message.endpoints.len(), &sections).ok_or(EncodeError::TooLarge)
 }
 
-/// One endpoint with its strings replaced by positions.
-struct Record<'a> {
-    report: &'a EndpointReport,
-    address: Span,
-    adapters_start: u32,
-}
+/// Tags and payloads; those without anything in them are left out.
+type Sections = Vec<(u32, Vec<u8>)>;
 
-#[derive(Clone, Copy)]
-struct Span {
-    offset: u32,
-    bytes: u16,
-}
-
-/// What the records point into.
-#[derive(Default)]
-struct Tables<'a> {
-    text: Vec<u8>,
-    adapters: Vec<Span>,
-    adapter_ids: BTreeMap<&'a str, u16>,
-    /// Adapter ids of all endpoints, one after the other.
-    references: Vec<u16>,
-}
-
-impl<'a> Tables<'a> {
-    fn record(&mut self, report: &'a EndpointReport) -> Option<Record<'a>> {
-        let address = self.add_text(&canonical_address(&report.address)?)?;
-        let adapters_start = u32::try_from(self.references.len()).ok()?;
-        for name in report.running_adapters.iter().chain(&report.waiting_adapters) {
-            let id = self.adapter_id(name)?;
-            self.references.push(id);
-        }
-        Some(Record { report, address, adapters_start })
+fn write(stamp: VersionStamp, endpoints: usize, sections: &Sections) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(64 + sections.iter().map(|(_, p)| 8 + p.len()).sum::<usize>());
+    out.extend_from_slice(&MAGIC);
+    out.push(FORMAT);
+    out.extend_from_slice(&stamp.encode());
+    for count in [endpoints, sections.len()] {
+        out.extend_from_slice(&u32::try_from(count).ok()?.to_le_bytes());
     }
+    for (tag, payload) in sections {
+        out.extend_from_slice(&tag.to_le_bytes());
+        out.extend_from_slice(&u32::try_from(payload.len()).ok()?.to_le_bytes());
+        out.extend_from_slice(payload);
+    }
+    Some(out)
+}
 
-    fn adapter_id(&mut self, name: &'a str) -> Option<u16> {
-        if let Some(id) = self.adapter_ids.get(name) {
+fn sections(message: &SnapshotMessage) -> Option<Sections> {
+    let (mut text, mut adapters, mut zones) = (Text::default(), Names::default(), Names::default());
+    let (mut heads, mut ids, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut zone_ids, mut grants) = (Vec::new(), Vec::new());
+    for endpoint in &message.endpoints {
+        heads.extend_from_slice(&text.add(&canonical_address(&endpoint.address)?)?);
+        heads.extend_from_slice(&[endpoint.state.to_byte(), 0]);
+        ranges.extend_from_slice(&u32::try_from(ids.len() / 2).ok()?.to_le_bytes());
+        for names in [&endpoint.running_adapters, &endpoint.waiting_adapters] {
+            ranges.extend_from_slice(&u16::try_from(names.len()).ok()?.to_le_bytes());
+            for name in names {
+                ids.extend_from_slice(&adapters.id(name, &mut text)?.to_le_bytes());
+            }
+        }
+        zone_ids.push(match &endpoint.zone {
+            Some(zone) => Some(u32::from(zones.id(zone, &mut text)?)),
+            None => None,
+        });
+    }
+    for grant in &message.grants {
+        grants.extend_from_slice(&text.add(&grant.key)?);
+        grants.extend_from_slice(&grant.tokens.to_le_bytes());
+    }
+    if ids.is_empty() {
+        ranges.clear();
+    }
+    let mut sections = vec![
+        (tag::POOL, message.pool.clone().into_bytes()),
+        (tag::ENDPOINTS, heads),
+        (tag::ADAPTERS, adapters.spans),
+        (tag::ADAPTER_IDS, ids),
+        (tag::ENDPOINT_ADAPTERS, ranges),
+        (tag::ZONES, zones.spans),
+        (tag::GRANTS, grants),
+        (tag::TEXT, text.0),
+        (tag::ZONE, column(zone_ids.into_iter())),
+    ];
+    let columns = COLUMNS.iter().map(|(tag, number)| {
+        let numbers = message.endpoints.iter().map(number);
+        (*tag, column(numbers))
+    });
+    sections.extend(columns);
+    sections.retain(|(_, payload)| !payload.is_empty());
+    Some(sections)
+}
+
+/// The number of one metric.
+type Number = fn(&EndpointReport) -> Option<u32>;
+
+/// Every column whose numbers come from one report alone.
+const COLUMNS: [(u32, Number); 16] = [
+    (tag::AGE_MS, |report| report.age_ms.map(|age| u32::try_from(age).unwrap_or(u32::MAX))),
+    (tag::WAITING, |report| report.waiting),
+    (tag::RUNNING, |report| report.running),
+    (tag::KV_CACHE_USE, |report| report.kv_cache_use.map(fraction_bits)),
+    (tag::GPU_USE, |report| report.gpu_use.map(fraction_bits)),
+    (tag::BLOCK_SIZE, |report| report.block_size),
+    (tag::BLOCKS, |report| report.blocks),
+    (tag::MAX_LORA, |report| report.max_lora),
+    (tag::GPU_MEMORY_USE, |report| report.gpu_memory_use.map(fraction_bits)),
+    (tag::GPU_THROTTLED, |report| report.gpu_throttled.map(u32::from)),
+    (tag::GPU_FAILED, |report| report.gpu_failed.map(u32::from)),
+    (tag::ROLE, |report| position(&EndpointRole::ALL, report.role)),
+    (tag::HEALTH, |report| position(&EndpointHealth::ALL, report.health)),
+    (tag::IN_FLIGHT_ELSEWHERE, |report| report.in_flight_elsewhere),
+    (tag::PREFILL_TOKENS_ELSEWHERE, |report| report.prefill_tokens_elsewhere),
+    (tag::DECODE_TOKENS_ELSEWHERE, |report| report.decode_tokens_elsewhere),
+];
+
+/// A bit for each number whether it is known, then the numbers; nothing if none is.
+fn column(numbers: impl ExactSizeIterator<Item = Option<u32>>) -> Vec<u8> {
+    let mut known = vec![0u8; numbers.len().div_ceil(8)];
+    let (mut words, mut any) = (Vec::with_capacity(4 * numbers.len()), false);
+    for (index, number) in numbers.enumerate() {
+        if let (Some(_), Some(bits)) = (number, known.get_mut(index / 8)) {
+            *bits |= 1 << (index % 8);
+            any = true;
+        }
+        words.extend_from_slice(&number.unwrap_or(0).to_le_bytes());
+    }
+    if !any {
+        return Vec::new();
+    }
+    known.extend(words);
+    known
+}
+
+fn position<T: PartialEq>(all: &[T], value: Option<T>) -> Option<u32> {
+    let value = value?;
+    all.iter().position(|other| *other == value).and_then(|at| u32::try_from(at).ok())
+}
+
+/// Single precision is ample for a share.
+#[expect(clippy::cast_possible_truncation, reason = "a share from 0 to 1 loses only digits")]
+fn fraction_bits(value: f64) -> u32 {
+    (value as f32).to_bits()
+}
+
+/// The text that spans point into.
+#[derive(Default)]
+struct Text(Vec<u8>);
+
+impl Text {
+    /// Adds `text`; its span.
+    fn add(&mut self, text: &str) -> Option<[u8; 6]> {
+        let [a, b, c, d] = u32::try_from(self.0.len()).ok()?.to_le_bytes();
+        let [low, high] = u16::try_from(text.len()).ok()?.to_le_bytes();
+        self.0.extend_from_slice(text.as_bytes());
+        Some([a, b, c, d, low, high])
+    }
+}
+
+/// Names that stand once each, and are referred to by their position.
+#[derive(Default)]
+struct Names<'a> {
+    spans: Vec<u8>,
+    ids: BTreeMap<&'a str, u16>,
+}
+
+impl<'a> Names<'a> {
+    fn id(&mut self, name: &'a str, text: &mut Text) -> Option<u16> {
+        if let Some(id) = self.ids.get(name) {
             return Some(*id);
         }
-        let id = u16::try_from(self.adapters.len()).ok()?;
-        let span = self.add_text(name)?;
-        self.adapters.push(span);
-        self.adapter_ids.insert(name, id);
+        let id = u16::try_from(self.ids.len()).ok()?;
+        self.spans.extend_from_slice(&text.add(name)?);
+        self.ids.insert(name, id);
         Some(id)
     }
-
-    fn add_text(&mut self, text: &str) -> Option<Span> {
-        let offset = u32::try_from(self.text.len()).ok()?;
-        self.text.extend_from_slice(text.as_bytes());
-        Some(Span { offset, bytes: u16::try_from(text.len()).ok()? })
-    }
-
-    fn write(&self, stamp: VersionStamp, pool_bytes: usize, records: &[Record]) -> Option<Vec<u8>> {
-        debug_assert!(records.len() <= MAX_ENDPOINTS && pool_bytes <= MAX_NAME_BYTES);
-        let mut out = Vec::with_capacity(64 + records.len() * 64 + self.text.len());
-        out.extend_from_slice(&MAGIC);
-        out.push(FORMAT);
-        out.extend_from_slice(&stamp.encode());
-        let counts = [records.len(), self.adapters.len(), self.references.len(), self.text.len()];
-        for count in counts {
-            out.extend_from_slice(&u32::try_from(count).ok()?.to_le_bytes());
-        }
-        out.extend_from_slice(&u32::try_from(pool_bytes).ok()?.to_le_bytes());
-        records.iter().for_each(|record| write_record(&mut out, record));
-        self.adapters.iter().for_each(|span| write_span(&mut out, *span));
-        self.references.iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
-        out.extend_from_slice(&self.text);
-        Some(out)
-    }
-}
-
-fn write_record(out: &mut Vec<u8>, record: &Record) {
-    let report = record.report;
-    write_span(out, record.address);
-    out.push(report.state.to_byte());
-    out.push(presence(report));
-    let age_ms = report.age_ms.map_or(0, |age| u32::try_from(age).unwrap_or(u32::MAX));
-    let words = [
-        age_ms,
-        report.waiting.unwrap_or(0),
-        report.running.unwrap_or(0),
-        fraction_bits(report.kv_cache_use),
-        fraction_bits(report.gpu_use),
-        report.block_size.unwrap_or(0),
-        report.blocks.unwrap_or(0),
-        report.max_lora.unwrap_or(0),
-        record.adapters_start,
-    ];
-    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-    // Validated before: at most 256 names each.
-    for names in [&report.running_adapters, &report.waiting_adapters] {
-        out.extend_from_slice(&u16::try_from(names.len()).unwrap_or(0).to_le_bytes());
-    }
-}
-
-fn write_span(out: &mut Vec<u8>, span: Span) {
-    out.extend_from_slice(&span.offset.to_le_bytes());
-    out.extend_from_slice(&span.bytes.to_le_bytes());
-}
-
-/// Single precision is ample for a share, and halves the record.
-#[expect(clippy::cast_possible_truncation, reason = "a share from 0 to 1 loses only digits")]
-fn fraction_bits(value: Option<f64>) -> u32 {
-    (value.unwrap_or(0.0) as f32).to_bits()
-}
-
-fn presence(report: &EndpointReport) -> u8 {
-    let flags = [
-        (report.age_ms.is_some(), present::AGE),
-        (report.waiting.is_some(), present::WAITING),
-        (report.running.is_some(), present::RUNNING),
-        (report.kv_cache_use.is_some(), present::KV_CACHE_USE),
-        (report.gpu_use.is_some(), present::GPU_USE),
-        (report.block_size.is_some(), present::BLOCK_SIZE),
-        (report.blocks.is_some(), present::BLOCKS),
-        (report.max_lora.is_some(), present::MAX_LORA),
-    ];
-    flags.iter().filter(|(known, _)| *known).fold(0, |bits, (_, flag)| bits | flag)
 }

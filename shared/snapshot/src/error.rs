@@ -1,8 +1,8 @@
 //! Why a push is refused.
 
 use crate::limits::{
-    MAX_ADAPTERS_PER_ENDPOINT, MAX_BODY_BYTES, MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS,
-    MAX_NAME_BYTES, MESSAGE_VERSION,
+    MAX_ADAPTERS_PER_ENDPOINT, MAX_BODY_BYTES, MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS, MAX_EPOCH,
+    MAX_GRANTS, MAX_NAME_BYTES, MESSAGE_VERSION,
 };
 
 /// Why a body is no valid snapshot.
@@ -25,7 +25,10 @@ pub enum ReadError {
         column: usize,
     },
     /// The message is of a version that this build does not know.
-    #[error("version: {version} is unknown, this build reads version {MESSAGE_VERSION} only")]
+    #[error(
+        "version: {version}, this gateway reads version {MESSAGE_VERSION} only; update {}",
+        if *version < u64::from(MESSAGE_VERSION) { "weir-sidecar" } else { "Weir in the gateway" }
+    )]
     UnknownVersion {
         /// The version in the message.
         version: u64,
@@ -47,6 +50,26 @@ pub enum Invalid {
     /// Sequence 0.
     #[error("sequence: 0, must be 1 or more")]
     Sequence,
+    /// An epoch that nothing could follow.
+    #[error("epoch: {0}, at most {MAX_EPOCH}")]
+    Epoch(u64),
+    /// Too many grants.
+    #[error("grants: {0} entries, at most {MAX_GRANTS}")]
+    TooManyGrants(usize),
+    /// A grant's key that is empty or too long. It is not repeated.
+    #[error("grants[{index}].key: must be 1 to {MAX_NAME_BYTES} bytes")]
+    GrantKey {
+        /// Position of the grant.
+        index: usize,
+    },
+    /// A zone that is empty or too long.
+    #[error("endpoints[{index}].zone: a name of {bytes} bytes, must be 1 to {MAX_NAME_BYTES}")]
+    Zone {
+        /// Position of the endpoint.
+        index: usize,
+        /// Length of the name.
+        bytes: usize,
+    },
     /// Too many endpoints.
     #[error("endpoints: {0} entries, at most {MAX_ENDPOINTS}")]
     TooManyEndpoints(usize),

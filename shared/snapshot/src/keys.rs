@@ -1,58 +1,44 @@
-//! Names of the shared-data entries, and the list of pools.
+//! Names of the shared-data entries.
+//!
+//! The version of the format is part of each key: two module versions that share a `vm_id` while
+//! listeners drain look at different entries. A change that an older module would misread takes a new
+//! number. Shared data has no delete, so no key holds a name that comes from outside: each pool has a
+//! slot, and [`Directory`](crate::Directory) says which.
 
-use crate::limits::{MAX_NAME_BYTES, MAX_POOLS};
-use crate::validate::is_pool_name;
+/// What all keys of this format begin with.
+pub const PREFIX: &str = "weir/v2/";
 
-/// Key of the list of pool names that have a view.
-pub const POOLS: &str = "weir/pools";
+/// Key of the [`Directory`](crate::Directory): which pool has which slot.
+pub const POOLS: &str = "weir/v2/pools";
 
-/// Key of the compact view of `pool`.
+/// Key of the pools that policies name ([`ServedPools`](crate::ServedPools)).
+pub const SERVED: &str = "weir/v2/served";
+
+/// Key of the challenge that pushes are signed with.
+pub const CHALLENGE: &str = "weir/v2/challenge";
+
+/// Key of the compact view in `slot`.
 #[must_use]
-pub fn view(pool: &str) -> String {
-    format!("weir/view/{pool}")
+pub fn view(slot: usize) -> String {
+    format!("weir/v2/view/{slot}")
 }
 
-/// Key of the 24-byte version stamp of `pool`.
+/// Key of the version stamp of the view in `slot`.
 #[must_use]
-pub fn version(pool: &str) -> String {
-    format!("weir/version/{pool}")
+pub fn stamp(slot: usize) -> String {
+    format!("weir/v2/stamp/{slot}")
 }
 
-/// Key of the in-flight counts of `pool`.
+/// Key of the in-flight counts of the pool in `slot`.
 #[must_use]
-pub fn outstanding(pool: &str) -> String {
-    format!("weir/outstanding/{pool}")
+pub fn outstanding(slot: usize) -> String {
+    format!("weir/v2/outstanding/{slot}")
 }
 
-/// Adds `pool` to a stored list of pools (one name per line).
-///
-/// Returns the list to store, or `None` when nothing changes because the name is listed already.
-///
-/// # Errors
-/// [`PoolsFull`] when the list holds [`MAX_POOLS`] other names.
-pub fn add_pool(stored: &[u8], pool: &str) -> Result<Option<Vec<u8>>, PoolsFull> {
-    let mut names: Vec<&str> = pools(stored).collect();
-    if names.contains(&pool) {
-        return Ok(None);
-    }
-    if names.len() >= MAX_POOLS {
-        return Err(PoolsFull);
-    }
-    names.push(pool);
-    Ok(Some(names.join("\n").into_bytes()))
+/// What stands for a pool's name in a stamp: FNV-1a, 64 bits.
+#[must_use]
+pub fn pool_key(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
-
-/// The names in a stored list of pools; lines that are no pool name are skipped.
-pub fn pools(stored: &[u8]) -> impl Iterator<Item = &str> {
-    stored
-        .split(|&byte| byte == b'\n')
-        .filter(|name| name.len() <= MAX_NAME_BYTES)
-        .filter_map(|name| std::str::from_utf8(name).ok())
-        .filter(|name| is_pool_name(name))
-        .take(MAX_POOLS)
-}
-
-/// The list of pools is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("pool: {MAX_POOLS} pools are known already, at most {MAX_POOLS} are kept")]
-pub struct PoolsFull;

@@ -5,12 +5,13 @@
 //! the intake filter. [`SnapshotMessage::parse`] checks it completely; [`encode`] turns it into the
 //! compact binary form that lies in Envoy's shared data; [`CompactView::decode`] reads that form in
 //! every worker. A small [`VersionStamp`] beside each view tells a worker whether it has to decode
-//! again. [`signature`] signs and verifies the body.
+//! again. [`signature`] signs and verifies pushes and looks, [`Directory`] says in which slot of shared
+//! data a pool's view lies, and [`ServedPools`] which pools the policies of a VM name.
 //!
 //! # Example
 //! ```
 //! use weir_snapshot::{CompactView, SnapshotMessage, encode};
-//! let body = br#"{"version":1,"pool":"llama","epoch":1,"sequence":7,
+//! let body = br#"{"version":2,"pool":"llama","epoch":1,"sequence":7,
 //!     "endpoints":[{"address":"127.0.0.1:9001","state":"ready","age_ms":3,"waiting":2}]}"#;
 //! let message = SnapshotMessage::parse(body).unwrap();
 //! let stored = encode(&message, 1_000_000).unwrap();
@@ -25,22 +26,30 @@
 //! a clock.
 
 mod compact;
+mod directory;
 mod encode;
 mod error;
 pub mod keys;
 pub mod limits;
 mod message;
 mod reply;
+mod served;
 pub mod signature;
 mod validate;
 mod version;
 mod view_json;
 
-pub use compact::{CompactView, DecodeError, EndpointRecord};
+pub use compact::{CompactView, DecodeError, EndpointDetails, EndpointRecord};
+pub use directory::{Directory, DirectoryError, PoolsFull};
 pub use encode::{EncodeError, encode};
 pub use error::{Invalid, ReadError};
-pub use message::{EndpointReport, EndpointState, SnapshotMessage};
-pub use reply::{Accepted, EndpointFeedback, Refusal, RefusalCode};
-pub use validate::canonical_address;
-pub use version::VersionStamp;
+pub use message::{
+    EndpointHealth, EndpointReport, EndpointRole, EndpointState, Grant, SnapshotMessage,
+};
+pub use reply::{
+    Accepted, EndpointFeedback, Held, LearnedPrefix, Refusal, RefusalCode, Spent, Told,
+};
+pub use served::{SAID_AGAIN_MS, ServedError, ServedPools};
+pub use validate::{canonical_address, is_pool_name};
+pub use version::{Order, VersionStamp};
 pub use view_json::view_json;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::MESSAGE_VERSION;
+
 /// State of one pool's replicas at one moment, as the sidecar pushes it.
 ///
 /// Reading goes through [`SnapshotMessage::parse`], which also checks every bound.
@@ -12,12 +14,44 @@ pub struct SnapshotMessage {
     pub version: u32,
     /// Name of the pool: letters, digits and `. _ - : /`, at most 256 bytes.
     pub pool: String,
-    /// Start of the sidecar, in ms since 1970. A restarted sidecar has a greater epoch.
+    /// Whose turn it is: the greater epoch wins. A sidecar begins with the time of its start, in ms
+    /// since 1970, and goes above the epoch of a sidecar that it takes over from. At most
+    /// [`MAX_EPOCH`](crate::limits::MAX_EPOCH).
     pub epoch: u64,
     /// Number of this snapshot in its pool and epoch, from 1.
     pub sequence: u64,
+    /// Which sidecar sends: a random number of its process. Two senders never share an epoch.
+    #[serde(default)]
+    pub sender: u64,
     /// One report per replica, at most 4096, no address twice.
     pub endpoints: Vec<EndpointReport>,
+    /// Tokens that this gateway may spend before it asks again, at most 1024 entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+}
+
+impl SnapshotMessage {
+    /// A message of this version without grants.
+    #[must_use]
+    pub fn new(
+        pool: impl Into<String>,
+        (epoch, sequence): (u64, u64),
+        sender: u64,
+        endpoints: Vec<EndpointReport>,
+    ) -> Self {
+        let (version, pool) = (MESSAGE_VERSION, pool.into());
+        Self { version, pool, epoch, sequence, sender, endpoints, grants: Vec::new() }
+    }
+}
+
+/// Tokens that a gateway may spend on one key of one limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Which limit and whose: a name or digest of 1 to 256 bytes, never a key or token itself.
+    pub key: String,
+    /// How many tokens.
+    pub tokens: u64,
 }
 
 /// What is known of one replica. A metric that is unknown is absent.
@@ -49,6 +83,33 @@ pub struct EndpointReport {
     /// Share of the GPU in use, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_use: Option<f64>,
+    /// Share of the GPU's memory in use, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_memory_use: Option<f64>,
+    /// Whether the GPU is slowed down by heat or power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_throttled: Option<bool>,
+    /// Whether the GPU reports a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_failed: Option<bool>,
+    /// Which part of a request it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<EndpointRole>,
+    /// Where it stands: a name of 1 to 256 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// What a health check says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<EndpointHealth>,
+    /// Requests that other gateways have under way there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight_elsewhere: Option<u32>,
+    /// Prompt tokens that other gateways have in prefill there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_tokens_elsewhere: Option<u32>,
+    /// Tokens that other gateways have in decode there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_tokens_elsewhere: Option<u32>,
     /// LoRA adapters that fit at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_lora: Option<u32>,
@@ -74,6 +135,15 @@ impl EndpointReport {
             block_size: None,
             blocks: None,
             gpu_use: None,
+            gpu_memory_use: None,
+            gpu_throttled: None,
+            gpu_failed: None,
+            role: None,
+            zone: None,
+            health: None,
+            in_flight_elsewhere: None,
+            prefill_tokens_elsewhere: None,
+            decode_tokens_elsewhere: None,
             max_lora: None,
             running_adapters: Vec::new(),
             waiting_adapters: Vec::new(),
@@ -126,4 +196,36 @@ impl EndpointState {
             Self::Unreachable => "unreachable",
         }
     }
+}
+
+/// Which part of a request a replica serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointRole {
+    /// Prefill and decode.
+    Both,
+    /// Prefill alone; another replica decodes.
+    Prefill,
+    /// Decode alone; another replica prefills.
+    Decode,
+}
+
+impl EndpointRole {
+    /// Every role; the position is the number of the compact form.
+    pub const ALL: [Self; 3] = [Self::Both, Self::Prefill, Self::Decode];
+}
+
+/// What a health check says of a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointHealth {
+    /// It passes.
+    Healthy,
+    /// It fails.
+    Unhealthy,
+}
+
+impl EndpointHealth {
+    /// Every verdict; the position is the number of the compact form.
+    pub const ALL: [Self; 2] = [Self::Healthy, Self::Unhealthy];
 }

@@ -2,16 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::directory::PoolsFull;
 use crate::encode::EncodeError;
 use crate::error::ReadError;
-use crate::keys::PoolsFull;
+use crate::limits::{MAX_REPLY_ENTRIES, MESSAGE_VERSION};
 use crate::message::SnapshotMessage;
-use crate::signature::SignatureError;
+use crate::signature::{CHALLENGE_HEADER, SignatureError, is_challenge};
+use crate::validate::is_pool_name;
 use crate::version::VersionStamp;
 
-/// Reply (200) to a push that was taken over. Unknown fields are ignored, so that an older sidecar
-/// can read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Reply (200) to a push that was taken over. Unknown fields are ignored and missing ones are empty, so
+/// that sidecar and gateway of different age can talk.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Accepted {
     /// Always true.
     pub accepted: bool,
@@ -21,6 +23,18 @@ pub struct Accepted {
     pub sequence: u64,
     /// What this Envoy has sent to each endpoint.
     pub endpoints: Vec<EndpointFeedback>,
+    /// The pools that the policies of this VM name; `None` if the gateway does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pools: Option<Vec<String>>,
+    /// Those of them that nobody has pushed for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unpushed: Vec<String>,
+    /// Tokens spent since the push before, by key of a limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<Spent>,
+    /// Prefixes that were learned since the push before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<LearnedPrefix>,
 }
 
 /// What one Envoy has sent to one endpoint.
@@ -34,12 +48,30 @@ pub struct EndpointFeedback {
     pub dispatched: u32,
 }
 
+/// Tokens that one Envoy has spent on one key of one limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// As in [`Grant`](crate::Grant).
+    pub key: String,
+    /// How many.
+    pub tokens: u64,
+}
+
+/// A prefix that one endpoint has in its cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnedPrefix {
+    /// `ip:port` in canonical spelling.
+    pub address: String,
+    /// Fingerprint of the prefix.
+    pub fingerprint: u64,
+}
+
 impl Accepted {
     /// The reply to `message`.
     #[must_use]
     pub fn new(message: &SnapshotMessage, endpoints: Vec<EndpointFeedback>) -> Self {
         let (pool, sequence) = (message.pool.clone(), message.sequence);
-        Self { accepted: true, pool, sequence, endpoints }
+        Self { accepted: true, pool, sequence, endpoints, ..Self::default() }
     }
 
     /// The reply as JSON.
@@ -49,12 +81,20 @@ impl Accepted {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Reads a reply.
+    /// Reads a reply, of each list [`MAX_REPLY_ENTRIES`] at most. What is no name of a pool is left out.
     ///
     /// # Errors
     /// [`ReadError::Malformed`] when the body is no such JSON.
     pub fn parse(body: &[u8]) -> Result<Self, ReadError> {
-        serde_json::from_slice(body).map_err(crate::validate::malformed)
+        let mut reply: Self = serde_json::from_slice(body).map_err(crate::validate::malformed)?;
+        for names in reply.pools.iter_mut().chain([&mut reply.unpushed]) {
+            names.retain(|name| is_pool_name(name));
+            names.truncate(MAX_REPLY_ENTRIES);
+        }
+        reply.endpoints.truncate(MAX_REPLY_ENTRIES);
+        reply.spent.truncate(MAX_REPLY_ENTRIES);
+        reply.prefixes.truncate(MAX_REPLY_ENTRIES);
+        Ok(reply)
     }
 }
 
@@ -72,6 +112,10 @@ pub enum RefusalCode {
     Unsigned,
     /// The signature does not fit.
     BadSignature,
+    /// The signature does not answer the gateway's challenge, which the refusal names.
+    Challenge,
+    /// The time of a look is too far from the gateway's.
+    Expired,
     /// Not newer than the stored view.
     OutOfOrder,
     /// Body over the limit.
@@ -90,7 +134,7 @@ impl RefusalCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed | Self::Invalid | Self::UnknownVersion => 400,
-            Self::Unsigned | Self::BadSignature => 401,
+            Self::Unsigned | Self::BadSignature | Self::Challenge | Self::Expired => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::OutOfOrder => 409,
@@ -100,36 +144,87 @@ impl RefusalCode {
     }
 }
 
-/// Body of a refusal: `{"error":{"code":"out_of_order","message":"…"}}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Envelope", into = "Envelope")]
+/// Body of a refusal: `{"error":{"code":"out_of_order","message":"…","held":{…}}}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason as a word.
     pub code: RefusalCode,
     /// The reason for people: field, value, limit.
     pub message: String,
+    /// What a program may want to know besides.
+    pub told: Told,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+/// What a refusal tells besides its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The view that the gateway keeps instead.
+    Held(Held),
+    /// What pushes have to be signed with.
+    Challenge(String),
+    /// The message version that the gateway reads.
+    Reads(u32),
+}
+
+/// Identity of a view that a gateway keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its number in that epoch.
+    pub sequence: u64,
+    /// Which sidecar pushed it.
+    pub sender: u64,
+}
+
+impl From<&VersionStamp> for Held {
+    fn from(stamp: &VersionStamp) -> Self {
+        Self { epoch: stamp.epoch, sequence: stamp.sequence, sender: stamp.sender }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 struct Envelope {
     error: Body,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Body {
     code: RefusalCode,
     message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reads: Option<u32>,
 }
 
-impl From<Envelope> for Refusal {
-    fn from(Envelope { error: Body { code, message } }: Envelope) -> Self {
-        Self { code, message }
+impl From<Body> for Refusal {
+    fn from(Body { code, message, held, challenge, reads }: Body) -> Self {
+        let challenge = challenge.filter(|challenge| is_challenge(challenge));
+        let told = held
+            .map(Told::Held)
+            .or(challenge.map(Told::Challenge))
+            .or(reads.map(Told::Reads))
+            .unwrap_or_default();
+        Self { code, message, told }
     }
 }
 
-impl From<Refusal> for Envelope {
-    fn from(Refusal { code, message }: Refusal) -> Self {
-        Self { error: Body { code, message } }
+impl From<&Refusal> for Body {
+    fn from(Refusal { code, message, told }: &Refusal) -> Self {
+        let (mut held, mut challenge, mut reads) = (None, None, None);
+        match told {
+            Told::Nothing => {}
+            Told::Held(view) => held = Some(*view),
+            Told::Challenge(text) => challenge = Some(text.clone()),
+            Told::Reads(version) => reads = Some(*version),
+        }
+        Self { code: *code, message: message.clone(), held, challenge, reads }
     }
 }
 
@@ -137,17 +232,45 @@ impl Refusal {
     /// A refusal with this reason.
     #[must_use]
     pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), told: Told::Nothing }
     }
 
-    /// The refusal of a push whose `(epoch, sequence)` is not greater than that of `stored`.
+    /// The same that tells this besides.
+    #[must_use]
+    pub fn telling(self, told: Told) -> Self {
+        Self { told, ..self }
+    }
+
+    /// The refusal of a push that does not follow `stored`; it tells what is held.
     #[must_use]
     pub fn out_of_order(message: &SnapshotMessage, stored: &VersionStamp) -> Self {
         let pushed = (message.epoch, message.sequence);
         let held = (stored.epoch, stored.sequence);
-        let text =
-            format!("(epoch, sequence): {pushed:?}, must be greater than the stored {held:?}");
-        Self::new(RefusalCode::OutOfOrder, text)
+        let text = if message.sender == stored.sender {
+            format!("(epoch, sequence): {pushed:?}, must be greater than the stored {held:?}")
+        } else {
+            format!("epoch: {}, another sidecar holds the pool with {}", pushed.0, held.0)
+        };
+        Self::new(RefusalCode::OutOfOrder, text).telling(Told::Held(stored.into()))
+    }
+
+    /// The refusal of a signature that does not answer `challenge`.
+    #[must_use]
+    pub fn challenge(challenge: String) -> Self {
+        let text = format!(
+            "{CHALLENGE_HEADER}: is not this gateway's challenge; sign the push with the one given here"
+        );
+        Self::new(RefusalCode::Challenge, text).telling(Told::Challenge(challenge))
+    }
+
+    /// The refusal of a push that has no challenge at all: sidecars before version 2 sent none.
+    #[must_use]
+    pub fn without_challenge() -> Self {
+        let text = format!(
+            "{CHALLENGE_HEADER}: header is missing, so the push is older than version \
+             {MESSAGE_VERSION}, which this gateway reads; update weir-sidecar"
+        );
+        Self::new(RefusalCode::UnknownVersion, text).telling(Told::Reads(MESSAGE_VERSION))
     }
 
     /// The HTTP status of this refusal.
@@ -159,14 +282,15 @@ impl Refusal {
     /// The refusal as JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        // Only strings inside: serialising cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        // Only strings and integers inside: serialising cannot fail.
+        serde_json::to_vec(&Envelope { error: self.into() }).unwrap_or_default()
     }
 
     /// Reads a refusal; `None` when the body is none.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+        let Envelope { error } = serde_json::from_slice(body).ok()?;
+        Some(error.into())
     }
 }
 
@@ -178,15 +302,20 @@ impl From<&ReadError> for Refusal {
             ReadError::UnknownVersion { .. } => RefusalCode::UnknownVersion,
             ReadError::Invalid(_) => RefusalCode::Invalid,
         };
-        Self::new(code, error.to_string())
+        let told = match code {
+            RefusalCode::UnknownVersion => Told::Reads(MESSAGE_VERSION),
+            _ => Told::Nothing,
+        };
+        Self::new(code, error.to_string()).telling(told)
     }
 }
 
 impl From<SignatureError> for Refusal {
     fn from(error: SignatureError) -> Self {
         let code = match error {
-            SignatureError::Missing => RefusalCode::Unsigned,
+            SignatureError::Missing | SignatureError::NoTime => RefusalCode::Unsigned,
             SignatureError::Malformed | SignatureError::Mismatch => RefusalCode::BadSignature,
+            SignatureError::Expired { .. } => RefusalCode::Expired,
         };
         Self::new(code, error.to_string())
     }
@@ -194,7 +323,7 @@ impl From<SignatureError> for Refusal {
 
 impl From<PoolsFull> for Refusal {
     fn from(error: PoolsFull) -> Self {
-        Self::new(RefusalCode::Invalid, error.to_string())
+        Self::new(RefusalCode::Unavailable, error.to_string())
     }
 }
 

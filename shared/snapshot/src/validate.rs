@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::error::{Invalid, ReadError};
 use crate::limits::{
-    MAX_ADAPTERS_PER_ENDPOINT, MAX_BODY_BYTES, MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS,
-    MAX_NAME_BYTES, MESSAGE_VERSION,
+    MAX_ADAPTERS_PER_ENDPOINT, MAX_BODY_BYTES, MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS, MAX_EPOCH,
+    MAX_GRANTS, MAX_NAME_BYTES, MESSAGE_VERSION,
 };
 use crate::message::{EndpointReport, SnapshotMessage};
 
@@ -56,10 +56,25 @@ impl SnapshotMessage {
         if self.sequence == 0 {
             return Err(Invalid::Sequence);
         }
+        if self.epoch > MAX_EPOCH {
+            return Err(Invalid::Epoch(self.epoch));
+        }
         if self.endpoints.len() > MAX_ENDPOINTS {
             return Err(Invalid::TooManyEndpoints(self.endpoints.len()));
         }
+        self.validate_grants()?;
         self.validate_endpoints()
+    }
+
+    fn validate_grants(&self) -> Result<(), Invalid> {
+        if self.grants.len() > MAX_GRANTS {
+            return Err(Invalid::TooManyGrants(self.grants.len()));
+        }
+        let bad = |key: &String| !(1..=MAX_NAME_BYTES).contains(&key.len());
+        match self.grants.iter().position(|grant| bad(&grant.key)) {
+            Some(index) => Err(Invalid::GrantKey { index }),
+            None => Ok(()),
+        }
     }
 
     fn validate_endpoints(&self) -> Result<(), Invalid> {
@@ -71,6 +86,7 @@ impl SnapshotMessage {
                 return Err(Invalid::DuplicateAddress { index, value: address.to_string() });
             }
             check_fractions(index, endpoint)?;
+            check_zone(index, endpoint)?;
             check_adapters(index, "running_adapters", &endpoint.running_adapters)?;
             check_adapters(index, "waiting_adapters", &endpoint.waiting_adapters)?;
             let names = endpoint.running_adapters.iter().chain(&endpoint.waiting_adapters);
@@ -85,7 +101,8 @@ impl SnapshotMessage {
 
 /// Whether `name` may name a pool: it becomes part of a shared-data key, a log line and a metric
 /// label.
-pub(crate) fn is_pool_name(name: &str) -> bool {
+#[must_use]
+pub fn is_pool_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/".contains(&byte);
     !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.bytes().all(allowed)
 }
@@ -109,7 +126,11 @@ fn check_address(index: usize, address: &str) -> Result<SocketAddr, Invalid> {
 }
 
 fn check_fractions(index: usize, endpoint: &EndpointReport) -> Result<(), Invalid> {
-    let fields = [("kv_cache_use", endpoint.kv_cache_use), ("gpu_use", endpoint.gpu_use)];
+    let fields = [
+        ("kv_cache_use", endpoint.kv_cache_use),
+        ("gpu_use", endpoint.gpu_use),
+        ("gpu_memory_use", endpoint.gpu_memory_use),
+    ];
     for (field, value) in fields {
         // A NaN lies in no range, so it is refused here too.
         if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
@@ -117,6 +138,15 @@ fn check_fractions(index: usize, endpoint: &EndpointReport) -> Result<(), Invali
         }
     }
     Ok(())
+}
+
+fn check_zone(index: usize, endpoint: &EndpointReport) -> Result<(), Invalid> {
+    match endpoint.zone.as_ref().map(String::len) {
+        Some(bytes) if !(1..=MAX_NAME_BYTES).contains(&bytes) => {
+            Err(Invalid::Zone { index, bytes })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_adapters(index: usize, field: &'static str, names: &[String]) -> Result<(), Invalid> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::compact::{CompactView, EndpointRecord};
-use crate::message::EndpointState;
+use crate::message::{EndpointHealth, EndpointRole, EndpointState};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -27,8 +27,17 @@ struct Pool {
     pool: String,
     epoch: u64,
     sequence: u64,
+    sender: u64,
     received_age_ms: u64,
     endpoints: Vec<Endpoint>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    grants: Vec<Grant>,
+}
+
+#[derive(Serialize)]
+struct Grant {
+    key: String,
+    tokens: u64,
 }
 
 #[derive(Serialize)]
@@ -51,6 +60,24 @@ struct Endpoint {
     gpu_use: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_lora: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_memory_use: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_throttled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_failed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<EndpointRole>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<EndpointHealth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight_elsewhere: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefill_tokens_elsewhere: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decode_tokens_elsewhere: Option<u32>,
     running_adapters: Vec<String>,
     waiting_adapters: Vec<String>,
 }
@@ -59,19 +86,27 @@ impl Pool {
     fn new(view: &CompactView, now_ns: u64) -> Self {
         let stamp = view.stamp();
         let received_age_ms = stamp.age_ns(now_ns) / NS_PER_MS;
-        let endpoint = |record| Endpoint::new(view, record, received_age_ms);
+        let endpoint = |(index, record)| Endpoint::new(view, index, record, received_age_ms);
         Self {
             pool: text(view.pool()),
             epoch: stamp.epoch,
             sequence: stamp.sequence,
+            sender: stamp.sender,
             received_age_ms,
-            endpoints: view.endpoints().iter().map(endpoint).collect(),
+            endpoints: view.endpoints().iter().enumerate().map(endpoint).collect(),
+            grants: view.grants().map(|(key, tokens)| Grant { key: text(key), tokens }).collect(),
         }
     }
 }
 
 impl Endpoint {
-    fn new(view: &CompactView, record: &EndpointRecord, received_age_ms: u64) -> Self {
+    fn new(
+        view: &CompactView,
+        index: usize,
+        record: &EndpointRecord,
+        received_age_ms: u64,
+    ) -> Self {
+        let details = view.details(index);
         let names =
             |ids: &[u16]| ids.iter().filter_map(|id| view.adapter_name(*id)).map(text).collect();
         Self {
@@ -86,6 +121,15 @@ impl Endpoint {
             blocks: record.blocks,
             gpu_use: record.gpu_use,
             max_lora: record.max_lora,
+            gpu_memory_use: details.gpu_memory_use,
+            gpu_throttled: details.gpu_throttled,
+            gpu_failed: details.gpu_failed,
+            role: details.role,
+            zone: details.zone.and_then(|id| view.zone_name(id)).map(text),
+            health: details.health,
+            in_flight_elsewhere: details.in_flight_elsewhere,
+            prefill_tokens_elsewhere: details.prefill_tokens_elsewhere,
+            decode_tokens_elsewhere: details.decode_tokens_elsewhere,
             running_adapters: names(view.running_adapters(record)),
             waiting_adapters: names(view.waiting_adapters(record)),
         }

@@ -5,7 +5,8 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use weir_snapshot::{
-    CompactView, DecodeError, EndpointReport, EndpointState, SnapshotMessage, encode, view_json,
+    CompactView, DecodeError, EndpointHealth, EndpointReport, EndpointRole, EndpointState, Grant,
+    SnapshotMessage, encode, view_json,
 };
 
 fn stored() -> Vec<u8> {
@@ -15,13 +16,46 @@ fn stored() -> Vec<u8> {
     endpoints[1].running_adapters = vec!["law".to_owned(), "med".to_owned()];
     endpoints[2].waiting_adapters = vec!["med".to_owned()];
     endpoints[2].kv_cache_use = Some(0.5);
-    let pool = "llama".to_owned();
-    encode(&SnapshotMessage { version: 1, pool, epoch: 1, sequence: 2, endpoints }, 3).unwrap()
+    endpoints[2].zone = Some("eu-1a".to_owned());
+    endpoints[0].gpu_throttled = Some(true);
+    let mut message = SnapshotMessage::new("llama", (1, 2), 9, endpoints);
+    message.grants.push(Grant { key: "day/7f".to_owned(), tokens: 1000 });
+    encode(&message, 3).unwrap()
+}
+
+/// Bytes before the sections: magic and format, stamp, two counts.
+const HEADER: usize = 4 + 40 + 8;
+
+/// Tags and payloads of a stored view.
+fn sections(bytes: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    let (mut rest, mut found) = (&bytes[HEADER..], Vec::new());
+    while !rest.is_empty() {
+        let word = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap());
+        let (tag, length) = (word(0), word(4) as usize);
+        found.push((tag, rest[8..8 + length].to_vec()));
+        rest = &rest[8 + length..];
+    }
+    found
+}
+
+/// The view of `stored` with other sections.
+fn with_sections(stored: &[u8], sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = stored[..HEADER - 4].to_vec();
+    bytes.extend((sections.len() as u32).to_le_bytes());
+    for (tag, payload) in sections {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend((payload.len() as u32).to_le_bytes());
+        bytes.extend(payload);
+    }
+    bytes
 }
 
 /// Reads everything that a view offers.
 fn read_all(view: &CompactView) {
-    for record in view.endpoints() {
+    assert!(view.grants().all(|(key, _)| key.len() <= usize::from(u16::MAX)));
+    for (index, record) in view.endpoints().iter().enumerate() {
+        let zone = view.details(index).zone;
+        assert!(zone.is_none_or(|id| view.zone_name(id).is_some()));
         assert!(view.address(record).len() <= usize::from(u16::MAX));
         for id in view.running_adapters(record).iter().chain(view.waiting_adapters(record)) {
             assert!(view.adapter_name(*id).is_some());
@@ -74,12 +108,14 @@ fn refusals_name_the_part() {
     type Case = (usize, u8, fn(&DecodeError) -> bool);
     let cases: [Case; 5] = [
         (0, b'X', |error| *error == DecodeError::Magic),
-        (3, 9, |error| *error == DecodeError::Format(9)),
-        (30, 0xff, |error| {
+        (3, 1, |error| *error == DecodeError::Format(1)),
+        (HEADER - 6, 0xff, |error| {
             matches!(error, DecodeError::Limit { field: "number of endpoints", .. })
         }),
-        (48 + 6, 9, |error| *error == DecodeError::Record(0)),
-        (48 + 2, 0xff, |error| *error == DecodeError::Record(0)),
+        (HEADER - 4, 0xff, |error| {
+            matches!(error, DecodeError::Limit { field: "number of sections", .. })
+        }),
+        (HEADER + 5, 0xff, |error| matches!(error, DecodeError::Length(_))),
     ];
     for (place, value, expected) in cases {
         let mut broken = stored();
@@ -87,6 +123,56 @@ fn refusals_name_the_part() {
         let error = CompactView::decode(&broken).unwrap_err();
         assert!(expected(&error), "byte {place} = {value}: {error}");
     }
+}
+
+#[test]
+fn a_view_of_the_format_before_is_no_view() {
+    let old = [b"WVS\x01".as_slice(), &[0; 44]].concat();
+    assert_eq!(CompactView::decode(&old), Err(DecodeError::Format(1)));
+}
+
+#[test]
+fn sections_may_come_in_any_order_and_unknown_ones_are_skipped() {
+    let (bytes, view) = (stored(), CompactView::decode(&stored()).unwrap());
+    let mut parts = sections(&bytes);
+    parts.reverse();
+    assert_eq!(CompactView::decode(&with_sections(&bytes, &parts)).as_ref(), Ok(&view));
+    parts.insert(1, (0x999, b"a newer gateway says more".to_vec()));
+    parts.push((0x1ff, Vec::new()));
+    assert_eq!(CompactView::decode(&with_sections(&bytes, &parts)).as_ref(), Ok(&view));
+}
+
+#[test]
+fn sections_that_stand_twice_or_do_not_fit_the_endpoints_are_refused() {
+    let bytes = stored();
+    let parts = sections(&bytes);
+    let mut twice = parts.clone();
+    twice.push(parts[0].clone());
+    let error = CompactView::decode(&with_sections(&bytes, &twice));
+    assert_eq!(error, Err(DecodeError::Section(parts[0].0)));
+    for (index, (tag, payload)) in parts.iter().enumerate() {
+        let mut short = parts.clone();
+        short[index].1 = payload[..payload.len() - 1].to_vec();
+        let result = CompactView::decode(&with_sections(&bytes, &short));
+        // A pool's name of one byte less is a name, too.
+        assert_eq!(result.is_err(), *tag != 1, "section {tag:#x}");
+    }
+}
+
+#[test]
+fn what_is_known_of_no_endpoint_takes_no_room() {
+    let endpoints = |change: fn(&mut EndpointReport)| {
+        let mut all: Vec<EndpointReport> = (1..=80)
+            .map(|port| EndpointReport::new(format!("10.0.0.1:{port}"), EndpointState::Ready))
+            .collect();
+        change(&mut all[70]);
+        encode(&SnapshotMessage::new("p", (1, 1), 0, all), 1).unwrap()
+    };
+    let (without, with) = (endpoints(|_| ()), endpoints(|one| one.gpu_failed = Some(true)));
+    assert_eq!(with.len() - without.len(), 8 + 10 + 80 * 4);
+    let view = CompactView::decode(&with).unwrap();
+    assert_eq!(view.details(70).gpu_failed, Some(true));
+    assert_eq!((view.details(69), view.details(999)), Default::default());
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -114,6 +200,27 @@ mod properties {
         )
     }
 
+    /// The same with what is known besides.
+    fn any_full_report() -> impl Strategy<Value = EndpointReport> {
+        let some = proptest::option::of::<proptest::bool::Any>;
+        let flags = (some(proptest::bool::ANY), some(proptest::bool::ANY));
+        let numbers = (any::<Option<u32>>(), any::<Option<u32>>(), any::<Option<u32>>());
+        let names = (0..4_usize, 0..3_usize, proptest::option::of("[a-c]{1,2}"));
+        let share = proptest::option::of(0.0..=1.0);
+        (any_report(), flags, numbers, names, share).prop_map(
+            |(mut report, flags, numbers, (role, health, zone), share)| {
+                (report.gpu_throttled, report.gpu_failed) = flags;
+                report.in_flight_elsewhere = numbers.0;
+                (report.prefill_tokens_elsewhere, report.decode_tokens_elsewhere) =
+                    (numbers.1, numbers.2);
+                report.role = EndpointRole::ALL.get(role).copied();
+                report.health = EndpointHealth::ALL.get(health).copied();
+                (report.zone, report.gpu_memory_use) = (zone, share);
+                report
+            },
+        )
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -123,11 +230,11 @@ mod properties {
         }
 
         #[test]
-        fn arbitrary_records_behind_a_good_header_never_panic(
+        fn arbitrary_bytes_behind_a_good_header_never_panic(
             tail in proptest::collection::vec(any::<u8>(), 0..400),
-            counts in proptest::collection::vec(0..6_u32, 5),
+            counts in proptest::collection::vec(0..6_u32, 2),
         ) {
-            let mut bytes = stored()[..28].to_vec();
+            let mut bytes = stored()[..HEADER - 8].to_vec();
             bytes.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
             bytes.extend(tail);
             if let Ok(view) = CompactView::decode(&bytes) {
@@ -136,16 +243,49 @@ mod properties {
         }
 
         #[test]
+        fn arbitrary_sections_never_panic(
+            payloads in proptest::collection::vec(
+                (proptest::sample::select(&[1, 2, 3, 4, 5, 6, 7, 8, 0x100, 0x103, 0x10b, 0x10c, 77][..]),
+                 proptest::collection::vec(any::<u8>(), 0..60)),
+                0..14,
+            ),
+            kept in any::<u16>(),
+        ) {
+            let bytes = stored();
+            let good = sections(&bytes).into_iter().enumerate();
+            let mut parts: Vec<_> = good.filter(|(at, _)| kept >> at & 1 == 1).map(|(_, p)| p).collect();
+            for (tag, payload) in payloads {
+                if parts.iter().all(|(other, _)| *other != tag) {
+                    parts.push((tag, payload));
+                }
+            }
+            if let Ok(view) = CompactView::decode(&with_sections(&bytes, &parts)) {
+                read_all(&view);
+            }
+        }
+
+        #[test]
         fn what_is_encoded_is_what_is_decoded(
-            mut endpoints in proptest::collection::vec(any_report(), 0..20)
+            mut endpoints in proptest::collection::vec(any_full_report(), 0..20)
         ) {
             endpoints.sort_by(|left, right| left.address.cmp(&right.address));
             endpoints.dedup_by(|left, right| left.address == right.address);
-            let pool = "p".to_owned();
-            let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence: 2, endpoints };
+            let message = SnapshotMessage::new("p", (1, 2), 3, endpoints);
             let view = CompactView::decode(&encode(&message, 3).unwrap()).unwrap();
             prop_assert_eq!(view.endpoints().len(), message.endpoints.len());
-            for (record, report) in view.endpoints().iter().zip(&message.endpoints) {
+            for (index, (record, report)) in
+                view.endpoints().iter().zip(&message.endpoints).enumerate()
+            {
+                let details = view.details(index);
+                let zone = details.zone.map(|id| view.zone_name(id).unwrap().to_vec());
+                prop_assert_eq!(zone, report.zone.clone().map(String::into_bytes));
+                prop_assert_eq!((details.role, details.health), (report.role, report.health));
+                prop_assert_eq!(details.gpu_throttled, report.gpu_throttled);
+                prop_assert_eq!(details.gpu_failed, report.gpu_failed);
+                prop_assert_eq!(details.gpu_memory_use, report.gpu_memory_use.map(|used| used as f32));
+                prop_assert_eq!(details.in_flight_elsewhere, report.in_flight_elsewhere);
+                prop_assert_eq!(details.prefill_tokens_elsewhere, report.prefill_tokens_elsewhere);
+                prop_assert_eq!(details.decode_tokens_elsewhere, report.decode_tokens_elsewhere);
                 let name = |id: &u16| view.adapter_name(*id).unwrap().to_vec();
                 let names = |ids: &[u16]| ids.iter().map(name).collect::<Vec<_>>();
                 let expected = |names: &[String]| -> Vec<Vec<u8>> {

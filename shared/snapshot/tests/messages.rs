@@ -7,8 +7,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_snapshot::{
-    Accepted, CompactView, EndpointReport, EndpointState, Invalid, ReadError, Refusal,
-    SnapshotMessage, VersionStamp, encode, limits, view_json,
+    Accepted, CompactView, EndpointReport, EndpointState, Grant, Held, Invalid, LearnedPrefix,
+    Order, ReadError, Refusal, RefusalCode, SnapshotMessage, Spent, Told, VersionStamp, encode,
+    keys, limits, signature, view_json,
 };
 
 const RECEIVED_NS: u64 = 1_000_000_000;
@@ -30,8 +31,7 @@ struct AcceptedCase {
 }
 
 fn message(endpoints: Vec<EndpointReport>) -> SnapshotMessage {
-    let pool = "llama".to_owned();
-    SnapshotMessage { version: 1, pool, epoch: 5, sequence: 7, endpoints }
+    SnapshotMessage::new("llama", (5, 7), 0, endpoints)
 }
 
 fn numbered(count: usize) -> Vec<EndpointReport> {
@@ -63,7 +63,7 @@ fn accepted_pushes_come_out_of_the_view() {
         let shown = view_json([&view], RECEIVED_NS + 40_999_999);
         let shown: Value = serde_json::from_slice(&shown).unwrap();
         let expected = json!({"pools": [{"pool": "llama", "epoch": 5, "sequence": 7,
-            "received_age_ms": 40, "endpoints": case.endpoints}]});
+            "sender": 0, "received_age_ms": 40, "endpoints": case.endpoints}]});
         assert_eq!(shown, expected, "{}", case.name);
     }
 }
@@ -120,39 +120,137 @@ fn values_that_json_cannot_carry_are_invalid_too() {
 }
 
 #[test]
-fn only_newer_views_follow() {
-    let stamp = |epoch, sequence| VersionStamp { epoch, sequence, received_at_ns: 9 };
-    let stored = stamp(5, 7);
-    let cases = [(5, 8, true), (6, 1, true), (5, 7, false), (5, 6, false), (4, 99, false)];
-    for (epoch, sequence, newer) in cases {
-        assert_eq!(stamp(epoch, sequence).follows(&stored), newer, "({epoch}, {sequence})");
+fn a_push_takes_the_place_of_what_is_older_and_of_no_other_sidecars_turn() {
+    let stamp = |epoch, sequence, sender| VersionStamp {
+        epoch,
+        sequence,
+        sender,
+        received_at_ns: 9,
+        pool: keys::pool_key("llama"),
+    };
+    let stored = stamp(5, 7, 1);
+    let cases = [
+        ((5, 8, 1), Order::Newer),
+        ((6, 1, 1), Order::Newer),
+        ((6, 1, 2), Order::Newer),
+        ((5, 7, 1), Order::Older),
+        ((5, 6, 1), Order::Older),
+        ((4, 99, 1), Order::Older),
+        // Two sidecars never share an epoch, whatever the numbers.
+        ((5, 8, 2), Order::HeldByAnother),
+        ((5, 7, 2), Order::HeldByAnother),
+        ((4, 99, 2), Order::HeldByAnother),
+    ];
+    for ((epoch, sequence, sender), order) in cases {
+        let pushed = stamp(epoch, sequence, sender);
+        assert_eq!(pushed.order(&stored), order, "({epoch}, {sequence}, {sender})");
     }
-    let refusal = Refusal::out_of_order(&message(Vec::new()), &stored);
-    assert_eq!(refusal.status(), 409);
-    let text = "(epoch, sequence): (5, 7), must be greater than the stored (5, 7)";
-    assert_eq!(refusal.to_json(), json_refusal("out_of_order", text));
-}
-
-fn json_refusal(code: &str, message: &str) -> Vec<u8> {
-    format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#).into_bytes()
+    // A slot that was another pool's says nothing of this one.
+    let other = VersionStamp { pool: keys::pool_key("qwen"), ..stamp(1, 1, 2) };
+    assert_eq!(other.order(&stored), Order::Newer);
 }
 
 #[test]
-fn stamps_are_24_bytes_and_nothing_else() {
-    let stamp = VersionStamp { epoch: 1 << 40, sequence: 2, received_at_ns: u64::MAX };
+fn refusals_tell_what_is_held() {
+    let stored = VersionStamp { epoch: 9, sequence: 3, sender: 4, received_at_ns: 1, pool: 1 };
+    let refusal = Refusal::out_of_order(&message(Vec::new()), &stored);
+    assert_eq!(refusal.status(), 409);
+    let body: Value = serde_json::from_slice(&refusal.to_json()).unwrap();
+    assert_eq!(
+        body["error"],
+        json!({"code": "out_of_order", "held": {"epoch": 9, "sequence": 3, "sender": 4},
+            "message": "epoch: 5, another sidecar holds the pool with 9"})
+    );
+    assert_eq!(refusal.told, Told::Held(Held { epoch: 9, sequence: 3, sender: 4 }));
+    assert_eq!(Refusal::parse(&refusal.to_json()), Some(refusal));
+    let own = VersionStamp { sender: 0, epoch: 5, sequence: 7, ..stored };
+    let refusal = Refusal::out_of_order(&message(Vec::new()), &own);
+    let text = "(epoch, sequence): (5, 7), must be greater than the stored (5, 7)";
+    assert_eq!(refusal.message, text);
+}
+
+#[test]
+fn refusals_tell_challenge_and_version_and_take_no_other_challenge() {
+    let challenge = signature::challenge(0xfe);
+    let refusal = Refusal::challenge(challenge.clone());
+    assert_eq!((refusal.status(), &refusal.told), (401, &Told::Challenge(challenge.clone())));
+    assert_eq!(Refusal::parse(&refusal.to_json()), Some(refusal));
+    let refusal = Refusal::without_challenge();
+    assert_eq!((refusal.status(), &refusal.told), (400, &Told::Reads(2)));
+    assert!(refusal.message.ends_with("update weir-sidecar"), "{}", refusal.message);
+    assert_eq!(Refusal::parse(&refusal.to_json()), Some(refusal));
+    let odd = br#"{"error":{"code":"challenge","message":"m","challenge":"x\r\ny: z"}}"#;
+    assert_eq!(Refusal::parse(odd).unwrap().told, Told::Nothing);
+    // A gateway before version 2 tells nothing.
+    let old = br#"{"error":{"code":"unknown_version","message":"version: 2 is unknown"}}"#;
+    let old = Refusal::parse(old).unwrap();
+    assert_eq!((old.code, old.told), (RefusalCode::UnknownVersion, Told::Nothing));
+}
+
+#[test]
+fn stamps_are_40_bytes_and_nothing_else() {
+    let stamp = VersionStamp {
+        epoch: 1 << 40,
+        sequence: 2,
+        received_at_ns: u64::MAX,
+        sender: 3,
+        pool: keys::pool_key("llama"),
+    };
     let bytes = stamp.encode();
     assert_eq!(bytes[..9], [0, 0, 0, 0, 0, 1, 0, 0, 2]);
     assert_eq!(VersionStamp::decode(&bytes), Some(stamp));
     assert_eq!(VersionStamp::decode(&bytes[1..]), None);
+    assert_eq!(VersionStamp::decode(&bytes[..24]), None, "as it was before");
     assert_eq!(VersionStamp::decode(&[bytes.as_slice(), &[0]].concat()), None);
     assert_eq!(stamp.age_ns(5), 0, "a clock that went back makes nothing old");
+    assert!(stamp.same_view(&VersionStamp { received_at_ns: 1, ..stamp }));
+    for other in [
+        VersionStamp { epoch: 1, ..stamp },
+        VersionStamp { sequence: 1, ..stamp },
+        VersionStamp { sender: 1, ..stamp },
+        VersionStamp { pool: 1, ..stamp },
+    ] {
+        assert!(!stamp.same_view(&other));
+    }
+}
+
+#[test]
+fn grants_come_out_of_the_view_and_are_bounded() {
+    let grant = |index: usize| Grant { key: format!("limit/{index}"), tokens: u64::MAX };
+    let mut sent = message(numbered(1));
+    sent.grants = (0..limits::MAX_GRANTS).map(grant).collect();
+    let view = CompactView::decode(&encode(&sent, 1).unwrap()).unwrap();
+    let found: Vec<Grant> = view
+        .grants()
+        .map(|(key, tokens)| Grant { key: String::from_utf8(key.to_vec()).unwrap(), tokens })
+        .collect();
+    assert_eq!(found, sent.grants);
+    sent.grants.push(grant(0));
+    assert_eq!(sent.validate(), Err(Invalid::TooManyGrants(1025)));
 }
 
 #[test]
 fn replies_survive_json_and_newer_fields() {
-    let reply = br#"{"accepted":true,"pool":"llama","sequence":7,"spent":3,
+    let reply = br#"{"accepted":true,"pool":"llama","sequence":7,"spend":3,
         "endpoints":[{"address":"10.0.0.1:80","in_flight":2,"dispatched":1}]}"#;
     let reply = Accepted::parse(reply).unwrap();
     assert_eq!((reply.endpoints[0].in_flight, reply.endpoints[0].dispatched), (2, 1));
+    assert_eq!((&reply.pools, reply.unpushed.len()), (&None, 0), "a gateway that does not say");
     assert_eq!(Accepted::parse(&reply.to_json()), Ok(reply));
+}
+
+#[test]
+fn replies_have_room_for_pools_spent_tokens_and_prefixes() {
+    let reply = Accepted {
+        pools: Some(vec!["llama".to_owned(), "lama".to_owned()]),
+        unpushed: vec!["lama".to_owned()],
+        spent: vec![Spent { key: "day/7f".to_owned(), tokens: u64::MAX }],
+        prefixes: vec![LearnedPrefix { address: "10.0.0.1:80".to_owned(), fingerprint: 1 << 63 }],
+        ..Accepted::new(&message(Vec::new()), Vec::new())
+    };
+    assert_eq!(Accepted::parse(&reply.to_json()), Ok(reply));
+    let odd = br#"{"accepted":true,"pool":"p","sequence":1,"endpoints":[],
+        "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"spent":[],"prefixes":[]}"#;
+    let odd = Accepted::parse(odd).unwrap();
+    assert_eq!((odd.pools, odd.unpushed), (Some(vec!["a".to_owned()]), Vec::new()));
 }

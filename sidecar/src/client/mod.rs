@@ -17,9 +17,12 @@ use tokio::task::AbortHandle;
 pub use target::TlsRootsError;
 pub(crate) use target::{Target, TlsRoots};
 
+/// How the sidecar names itself.
+pub(crate) const AGENT: &str = concat!("weir-sidecar/", env!("CARGO_PKG_VERSION"));
+
 /// Why an exchange failed. Neither addresses nor bytes of the server are repeated.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+pub enum ClientError {
     /// No connection: refused, unreachable, unknown name, TLS.
     #[error("cannot connect: {0}")]
     Connect(std::io::Error),

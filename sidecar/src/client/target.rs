@@ -90,6 +90,14 @@ impl Target {
         }
     }
 
+    /// What requests to `gateway` have as host.
+    pub(crate) fn host_of_gateway(gateway: &Gateway) -> String {
+        match gateway {
+            Gateway::Http(url) => url.authority().to_owned(),
+            Gateway::Unix(_) => "weir".to_owned(),
+        }
+    }
+
     /// Connects.
     pub(crate) async fn open(&self) -> io::Result<Pin<Box<dyn ByteStream>>> {
         match self {

@@ -12,12 +12,17 @@ pub(super) fn page(state: &State, now: Instant) -> Page {
     let mut page = Exposition::default();
     page.family("weir_sidecar_info", Kind::Gauge, "Version of the sidecar; always 1.");
     page.sample("weir_sidecar_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    page.family("weir_sidecar_epoch_ms", Kind::Gauge, "Epoch of the snapshots, ms since 1970.");
-    page.sample("weir_sidecar_epoch_ms", &[], state.epoch);
+    page.family(
+        "weir_sidecar_epoch_ms",
+        Kind::Gauge,
+        "Epoch of the snapshots: ms since 1970 at the start, greater after a take-over.",
+    );
+    page.sample("weir_sidecar_epoch_ms", &[], state.epoch());
     polls(&mut page, state);
     replicas(&mut page, state, now);
     pushes(&mut page, state);
     gateways(&mut page, state, now);
+    mismatches(&mut page, state, now);
     Page { status: StatusCode::OK, content_type: CONTENT_TYPE, body: page.into_text().into_bytes() }
 }
 
@@ -101,7 +106,7 @@ fn gateways(page: &mut Exposition, state: &State, now: Instant) {
     page.family(AGE, Kind::Gauge, "Time since a snapshot was taken; absent if none was.");
     for link in &state.links {
         let labels = [("gateway", link.gateway()), ("pool", link.pool())];
-        let at = link.inspect(|status| status.taken.as_ref().map(|taken| taken.at));
+        let at = link.inspect(|status| status.accepted.as_ref().map(|accepted| accepted.at));
         if let Some(at) = at {
             page.sample(AGE, &labels, now.saturating_duration_since(at).as_secs_f64());
         }
@@ -109,7 +114,7 @@ fn gateways(page: &mut Exposition, state: &State, now: Instant) {
     page.family(IN_FLIGHT, Kind::Gauge, "Requests that the gateway has under way, as it said.");
     for link in &state.links {
         link.inspect(|status| {
-            for endpoint in status.taken.iter().flat_map(|taken| &taken.feedback) {
+            for endpoint in status.accepted.iter().flat_map(|accepted| &accepted.feedback) {
                 let labels = [
                     ("gateway", link.gateway()),
                     ("pool", link.pool()),
@@ -118,5 +123,22 @@ fn gateways(page: &mut Exposition, state: &State, now: Instant) {
                 page.sample(IN_FLIGHT, &labels, endpoint.in_flight);
             }
         });
+    }
+}
+
+fn mismatches(page: &mut Exposition, state: &State, now: Instant) {
+    const UNSERVED: &str = "weir_sidecar_pool_unserved";
+    const UNPUSHED: &str = "weir_sidecar_pool_unpushed";
+    page.family(UNSERVED, Kind::Gauge, "1 for pools that are pushed and no policy names.");
+    for gateway in &state.mismatches {
+        for pool in gateway.unserved(now) {
+            page.sample(UNSERVED, &[("gateway", gateway.gateway()), ("pool", &pool)], 1);
+        }
+    }
+    page.family(UNPUSHED, Kind::Gauge, "1 for pools that policies name and no sidecar pushes.");
+    for gateway in &state.mismatches {
+        for pool in gateway.unpushed(now) {
+            page.sample(UNPUSHED, &[("gateway", gateway.gateway()), ("pool", &pool)], 1);
+        }
     }
 }

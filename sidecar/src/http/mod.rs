@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use crate::pool::Pool;
-use crate::push::{Link, Newest};
+use crate::push::{Link, Mismatches, Newest, Turn};
 
 /// Most connections at a time; more wait.
 const MAX_CONNECTIONS: usize = 64;
@@ -41,20 +41,22 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is shown.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Start of the sidecar in ms since 1970.
-    pub(crate) epoch: u64,
+    /// Whose turn it is, by pool.
+    pub(crate) turns: Vec<Arc<Turn>>,
     /// Pools, each with its newest snapshot.
     pub(crate) pools: Vec<(Arc<Pool>, Newest)>,
     /// Every gateway with every pool.
     pub(crate) links: Vec<Arc<Link>>,
+    /// What does not fit, by gateway.
+    pub(crate) mismatches: Vec<Arc<Mismatches>>,
 }
 
 impl State {
-    /// A state without pools.
-    pub(crate) fn new(epoch: u64) -> Self {
-        Self { epoch, pools: Vec::new(), links: Vec::new() }
+    /// The greatest epoch of any pool.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.turns.iter().map(|turn| turn.epoch()).max().unwrap_or_default()
     }
 }
 

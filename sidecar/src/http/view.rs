@@ -52,7 +52,7 @@ struct TakenView {
 /// The state of every replica and gateway.
 pub(super) fn page(state: &State, now: Instant) -> Page {
     let view = View {
-        epoch: state.epoch,
+        epoch: state.epoch(),
         pools: state.pools.iter().map(|(pool, newest)| pool_view(pool, newest, now)).collect(),
         gateways: state.links.iter().map(|link| link_view(link, now)).collect(),
     };
@@ -77,10 +77,10 @@ fn link_view(link: &Link, now: Instant) -> LinkView<'_> {
 }
 
 fn taken_view(status: &Status, now: Instant) -> Option<TakenView> {
-    let taken = status.taken.as_ref()?;
+    let accepted = status.accepted.as_ref()?;
     Some(TakenView {
-        sequence: taken.sequence,
-        age_ms: now.saturating_duration_since(taken.at).as_millis(),
-        endpoints: taken.feedback.clone(),
+        sequence: accepted.sequence,
+        age_ms: now.saturating_duration_since(accepted.at).as_millis(),
+        endpoints: accepted.feedback.clone(),
     })
 }

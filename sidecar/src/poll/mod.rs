@@ -1,10 +1,5 @@
 //! Polls one replica's metrics page for as long as the sidecar runs.
 
-mod error;
-mod gather;
-mod model_server;
-mod page;
-mod sample;
 mod schedule;
 
 use std::sync::Arc;
@@ -17,22 +12,15 @@ use hyper::{Request, StatusCode};
 use tokio::time::{Instant, sleep_until, timeout};
 use weir_settings::sidecar::{EndpointSettings, PoolSettings};
 
-pub(crate) use error::{Outcome, PollError, Severity};
-pub(crate) use model_server::ModelServer;
-#[cfg(test)]
-pub(crate) use page::{Flaw, Problem};
-pub(crate) use page::{Metrics, Page};
-pub(crate) use schedule::Schedule;
+use schedule::Schedule;
 
-use crate::client::{Client, Target, TlsRoots, TlsRootsError};
+use crate::client::{AGENT, Client, Target, TlsRoots, TlsRootsError};
 use crate::pool::Pool;
+use crate::scrape::{self, ModelServer, Page, PollError};
 
 /// Largest metrics page that is read, in bytes. vLLM's has some 50 KB, with every histogram of
 /// eight engines under 1 MB.
-pub(crate) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
-
-/// How the sidecar names itself.
-pub(crate) const AGENT: &str = concat!("weir-sidecar/", env!("CARGO_PKG_VERSION"));
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The loop that polls one replica.
 #[derive(Debug)]
@@ -110,6 +98,6 @@ impl Poller {
         if status != StatusCode::OK {
             return Err(PollError::Status(status.as_u16()));
         }
-        Ok(page::read(self.server, &self.page)?)
+        Ok(scrape::read(self.server, &self.page)?)
     }
 }

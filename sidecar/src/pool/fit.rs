@@ -36,7 +36,7 @@ pub(crate) fn fit_adapters(endpoints: &mut [EndpointReport]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_snapshot::{EndpointState, SnapshotMessage, limits::MESSAGE_VERSION};
+    use weir_snapshot::{EndpointState, SnapshotMessage};
 
     #[test]
     fn a_pool_with_too_many_adapters_still_makes_a_valid_snapshot() {
@@ -52,13 +52,7 @@ mod tests {
         assert!(!fit_adapters(&mut endpoints));
         assert_eq!(endpoints[15].running_adapters.len(), 256);
         assert_eq!(endpoints[16].running_adapters.len(), 0);
-        let message = SnapshotMessage {
-            version: MESSAGE_VERSION,
-            pool: "p".into(),
-            epoch: 1,
-            sequence: 1,
-            endpoints,
-        };
+        let message = SnapshotMessage::new("p", (1, 1), 0, endpoints);
         message.validate().unwrap();
     }
 }

@@ -15,7 +15,7 @@ use crate::durations::Durations;
 pub(crate) use fit::fit_adapters;
 pub(crate) use replica::Replica;
 
-use crate::poll::{Page, PollError};
+use crate::scrape::{Page, PollError};
 use crate::steady::Change;
 
 /// One pool.

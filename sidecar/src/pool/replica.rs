@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 use weir_snapshot::{EndpointReport, EndpointState};
 
-use crate::poll::{Metrics, Outcome, Page, PollError, Severity};
+use crate::scrape::{Metrics, Outcome, Page, PollError, Severity};
 use crate::steady::{Change, Steady};
 
 /// Polls in a row that fail before a replica that may only be overloaded counts as gone.
@@ -18,15 +18,16 @@ pub(crate) struct Replica {
     state: EndpointState,
     /// Why the state is not `ready`, for people.
     reason: Option<String>,
-    known: Option<Known>,
+    last_good: Option<LastGoodPoll>,
     /// Failed polls since the last good one.
     failures: u32,
     states: Steady<EndpointState>,
     outcomes: [u64; Outcome::ALL.len()],
 }
 
+/// What the last good poll said, and when it ended.
 #[derive(Debug)]
-struct Known {
+struct LastGoodPoll {
     metrics: Metrics,
     at: Instant,
 }
@@ -38,7 +39,7 @@ impl Replica {
             address: address.to_string(),
             state: EndpointState::Degraded,
             reason: Some("not polled yet".to_owned()),
-            known: None,
+            last_good: None,
             failures: 0,
             states: Steady::default(),
             outcomes: [0; Outcome::ALL.len()],
@@ -61,7 +62,7 @@ impl Replica {
     fn record_page(&mut self, Page { metrics, flaw }: Page, now: Instant) {
         self.count(Outcome::of_page(flaw));
         self.failures = 0;
-        self.known = Some(Known { metrics, at: now });
+        self.last_good = Some(LastGoodPoll { metrics, at: now });
         match flaw {
             None => self.enter(EndpointState::Ready, None),
             Some(flaw) => self.enter(EndpointState::Degraded, Some(flaw.to_string())),
@@ -98,7 +99,7 @@ impl Replica {
     /// What the snapshot says of it at `now`.
     pub(crate) fn report(&self, now: Instant) -> EndpointReport {
         let mut report = EndpointReport::new(self.address.clone(), self.state);
-        if let Some(Known { metrics, at }) = &self.known {
+        if let Some(LastGoodPoll { metrics, at }) = &self.last_good {
             let age = now.saturating_duration_since(*at).as_millis();
             report.age_ms = Some(u64::try_from(age).unwrap_or(u64::MAX));
             metrics.fill(&mut report);

@@ -1,14 +1,15 @@
 //! What is known of one gateway's view of one pool.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-use weir_settings::sidecar::{Gateway, PoolSettings};
+use weir_settings::sidecar::PoolSettings;
 use weir_snapshot::{Accepted, EndpointFeedback};
 
 use super::error::{Outcome, PushError};
+use super::mismatch::Mismatches;
 use crate::durations::Durations;
 use crate::steady::{Change, Steady};
 
@@ -18,9 +19,9 @@ const LEAST_FRESH: Duration = Duration::from_secs(2);
 /// One gateway and one pool.
 #[derive(Debug)]
 pub(crate) struct Link {
-    gateway: String,
     pool: String,
     fresh: Duration,
+    mismatches: Arc<Mismatches>,
     status: Mutex<Status>,
 }
 
@@ -28,7 +29,9 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     /// The last push that was taken over.
-    pub(crate) taken: Option<Taken>,
+    pub(crate) accepted: Option<AcceptedPush>,
+    /// When the gateway last said that another sidecar pushes the pool.
+    standby_at: Option<Instant>,
     /// Why the last push was not; `None` if it was.
     pub(crate) error: Option<String>,
     /// How long the pushes took.
@@ -39,7 +42,7 @@ pub(crate) struct Status {
 
 /// A push that was taken over.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct AcceptedPush {
     pub(crate) at: Instant,
     pub(crate) sequence: u64,
     /// What this gateway has sent to each endpoint.
@@ -48,18 +51,22 @@ pub(crate) struct Taken {
 
 impl Link {
     /// A link before its first push.
-    pub(crate) fn new(gateway: &Gateway, pool: &PoolSettings, push_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        pool: &PoolSettings,
+        push_timeout: Duration,
+        mismatches: &Arc<Mismatches>,
+    ) -> Self {
         Self {
-            gateway: gateway.to_string(),
             pool: pool.name.clone(),
             fresh: LEAST_FRESH.max(3 * pool.poll_interval + push_timeout),
+            mismatches: Arc::clone(mismatches),
             status: Mutex::default(),
         }
     }
 
     /// The gateway as written in the configuration.
     pub(crate) fn gateway(&self) -> &str {
-        &self.gateway
+        self.mismatches.gateway()
     }
 
     /// Name of the pool.
@@ -69,6 +76,9 @@ impl Link {
 
     /// Takes the result of a push that ended `now`, and logs what it changed.
     pub(crate) fn record(&self, result: Result<Accepted, PushError>, now: Instant, took: Duration) {
+        if let Ok(reply) = &result {
+            self.mismatches.record(&self.pool, reply, now);
+        }
         let mut status = self.status();
         status.durations.add(took);
         let Some(change) = status.record(result, now) else { return };
@@ -78,11 +88,14 @@ impl Link {
     }
 
     fn log(&self, change: &Change<Outcome>, reason: Option<&str>) {
-        let Self { gateway, pool, .. } = self;
+        let (gateway, pool) = (self.gateway(), self.pool());
         let (from, to) = (change.from.map(Outcome::name), change.to.name());
         match reason {
             None => info!(pool, gateway, from, to, "gateway takes snapshots"),
-            Some(reason) if change.to == Outcome::OutOfOrder => {
+            Some(reason) if change.to == Outcome::Standby => {
+                info!(pool, gateway, from, to, reason, "gateway has another sidecar for the pool");
+            }
+            Some(reason) if [Outcome::OutOfOrder, Outcome::Version].contains(&change.to) => {
                 error!(pool, gateway, from, to, reason, "gateway keeps another view of the pool");
             }
             Some(reason) => warn!(pool, gateway, from, to, reason, "gateway takes no snapshots"),
@@ -92,12 +105,15 @@ impl Link {
     /// Why this gateway is behind at `now`; `None` if it isn't.
     pub(crate) fn behind(&self, now: Instant) -> Option<String> {
         let status = self.status();
-        let cause = match &status.taken {
-            Some(taken) => {
-                let age = now.saturating_duration_since(taken.at);
-                if age <= self.fresh {
-                    return None;
-                }
+        let fresh = |at: Instant| now.saturating_duration_since(at) <= self.fresh;
+        // Another sidecar's view is as good.
+        if status.standby_at.is_some_and(fresh) {
+            return None;
+        }
+        let cause = match &status.accepted {
+            Some(accepted) if fresh(accepted.at) => return None,
+            Some(accepted) => {
+                let age = now.saturating_duration_since(accepted.at);
                 format!("last snapshot taken {} ms ago, at most {}", age.as_millis(), self.limit())
             }
             None => "no snapshot taken yet".to_owned(),
@@ -110,6 +126,11 @@ impl Link {
 
     fn limit(&self) -> u128 {
         self.fresh.as_millis()
+    }
+
+    /// How long a view stays good: a sidecar that pushed nothing for this long is silent.
+    pub(crate) fn fresh(&self) -> Duration {
+        self.fresh
     }
 
     /// Lets `look` see how the pushes went.
@@ -131,11 +152,14 @@ impl Status {
     ) -> Option<Change<Outcome>> {
         let outcome = match result {
             Ok(Accepted { sequence, endpoints, .. }) => {
-                self.taken = Some(Taken { at: now, sequence, feedback: endpoints });
-                self.error = None;
+                self.accepted = Some(AcceptedPush { at: now, sequence, feedback: endpoints });
+                (self.error, self.standby_at) = (None, None);
                 Outcome::Accepted
             }
             Err(error) => {
+                if matches!(error, PushError::Standby { .. }) {
+                    self.standby_at = Some(now);
+                }
                 self.error = Some(error.to_string());
                 error.outcome()
             }

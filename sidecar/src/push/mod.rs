@@ -5,7 +5,9 @@
 
 mod error;
 mod link;
+mod mismatch;
 mod publish;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +17,20 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{error, warn};
 use weir_settings::sidecar::Gateway;
-use weir_snapshot::{Accepted, signature};
+use weir_snapshot::Accepted;
+use weir_snapshot::signature::{CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH};
 
 use error::PushError;
 pub(crate) use link::{Link, Status};
+pub(crate) use mismatch::Mismatches;
 pub(crate) use publish::{Newest, Publisher, Snapshot};
+pub(crate) use turn::Turn;
+use turn::{Holder, Verdict};
 
-use crate::client::{Client, Target};
-use crate::poll::AGENT;
-
-/// Where the intake filter listens.
-const PATH: &str = "/weir/v1/snapshot";
+use crate::client::{AGENT, Client, Target};
+use crate::config::Key;
 
 /// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -44,6 +48,11 @@ pub(crate) struct Pusher {
     host: String,
     limit: Duration,
     reply: Vec<u8>,
+    key: Option<Key>,
+    /// What the gateway wants pushes to be signed with.
+    challenge: String,
+    turn: Arc<Turn>,
+    holder: Holder,
 }
 
 impl Pusher {
@@ -51,15 +60,22 @@ impl Pusher {
     pub(crate) fn new(
         link: Arc<Link>,
         gateway: &Gateway,
-        newest: Newest,
+        (newest, turn): (Newest, Arc<Turn>),
+        key: Option<Key>,
         push_timeout: Duration,
     ) -> Self {
-        let host = match gateway {
-            Gateway::Http(url) => url.authority().to_owned(),
-            Gateway::Unix(_) => "weir".to_owned(),
-        };
-        let client = Client::new(Target::of_gateway(gateway));
-        Self { link, newest, client, host, limit: push_timeout, reply: Vec::new() }
+        Self {
+            newest,
+            client: Client::new(Target::of_gateway(gateway)),
+            host: Target::host_of_gateway(gateway),
+            limit: push_timeout,
+            reply: Vec::new(),
+            key,
+            challenge: NO_CHALLENGE.to_owned(),
+            turn,
+            holder: Holder::new(link.fresh()),
+            link,
+        }
     }
 
     /// Pushes for ever; to be dropped when the sidecar ends.
@@ -71,14 +87,55 @@ impl Pusher {
             let Some(snapshot) = newest else { continue };
             let started = Instant::now();
             let result = self.push(&snapshot).await;
-            failures = if result.is_ok() { 0 } else { failures + 1 };
             let ended = Instant::now();
+            let result = match result {
+                Ok(reply) => {
+                    self.holder.forget();
+                    Ok(reply)
+                }
+                Err(error) => Err(self.judge(error, ended)),
+            };
+            failures = if result.is_ok() { 0 } else { failures + 1 };
             self.link.record(result, ended, ended - started);
             sleep(pause(failures)).await;
         }
     }
 
+    /// Decides whether to stand by or to take over from the sidecar that a refusal tells of.
+    fn judge(&mut self, error: PushError, now: Instant) -> PushError {
+        let PushError::OutOfOrder { message, held: Some(held) } = error else { return error };
+        let (gateway, pool) = (self.link.gateway(), self.link.pool());
+        match self.holder.observe(held, &self.turn, now) {
+            Verdict::Overtaken => PushError::OutOfOrder { message, held: Some(held) },
+            Verdict::StandBy => PushError::Standby { message },
+            Verdict::TakeOver if self.turn.take_over(held.epoch) => {
+                let epoch = self.turn.epoch();
+                warn!(pool, gateway, epoch, "takes over from a sidecar that has been silent");
+                PushError::Standby { message }
+            }
+            Verdict::TakeOver => {
+                let epoch = held.epoch;
+                error!(
+                    pool,
+                    gateway, epoch, "no sidecar can follow this epoch: restart the gateway"
+                );
+                PushError::OutOfOrder { message, held: Some(held) }
+            }
+        }
+    }
+
+    /// Pushes; twice if the gateway asks for another challenge.
     async fn push(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
+        match self.push_once(snapshot).await {
+            Err(PushError::Challenge { challenge: Some(challenge), .. }) if self.key.is_some() => {
+                self.challenge = challenge;
+                self.push_once(snapshot).await
+            }
+            result => result,
+        }
+    }
+
+    async fn push_once(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
         let request = self.request(snapshot)?;
         let exchange = self.client.exchange(&request, MAX_REPLY_BYTES, &mut self.reply);
         let status =
@@ -94,8 +151,10 @@ impl Pusher {
             .header(HOST, &self.host)
             .header(USER_AGENT, AGENT)
             .header(CONTENT_TYPE, "application/json");
-        if let Some(value) = &snapshot.signature {
-            request = request.header(signature::HEADER, value);
+        if let Some(key) = &self.key {
+            request = request
+                .header(CHALLENGE_HEADER, &self.challenge)
+                .header(HEADER, key.sign_push(&self.challenge, snapshot.digest));
         }
         request.body(Full::new(snapshot.body.clone()))
     }

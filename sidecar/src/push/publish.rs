@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 use weir_settings::sidecar::PoolSettings;
 use weir_snapshot::SnapshotMessage;
-use weir_snapshot::limits::{MAX_BODY_BYTES, MESSAGE_VERSION};
+use weir_snapshot::limits::MAX_BODY_BYTES;
+use weir_snapshot::signature::BodyDigest;
 
-use crate::config::Key;
+use super::turn::Turn;
 use crate::pool::{Pool, fit_adapters};
 
 /// How often it is looked whether every replica has been polled once.
@@ -25,8 +25,8 @@ pub(crate) struct Snapshot {
     pub(crate) sequence: u64,
     /// The message as JSON.
     pub(crate) body: Bytes,
-    /// Value of the signature header, if there is a key.
-    pub(crate) signature: Option<HeaderValue>,
+    /// What is signed of it.
+    pub(crate) digest: BodyDigest,
 }
 
 /// The newest snapshot of a pool; `None` before the first.
@@ -39,8 +39,7 @@ pub(crate) struct Publisher {
     interval: Duration,
     /// How long the first snapshot waits for replicas that don't answer.
     patience: Duration,
-    epoch: u64,
-    key: Option<Key>,
+    turn: Arc<Turn>,
     newest: watch::Sender<Option<Arc<Snapshot>>>,
     /// True once it was said that a snapshot had to be cut.
     cut: bool,
@@ -48,18 +47,12 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// The publisher of `pool`.
-    pub(crate) fn new(
-        pool: &Arc<Pool>,
-        settings: &PoolSettings,
-        epoch: u64,
-        key: Option<Key>,
-    ) -> Self {
+    pub(crate) fn new(pool: &Arc<Pool>, settings: &PoolSettings, turn: &Arc<Turn>) -> Self {
         Self {
             pool: Arc::clone(pool),
             interval: settings.poll_interval,
             patience: settings.poll_interval + settings.timeout,
-            epoch,
-            key,
+            turn: Arc::clone(turn),
             newest: watch::Sender::new(None),
             cut: false,
         }
@@ -96,13 +89,10 @@ impl Publisher {
     }
 
     fn snapshot(&mut self, sequence: u64, now: Instant) -> Option<Snapshot> {
-        let mut message = SnapshotMessage {
-            version: MESSAGE_VERSION,
-            pool: self.pool.name().to_owned(),
-            epoch: self.epoch,
-            sequence,
-            endpoints: self.pool.reports(now),
-        };
+        let turn = (self.turn.epoch(), sequence);
+        let endpoints = self.pool.reports(now);
+        let mut message =
+            SnapshotMessage::new(self.pool.name(), turn, self.turn.sender(), endpoints);
         let mut cut = fit_adapters(&mut message.endpoints);
         let mut body = encode(&message)?;
         if body.len() > MAX_BODY_BYTES {
@@ -117,8 +107,7 @@ impl Publisher {
             );
         }
         self.cut |= cut;
-        let signature = self.key.as_ref().and_then(|key| key.sign(&body).parse().ok());
-        Some(Snapshot { sequence, body: body.into(), signature })
+        Some(Snapshot { sequence, digest: BodyDigest::of(&body), body: body.into() })
     }
 }
 

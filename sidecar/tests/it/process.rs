@@ -104,6 +104,30 @@ async fn check_says_what_a_good_configuration_would_do() {
 }
 
 #[tokio::test]
+async fn view_shows_what_each_gateway_keeps_and_fails_where_one_does_not() {
+    let address = "127.0.0.1:9001".parse().unwrap();
+    let intake = Intake::tcp().await;
+    intake.require(b"0123456789abcdef");
+    let key = "signing_key_env: WEIR_TEST";
+    let binary = Binary::with(&yaml(&[address], &[&intake.target], key));
+    let view = async |value: &str| {
+        binary.command().env("WEIR_TEST", value).arg("--view").output().await.unwrap()
+    };
+    let output = view("0123456789abcdef").await;
+    assert_eq!(
+        (output.status.code(), output.stdout.as_slice()),
+        (Some(0), &b"{\"pools\":[]}\n"[..])
+    );
+    let output = view("another key of 16 bytes").await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains(&intake.target) && said.contains("status 401: x-weir-signature"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn check_names_what_is_wrong_with_a_bad_configuration() {
     let address: SocketAddr = "127.0.0.1:9001".parse().unwrap();
     let good = yaml(&[address], &["unix:/x"], "");

@@ -2,8 +2,9 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use weir_harness::{HttpClient, RawConnection, Request};
+use weir_harness::{HttpClient, RawConnection};
 use weir_replica::FailureMode;
+use weir_snapshot::signature::{BodyDigest, sign_push};
 
 use crate::stack::{KEY, LLAMA, Plan, Stack, chat};
 
@@ -144,17 +145,26 @@ async fn answer_once(listener: &TcpListener, reply: &[u8]) {
 async fn the_intake_takes_no_odd_byte_for_a_signature() {
     let stack = Plan::quickstart().start().await;
     let body = "{}";
-    let right = weir_snapshot::signature::sign(KEY.as_bytes(), body.as_bytes());
+    assert_eq!(stack.push_body(body).await.status, 400, "signed, but no snapshot");
+    let challenge = stack.challenge();
+    let digest = BodyDigest::of(body.as_bytes());
+    let right = sign_push(KEY.as_bytes(), &challenge, digest);
+    let answers = [b"x-weir-challenge: ", challenge.as_bytes(), b"\r\n"].concat();
     let half = [right.as_bytes(), b"\xff"].concat();
     for value in [&b"\xff"[..], b"sha256=\xff", &half, b"", b"sha256="] {
-        let header = [b"x-weir-signature: ", value, b"\r\n"].concat();
+        let header = [&b"x-weir-signature: "[..], value, b"\r\n", &answers].concat();
+        let bytes = post(b"/weir/v1/snapshot", &header, body);
+        assert_eq!(raw_status(stack.envoy.intake(), &bytes).await, 401, "{value:?}");
+    }
+    let signed = [b"x-weir-signature: ", right.as_bytes(), b"\r\n"].concat();
+    for value in [&b"\xff"[..], b"", &[challenge.as_bytes(), b"\xff"].concat()] {
+        let header = [&signed, &b"x-weir-challenge: "[..], value, b"\r\n"].concat();
         let bytes = post(b"/weir/v1/snapshot", &header, body);
         assert_eq!(raw_status(stack.envoy.intake(), &bytes).await, 401, "{value:?}");
     }
     let odd_path = post(b"/weir/v1/snapshot\xff", b"", body);
     let status = raw_status(stack.envoy.intake(), &odd_path).await;
     assert!([400, 404].contains(&status), "{status}");
-    let reply = stack.http.send(stack.envoy.intake(), Request::get("/weir/v1/snapshot")).await;
-    assert_eq!(reply.unwrap().status, 200);
+    assert_eq!(stack.look().await.status, 200);
     stack.assert_no_trap().await;
 }

@@ -10,8 +10,7 @@ use crate::stack::{LLAMA, Plan, Stack, chat, eventually};
 
 /// Epoch and sequence of pool `llama` as the filters know them.
 async fn version(stack: &Stack) -> (u64, u64) {
-    let request = Request::get("/weir/v1/snapshot");
-    let view = stack.http.send(stack.envoy.intake(), request).await.unwrap().json().unwrap();
+    let view = stack.look().await.json().unwrap();
     let pools = view["pools"].as_array().cloned().unwrap_or_default();
     let pool = pools.into_iter().find(|pool| pool["pool"] == "llama").unwrap_or_default();
     (pool["epoch"].as_u64().unwrap_or(0), pool["sequence"].as_u64().unwrap_or(0))

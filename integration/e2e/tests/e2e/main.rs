@@ -39,6 +39,7 @@ mod policies;
 mod privacy;
 mod route_policies;
 mod routing;
+mod side_by_side;
 mod soak;
 mod stack;
 mod transport;

@@ -1,8 +1,9 @@
 //! Envoy with the shipped configuration, and replicas in this process behind it.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use weir_harness::{
@@ -10,6 +11,10 @@ use weir_harness::{
     fleet, workspace,
 };
 use weir_replica::{Fleet, Settings, Timing};
+use weir_snapshot::signature::{
+    BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, TIME_HEADER, sign_look, sign_push,
+};
+use weir_snapshot::{Refusal, Told};
 
 /// How the last route of the shipped configurations begins, which takes what no other takes.
 pub(crate) const LAST_ROUTE: &str = "- name: no-such-path\n";
@@ -214,12 +219,15 @@ pub(crate) struct Stack {
     pub(crate) qwen: Fleet,
     pub(crate) http: HttpClient,
     sequence: AtomicU64,
+    /// What pushes have to be signed with, as last told.
+    challenge: Mutex<String>,
 }
 
 impl Stack {
     fn new(envoy: Envoy, llama: Fleet, qwen: Fleet) -> Self {
         let (http, sequence) = (HttpClient::http1(), AtomicU64::new(1));
-        Self { envoy, llama, qwen, http, sequence }
+        let challenge = Mutex::new(NO_CHALLENGE.to_owned());
+        Self { envoy, llama, qwen, http, sequence, challenge }
     }
 
     /// Sends a request to the clients' listener over HTTP/1.1.
@@ -271,7 +279,7 @@ impl Stack {
         });
         let endpoints: Vec<Value> = endpoints.collect();
         let body = json!({
-            "version": 1, "pool": "llama", "epoch": 1, "sequence": sequence, "endpoints": endpoints,
+            "version": 2, "pool": "llama", "epoch": 1, "sequence": sequence, "endpoints": endpoints,
         });
         self.push_body(&body.to_string()).await
     }
@@ -290,14 +298,36 @@ impl Stack {
 
     /// Pushes `body`, signed, and waits until every worker knows of it: each looks every 5 ms.
     pub(crate) async fn push_body(&self, body: &str) -> Reply {
-        let signature = weir_snapshot::signature::sign(KEY.as_bytes(), body.as_bytes());
-        let request = Request::post("/weir/v1/snapshot")
-            .header(weir_snapshot::signature::HEADER, signature)
-            .header("content-type", "application/json")
-            .body(body.to_owned());
-        let reply = self.http.send(self.envoy.intake(), request).await.unwrap();
+        let challenge = self.challenge();
+        let mut reply = self.post(body, &challenge, KEY).await;
+        if let Some(Told::Challenge(challenge)) = told(&reply) {
+            self.challenge.lock().unwrap().clone_from(&challenge);
+            reply = self.post(body, &challenge, KEY).await;
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
         reply
+    }
+
+    /// What the gateway wants pushes to be signed with, as it last told.
+    pub(crate) fn challenge(&self) -> String {
+        self.challenge.lock().unwrap().clone()
+    }
+
+    /// Posts `body` as a push that answers `challenge`, signed with `key`.
+    pub(crate) async fn post(&self, body: &str, challenge: &str, key: &str) -> Reply {
+        let digest = BodyDigest::of(body.as_bytes());
+        let request = Request::post(PATH)
+            .header(HEADER, sign_push(key.as_bytes(), challenge, digest))
+            .header(CHALLENGE_HEADER, challenge)
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        self.http.send(self.envoy.intake(), request).await.unwrap()
+    }
+
+    /// What the gateway keeps, asked for with a signature.
+    pub(crate) async fn look(&self) -> Reply {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        self.http.send(self.envoy.intake(), look_at(now)).await.unwrap()
     }
 
     /// The sum of all of Envoy's counters and gauges whose names contain `part`.
@@ -328,6 +358,18 @@ impl Stack {
         // A trap is counted when the next request reloads the VM, but logged at once.
         assert!(!self.envoy.log().contains("RuntimeError"), "{}", self.envoy.log());
     }
+}
+
+/// What a refusal tells besides its reason.
+pub(crate) fn told(reply: &Reply) -> Option<Told> {
+    Refusal::parse(reply.text().as_bytes()).map(|refusal| refusal.told)
+}
+
+/// A signed look at what a gateway keeps.
+pub(crate) fn look_at(time: u64) -> Request {
+    Request::get(PATH)
+        .header(TIME_HEADER, time.to_string())
+        .header(HEADER, sign_look(KEY.as_bytes(), PATH, time))
 }
 
 /// Waits until `found` gives something.

@@ -20,7 +20,7 @@ pub(crate) fn view(
     prefixes: &mut PrefixIndex,
 ) -> LoadView {
     let pool = "llama".to_owned();
-    let message = SnapshotMessage { version: 1, pool, epoch: 1, sequence, endpoints };
+    let message = SnapshotMessage::new(pool, (1, sequence), 0, endpoints);
     LoadView::decode(&encode(&message, RECEIVED_NS).unwrap(), prefixes).unwrap()
 }
 

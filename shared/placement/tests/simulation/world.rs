@@ -180,8 +180,7 @@ impl World<'_> {
         self.sequence += 1;
         let endpoints = self.replicas.iter().map(Replica::report).collect();
         let (epoch, sequence) = (1, self.sequence);
-        let message =
-            SnapshotMessage { version: 1, pool: "llama".to_owned(), epoch, sequence, endpoints };
+        let message = SnapshotMessage::new("llama", (epoch, sequence), 0, endpoints);
         let received_us = self.now_us + PUSH_US;
         self.at(received_us, Event::Push(encode(&message, received_us * 1000).unwrap()));
         self.at(self.now_us + POLL_US, Event::Poll);

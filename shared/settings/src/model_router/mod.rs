@@ -101,6 +101,12 @@ impl RouterSettings {
 }
 
 impl RouterPolicy {
+    /// The pools that its models name, each as often as it is named.
+    pub fn pools(&self) -> impl Iterator<Item = &str> {
+        let prefixes = self.prefixes.iter().map(|(_, model)| model);
+        self.exact.values().chain(prefixes).map(Model::pool)
+    }
+
     fn compile(field: &str, raw: RawPolicy, trust: &Trust) -> Result<Self, SettingsError> {
         let mut exact = BTreeMap::new();
         let mut prefixes: Vec<(String, Model)> = Vec::new();

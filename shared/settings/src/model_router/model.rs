@@ -78,6 +78,11 @@ pub(super) struct Model {
 }
 
 impl Model {
+    /// The pool of replicas that serves it.
+    pub(super) fn pool(&self) -> &str {
+        &self.pool
+    }
+
     /// Compiles what stands at `field`.
     ///
     /// # Errors

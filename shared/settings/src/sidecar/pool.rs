@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use weir_snapshot::SnapshotMessage;
-use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES, MESSAGE_VERSION};
+use weir_snapshot::is_pool_name;
+use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES};
 
 use super::HttpUrl;
 use super::checks::{count, quoted};
@@ -114,19 +114,13 @@ impl PoolSettings {
     }
 }
 
-/// The rule for names belongs to the push message, so an empty message is asked.
+/// The rule for names is that of the push message.
 fn check_name(name: &str) -> Result<(), SettingsError> {
-    let probe = SnapshotMessage {
-        version: MESSAGE_VERSION,
-        pool: name.to_owned(),
-        epoch: 0,
-        sequence: 1,
-        endpoints: Vec::new(),
-    };
-    probe.validate().map_err(|_| {
-        let problem = format!("must be 1 to {MAX_NAME_BYTES} letters, digits or any of . _ - : /");
-        SettingsError::invalid("pools (name)", quoted(name), problem)
-    })
+    if is_pool_name(name) {
+        return Ok(());
+    }
+    let problem = format!("must be 1 to {MAX_NAME_BYTES} letters, digits or any of . _ - : /");
+    Err(SettingsError::invalid("pools (name)", quoted(name), problem))
 }
 
 fn endpoints(field: &str, written: &[RawEndpoint]) -> Result<Vec<EndpointSettings>, SettingsError> {

@@ -1,49 +1,32 @@
 //! The compact form of a view, as it lies in shared data.
 //!
-//! All numbers are little-endian. A header (48 bytes) is followed by fixed-width records (48 bytes
-//! each), the table of adapter names, the adapter ids of all endpoints, and the text that
-//! everything points into:
+//! All numbers are little-endian. A header (52 bytes) is followed by sections, each with a tag and a
+//! length, in any order: a reader skips those that it does not know, so that a newer gateway can say more
+//! to an older filter. What changes the meaning of a section takes a new tag; what an older reader must
+//! not read at all takes a new version in the keys ([`crate::keys`]).
 //!
 //! | part | bytes |
 //! |---|---|
-//! | magic `WVS`, format 1 | 3 + 1 |
-//! | stamp: epoch, sequence, received at (ns) | 3 × 8 |
-//! | numbers of endpoints, adapters, adapter ids | 3 × 4 |
-//! | bytes of the text, and of the pool name that opens it | 2 × 4 |
-//! | endpoints, one after the other (below) | 48 each |
-//! | adapters: offset u32, bytes u16 | 6 each |
-//! | adapter ids: u16 | 2 each |
-//! | text | |
+//! | magic `WVS`, format 2 | 3 + 1 |
+//! | stamp: epoch, sequence, received at (ns), sender, pool | 5 × 8 |
+//! | numbers of endpoints and of sections | 2 × 4 |
+//! | sections: tag, bytes of the payload (u32 each), payload | |
 //!
-//! | of an endpoint | bytes |
-//! |---|---|
-//! | address: offset u32, bytes u16 | 6 |
-//! | state, presence bits (u8 each) | 2 |
-//! | age in ms, waiting, running | 3 × 4 |
-//! | KV-cache use, GPU use (f32 each) | 2 × 4 |
-//! | block size, blocks, adapter slots, first adapter id | 4 × 4 |
-//! | running and waiting adapters (u16 each) | 2 × 2 |
+//! The tags are listed in `section::tag`. What is known of endpoints is in columns: a bit for each
+//! endpoint whether it is known, then a number of 32 bits for each. A column of which nothing is known is
+//! left out. A span is an offset (u32) and a length (u16) into the section of text.
 
 mod read;
+mod section;
 
-use crate::message::EndpointState;
+use crate::message::{EndpointHealth, EndpointRole, EndpointState};
 use crate::version::VersionStamp;
-use read::{Header, read_record};
+use read::{read_details, read_grants, read_ids, read_records, read_spans, read_stamp};
+use section::Sections;
+pub(crate) use section::tag;
 
 pub(crate) const MAGIC: [u8; 3] = *b"WVS";
-pub(crate) const FORMAT: u8 = 1;
-
-/// Bits that say which metrics of a record are known.
-pub(crate) mod present {
-    pub(crate) const AGE: u8 = 1;
-    pub(crate) const WAITING: u8 = 1 << 1;
-    pub(crate) const RUNNING: u8 = 1 << 2;
-    pub(crate) const KV_CACHE_USE: u8 = 1 << 3;
-    pub(crate) const GPU_USE: u8 = 1 << 4;
-    pub(crate) const BLOCK_SIZE: u8 = 1 << 5;
-    pub(crate) const BLOCKS: u8 = 1 << 6;
-    pub(crate) const MAX_LORA: u8 = 1 << 7;
-}
+pub(crate) const FORMAT: u8 = 2;
 
 /// Requests waiting at a full endpoint: the default of llm-d's saturation detector.
 const FULL_QUEUE: f64 = 5.0;
@@ -71,24 +54,37 @@ pub enum DecodeError {
         limit: usize,
     },
     /// The bytes end early, or go on after the end.
-    #[error("view: {0} bytes do not fit the counts in the header")]
+    #[error("view: {0} bytes do not fit the lengths of its sections")]
     Length(usize),
+    /// A section that stands twice, or whose length does not fit what it holds.
+    #[error("view: section {0:#x} is inconsistent")]
+    Section(u32),
     /// A record holds an impossible value or points outside the text.
     #[error("view: endpoint {0} is inconsistent")]
     Record(usize),
     /// An adapter name lies outside the text.
     #[error("view: adapter {0} is inconsistent")]
     Adapter(usize),
+    /// A zone lies outside the text.
+    #[error("view: zone {0} is inconsistent")]
+    Zone(usize),
+    /// A grant's key lies outside the text.
+    #[error("view: grant {0} is inconsistent")]
+    Grant(usize),
 }
 
 /// A decoded view of one pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompactView {
     stamp: VersionStamp,
-    pool: Span,
+    pool: Vec<u8>,
     endpoints: Vec<EndpointRecord>,
+    /// By position; empty if there are none of any endpoint.
+    details: Vec<EndpointDetails>,
     adapters: Vec<Span>,
     adapter_ids: Vec<u16>,
+    zones: Vec<Span>,
+    grants: Vec<(Span, u64)>,
     text: Vec<u8>,
 }
 
@@ -119,6 +115,30 @@ pub struct EndpointRecord {
     pub max_lora: Option<u32>,
 }
 
+/// What is known of an endpoint that a pick by load does not need, apart from its record so that a pick
+/// reads less memory.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct EndpointDetails {
+    /// Share of the GPU's memory in use, 0 to 1.
+    pub gpu_memory_use: Option<f32>,
+    /// Whether the GPU is slowed down by heat or power.
+    pub gpu_throttled: Option<bool>,
+    /// Whether the GPU reports a fault.
+    pub gpu_failed: Option<bool>,
+    /// Which part of a request it serves.
+    pub role: Option<EndpointRole>,
+    /// Where it stands: see [`CompactView::zone_name`].
+    pub zone: Option<u16>,
+    /// What a health check says of it.
+    pub health: Option<EndpointHealth>,
+    /// Requests that other gateways have under way there.
+    pub in_flight_elsewhere: Option<u32>,
+    /// Prompt tokens that other gateways have in prefill there.
+    pub prefill_tokens_elsewhere: Option<u32>,
+    /// Tokens that other gateways have in decode there.
+    pub decode_tokens_elsewhere: Option<u32>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     offset: u32,
@@ -126,6 +146,10 @@ struct Span {
 }
 
 impl Span {
+    fn read([a, b, c, d, low, high]: [u8; 6]) -> Self {
+        Self { offset: u32::from_le_bytes([a, b, c, d]), bytes: u16::from_le_bytes([low, high]) }
+    }
+
     fn of(self, text: &[u8]) -> Option<&[u8]> {
         let start = usize::try_from(self.offset).ok()?;
         text.get(start..start.checked_add(usize::from(self.bytes))?)
@@ -138,45 +162,44 @@ impl CompactView {
     /// # Errors
     /// [`DecodeError`] names the part that does not fit.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (header, mut rest) = Header::read(bytes)?;
-        let short = DecodeError::Length(bytes.len());
-        let mut endpoints = Vec::with_capacity(header.endpoints);
-        for index in 0..header.endpoints {
-            let record = rest.take::<48>().ok_or(short)?;
-            endpoints.push(read_record(record).ok_or(DecodeError::Record(index))?);
-        }
-        let mut adapters = Vec::with_capacity(header.adapters);
-        for _ in 0..header.adapters {
-            adapters.push(rest.span().ok_or(short)?);
-        }
-        let (ids, text) =
-            rest.0.split_at_checked(header.adapter_ids.saturating_mul(2)).ok_or(short)?;
-        if text.len() != header.text_bytes {
-            return Err(short);
-        }
-        let adapter_ids = ids.as_chunks().0.iter().map(|id| u16::from_le_bytes(*id)).collect();
-        let text = text.to_vec();
-        let (stamp, pool) = (header.stamp, header.pool);
-        let view = Self { stamp, pool, endpoints, adapters, adapter_ids, text };
+        let (stamp, rest) = read_stamp(bytes)?;
+        let sections = Sections::read(rest, bytes.len())?;
+        let zones = read_spans(&sections, tag::ZONES)?;
+        let view = Self {
+            stamp,
+            pool: sections.get(tag::POOL).to_vec(),
+            endpoints: read_records(&sections)?,
+            details: read_details(&sections, zones.len())?,
+            adapters: read_spans(&sections, tag::ADAPTERS)?,
+            adapter_ids: read_ids(&sections)?,
+            zones,
+            grants: read_grants(&sections)?,
+            text: sections.get(tag::TEXT).to_vec(),
+        };
         view.check()?;
         Ok(view)
     }
 
     fn check(&self) -> Result<(), DecodeError> {
-        let fits = |span: &Span| span.of(&self.text).is_some();
-        if let Some(index) = self.adapters.iter().position(|span| !fits(span)) {
+        let misfit = |span: &Span| span.of(&self.text).is_none();
+        if let Some(index) = self.adapters.iter().position(misfit) {
             return Err(DecodeError::Adapter(index));
         }
-        if let Some(id) =
-            self.adapter_ids.iter().find(|id| usize::from(**id) >= self.adapters.len())
-        {
+        let unknown = |id: &&u16| usize::from(**id) >= self.adapters.len();
+        if let Some(id) = self.adapter_ids.iter().find(unknown) {
             return Err(DecodeError::Adapter(usize::from(*id)));
         }
-        let consistent =
-            |record: &EndpointRecord| fits(&record.address) && self.adapter_range(record).is_some();
-        match self.endpoints.iter().position(|record| !consistent(record)) {
+        if let Some(index) = self.zones.iter().position(misfit) {
+            return Err(DecodeError::Zone(index));
+        }
+        if let Some(index) = self.grants.iter().position(|(key, _)| misfit(key)) {
+            return Err(DecodeError::Grant(index));
+        }
+        let inconsistent = |record: &EndpointRecord| {
+            misfit(&record.address) || self.adapter_range(record).is_none()
+        };
+        match self.endpoints.iter().position(inconsistent) {
             Some(index) => Err(DecodeError::Record(index)),
-            None if !fits(&self.pool) => Err(DecodeError::Length(self.text.len())),
             None => Ok(()),
         }
     }
@@ -190,13 +213,30 @@ impl CompactView {
     /// Name of the pool.
     #[must_use]
     pub fn pool(&self) -> &[u8] {
-        self.pool.of(&self.text).unwrap_or_default()
+        &self.pool
     }
 
     /// The endpoints, in the order of the push.
     #[must_use]
     pub fn endpoints(&self) -> &[EndpointRecord] {
         &self.endpoints
+    }
+
+    /// What is known besides of the endpoint at `index`.
+    #[must_use]
+    pub fn details(&self, index: usize) -> EndpointDetails {
+        self.details.get(index).copied().unwrap_or_default()
+    }
+
+    /// The name of the zone with `id`.
+    #[must_use]
+    pub fn zone_name(&self, id: u16) -> Option<&[u8]> {
+        self.zones.get(usize::from(id))?.of(&self.text)
+    }
+
+    /// Keys and tokens of what this gateway may spend.
+    pub fn grants(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.grants.iter().filter_map(|(key, tokens)| Some((key.of(&self.text)?, *tokens)))
     }
 
     /// Whether the endpoints that take requests have no room left: the mean of what each has used,

@@ -1,77 +1,126 @@
 //! Reading the parts of the compact form.
 
-use super::{DecodeError, EndpointRecord, FORMAT, MAGIC, Span, present};
-use crate::limits::{MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS, MAX_NAME_BYTES};
-use crate::message::EndpointState;
+use super::section::{Column, Cursor, Sections, tag};
+use super::{DecodeError, EndpointDetails, EndpointRecord, FORMAT, MAGIC, Span};
+use crate::limits::MAX_DISTINCT_ADAPTERS;
+use crate::message::{EndpointHealth, EndpointRole, EndpointState};
 use crate::version::VersionStamp;
 
-pub(super) struct Header {
-    pub(super) stamp: VersionStamp,
-    pub(super) endpoints: usize,
-    pub(super) adapters: usize,
-    pub(super) adapter_ids: usize,
-    pub(super) text_bytes: usize,
-    pub(super) pool: Span,
-}
-
-impl Header {
-    pub(super) fn read(bytes: &[u8]) -> Result<(Self, Cursor<'_>), DecodeError> {
-        let short = DecodeError::Length(bytes.len());
-        let mut cursor = Cursor(bytes);
-        if cursor.take() != Some(&MAGIC) {
-            return Err(DecodeError::Magic);
-        }
-        match cursor.take() {
-            Some([FORMAT]) => {}
-            Some([other]) => return Err(DecodeError::Format(*other)),
-            None => return Err(short),
-        }
-        let stamp =
-            cursor.take::<24>().and_then(|stamp| VersionStamp::decode(stamp)).ok_or(short)?;
-        let mut count = |field, limit| bounded(field, cursor.u32().ok_or(short)?, limit);
-        // Each stored item takes at least a byte, so no count can exceed the length of the input.
-        let header = Self {
-            stamp,
-            endpoints: count("number of endpoints", MAX_ENDPOINTS.min(bytes.len()))?,
-            adapters: count("number of adapters", MAX_DISTINCT_ADAPTERS.min(bytes.len()))?,
-            adapter_ids: count("number of adapter ids", bytes.len())?,
-            text_bytes: count("bytes of text", bytes.len())?,
-            pool: pool_span(count("bytes of the pool name", MAX_NAME_BYTES)?),
-        };
-        Ok((header, cursor))
+/// Reads what stands before the sections.
+pub(super) fn read_stamp(bytes: &[u8]) -> Result<(VersionStamp, Cursor<'_>), DecodeError> {
+    let short = DecodeError::Length(bytes.len());
+    let mut cursor = Cursor(bytes);
+    if cursor.take() != Some(&MAGIC) {
+        return Err(DecodeError::Magic);
     }
+    match cursor.take() {
+        Some([FORMAT]) => {}
+        Some([other]) => return Err(DecodeError::Format(*other)),
+        None => return Err(short),
+    }
+    let stamp = cursor.take::<{ VersionStamp::BYTES }>();
+    let stamp = stamp.and_then(|stamp| VersionStamp::decode(stamp)).ok_or(short)?;
+    Ok((stamp, cursor))
 }
 
-/// The pool name opens the text.
-fn pool_span(bytes: usize) -> Span {
-    Span { offset: 0, bytes: u16::try_from(bytes).unwrap_or(u16::MAX) }
+/// The spans of the section with `tag`, a bounded number.
+pub(super) fn read_spans(sections: &Sections<'_>, tag: u32) -> Result<Vec<Span>, DecodeError> {
+    let spans = sections.items(tag)?;
+    if spans.len() > MAX_DISTINCT_ADAPTERS {
+        return Err(DecodeError::Section(tag));
+    }
+    Ok(spans.iter().map(|span| Span::read(*span)).collect())
 }
 
-fn bounded(field: &'static str, value: u32, limit: usize) -> Result<usize, DecodeError> {
-    let over = DecodeError::Limit { field, value, limit };
-    usize::try_from(value).ok().filter(|count| *count <= limit).ok_or(over)
+/// The adapter ids of all endpoints, one after the other.
+pub(super) fn read_ids(sections: &Sections<'_>) -> Result<Vec<u16>, DecodeError> {
+    Ok(sections.items(tag::ADAPTER_IDS)?.iter().map(|id| u16::from_le_bytes(*id)).collect())
 }
 
-pub(super) fn read_record(record: &[u8; 48]) -> Option<EndpointRecord> {
-    let mut cursor = Cursor(record);
-    let address = cursor.span()?;
-    let [state, known] = *cursor.take()?;
-    let mut metric = |flag| cursor.u32().map(|value| (known & flag != 0).then_some(value));
-    Some(EndpointRecord {
-        address,
-        state: EndpointState::from_byte(state)?,
-        age_ms: metric(present::AGE)?,
-        waiting: metric(present::WAITING)?,
-        running: metric(present::RUNNING)?,
-        kv_cache_use: fraction(metric(present::KV_CACHE_USE)?)?,
-        gpu_use: fraction(metric(present::GPU_USE)?)?,
-        block_size: metric(present::BLOCK_SIZE)?,
-        blocks: metric(present::BLOCKS)?,
-        max_lora: metric(present::MAX_LORA)?,
-        adapters_start: cursor.u32()?,
-        running_adapters: cursor.u16()?,
-        waiting_adapters: cursor.u16()?,
-    })
+/// The records of all endpoints: what a pick reads of each.
+pub(super) fn read_records(sections: &Sections<'_>) -> Result<Vec<EndpointRecord>, DecodeError> {
+    let heads: &[[u8; 8]] = sections.per_endpoint(tag::ENDPOINTS)?;
+    let adapters: &[[u8; 8]] = match sections.get(tag::ENDPOINT_ADAPTERS) {
+        [] => &[],
+        _ => sections.per_endpoint(tag::ENDPOINT_ADAPTERS)?,
+    };
+    let (age_ms, waiting) = (sections.column(tag::AGE_MS)?, sections.column(tag::WAITING)?);
+    let (running, blocks) = (sections.column(tag::RUNNING)?, sections.column(tag::BLOCKS)?);
+    let block_size = sections.column(tag::BLOCK_SIZE)?;
+    let max_lora = sections.column(tag::MAX_LORA)?;
+    let kv_cache_use = sections.column(tag::KV_CACHE_USE)?;
+    let gpu_use = sections.column(tag::GPU_USE)?;
+    let record = |index, head: &[u8; 8]| {
+        let [address @ .., state, _] = *head;
+        let (adapters_start, running_adapters, waiting_adapters) =
+            adapters.get(index).map_or((0, 0, 0), read_adapters);
+        Some(EndpointRecord {
+            address: Span::read(address),
+            adapters_start,
+            running_adapters,
+            waiting_adapters,
+            state: EndpointState::from_byte(state)?,
+            age_ms: age_ms.get(index),
+            waiting: waiting.get(index),
+            running: running.get(index),
+            kv_cache_use: fraction(kv_cache_use.get(index))?,
+            gpu_use: fraction(gpu_use.get(index))?,
+            block_size: block_size.get(index),
+            blocks: blocks.get(index),
+            max_lora: max_lora.get(index),
+        })
+    };
+    let records = heads.iter().enumerate();
+    records.map(|(index, head)| record(index, head).ok_or(DecodeError::Record(index))).collect()
+}
+
+/// What is known besides; empty if nothing is of any endpoint.
+pub(super) fn read_details(
+    sections: &Sections<'_>,
+    zones: usize,
+) -> Result<Vec<EndpointDetails>, DecodeError> {
+    let column = |tag| sections.column(tag);
+    let (memory, throttled) = (column(tag::GPU_MEMORY_USE)?, column(tag::GPU_THROTTLED)?);
+    let (failed, role) = (column(tag::GPU_FAILED)?, column(tag::ROLE)?);
+    let (zone, health) = (column(tag::ZONE)?, column(tag::HEALTH)?);
+    let in_flight = column(tag::IN_FLIGHT_ELSEWHERE)?;
+    let prefill_tokens = column(tag::PREFILL_TOKENS_ELSEWHERE)?;
+    let decode_tokens = column(tag::DECODE_TOKENS_ELSEWHERE)?;
+    let all = [memory, throttled, failed, role, zone, health];
+    let elsewhere = [in_flight, prefill_tokens, decode_tokens];
+    if all.iter().chain(&elsewhere).all(Column::is_empty) {
+        return Ok(Vec::new());
+    }
+    let details = |index| {
+        Some(EndpointDetails {
+            gpu_memory_use: fraction(memory.get(index))?,
+            gpu_throttled: one_of(&[false, true], throttled.get(index))?,
+            gpu_failed: one_of(&[false, true], failed.get(index))?,
+            role: one_of(&EndpointRole::ALL, role.get(index))?,
+            zone: below(zones, zone.get(index))?,
+            health: one_of(&EndpointHealth::ALL, health.get(index))?,
+            in_flight_elsewhere: in_flight.get(index),
+            prefill_tokens_elsewhere: prefill_tokens.get(index),
+            decode_tokens_elsewhere: decode_tokens.get(index),
+        })
+    };
+    let all = 0..sections.endpoints();
+    all.map(|index| details(index).ok_or(DecodeError::Record(index))).collect()
+}
+
+/// The grants: key and tokens.
+pub(super) fn read_grants(sections: &Sections<'_>) -> Result<Vec<(Span, u64)>, DecodeError> {
+    let grants: &[[u8; 14]] = sections.items(tag::GRANTS)?;
+    let read = |[key @ .., a, b, c, d, e, f, g, h]: [u8; 14]| {
+        (Span::read(key), u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    };
+    Ok(grants.iter().map(|grant| read(*grant)).collect())
+}
+
+/// The first adapter id of an endpoint, and how many are running and waiting.
+fn read_adapters([start @ .., a, b, c, d]: &[u8; 8]) -> (u32, u16, u16) {
+    let (running, waiting) = (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));
+    (u32::from_le_bytes(*start), running, waiting)
 }
 
 /// A share from its bits; the outer `None` says that it lies outside 0 to 1.
@@ -82,25 +131,19 @@ fn fraction(bits: Option<u32>) -> Option<Option<f32>> {
     }
 }
 
-/// Reads little-endian numbers off the front of a slice.
-pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
-
-impl<'a> Cursor<'a> {
-    pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let (front, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(front)
+/// The value at a position; the outer `None` says that there is none.
+fn one_of<T: Copy>(values: &[T], position: Option<u32>) -> Option<Option<T>> {
+    match position {
+        None => Some(None),
+        Some(position) => values.get(usize::try_from(position).ok()?).copied().map(Some),
     }
+}
 
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(|bytes| u32::from_le_bytes(*bytes))
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take().map(|bytes| u16::from_le_bytes(*bytes))
-    }
-
-    pub(super) fn span(&mut self) -> Option<Span> {
-        Some(Span { offset: self.u32()?, bytes: self.u16()? })
+fn below(count: usize, position: Option<u32>) -> Option<Option<u16>> {
+    match position {
+        None => Some(None),
+        Some(position) => {
+            u16::try_from(position).ok().filter(|id| usize::from(*id) < count).map(Some)
+        }
     }
 }

@@ -89,9 +89,9 @@ fn the_last_good_values_are_kept_while_their_age_grows() {
 
 #[test]
 fn a_page_with_a_flaw_is_used_but_marked() {
-    let flaw = crate::poll::Flaw {
+    let flaw = crate::scrape::Flaw {
         series: "vllm:kv_cache_usage_perc",
-        problem: crate::poll::Problem::OutOfRange,
+        problem: crate::scrape::Problem::OutOfRange,
     };
     let mut replica = replica();
     let Ok(page) = good(3) else { return };

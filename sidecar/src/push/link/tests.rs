@@ -8,12 +8,14 @@ fn link() -> Link {
     let yaml = b"{gateways: ['http://127.0.0.1:1'],
                   pools: {p: {endpoints: [{address: '127.0.0.1:2'}]}}}";
     let settings = SidecarSettings::from_yaml(yaml).unwrap();
-    Link::new(&settings.gateways[0], &settings.pools[0], Duration::from_millis(100))
+    let mismatches = Arc::new(Mismatches::new(settings.gateways[0].to_string()));
+    Link::new(&settings.pools[0], Duration::from_millis(100), &mismatches)
 }
 
 fn taken(sequence: u64) -> Result<Accepted, PushError> {
     let endpoint = EndpointFeedback { address: "127.0.0.1:2".into(), in_flight: 4, dispatched: 9 };
-    Ok(Accepted { accepted: true, pool: "p".into(), sequence, endpoints: vec![endpoint] })
+    let (pool, endpoints) = ("p".into(), vec![endpoint]);
+    Ok(Accepted { accepted: true, pool, sequence, endpoints, ..Accepted::default() })
 }
 
 fn refused() -> Result<Accepted, PushError> {
@@ -43,11 +45,22 @@ fn the_last_reply_is_kept_through_failures() {
     link.record(taken(7), Instant::now(), Duration::ZERO);
     link.record(refused(), Instant::now(), Duration::ZERO);
     link.inspect(|status| {
-        let taken = status.taken.as_ref().unwrap();
-        assert_eq!((taken.sequence, taken.feedback[0].in_flight), (7, 4));
+        let accepted = status.accepted.as_ref().unwrap();
+        assert_eq!((accepted.sequence, accepted.feedback[0].in_flight), (7, 4));
         assert!(status.error.is_some());
         let counts: Vec<u64> = status.outcomes().map(|(_, count)| count).collect();
         assert_eq!(counts[..2], [1, 1]);
         assert_eq!(status.durations.count(), 2);
     });
+}
+
+#[test]
+fn a_gateway_that_has_another_sidecar_is_not_behind() {
+    let (link, start) = (link(), Instant::now());
+    let at = |ms| start + Duration::from_millis(ms);
+    let standby = || Err(PushError::Standby { message: "epoch: 1, another sidecar".into() });
+    link.record(standby(), at(0), Duration::ZERO);
+    assert_eq!(link.behind(at(2000)), None);
+    let reason = link.behind(at(2001)).unwrap();
+    assert!(reason.starts_with("no snapshot taken yet: standing by: another sidecar"), "{reason}");
 }

@@ -5,18 +5,20 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use weir_snapshot::{
-    Accepted, EndpointFeedback, Refusal, RefusalCode, SnapshotMessage, VersionStamp, signature,
+    Accepted, EndpointFeedback, Order, Refusal, RefusalCode, SnapshotMessage, VersionStamp, keys,
+    signature,
 };
 
 use super::eventually;
@@ -30,6 +32,8 @@ pub(crate) enum Mode {
     Hang,
     /// Answers 200 with something else.
     Babble,
+    /// Refuses with this status and body.
+    Refuse(u16, &'static str),
 }
 
 /// A running gateway; dropping it closes all its connections.
@@ -43,7 +47,10 @@ pub(crate) struct Intake {
 struct Shared {
     mode: Mode,
     key: Option<Vec<u8>>,
+    challenge: String,
     stored: VersionStamp,
+    /// What policies are said to name, and what of it nobody pushes.
+    named: Option<(Vec<String>, Vec<String>)>,
     taken: Vec<SnapshotMessage>,
     refused: Vec<RefusalCode>,
     connections: usize,
@@ -69,7 +76,9 @@ impl Intake {
         let shared = Arc::new(Mutex::new(Shared {
             mode: Mode::Take,
             key: None,
+            challenge: signature::challenge(1),
             stored: VersionStamp::default(),
+            named: None,
             taken: Vec::new(),
             refused: Vec::new(),
             connections: 0,
@@ -88,9 +97,24 @@ impl Intake {
         self.shared.lock().unwrap().key = Some(key.to_vec());
     }
 
+    /// As if Envoy had been restarted: nothing is known, and pushes need another signature.
+    pub(crate) fn restart(&self, random: u128) {
+        let mut shared = self.shared.lock().unwrap();
+        (shared.stored, shared.challenge) = (VersionStamp::default(), signature::challenge(random));
+    }
+
     /// As if another sidecar had pushed.
     pub(crate) fn store(&self, epoch: u64, sequence: u64) {
-        self.shared.lock().unwrap().stored = VersionStamp { epoch, sequence, received_at_ns: 0 };
+        let pool = keys::pool_key("llama");
+        let (sender, received_at_ns) = (1, 0);
+        self.shared.lock().unwrap().stored =
+            VersionStamp { epoch, sequence, sender, received_at_ns, pool };
+    }
+
+    /// Says these pools to be named by policies, and these not to be pushed.
+    pub(crate) fn name(&self, pools: &[&str], unpushed: &[&str]) {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        self.shared.lock().unwrap().named = Some((owned(pools), owned(unpushed)));
     }
 
     pub(crate) fn taken(&self) -> Vec<SnapshotMessage> {
@@ -152,15 +176,28 @@ async fn answer(
     request: Request<Incoming>,
     shared: Arc<Mutex<Shared>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/weir/v1/snapshot"));
+    assert_eq!(request.uri().path(), "/weir/v1/snapshot");
+    let header = |name| request.headers().get(name).map(|value| value.as_bytes().to_vec());
+    let signed = header(signature::HEADER);
+    if request.method() == Method::GET {
+        let time = header(signature::TIME_HEADER);
+        return Ok(shared.lock().unwrap().show(time.as_deref(), signed.as_deref()));
+    }
+    assert_eq!(request.method(), Method::POST);
     assert_eq!(request.headers()["content-type"], "application/json");
-    let header = request.headers().get(signature::HEADER).map(|value| value.as_bytes().to_vec());
+    let challenge = header(signature::CHALLENGE_HEADER);
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let mode = shared.lock().unwrap().mode.clone();
     match mode {
         Mode::Hang => std::future::pending().await,
         Mode::Babble => Ok(Response::new(Full::new("hello".into()))),
-        Mode::Take => Ok(reply(shared.lock().unwrap().take(&body, header.as_deref()))),
+        Mode::Refuse(status, body) => {
+            Ok(Response::builder().status(status).body(Full::new(body.into())).unwrap())
+        }
+        Mode::Take => {
+            let mut shared = shared.lock().unwrap();
+            Ok(reply(shared.take(&body, challenge.as_deref(), signed.as_deref())))
+        }
     }
 }
 
@@ -173,8 +210,13 @@ fn reply(result: Result<Accepted, Refusal>) -> Response<Full<Bytes>> {
 }
 
 impl Shared {
-    fn take(&mut self, body: &[u8], header: Option<&[u8]>) -> Result<Accepted, Refusal> {
-        let result = self.check(body, header);
+    fn take(
+        &mut self,
+        body: &[u8],
+        challenge: Option<&[u8]>,
+        signed: Option<&[u8]>,
+    ) -> Result<Accepted, Refusal> {
+        let result = self.check(body, challenge, signed);
         match &result {
             Ok(message) => self.taken.push(message.clone()),
             Err(refusal) => self.refused.push(refusal.code),
@@ -186,20 +228,45 @@ impl Shared {
                 dispatched: 8,
             };
             let endpoints = message.endpoints.iter().map(feedback).collect();
-            Accepted::new(&message, endpoints)
+            let mut reply = Accepted::new(&message, endpoints);
+            if let Some((pools, unpushed)) = self.named.clone() {
+                (reply.pools, reply.unpushed) = (Some(pools), unpushed);
+            }
+            reply
         })
     }
 
-    fn check(&mut self, body: &[u8], header: Option<&[u8]>) -> Result<SnapshotMessage, Refusal> {
+    fn check(
+        &mut self,
+        body: &[u8],
+        challenge: Option<&[u8]>,
+        signed: Option<&[u8]>,
+    ) -> Result<SnapshotMessage, Refusal> {
         if let Some(key) = &self.key {
-            signature::verify(key, body, header)?;
+            let challenge = challenge.unwrap_or_default();
+            signature::verify_push(key, challenge, body, signed)?;
+            if challenge != self.challenge.as_bytes() {
+                return Err(Refusal::challenge(self.challenge.clone()));
+            }
         }
         let message = SnapshotMessage::parse(body).map_err(|error| Refusal::from(&error))?;
         let stamp = VersionStamp::of(&message, 0);
-        if !stamp.follows(&self.stored) {
+        if stamp.order(&self.stored) != Order::Newer {
             return Err(Refusal::out_of_order(&message, &self.stored));
         }
         self.stored = stamp;
         Ok(message)
+    }
+
+    fn show(&self, time: Option<&[u8]>, signed: Option<&[u8]>) -> Response<Full<Bytes>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let allowed = self.key.as_ref().map_or(Ok(()), |key| {
+            signature::verify_look(key, signature::PATH, (time, signed), now)
+        });
+        let (status, body) = match allowed.map_err(Refusal::from) {
+            Ok(()) => (200, br#"{"pools":[]}"#.to_vec()),
+            Err(refusal) => (refusal.status(), refusal.to_json()),
+        };
+        Response::builder().status(status).body(Full::new(body.into())).unwrap()
     }
 }

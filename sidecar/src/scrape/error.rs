@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::page::{Flaw, PageError};
+use super::metrics::Flaw;
+use super::page::PageError;
 use crate::client::ClientError;
 
 /// Why a poll says nothing about the load.

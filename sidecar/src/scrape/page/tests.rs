@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use weir_settings::sidecar::ModelServerKind;
-use weir_snapshot::EndpointState;
+use weir_snapshot::{EndpointReport, EndpointState};
 
 use super::super::model_server::{Meaning, Series};
 use super::*;

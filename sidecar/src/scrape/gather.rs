@@ -2,8 +2,8 @@
 
 use weir_snapshot::limits::{MAX_ADAPTERS_PER_ENDPOINT, MAX_NAME_BYTES};
 
+use super::metrics::{Flaw, Metrics, Page, Problem};
 use super::model_server::{Meaning, Series};
-use super::page::{Flaw, Metrics, Page, Problem};
 use super::sample::Sample;
 
 /// A share may be over 1 by this much through rounding.

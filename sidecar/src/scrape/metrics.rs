@@ -1,11 +1,8 @@
-//! From a metrics page to what it says about the replica.
+//! The metrics of one replica.
 
 use std::fmt;
 
 use weir_snapshot::EndpointReport;
-
-use super::gather::Gathered;
-use super::model_server::ModelServer;
 
 /// What one page says; what it doesn't say is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,56 +68,3 @@ impl fmt::Display for Flaw {
         })
     }
 }
-
-/// Why a page is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PageError {
-    /// No text.
-    #[error("the page is not UTF-8 at byte {at}")]
-    NotUtf8 {
-        /// Offset of the first wrong byte.
-        at: usize,
-    },
-    /// Another page, or another server.
-    #[error("the page has neither waiting nor running requests of {server}")]
-    NoMetrics {
-        /// The server whose names were looked for.
-        server: &'static str,
-    },
-    /// The values that matter most make no sense.
-    #[error("{0}")]
-    Nonsense(Flaw),
-}
-
-/// Reads a page. Values that make no sense are left out, as long as the queue is known.
-///
-/// # Errors
-/// [`PageError`] if neither the number of waiting nor of running requests can be read.
-pub(crate) fn read(server: &'static ModelServer, page: &[u8]) -> Result<Page, PageError> {
-    let text = std::str::from_utf8(page)
-        .map_err(|error| PageError::NotUtf8 { at: error.valid_up_to() })?;
-    let mut gathered = Gathered::default();
-    for line in lines(text) {
-        for (series, rest) in server.named(line) {
-            gathered.add(series, rest);
-        }
-    }
-    let page = gathered.finish();
-    if page.metrics.waiting.is_some() || page.metrics.running.is_some() {
-        return Ok(page);
-    }
-    Err(page.flaw.map_or(PageError::NoMetrics { server: server.name }, PageError::Nonsense))
-}
-
-/// Lines by `memchr`: most of a page is skipped, so finding line ends is most of the work.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut start = 0;
-    memchr::memchr_iter(b'\n', text.as_bytes()).chain([text.len()]).filter_map(move |end| {
-        let line = text.get(start..end);
-        start = end.saturating_add(1);
-        line
-    })
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,15 @@
+//! What one poll of a replica's metrics page says.
+
+mod error;
+mod gather;
+mod metrics;
+mod model_server;
+mod page;
+mod sample;
+
+pub(crate) use error::{Outcome, PollError, Severity};
+#[cfg(test)]
+pub(crate) use metrics::{Flaw, Problem};
+pub(crate) use metrics::{Metrics, Page};
+pub(crate) use model_server::ModelServer;
+pub(crate) use page::read;
