@@ -20,8 +20,10 @@
 //! ```
 
 mod block;
+pub mod charge;
 mod counter;
 mod counts;
+pub mod limits;
 mod model;
 
 pub use counter::TextCounter;
