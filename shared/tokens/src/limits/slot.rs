@@ -82,6 +82,11 @@ impl Slot {
         self.free_at_ms
     }
 
+    #[cfg(test)]
+    pub(super) fn begun_ms(&self) -> u64 {
+        self.begun_ms
+    }
+
     pub(super) fn bucket(&self) -> &Bucket {
         &self.bucket
     }

@@ -56,10 +56,15 @@ impl Store for Shared {
 impl Shared {
     /// The slot of a key as it stands now.
     pub(super) fn slot(&self, key: SlotKey, limit: &Limit, now_ms: u64) -> Option<Slot> {
-        let page = Page::read(self.values.get(&Place::of(key))?.0.clone())?;
-        let mut slot = page.slots().find(|slot| slot.key() == key)?;
+        let mut slot = self.stored(key)?;
         slot.advance(limit, now_ms);
         Some(slot)
+    }
+
+    /// The slot of a key as it was written.
+    pub(super) fn stored(&self, key: SlotKey) -> Option<Slot> {
+        let page = Page::read(self.values.get(&Place::of(key))?.0.clone())?;
+        page.slots().find(|slot| slot.key() == key)
     }
 
     pub(super) fn overflow(&self, limit: &Limit, now_ms: u64) -> Option<Slot> {
