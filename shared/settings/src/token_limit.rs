@@ -17,7 +17,9 @@ pub use limit::{OnExceed, PolicyLimit, Unidentified};
 pub use model_pattern::ModelPattern;
 pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawWeights};
 
-use crate::{Policies, SettingsError};
+use serde_json::Value;
+
+use crate::{Policies, SettingsError, located};
 
 /// Most limits of a policy: each may cost a page of shared data per request.
 pub const MAX_LIMITS: usize = 16;
@@ -47,6 +49,14 @@ pub fn policies(json: &[u8]) -> Result<Policies<TokenLimitPolicy>, SettingsError
         }
         Ok(policy)
     })
+}
+
+/// Reads one policy, which stands at `field`; that is empty where it stands for itself.
+///
+/// # Errors
+/// Members that do not exist, are missing or of another kind, and what [`policy`] refuses.
+pub fn read(field: &str, written: Value) -> Result<TokenLimitPolicy, SettingsError> {
+    policy(field, located::read(field, written)?)
 }
 
 /// Compiles one policy, which stands at `field`; that is empty where it stands for itself.
