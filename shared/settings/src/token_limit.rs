@@ -9,13 +9,12 @@ mod raw;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use weir_tokens::charge::{Reserve, Weights};
-use weir_tokens::limits::{Limit, LimitId, Measure};
+use weir_tokens::limits::{Limit, LimitId};
 
 pub use dimension::Dimension;
-pub use limit::{OnExceed, PolicyLimit, Unidentified};
+pub use limit::{OnExceed, PolicyLimit};
 pub use model_pattern::ModelPattern;
-pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawWeights};
+pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawWeights, Unidentified};
 
 use serde_json::Value;
 

@@ -1,15 +1,13 @@
 //! One limit of a policy.
 
-use serde::Deserialize;
+use weir_tokens::charge::{Reserve, Share, Weights};
+use weir_tokens::limits::{Limit, LimitError, LimitId, Measure};
 
-use super::dimension::dimensions;
+use super::dimension::{Dimension, dimensions};
+use super::model_pattern::ModelPattern;
 use super::number::{per_token, units, window};
-use super::{
-    Dimension, Limit, LimitId, Measure, ModelPattern, RawLimit, RawPrice, RawReserve, RawWeights,
-    Reserve, Weights,
-};
+use super::raw::{RawLimit, RawPrice, RawReserve, RawWeights, Unidentified};
 use crate::SettingsError;
-use weir_tokens::charge::Share;
 
 /// Longest name of a limit.
 const MAX_NAME: usize = 64;
@@ -46,19 +44,6 @@ pub enum OnExceed {
     Deprioritise,
     /// It goes on with another model, once.
     Downgrade(String),
-}
-
-/// What happens to requests that lack a value of `per`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unidentified {
-    /// They share one limit among themselves.
-    #[default]
-    Share,
-    /// They are refused.
-    Reject,
-    /// The limit is not for them.
-    Exempt,
 }
 
 impl PolicyLimit {
@@ -141,8 +126,7 @@ fn limit(
 ) -> Result<Limit, SettingsError> {
     let amount = units(&format!("{field}.{member}"), amount, measure.units())?;
     let id = limit_id(&raw.name, member);
-    let invalid =
-        |error: weir_tokens::limits::LimitError| SettingsError::misfit(field, error.to_string());
+    let invalid = |error: LimitError| SettingsError::misfit(field, error.to_string());
     if measure == Measure::Concurrent {
         for (member, given) in [("window", raw.window.is_some()), ("burst", raw.burst.is_some())] {
             if given {
@@ -295,8 +279,11 @@ pub(super) fn prices(
             completion: price("completion", raw.completion)?,
             reasoning: price("reasoning", raw.reasoning.unwrap_or(raw.completion))?,
         };
-        prices.push((pattern, weights));
+        // A list of a few: put where it belongs, so that no code for sorting is needed.
+        let closer =
+            |(other, _): &(ModelPattern, Weights)| other.closeness() >= pattern.closeness();
+        let place = prices.iter().take_while(|price| closer(price)).count();
+        prices.insert(place, (pattern, weights));
     }
-    weir_sort::sort_by_key(&mut prices, |(pattern, _)| std::cmp::Reverse(pattern.closeness()));
     Ok(prices)
 }

@@ -51,7 +51,7 @@ pub struct RawLimit {
     pub on_exceed: Option<String>,
     /// What happens to requests that lack a value of `per`.
     #[serde(default)]
-    pub unidentified: super::Unidentified,
+    pub unidentified: Unidentified,
 }
 
 /// Weights of token types as written.
@@ -97,4 +97,17 @@ pub enum RawReserve {
     /// What nine of ten completions of the same key stay below.
     #[default]
     Learned,
+}
+
+/// What happens to requests that lack a value of `per`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unidentified {
+    /// They share one limit among themselves.
+    #[default]
+    Share,
+    /// They are refused.
+    Reject,
+    /// The limit is not for them.
+    Exempt,
 }

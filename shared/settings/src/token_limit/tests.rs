@@ -3,7 +3,8 @@
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use weir_tokens::charge::{Demand, Share, Used};
+use weir_tokens::charge::{Demand, Reserve, Share, Used};
+use weir_tokens::limits::Measure;
 
 fn read(policy: &str) -> Result<Policies<TokenLimitPolicy>, String> {
     let json = format!(r#"{{"policies":{{"default":{policy}}}}}"#);
@@ -17,7 +18,7 @@ fn first(limit: &str) -> Result<PolicyLimit, String> {
             {{"model":"gpt-4o-mini","prompt":"0.15","cached":"0.075","completion":"0.6","reasoning":1}},
             {{"model":"gpt-4o*","prompt":3,"completion":12}}]}}"#
     ))?;
-    let policy = std::rc::Rc::clone(all.select(None, None).unwrap());
+    let policy = std::rc::Rc::clone(all.fallback().unwrap());
     drop(all);
     Ok(std::rc::Rc::into_inner(policy).unwrap().limits.remove(0))
 }
