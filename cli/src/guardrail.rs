@@ -14,7 +14,7 @@ use weir_detect::Policy;
 use weir_settings::guardrail;
 
 use crate::error::CliError;
-use crate::within_envoy;
+use crate::within_envoy::{chosen_policy, settings_of};
 
 /// Which policy a command uses.
 #[derive(Debug, Args)]
@@ -37,39 +37,15 @@ impl PolicyFile {
     pub(crate) fn load(&self) -> Result<Arc<Policy>, CliError> {
         let Some(path) = &self.path else { return Ok(Arc::new(Policy::default())) };
         let unusable = |reason: String| CliError::Yaml { path: path.clone(), reason };
-        let written = within_envoy::guardrail(yaml(path)?).map_err(unusable)?;
+        let written = settings_of("guardrail", yaml(path)?).map_err(unusable)?;
         check_all(&written).map_err(unusable)?;
-        let (field, written) = self.choose(written).map_err(unusable)?;
+        if written.is_null() {
+            return Err(unusable("is empty; `{}` is the default policy".to_owned()));
+        }
+        let (field, written) = chosen_policy(written, self.name.as_deref()).map_err(unusable)?;
         let variable = |name: &str| std::env::var_os(name).map(OsString::into_encoded_bytes);
         let policy = guardrail::policy(&field, written, variable);
         Ok(policy.map_err(|error| unusable(error.to_string()))?.policy)
-    }
-
-    /// The policy that is meant, and where it stands in the file.
-    fn choose(&self, mut written: Value) -> Result<(String, Value), String> {
-        if written.is_null() {
-            return Err("is empty; `{}` is the default policy".to_owned());
-        }
-        let Some(policies) = written.get_mut("policies") else {
-            return match &self.name {
-                None => Ok((String::new(), written)),
-                Some(_) => Err("is one policy; --policy-name is for a configuration with \
-                                `policies`"
-                    .to_owned()),
-            };
-        };
-        let name = self.name.as_deref().unwrap_or("default");
-        let policies = policies.as_object_mut().map(std::mem::take).unwrap_or_default();
-        match policies.get(name) {
-            Some(chosen) => Ok((format!("policies.{name}"), chosen.clone())),
-            None => {
-                let names: Vec<_> = policies.keys().map(String::as_str).collect();
-                Err(format!(
-                    "policies: none is named {name:?}; there are: {} (--policy-name)",
-                    names.join(", ")
-                ))
-            }
-        }
     }
 }
 
@@ -85,7 +61,7 @@ fn check_all(written: &Value) -> Result<(), String> {
 }
 
 /// A YAML (or JSON) file as `T`.
-fn yaml<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
+pub(crate) fn yaml<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
     let text = read(path)?;
     serde_saphyr::from_str(&text).map_err(|error| {
         let reason = error.without_snippet().render_with_formatter(&UserMessageFormatter);

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
 
-/// Try a policy, list the rules, measure them: Weir without Envoy.
+/// Try a policy, list its rules, explain its limits, measure them: Weir without Envoy.
 #[derive(Debug, Parser)]
 #[command(
     name = "weir",
@@ -21,7 +21,9 @@ use crate::error::CliError;
 Examples:
   echo 'I am ann@example.com' | weir scan
   weir scan --policy envoy-config/guardrail.yaml < text
-  weir eval guardrail --data labelled.jsonl --json rates.json"
+  weir eval guardrail --data labelled.jsonl --json rates.json
+  weir eval tokens --data texts.jsonl
+  weir limits explain policy.yaml --request body.json"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -35,9 +37,12 @@ enum Command {
     Scan(commands::scan::Scan),
     /// List every rule: its names, and what the policy does about it.
     Rules(commands::rules::Rules),
-    /// Measure rules on labelled data.
+    /// Measure rules on labelled data, and token estimates on any text.
     #[command(subcommand)]
     Eval(commands::eval::Eval),
+    /// What a policy of token-limit allows.
+    #[command(subcommand)]
+    Limits(commands::limits::Limits),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +62,6 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Scan(scan) => scan.run(),
         Command::Rules(rules) => rules.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Limits(limits) => limits.run(),
     }
 }

@@ -1,4 +1,6 @@
-//! `weir eval`: rules measured on labelled data.
+//! `weir eval`: rules measured on labelled data, token estimates on any text.
+
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -19,12 +21,15 @@ use crate::report::{Matching, Report, Span, Tally};
 pub(crate) enum Eval {
     /// The guardrail: precision, recall and F1 by type; the rate flagged by group and label.
     Guardrail(Guardrail),
+    /// The token estimate: how far it is off from o200k, by group.
+    Tokens(tokens::Tokens),
 }
 
 impl Eval {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         match self {
             Self::Guardrail(guardrail) => guardrail.run(),
+            Self::Tokens(tokens) => tokens.run(),
         }
     }
 }

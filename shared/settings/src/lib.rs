@@ -17,6 +17,7 @@ pub mod model_router;
 pub mod plugin;
 pub mod policies;
 pub mod sidecar;
+pub mod token_limit;
 pub mod trust;
 
 pub use error::SettingsError;

@@ -148,8 +148,12 @@ impl<'de> Deserializer<'de> for Located {
         self.deserialize_u64(visitor)
     }
 
-    /// Envoy hands a fraction over as a string: see [`crate::plugin`].
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_f64(visitor)
+    }
+
+    /// Envoy hands a fraction over as a string: see [`crate::plugin`].
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         let written = || self.0.as_str()?.parse().ok();
         match self.0.as_f64().or_else(written).filter(|number| number.is_finite()) {
             Some(number) => visitor.visit_f64(number),
@@ -209,7 +213,7 @@ impl<'de> Deserializer<'de> for Located {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u16 u128 f64 char str bytes byte_buf unit unit_struct newtype_struct
+        i8 i16 i32 i64 i128 u16 u128 char str bytes byte_buf unit unit_struct newtype_struct
         tuple tuple_struct identifier ignored_any
     }
 }

@@ -128,12 +128,14 @@ fn ascii(classes: &Classes, before: &mut Before, counts: &mut [u64; FEATURES]) -
     let mark = class(punctuation, before.punctuation);
     let blank = class(space, before.space);
     let capital = class(upper, before.upper);
+    let spaces = blank.after(1);
     let lower_before = letter.shifted(1) & !capital.shifted(1);
 
     let mut add = |feature, bits: u64| add(counts, feature, bits);
-    add(Feature::Words, letter.starts());
+    let (words, marked) = (letter.starts(), mark.shifted(1));
+    add(Feature::Words, words & !marked);
     add(Feature::LettersBeyond3, beyond3.bits);
-    add(Feature::Titles, letter.starts() & upper);
+    add(Feature::Titles, words & upper);
     add(Feature::CaseFlips, upper & lower_before);
     if digits != 0 {
         add(Feature::Numbers, digit.starts());
@@ -142,10 +144,12 @@ fn ascii(classes: &Classes, before: &mut Before, counts: &mut [u64; FEATURES]) -
     }
     add(Feature::PunctuationRuns, mark.starts());
     add(Feature::PunctuationBeyond1, mark.after(1).bits);
+    add(Feature::MarkedWords, words & marked);
     if breaks != 0 {
-        add(Feature::LineBreaks, class(breaks, before.breaks).starts());
+        add(Feature::LineBreaks, class(breaks, before.breaks).starts() & !marked);
     }
-    add(Feature::SpaceBeyond1, blank.after(1).bits);
+    add(Feature::SpaceBeyond1, spaces.bits);
+    add(Feature::SpaceRuns, spaces.starts());
 
     (before.upper, before.digits, before.space) = (upper, digits, space);
     (before.punctuation, before.breaks) = (punctuation, breaks);

@@ -9,7 +9,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Feature {
-    /// Runs of ASCII letters.
+    /// Runs of ASCII letters that do not come right after punctuation.
     Words,
     /// ASCII letters after at least three others.
     LettersBeyond3,
@@ -27,10 +27,15 @@ pub enum Feature {
     PunctuationRuns,
     /// ASCII punctuation after at least one other.
     PunctuationBeyond1,
-    /// Line breaks, of those in a row the first.
+    /// Runs of ASCII letters right after punctuation, the last of which goes with them.
+    MarkedWords,
+    /// Line breaks, of those in a row the first, but not right after punctuation, which takes them
+    /// along.
     LineBreaks,
     /// White space after other white space.
     SpaceBeyond1,
+    /// Runs of more than one white space: all but the last of a run go together.
+    SpaceRuns,
     /// Runs of letters of two bytes, where an ASCII letter does not come before.
     ForeignWords,
     /// Latin letters with marks.

@@ -1,4 +1,4 @@
-//! Token estimates without a vocabulary, from character-class counts.
+//! Token estimates without a vocabulary, from character-class counts, and limits of what is spent.
 //!
 //! # Overview
 //! A [`TextCounter`] takes text in pieces and keeps a few numbers ([`TextCounts`]): how many words
@@ -8,7 +8,10 @@
 //!
 //! A vocabulary would cost 7 to 35 MB of module; the counts cost nothing and follow
 //! the text closely enough to place and to limit requests. What is billed is settled with the
-//! usage that the replica reports.
+//! usage that the replica reports; a [`Correction`] per model learns from it.
+//!
+//! [`limits`] says how limits are reserved and settled, [`charge`] what a request is charged, [`headers`]
+//! what a response says about it, [`media`] what pictures and sound count as.
 //!
 //! ```
 //! use weir_tokens::{TextCounter, estimate};
@@ -20,10 +23,16 @@
 //! ```
 
 mod block;
+pub mod charge;
+pub mod correction;
 mod counter;
 mod counts;
+pub mod headers;
+pub mod limits;
+pub mod media;
 mod model;
 
+pub use correction::{Correction, Corrections};
 pub use counter::TextCounter;
 pub use counts::{Feature, TextCounts};
 pub use model::estimate;

@@ -31,8 +31,9 @@ fn features_at(text: &[u8], at: usize) -> Vec<Feature> {
     };
     if byte.is_ascii_alphabetic() {
         let letters = run(text, at, u8::is_ascii_alphabetic);
-        when(letters == 0, F::Words);
+        when(letters == 0 && !before.is_ascii_punctuation(), F::Words);
         when(letters >= 3, F::LettersBeyond3);
+        when(letters == 0 && before.is_ascii_punctuation(), F::MarkedWords);
         when(letters == 0 && byte.is_ascii_uppercase(), F::Titles);
         when(byte.is_ascii_uppercase() && before.is_ascii_lowercase(), F::CaseFlips);
     } else if byte.is_ascii_digit() {
@@ -43,8 +44,11 @@ fn features_at(text: &[u8], at: usize) -> Vec<Feature> {
         when(!before.is_ascii_punctuation(), F::PunctuationRuns);
         when(before.is_ascii_punctuation(), F::PunctuationBeyond1);
     } else if space(&byte) {
-        when(space(&before), F::SpaceBeyond1);
-        when(byte == b'\n' && before != b'\n', F::LineBreaks);
+        let spaces = run(text, at, space);
+        when(spaces >= 1, F::SpaceBeyond1);
+        when(spaces == 1, F::SpaceRuns);
+        let breaks = byte == b'\n' && before != b'\n';
+        when(breaks && !before.is_ascii_punctuation(), F::LineBreaks);
     } else if byte >= 0x80 {
         let within = before >= 0x80 || before.is_ascii_alphabetic();
         when((0xC2..0xE0).contains(&byte) && !within, F::ForeignWords);

@@ -35,7 +35,9 @@ pub(super) struct Collected {
     pub(super) has_members: bool,
     pub(super) messages: u32,
     pub(super) images: u32,
+    pub(super) images_low: u32,
     pub(super) audio: u32,
+    pub(super) audio_base64: u64,
     pub(super) token_ids: u64,
     speaker: Option<Speaker>,
 }
@@ -64,7 +66,11 @@ impl Collected {
     /// A part with media ended.
     pub(super) fn count_media(&mut self, media: Media) {
         self.images = self.images.saturating_add(media.image.into());
-        self.audio = self.audio.saturating_add(media.audio.into());
+        self.images_low = self.images_low.saturating_add((media.image && media.low).into());
+        if media.audio {
+            self.audio = self.audio.saturating_add(1);
+            self.audio_base64 = self.audio_base64.saturating_add(media.len);
+        }
     }
 
     /// `stream_options` opens as an object.
@@ -114,7 +120,8 @@ impl Collected {
             Slot::Stream => self.stream = flag,
             Slot::MaxOutput => self.max_output = number,
             Slot::MaxTokens => self.max_tokens = number,
-            Slot::Choices => self.n = number,
+            // `n`, and `best_of`, of which `n` are sent and all are generated.
+            Slot::Choices => self.n = self.n.max(number),
             Slot::StreamOptions => {
                 let span = at..at.saturating_add(Literal::Null.text().len());
                 self.stream_options =

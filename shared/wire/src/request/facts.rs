@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use weir_fingerprint::Prefix;
 use weir_tokens::TextCounts;
+use weir_tokens::media::{ImageRule, audio_tokens};
 
 use crate::long_strings::LongStrings;
 use crate::path::Operation;
@@ -65,8 +66,12 @@ pub struct RequestFacts {
     pub messages: u32,
     /// How many images are in the messages.
     pub images: u32,
+    /// Those of them that are to be looked at in low detail.
+    pub images_low: u32,
     /// How many pieces of sound are in the messages.
     pub audio: u32,
+    /// Bytes of their data (Base64) or addresses.
+    pub audio_base64: u64,
     /// Character-class counts of all text of the prompt; for very long prompts extrapolated from
     /// a sample.
     pub counts: TextCounts,
@@ -81,17 +86,30 @@ pub struct RequestFacts {
 }
 
 impl RequestFacts {
-    /// Estimated tokens of the prompt, with what chat templates put around every message.
+    /// Estimated tokens of the prompt, with what chat templates put around every message, and pictures
+    /// and sound by their makers' rules ([`weir_tokens::media`]).
     pub fn prompt_tokens(&self) -> u32 {
         /// `<|im_start|>`, a line break, `<|im_end|>` and a line break; the role is counted as text.
         const PER_MESSAGE: u32 = 4;
-        /// What a picture of common size costs in current vision models (OpenAI's 765 for
-        /// 1024×1024, Qwen2-VL's 1,300): the order of magnitude, no more.
-        const PER_IMAGE: u32 = 800;
         let text = weir_tokens::estimate(&self.counts);
         let messages = self.messages.saturating_mul(PER_MESSAGE);
-        let images = self.images.saturating_mul(PER_IMAGE);
-        text.saturating_add(messages).saturating_add(images)
+        text.saturating_add(messages).saturating_add(self.media_tokens())
+    }
+
+    fn media_tokens(&self) -> u32 {
+        if self.images == 0 && self.audio == 0 {
+            return 0;
+        }
+        let rule = match self.operation {
+            Operation::Messages => ImageRule::Anthropic,
+            Operation::GenerateContent | Operation::EmbedContent => ImageRule::Gemini,
+            _ => ImageRule::OpenAi,
+        };
+        let low = self.images_low.saturating_mul(rule.tokens(None, true));
+        let full = self.images.saturating_sub(self.images_low);
+        let full = full.saturating_mul(rule.tokens(None, false));
+        let audio = audio_tokens(self.audio, self.audio_base64);
+        low.saturating_add(full).saturating_add(audio)
     }
 }
 

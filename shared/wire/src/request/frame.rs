@@ -30,18 +30,27 @@ pub(super) struct Frame {
 pub(super) struct Media {
     pub(super) image: bool,
     pub(super) audio: bool,
+    /// Whether the image is to be looked at in low detail.
+    pub(super) low: bool,
+    /// Bytes of its data or address.
+    pub(super) len: u64,
 }
 
 impl Media {
     /// Both together.
     pub(super) fn with(self, other: Self) -> Self {
-        Self { image: self.image || other.image, audio: self.audio || other.audio }
+        Self {
+            image: self.image || other.image,
+            audio: self.audio || other.audio,
+            low: self.low || other.low,
+            len: self.len.saturating_add(other.len),
+        }
     }
 
     /// What a part's `type`, or a medium's MIME type, says.
     pub(super) fn of_kind(kind: &[u8]) -> Self {
         let holds = |word: &[u8]| memchr::memmem::find(kind, word).is_some();
-        Self { image: holds(b"image"), audio: holds(b"audio") }
+        Self { image: holds(b"image"), audio: holds(b"audio"), ..Self::default() }
     }
 }
 

@@ -52,6 +52,8 @@ pub(super) struct Reader {
     below: Option<(Below, u32)>,
     text: Text,
     text_at: usize,
+    /// Bytes of the medium being read.
+    medium_len: u64,
     capture: Capture,
     max_value: usize,
     pub(super) sink: PromptSink,
@@ -69,6 +71,7 @@ impl Reader {
             below: None,
             text: Text::Skipped,
             text_at: 0,
+            medium_len: 0,
             capture: Capture::default(),
             max_value,
             sink: PromptSink::default(),
@@ -157,7 +160,8 @@ impl Reader {
             | Slot::Session
             | Slot::CacheKey
             | Slot::Role
-            | Slot::Kind => {
+            | Slot::Kind
+            | Slot::Detail => {
                 self.capture.start(self.max_value);
                 Text::Captured(member.slot)
             }
@@ -172,8 +176,9 @@ impl Reader {
             }
             Slot::TensorData | Slot::Raw | Slot::Tools => self.begin_text(stream),
             Slot::Image | Slot::Audio | Slot::Media | Slot::MediaData => {
-                let audio = member.slot == Slot::Audio;
-                self.note_media(Media { image: member.slot == Slot::Image, audio });
+                let (image, audio) = (member.slot == Slot::Image, member.slot == Slot::Audio);
+                self.note_media(Media { image, audio, ..Media::default() });
+                self.medium_len = 0;
                 Text::Medium(stream)
             }
             _ => Text::Skipped,
@@ -223,6 +228,7 @@ impl Reader {
     fn captured(&mut self, slot: Slot, text: &[u8], span: Range<usize>) -> Result<(), WireError> {
         match slot {
             Slot::Kind => self.note_media(Media::of_kind(text)),
+            Slot::Detail => self.note_media(Media { low: text == b"low", ..Media::default() }),
             Slot::Role => {
                 self.found.role(text);
                 let stream = self.stream();

@@ -3,7 +3,7 @@
 use super::{Below, MAX_KEY, Reader, Text, bracket};
 use crate::WireError;
 use crate::json::{Container, Handler, Literal, StringRole};
-use crate::request::frame::Frame;
+use crate::request::frame::{Frame, Media};
 use crate::request::schema::Slot;
 use crate::request::sink::Stream;
 use crate::request::value_type::{ValueType, require};
@@ -72,7 +72,10 @@ impl Handler for Reader {
         match self.text {
             Text::Prompt(stream) | Text::Raw(stream) => self.sink.push(stream, piece),
             Text::Key | Text::Captured(_) => self.capture.push(piece),
-            Text::Medium(_) => self.sink.push_medium(piece),
+            Text::Medium(_) => {
+                self.medium_len = self.medium_len.saturating_add(piece.len() as u64);
+                self.sink.push_medium(piece);
+            }
             Text::Skipped => {}
         }
     }
@@ -88,7 +91,10 @@ impl Handler for Reader {
                 let after: &[u8] = if role == StringRole::Key { b"\":" } else { b"\"," };
                 self.sink.push(stream, after);
             }
-            Text::Medium(stream) => self.sink.end_medium(stream),
+            Text::Medium(stream) => {
+                self.note_media(Media { len: self.medium_len, ..Media::default() });
+                self.sink.end_medium(stream);
+            }
             Text::Prompt(stream) => self.end_text(stream),
             Text::Skipped => {}
         }

@@ -51,6 +51,8 @@ pub(in crate::request) enum Slot {
     Part,
     /// What kind of part or media this is.
     Kind,
+    /// In how much detail an image is to be looked at.
+    Detail,
     /// Text.
     Text,
     /// An image or its address, directly or in an object.

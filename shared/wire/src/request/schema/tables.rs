@@ -29,6 +29,7 @@ pub(super) const COMPLETIONS: &[Row] = &[
     (&["max_tokens"], Slot::MaxTokens),
     (&["max_completion_tokens"], Slot::MaxOutput),
     (&["n"], Slot::Choices),
+    (&["best_of"], Slot::Choices),
     (&["user"], Slot::User),
     (&["cache_salt"], Slot::CacheSalt),
     (&["session_id"], Slot::Session),
@@ -155,6 +156,7 @@ pub(super) const ITEM: &[Row] = &[
     (&["context"], Slot::Text),
     (&["executableCode", "executable_code"], Slot::Raw),
     (&["codeExecutionResult", "code_execution_result"], Slot::Raw),
+    (&["detail"], Slot::Detail),
 ];
 
 pub(super) const MEDIA: &[Row] = &[
@@ -168,4 +170,5 @@ pub(super) const MEDIA: &[Row] = &[
     (&["mimeType", "mime_type"], Slot::Kind),
     (&["media_type"], Slot::Kind),
     (&["filename"], Slot::Text),
+    (&["detail"], Slot::Detail),
 ];

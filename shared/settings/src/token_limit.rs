@@ -1,0 +1,121 @@
+//! Configuration of `token-limit`.
+
+mod dimension;
+mod limit;
+mod model_pattern;
+mod number;
+mod raw;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use weir_tokens::limits::{Limit, LimitId};
+
+pub use dimension::Dimension;
+pub use limit::{OnExceed, PolicyLimit};
+pub use model_pattern::ModelPattern;
+pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawWeights, Unidentified};
+
+use serde_json::Value;
+
+use crate::{Policies, SettingsError, located};
+
+/// Most limits of a policy: each may cost a page of shared data per request.
+pub const MAX_LIMITS: usize = 16;
+
+/// One compiled policy.
+#[derive(Debug)]
+pub struct TokenLimitPolicy {
+    /// Its limits, as written. A request has to pass all that apply to it.
+    pub limits: Vec<PolicyLimit>,
+}
+
+/// Reads all policies of `token-limit`.
+///
+/// Limits of one name are one limit, in whichever policies they stand: what is spent on one route is
+/// missing on the other.
+///
+/// # Errors
+/// See [`Policies::from_json`]; also what [`policy`] refuses, and a name that stands for two different
+/// limits.
+pub fn policies(json: &[u8]) -> Result<Policies<TokenLimitPolicy>, SettingsError> {
+    let known = RefCell::new(BTreeMap::new());
+    Policies::from_json(json, |field, raw| {
+        let policy = policy(field, raw)?;
+        let mut known = known.borrow_mut();
+        for (at, limit) in policy.limits.iter().enumerate() {
+            same_everywhere(&mut known, &format!("{field}.limits[{at}]"), limit)?;
+        }
+        Ok(policy)
+    })
+}
+
+/// Reads one policy, which stands at `field`; that is empty where it stands for itself.
+///
+/// # Errors
+/// Members that do not exist, are missing or of another kind, and what [`policy`] refuses.
+pub fn read(field: &str, written: Value) -> Result<TokenLimitPolicy, SettingsError> {
+    policy(field, located::read(field, written)?)
+}
+
+/// Compiles one policy, which stands at `field`; that is empty where it stands for itself.
+///
+/// # Errors
+/// [`SettingsError`] names the place of a limit without a name or with one that stands twice, of none
+/// or several of `tokens`, `cost`, `requests` and `concurrent`, of numbers and windows out of range, of
+/// unknown dimensions, of a cost without prices.
+pub fn policy(field: &str, raw: RawPolicy) -> Result<TokenLimitPolicy, SettingsError> {
+    let path = |member: &str| match field {
+        "" => member.to_owned(),
+        field => format!("{field}.{member}"),
+    };
+    if !(1..=MAX_LIMITS).contains(&raw.limits.len()) {
+        let problem = format!("limits: a policy has 1 to {MAX_LIMITS}");
+        return Err(SettingsError::invalid(path("limits"), raw.limits.len(), problem));
+    }
+    let prices = limit::prices(&path("prices"), &raw.prices)?;
+    let mut limits: Vec<PolicyLimit> = Vec::with_capacity(raw.limits.len());
+    for (at, raw) in raw.limits.into_iter().enumerate() {
+        let field = path(&format!("limits[{at}]"));
+        let limit = PolicyLimit::compile(&field, raw, &prices)?;
+        if limits.iter().any(|other| other.name == limit.name) {
+            return Err(SettingsError::invalid(
+                format!("{field}.name"),
+                limit.name,
+                "stands twice",
+            ));
+        }
+        limits.push(limit);
+    }
+    Ok(TokenLimitPolicy { limits })
+}
+
+/// What makes a limit the same in two policies, by what stands for it in shared data.
+type Known = BTreeMap<LimitId, (String, String, Limit, Vec<Dimension>)>;
+
+fn same_everywhere(
+    known: &mut Known,
+    field: &str,
+    limit: &PolicyLimit,
+) -> Result<(), SettingsError> {
+    let id = limit.limit.id();
+    let Some((place, name, other, per)) = known.get(&id) else {
+        let definition = (field.to_owned(), limit.name.clone(), limit.limit, limit.per.clone());
+        known.insert(id, definition);
+        return Ok(());
+    };
+    let problem = if *name != limit.name {
+        format!("has the same hash as {name:?} at {place}; change one of the names")
+    } else if *other != limit.limit || *per != limit.per {
+        format!(
+            "is another limit at {place}; limits of one name are one limit, so `per`, amount, \
+             `window` and `burst` must be the same"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(SettingsError::invalid(format!("{field}.name"), &limit.name, problem))
+}
+
+#[cfg(test)]
+mod tests;

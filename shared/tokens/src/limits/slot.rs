@@ -1,0 +1,240 @@
+//! What one key has spent of one limit, and its bytes.
+
+use super::bucket::{Bucket, SKEW_MS};
+use super::limit::{Limit, LimitId, Measure};
+
+/// How long a reservation lives that nobody extends: this at least, twice this at most.
+pub const EXPIRY_MS: u64 = 300_000;
+
+/// Bytes of a slot: key 16, then little-endian debt, drained up to, generation begun at, reserved in
+/// this generation, reserved in the one before, free at (u64 each), part, generation, 90th
+/// percentile, limit (u32 each).
+pub const SLOT_BYTES: usize = 80;
+
+/// What stands for whoever a slot is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlotKey(pub [u8; 16]);
+
+/// What one key has spent of one limit.
+///
+/// What is reserved is kept by generation, of which a new one begins every [`EXPIRY_MS`]: a
+/// reservation is in this one, in the one before, or has expired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    key: SlotKey,
+    limit: LimitId,
+    bucket: Bucket,
+    generation: u32,
+    begun_ms: u64,
+    reserved: u64,
+    reserved_before: u64,
+    percentile: u32,
+    free_at_ms: u64,
+}
+
+impl Slot {
+    /// The slot of a key that has spent nothing. The generation follows from the time, so that a
+    /// reservation in an earlier slot of the same key is never taken for one in this.
+    pub(super) fn new(key: SlotKey, limit: &Limit, now_ms: u64) -> Self {
+        Self {
+            key,
+            limit: limit.id(),
+            bucket: Bucket { at_ms: now_ms, ..Bucket::default() },
+            generation: (now_ms / EXPIRY_MS) as u32,
+            begun_ms: now_ms - now_ms % EXPIRY_MS,
+            free_at_ms: now_ms,
+            ..Self::default()
+        }
+    }
+
+    /// Whose it is.
+    pub fn key(&self) -> SlotKey {
+        self.key
+    }
+
+    /// Of which limit.
+    pub fn limit(&self) -> LimitId {
+        self.limit
+    }
+
+    /// Units that were used and have not drained, as of the last change.
+    pub fn debt(&self) -> u64 {
+        self.bucket.debt
+    }
+
+    /// Units that are reserved, as of the last change.
+    pub fn reserved(&self) -> u64 {
+        self.reserved.saturating_add(self.reserved_before)
+    }
+
+    /// What nine of ten completions of this key stay below, in tokens; 0 if none was seen.
+    pub fn percentile(&self) -> u64 {
+        self.percentile.into()
+    }
+
+    /// The generation that a reservation made now belongs to.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// When the slot will be worth nothing, whatever becomes of its reservations.
+    pub(super) fn free_at_ms(&self) -> u64 {
+        self.free_at_ms
+    }
+
+    #[cfg(test)]
+    pub(super) fn begun_ms(&self) -> u64 {
+        self.begun_ms
+    }
+
+    pub(super) fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// Lets time pass: generations end, what is left in the one that expires is charged at that
+    /// very time, and debt drains.
+    pub(super) fn advance(&mut self, limit: &Limit, now_ms: u64) {
+        if self.begun_ms > now_ms.saturating_add(SKEW_MS) {
+            // The clock was set back: the generation begins anew, and its reservations live longer.
+            self.begun_ms = now_ms;
+        }
+        for _ in 0..2 {
+            let end = self.begun_ms.saturating_add(EXPIRY_MS);
+            if end > now_ms {
+                break;
+            }
+            self.end_generation(limit, end);
+        }
+        // Of further generations nothing is left that could expire.
+        let over = now_ms.saturating_sub(self.begun_ms) / EXPIRY_MS;
+        self.generation = self.generation.wrapping_add(over as u32);
+        self.begun_ms = self.begun_ms.saturating_add(over.saturating_mul(EXPIRY_MS));
+        self.bucket.advance(limit, now_ms);
+    }
+
+    fn end_generation(&mut self, limit: &Limit, end_ms: u64) {
+        if self.reserved_before > 0 && limit.measure() != Measure::Concurrent {
+            self.bucket.advance(limit, end_ms);
+            self.bucket.owe(self.reserved_before);
+        }
+        (self.reserved_before, self.reserved) = (self.reserved, 0);
+        self.generation = self.generation.wrapping_add(1);
+        self.begun_ms = end_ms;
+    }
+
+    /// Units by which `amount` exceeds what is left; 0 if it fits.
+    pub(super) fn excess(&self, limit: &Limit, amount: u64) -> u64 {
+        let taken = self.bucket.debt.saturating_add(self.reserved());
+        taken.saturating_add(amount).saturating_sub(limit.capacity())
+    }
+
+    /// Takes `amount`: requests are owed at once, everything else is reserved.
+    pub(super) fn take(&mut self, limit: &Limit, amount: u64) {
+        match limit.measure() {
+            Measure::Requests => self.bucket.owe(amount),
+            _ => self.reserved = self.reserved.saturating_add(amount),
+        }
+    }
+
+    /// Undoes [`Self::take`] of a request that was not admitted after all.
+    pub(super) fn give_back(&mut self, limit: &Limit, amount: u64, generation: u32) {
+        match limit.measure() {
+            Measure::Requests => self.bucket.debt = self.bucket.debt.saturating_sub(amount),
+            _ => self.settle(amount, generation, 0),
+        }
+    }
+
+    /// Turns `amount`, reserved in `generation`, into `charge`. Where it has expired it was charged
+    /// already; then what was used beyond it is owed in addition, and nothing is given back.
+    pub(super) fn settle(&mut self, amount: u64, generation: u32, charge: u64) {
+        let owed = match self.reserved_in(generation) {
+            Some(reserved) => {
+                *reserved = reserved.saturating_sub(amount);
+                charge
+            }
+            None => charge.saturating_sub(amount),
+        };
+        self.bucket.owe(owed);
+    }
+
+    /// Moves `amount` from `generation` to this one; false if it has expired.
+    pub(super) fn extend(&mut self, amount: u64, generation: u32) -> bool {
+        let Some(reserved) = self.reserved_in(generation) else { return false };
+        *reserved = reserved.saturating_sub(amount);
+        self.reserved = self.reserved.saturating_add(amount);
+        true
+    }
+
+    fn reserved_in(&mut self, generation: u32) -> Option<&mut u64> {
+        match self.generation.wrapping_sub(generation) {
+            0 => Some(&mut self.reserved),
+            1 => Some(&mut self.reserved_before),
+            _ => None,
+        }
+    }
+
+    /// Learns from the length of a completion. Steps up are nine times as long as steps down, so they
+    /// balance where nine of ten completions are shorter; a step is a sixteenth of the value at most, so
+    /// that no single completion moves it far.
+    pub(super) fn learn(&mut self, tokens: u64) {
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX).max(1);
+        let step = (self.percentile / 144).max(1);
+        self.percentile = match self.percentile {
+            0 => tokens,
+            value if tokens > value => value.saturating_add(step.saturating_mul(9)).min(tokens),
+            value => value.saturating_sub(step).max(tokens),
+        };
+    }
+
+    /// The slot as bytes; takes note of when it will be worth nothing.
+    pub(super) fn encode(&mut self, limit: &Limit) -> [u8; SLOT_BYTES] {
+        let expired = self.begun_ms.saturating_add(2 * EXPIRY_MS);
+        self.free_at_ms = match (self.reserved(), limit.measure()) {
+            (0, _) => self.bucket.free_at_ms(limit, 0, 0),
+            (_, Measure::Concurrent) => expired,
+            (reserved, _) => self.bucket.free_at_ms(limit, reserved, expired),
+        };
+        let Bucket { debt, part, at_ms } = self.bucket;
+        let longs =
+            [debt, at_ms, self.begun_ms, self.reserved, self.reserved_before, self.free_at_ms];
+        let ints = [part, self.generation, self.percentile, self.limit.0];
+        let mut bytes = [0; SLOT_BYTES];
+        let (key, rest) = bytes.split_at_mut(16);
+        key.copy_from_slice(&self.key.0);
+        let (wide, narrow) = rest.split_at_mut(48);
+        for (place, value) in wide.as_chunks_mut().0.iter_mut().zip(longs) {
+            *place = value.to_le_bytes();
+        }
+        for (place, value) in narrow.as_chunks_mut().0.iter_mut().zip(ints) {
+            *place = value.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// A slot from any bytes.
+    pub fn decode(bytes: &[u8; SLOT_BYTES]) -> Self {
+        let (key, rest) = bytes.split_at(16);
+        let (wide, narrow) = rest.split_at(48);
+        let mut longs = [0; 6];
+        for (value, place) in longs.iter_mut().zip(wide.as_chunks().0) {
+            *value = u64::from_le_bytes(*place);
+        }
+        let mut ints = [0; 4];
+        for (value, place) in ints.iter_mut().zip(narrow.as_chunks().0) {
+            *value = u32::from_le_bytes(*place);
+        }
+        let [debt, at_ms, begun_ms, reserved, reserved_before, free_at_ms] = longs;
+        let [part, generation, percentile, limit] = ints;
+        Self {
+            key: SlotKey(key.first_chunk().copied().unwrap_or_default()),
+            limit: LimitId(limit),
+            bucket: Bucket { debt, part, at_ms },
+            generation,
+            begun_ms,
+            reserved,
+            reserved_before,
+            percentile,
+            free_at_ms,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How a key stands with a limit: what headers and errors tell.
+
+use super::limit::Limit;
+use super::slot::Slot;
+
+/// How a key stands with a limit right after a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The limit.
+    pub limit: Limit,
+    /// Units that are neither owed nor reserved.
+    pub remaining: u64,
+    /// Milliseconds until all of it is there again, if what is reserved is used in full.
+    pub reset_ms: u64,
+}
+
+/// When a request that was refused will be admitted, if nobody else comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wait {
+    /// In so many milliseconds, and not before.
+    Ms(u64),
+    /// When requests that are under way have ended; in about so many milliseconds if they end now
+    /// and use what was reserved for them.
+    Unsettled(u64),
+    /// Never: the request asks for more than the limit ever allows.
+    Never,
+}
+
+impl Wait {
+    /// Milliseconds to tell a client; `None` if there is no use in trying again.
+    pub fn ms(self) -> Option<u64> {
+        match self {
+            Self::Ms(ms) | Self::Unsettled(ms) => Some(ms),
+            Self::Never => None,
+        }
+    }
+}
+
+/// The least that a client is told to wait for requests that are under way, in milliseconds.
+const UNSETTLED_MS: u64 = 1_000;
+
+impl Standing {
+    pub(super) fn of(slot: &Slot, limit: &Limit, now_ms: u64) -> Self {
+        let taken = slot.debt().saturating_add(slot.reserved());
+        Self {
+            limit: *limit,
+            remaining: limit.capacity().saturating_sub(taken),
+            reset_ms: match limit.measure() {
+                super::Measure::Concurrent => 0,
+                _ => slot.bucket().wait_ms(limit, now_ms, taken),
+            },
+        }
+    }
+}
+
+impl Wait {
+    /// How long until `amount` fits, which exceeds what is left by `excess`.
+    pub(super) fn of(slot: &Slot, limit: &Limit, now_ms: u64, amount: u64, excess: u64) -> Self {
+        if amount > limit.capacity() {
+            return Self::Never;
+        }
+        if limit.measure() == super::Measure::Concurrent {
+            return Self::Unsettled(UNSETTLED_MS);
+        }
+        let ms = slot.bucket().wait_ms(limit, now_ms, excess);
+        if excess <= slot.debt() { Self::Ms(ms) } else { Self::Unsettled(ms.max(UNSETTLED_MS)) }
+    }
+}
