@@ -39,7 +39,7 @@ const YAML: [(&str, usize); 4] = [
     ("README.md", 2),
     ("sidecar/README.md", 3),
     ("envoy-config/istio/README.md", 1),
-    ("filters/README.md", 1),
+    ("filters/README.md", 2),
 ];
 
 /// A fenced block.
