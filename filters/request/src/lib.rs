@@ -10,7 +10,6 @@
 //! - [`respond`] turns an error into the reply of the request's own dialect.
 //! - [`answer_stuck`] answers requests whose body Envoy would never show.
 
-mod claims;
 mod consumer;
 mod edit_body;
 mod facts_before;
@@ -20,7 +19,6 @@ mod respond;
 mod route;
 mod state_keys;
 
-pub use claims::CLAIMS;
 pub use consumer::Consumer;
 pub use edit_body::{SUMS, edit_body};
 pub use facts_before::facts_before;
@@ -29,6 +27,7 @@ pub use reader::{BodyReader, RequestHead};
 pub use respond::{answer_stuck, respond};
 pub use route::{ROUTE_WAS_LEFT, Route, RouteCheck};
 pub use state_keys::{StateKey, StateKeys};
+pub use weir_headers::CLAIMS;
 
 /// Filter state with the compact facts of the request, for later Weir filters.
 pub const FACTS: &str = "weir.facts";

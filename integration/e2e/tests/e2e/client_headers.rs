@@ -82,7 +82,10 @@ async fn no_header_of_a_client_chooses_route_policy_or_replica() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_stays_where_something_before_weir_vouches_for_it() {
     let claim = "x-gateway-inference-objective";
-    let stack = Plan::guardrail().vouched_for(claim).start().await;
+    let policies = "                    policies:\n                      default:\n                        models:";
+    let trusting = format!("                    trust: {{objective: true}}\n{policies}");
+    let plan = Plan::guardrail().vouched_for(claim).replace(policies, &trusting);
+    let stack = plan.start().await;
     let reply =
         stack.send(chat(LLAMA, "x").header(claim, "batch").header("x-slo-ttft-ms", "9")).await;
     let echo = &reply.json().unwrap()["weir_echo"];

@@ -109,7 +109,7 @@ async fn in_one_filter_the_first_routes_policy_holds_once_routes_are_asked() {
 async fn one_filter_as_shipped_takes_no_second_policy_that_would_do_nothing() {
     match one_filter(METADATA, false).try_start().await {
         Err(HarnessError::Ended { log, .. }) => {
-            assert!(log.contains("policy-by-route: goes with the policy `default` alone"), "{log}");
+            assert!(log.contains("policy-by-route: leaves the policy `default`"), "{log}");
         }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was taken"),
