@@ -31,6 +31,8 @@ pub struct Usage {
     pub completion_tokens: u32,
     /// Tokens of the prompt that were in the replica's prefix cache, where it says so.
     pub cached_tokens: Option<u32>,
+    /// Tokens of the completion that were reasoning, where it says so.
+    pub reasoning_tokens: Option<u32>,
 }
 
 /// Finds the usage in a response body, chunk by chunk.
@@ -128,6 +130,7 @@ impl ResponseReader {
         usage.prompt_tokens = counts.prompt.or(input).unwrap_or(usage.prompt_tokens);
         let output = counts.completion.or(counts.output);
         usage.completion_tokens = output.unwrap_or(usage.completion_tokens);
+        usage.reasoning_tokens = counts.reasoning.or(usage.reasoning_tokens);
         usage.cached_tokens = counts.cache_read_input.or(counts.cached).or(usage.cached_tokens);
     }
 }
@@ -197,7 +200,18 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn usage(prompt_tokens: u32, completion_tokens: u32, cached: Option<u32>) -> Option<Usage> {
-        Some(Usage { prompt_tokens, completion_tokens, cached_tokens: cached })
+        let reasoning_tokens = None;
+        Some(Usage { prompt_tokens, completion_tokens, cached_tokens: cached, reasoning_tokens })
+    }
+
+    fn reasoned(
+        prompt: u32,
+        completion: u32,
+        cached: Option<u32>,
+        reasoning: u32,
+    ) -> Option<Usage> {
+        let usage = usage(prompt, completion, cached)?;
+        Some(Usage { reasoning_tokens: Some(reasoning), ..usage })
     }
 
     /// Bodies, and the usage in them.
@@ -258,6 +272,16 @@ mod tests {
                 usage(0, 0, Some(2)),
             ),
             (r#"{"usage":{"prompt_tokens_details":[{"cached_tokens":1}]}}"#, None),
+            (
+                r#"{"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":4,"reasoning_tokens":8},
+                   "completion_tokens":7,"completion_tokens_details":{"cached_tokens":5,"reasoning_tokens":6}}}"#,
+                reasoned(9, 7, Some(4), 6),
+            ),
+            (
+                r#"{"usage":{"output_tokens":7,"output_tokens_details":{"reasoning_tokens":6}},"reasoning_tokens":1}"#,
+                reasoned(0, 7, None, 6),
+            ),
+            (r#"{"usage":{"prompt_tokens":1,"reasoning_tokens":6}}"#, usage(1, 0, None)),
         ]
     }
 

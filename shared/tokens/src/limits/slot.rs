@@ -82,7 +82,7 @@ impl Slot {
         self.free_at_ms
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn begun_ms(&self) -> u64 {
         self.begun_ms
     }

@@ -6,6 +6,8 @@ mod layout;
 mod model;
 mod several;
 mod slots;
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
 mod waits;
 
 use std::collections::BTreeMap;

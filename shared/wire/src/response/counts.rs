@@ -14,11 +14,13 @@ pub(super) struct Counts {
     pub(super) cache_creation_input: Option<u32>,
     /// `cached_tokens` of `prompt_tokens_details` or `input_tokens_details`.
     pub(super) cached: Option<u32>,
+    /// `reasoning_tokens` of `completion_tokens_details` or `output_tokens_details`.
+    pub(super) reasoning: Option<u32>,
 }
 
 /// Members that are looked at. One list and one loop: a `match` of names is a chain of comparisons
 /// for each length, all of which run from a cold cache.
-const NAMES: [&[u8]; 9] = [
+const NAMES: [&[u8]; 12] = [
     b"prompt_tokens",
     b"completion_tokens",
     b"input_tokens",
@@ -26,13 +28,20 @@ const NAMES: [&[u8]; 9] = [
     b"cache_read_input_tokens",
     b"cache_creation_input_tokens",
     b"cached_tokens",
+    b"reasoning_tokens",
     b"prompt_tokens_details",
     b"input_tokens_details",
+    b"completion_tokens_details",
+    b"output_tokens_details",
 ];
-/// Where in [`NAMES`] the count stands that is a member of one of [`DETAILS`].
+/// Where in [`NAMES`] the count stands that is a member of the details of a prompt.
 const CACHED: usize = 6;
-/// Where in [`NAMES`] the objects stand that tell of cached tokens.
-const DETAILS: core::ops::Range<usize> = 7..9;
+/// Where in [`NAMES`] the count stands that is a member of the details of a completion.
+const REASONING: usize = 7;
+/// Where in [`NAMES`] the objects with details stand: two of prompts, then two of completions.
+const DETAILS: core::ops::Range<usize> = 8..12;
+/// The first of those of completions.
+const COMPLETION_DETAILS: usize = 10;
 
 /// By position in [`NAMES`].
 type Found = [Option<u32>; DETAILS.start];
@@ -46,7 +55,8 @@ impl Counts {
         let mut rest = text;
         // Braces alone say where the object ends.
         let (mut braces, mut depth) = (0_u32, 0_u32);
-        let mut in_details = false;
+        // Within details: where in `NAMES` the only count stands that matters there.
+        let mut in_details = None;
         loop {
             let (&byte, after) = rest.split_first()?;
             rest = after;
@@ -54,8 +64,8 @@ impl Counts {
                 b'"' => {
                     let (name, after) = split_string(after)?;
                     rest = after;
-                    if depth == 1 || in_details {
-                        in_details |= member(&mut found, name, after, depth);
+                    if depth == 1 || in_details.is_some() {
+                        in_details = member(&mut found, name, after, depth, in_details);
                     }
                 }
                 b'{' | b'[' => {
@@ -64,7 +74,7 @@ impl Counts {
                 }
                 b'}' | b']' => {
                     depth = depth.saturating_sub(1);
-                    in_details &= depth > 1;
+                    in_details = in_details.filter(|_| depth > 1);
                     braces = braces.saturating_sub(u32::from(byte == b'}'));
                     if braces == 0 {
                         return Some((Self::from(found), text.len().saturating_sub(rest.len())));
@@ -78,25 +88,44 @@ impl Counts {
 
 impl From<Found> for Counts {
     fn from(found: Found) -> Self {
-        let [prompt, completion, input, output, cache_read_input, cache_creation_input, cached] =
-            found;
-        Self { prompt, completion, input, output, cache_read_input, cache_creation_input, cached }
+        let [prompt, completion, input, output, read, creation, cached, reasoning] = found;
+        Self {
+            prompt,
+            completion,
+            input,
+            output,
+            cache_read_input: read,
+            cache_creation_input: creation,
+            cached,
+            reasoning,
+        }
     }
 }
 
-/// Takes note of the string `name`, if it is that of a member; true if its value is an object that
-/// tells of cached tokens.
-fn member(found: &mut Found, name: &[u8], after: &[u8], depth: u32) -> bool {
-    let Some(place) = NAMES.iter().position(|known| *known == name) else { return false };
-    let Some(value) = member_value(after) else { return false };
+/// Takes note of the string `name`, if it is that of a member; answers with what `in_details` is
+/// after it.
+fn member(
+    found: &mut Found,
+    name: &[u8],
+    after: &[u8],
+    depth: u32,
+    in_details: Option<usize>,
+) -> Option<usize> {
+    let Some(place) = NAMES.iter().position(|known| *known == name) else { return in_details };
+    let Some(value) = member_value(after) else { return in_details };
     if DETAILS.contains(&place) {
-        return depth == 1 && value.first() == Some(&b'{');
+        let opens = depth == 1 && value.first() == Some(&b'{');
+        let of = if place < COMPLETION_DETAILS { CACHED } else { REASONING };
+        return if opens { Some(of) } else { in_details };
     }
-    let wanted = if place == CACHED { 2 } else { 1 };
-    if let Some(count) = found.get_mut(place).filter(|_| depth == wanted) {
+    let here = match place {
+        CACHED | REASONING => depth == 2 && in_details == Some(place),
+        _ => depth == 1,
+    };
+    if let Some(count) = found.get_mut(place).filter(|_| here) {
         *count = number(value).or(*count);
     }
-    false
+    in_details
 }
 
 /// A string up to its quote, and what follows it; `None` if there is no such quote.
