@@ -185,7 +185,7 @@ impl Path {
     /// When Envoy does not answer.
     pub(crate) async fn picks_by_load(&self) -> Result<u64, HarnessError> {
         let stats = self.envoy.stats("wasmcustom.weir_picks_total").await?;
-        Ok(stats.value("wasmcustom.weir_picks_total.basis.load"))
+        Ok(stats.sum("wasmcustom.weir_picks_total.basis.load"))
     }
 }
 

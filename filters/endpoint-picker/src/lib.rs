@@ -12,11 +12,13 @@ mod metrics;
 mod outstanding;
 mod placed;
 mod pool;
+mod pool_metrics;
 mod request;
 mod response;
 mod root;
 mod shared;
 mod stream;
+mod whereabouts;
 
 pub use root::Root;
 pub use shared::ROOT_ID;

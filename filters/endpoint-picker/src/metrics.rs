@@ -1,15 +1,10 @@
-//! What the picker counts.
+//! What the picker counts of all pools together.
 
 use weir_host::Host;
 use weir_host::metrics::Metric;
-use weir_placement::Basis;
 
 /// All metrics of the filter; their label values come from fixed sets.
 pub(crate) struct Metrics {
-    by_load: Metric,
-    by_affinity: Metric,
-    /// Requests for which no endpoint was chosen here.
-    pub(crate) no_pick: Metric,
     /// Prompt tokens that were expected to be cached at the chosen endpoint.
     pub(crate) matched_tokens: Metric,
     /// Prompt tokens that replicas reported to have had cached.
@@ -22,36 +17,27 @@ pub(crate) struct Metrics {
     pub(crate) misconfigured: Metric,
     /// Responses, of those looked at, whose route names another policy than was applied.
     pub(crate) left_route: Metric,
+    /// Inference requests that came with no facts, to a policy without a pool.
+    pub(crate) no_facts: Metric,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
-            by_load: Metric::counter("weir_picks_total.basis.load"),
-            by_affinity: Metric::counter("weir_picks_total.basis.affinity"),
-            no_pick: Metric::counter("weir_picks_total.basis.none"),
             matched_tokens: Metric::counter("weir_prefix_matched_tokens_total"),
             cached_tokens: Metric::counter("weir_prefix_cached_tokens_total"),
             prompt_tokens: Metric::counter("weir_prompt_tokens_total"),
             ttft_ms: Metric::histogram("weir_time_to_first_token_ms"),
             misconfigured: Metric::counter("weir_picker_misconfigured_total"),
             left_route: Metric::counter("weir_picker_route_policy_ignored_total"),
+            no_facts: Metric::counter("weir_picker_no_facts_total"),
         }
     }
 
     /// Adds what waits to the counters.
     pub(crate) fn flush<H: Host>(&self, host: &H) {
-        let tokens = [&self.matched_tokens, &self.cached_tokens, &self.prompt_tokens];
-        let picks = [&self.by_load, &self.by_affinity];
-        for metric in picks.into_iter().chain(tokens) {
+        for metric in [&self.matched_tokens, &self.cached_tokens, &self.prompt_tokens] {
             metric.flush(host);
-        }
-    }
-
-    pub(crate) fn picks(&self, basis: Basis) -> &Metric {
-        match basis {
-            Basis::Affinity => &self.by_affinity,
-            _ => &self.by_load,
         }
     }
 }

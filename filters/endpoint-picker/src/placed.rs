@@ -3,7 +3,7 @@
 use std::mem::take;
 use std::rc::Rc;
 
-use weir_placement::{Dispatch, Expectation, LoadView, PickRequest};
+use weir_placement::{Dispatch, Expectation, LoadView, Order, PickRequest};
 use weir_wire::facts::Facts;
 use weir_wire::response::ResponseReader;
 
@@ -13,6 +13,10 @@ use crate::pool::PoolId;
 pub(crate) struct Placed {
     pub(crate) pool: PoolId,
     pub(crate) view: Rc<LoadView>,
+    /// Where the endpoints of the header are in the view, in order.
+    pub(crate) order: Order,
+    /// How many of them are in the header.
+    pub(crate) listed: usize,
     pub(crate) dispatch: Dispatch,
     pub(crate) expectation: Option<Expectation>,
     pub(crate) prompt: Prompt,

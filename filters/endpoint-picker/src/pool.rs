@@ -7,6 +7,7 @@ use weir_placement::{Dispatch, LoadView, Outstanding, PrefixIndex};
 use weir_pools::{Latest, PoolSource, Undecodable};
 
 use crate::outstanding::{self, Event};
+use crate::pool_metrics::PoolMetrics;
 
 /// Pools that are remembered at a time: as many as can have a view. The names come from policies; where
 /// there are more of them, the pool that was looked at longest ago makes room.
@@ -40,7 +41,7 @@ const SET_BACK_NS: u64 = 60_000_000_000;
 
 /// One pool.
 pub(crate) struct Pool {
-    source: PoolSource,
+    pub(crate) source: PoolSource,
     /// Told apart from the pools that had its place before.
     generation: u64,
     /// When it was last looked whether there is a newer view.
@@ -55,6 +56,7 @@ pub(crate) struct Pool {
     asked_ns: u64,
     /// When the last one was placed that a retry took elsewhere.
     moved_ns: Option<u64>,
+    pub(crate) metrics: PoolMetrics,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
 }
@@ -70,6 +72,7 @@ impl Pool {
             waiting: Vec::new(),
             asked_ns: 0,
             moved_ns: None,
+            metrics: PoolMetrics::new(name),
             view: None,
         }
     }
@@ -238,6 +241,7 @@ impl Pools {
                 self.pools.iter_mut().enumerate().min_by_key(|(_, pool)| pool.looked_at_ns);
             if let Some((place, old)) = oldest {
                 old.flush(host);
+                old.metrics.flush(host);
                 *old = pool;
                 return place;
             }
@@ -288,6 +292,18 @@ impl Pools {
         self.find(pool).is_none_or(|pool| pool.asks(placed_ns))
     }
 
+    /// Counts a request of the pool by that name that was not placed, and says so if it is for want of a
+    /// snapshot.
+    #[cold]
+    pub(crate) fn not_placed<H: Host>(&self, host: &H, name: &str) {
+        let mut pools = self.pools.iter();
+        let Some(pool) = pools.find(|pool| pool.source.name() == name) else { return };
+        pool.metrics.not_placed(host);
+        if pool.view.is_none() {
+            pool.metrics.tell_no_snapshot(host, name);
+        }
+    }
+
     /// Notes that a retry took a request to another replica than the one chosen.
     pub(crate) fn moved(&mut self, pool: PoolId, placed_ns: u64) {
         if let Some(pool) = self.find(pool) {
@@ -297,7 +313,10 @@ impl Pools {
 
     /// Shares what waits in any pool; false if nothing happened since the last time.
     pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
-        self.pools.iter_mut().for_each(|pool| pool.flush(host));
+        for pool in &mut self.pools {
+            pool.flush(host);
+            pool.metrics.flush(host);
+        }
         std::mem::take(&mut self.waiting)
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_fingerprint::text_hash;
 use weir_host::{HeaderMap, Host, HostError};
 use weir_placement::{
-    Dispatch, ExpectedTtft, FreshnessLimits, Pick, PickRequest, Policy, PoolState, TtftModel,
+    Dispatch, ExpectedTtft, FreshnessLimits, PickRequest, Policy, PoolState, TtftModel,
 };
 use weir_request::{RequestHead, StateKey};
 use weir_settings::endpoint_picker::PickerPolicy;
@@ -46,7 +46,7 @@ pub(crate) fn place<H: Host>(
 ) -> Result<Option<Box<Placed>>, HostError> {
     let mut pools = shared.pools.borrow_mut();
     let Some(placed) = choose(host, shared, &mut pools, policy, facts, head) else {
-        shared.metrics.no_pick.increment(host);
+        pools.not_placed(host, policy.pool.as_deref().unwrap_or(&facts.pool));
         leave_to_envoy(host)?;
         return Ok(None);
     };
@@ -93,15 +93,20 @@ fn choose<H: Host>(
     let pick = rule(policy).pick(&request, &state).ok()?;
     let dispatch = Dispatch::of(&pick, &view)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
+    pool.metrics.picked(host, &shared.tick, pick.basis);
     if pool.dispatch(host, share, &dispatch, now_ns) && pools.wait() {
         shared.tick(host);
     }
-    note(host, shared, &pick);
+    if pick.matched_tokens > 0 {
+        shared.count(host, &shared.metrics.matched_tokens, pick.matched_tokens);
+    }
     let endpoints = usize::from(policy.alternates).saturating_add(1);
     pick.write_header(&view, endpoints, &mut pools.header);
     Some(Box::new(Placed {
         pool: id,
         view,
+        order: pick.order,
+        listed: endpoints,
         dispatch,
         expectation,
         prompt,
@@ -132,11 +137,4 @@ pub(crate) fn facts_of(
     let model = in_path.as_deref().or(in_body).unwrap_or_default();
     let pool = policy.pool.as_deref().unwrap_or_default();
     Facts::new(endpoint, request, Destination { model, upstream_model: model, pool, adapter: None })
-}
-
-fn note<H: Host>(host: &H, shared: &Shared, pick: &Pick) {
-    shared.count(host, shared.metrics.picks(pick.basis), 1);
-    if pick.matched_tokens > 0 {
-        shared.count(host, &shared.metrics.matched_tokens, pick.matched_tokens);
-    }
 }

@@ -1,6 +1,6 @@
 //! The response's way: what it teaches about the replica that sent it.
 
-use weir_host::{Body, Host, LogLevel};
+use weir_host::{Body, Host, LogLevel, upstream};
 use weir_placement::{CachedTokens, Phase, replica_key};
 use weir_request::{ROUTE_WAS_LEFT, Route};
 use weir_wire::response::Usage;
@@ -8,6 +8,7 @@ use weir_wire::response::Usage;
 use crate::outstanding::Event;
 use crate::placed::{Placed, Response};
 use crate::shared::Shared;
+use crate::whereabouts::{self, Whereabouts};
 
 /// Call when the response headers have come. Notices when a retry went to another replica than
 /// planned. The headers are not read, because a host call that returns data costs more than
@@ -64,8 +65,14 @@ fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
 
 /// The request may have ended at another endpoint than the first of its list: count and learn there.
 fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
-    if !shared.pools.borrow_mut().asks(placed.pool, placed.at_ns) {
-        return;
+    {
+        let mut pools = shared.pools.borrow_mut();
+        if !pools.asks(placed.pool, placed.at_ns) {
+            return;
+        }
+        if let Some((pool, _)) = pools.get(placed.pool) {
+            pool.metrics.asked(host, &shared.tick);
+        }
     }
     let Ok(Some(address)) = host.property(&["upstream", "address"]) else { return };
     let replica = replica_key(&address);
@@ -77,11 +84,30 @@ fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     let (to, at_ns) = (placed.dispatch, placed.at_ns);
     note(host, shared, placed, Event::Moved { from: before, to, at_ns });
     let position = placed.view.position(&address);
+    tell_misdirected(host, shared, placed, &address);
     let mut pools = shared.pools.borrow_mut();
     pools.moved(placed.pool, placed.at_ns);
     placed.expectation = position
         .and_then(|index| placed.view.id(index))
         .map(|id| pools.prefixes.learn(&placed.prompt.request(), id));
+}
+
+/// Says so where Envoy did not go by the header, which no figure would show.
+#[cold]
+fn tell_misdirected<H: Host>(host: &H, shared: &Shared, placed: &Placed, address: &[u8]) {
+    let position = placed.view.position(address);
+    let place =
+        position.and_then(|at| placed.order.iter().take(placed.listed).position(|of| of == at));
+    let attempts = upstream::attempt_number(host).map(u64::from);
+    let listed = placed.order.iter().take(placed.listed).count();
+    let judged = whereabouts::judge(listed, place, position.is_some(), attempts);
+    let Whereabouts::Misdirected(why) = judged else { return };
+    let picked = placed.order.iter().next().and_then(|best| placed.view.address(best));
+    let mut pools = shared.pools.borrow_mut();
+    if let Some((pool, _)) = pools.get(placed.pool) {
+        let where_to = (picked.unwrap_or_default(), address);
+        pool.metrics.tell_misdirected(host, pool.source.name(), where_to, why);
+    }
 }
 
 /// The response has ended, complete or not.

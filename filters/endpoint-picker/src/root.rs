@@ -64,6 +64,7 @@ impl<H: Host> Root<H> {
                     odd_facts: Notice::default(),
                     route_check: RouteCheck::default(),
                     left_routes: Notice::default(),
+                    no_facts: Notice::default(),
                 }));
                 true
             }

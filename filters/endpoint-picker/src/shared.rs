@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     /// Policies that were chosen by a route that was left again.
     pub(crate) route_check: RouteCheck,
     pub(crate) left_routes: Notice,
+    /// Requests that no filter before has read.
+    pub(crate) no_facts: Notice,
 }
 
 /// How long what happened may wait before others see it, in ms: a fifth of a snapshot's interval.

@@ -22,6 +22,10 @@ struct Reading {
     policy: Rc<PickerPolicy>,
 }
 
+/// What is said of a request that no filter before has read.
+const NO_FACTS: &str = "weir.endpoint-picker: Envoy's fallback policy chooses: no filter before this one has read the \
+    request; put it after model-router, or name the `pool` in its policy";
+
 /// How far a request has come.
 enum Phase {
     /// Not placed by this filter.
@@ -106,10 +110,18 @@ impl<H: Host> Stream<H> {
     ) -> Action {
         let head = RequestHead::read(&self.host);
         let Some(endpoint) = head.endpoint().cloned() else { return self.pass() };
-        if end_of_stream || policy.pool.is_none() || !endpoint.operation.has_body() {
+        if !endpoint.operation.has_body() {
             return self.pass();
         }
-        if shared.probe.is_missing() {
+        if policy.pool.is_none() {
+            shared.metrics.no_facts.increment(&self.host);
+            shared.no_facts.say(&self.host, LogLevel::Error, || NO_FACTS.to_owned());
+            return self.pass();
+        }
+        if end_of_stream {
+            return self.pass();
+        }
+        if shared.probe.is_missing(&self.host) {
             return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
         }
         match BodyReader::new(&head, &endpoint, policy.max_body_bytes, false) {

@@ -68,7 +68,7 @@ impl<H: Host> Stream<H> {
             return Action::Continue;
         }
         match exchange.open(&self.host, !end_of_stream) {
-            Ok(Next::Read) if shared.probe.is_missing() => {
+            Ok(Next::Read) if shared.probe.is_missing(&self.host) => {
                 self.refuse(dialect, &ErrorReply::misconfigured())
             }
             Ok(Next::Read) => {

@@ -7,6 +7,10 @@
 //! to arrive proves that the option is missing; a body callback after a pause proves that it is
 //! there, and from then on this costs nothing.
 //!
+//! That proof can be wrong: a filter in between may let the headers go and hold the body for longer than
+//! [`PROOF_TICKS`]. So requests are not refused for good: one in [`TRY_AGAIN_NS`] is held after all, and the
+//! first body callback takes the proof back.
+//!
 //! Behind a filter that has held the request itself, the whole body is there with the headers, and would be
 //! shown at once: where it is not shown for [`PATIENCE`] ticks, that stream is given up. It says nothing of
 //! others, because some filter in between may hold the body alone.
@@ -30,6 +34,12 @@ use crate::{HeaderMap, Host, Streams};
 /// first user of a wrong configuration sees an error and not a hang.
 const TICK_MS: u32 = 200;
 
+/// Ticks for which bytes of a body must have been there without a callback to prove the option missing: 1 s.
+const PROOF_TICKS: u32 = 5;
+
+/// How often a request is held although the option seems to be missing, in ns: 10 s.
+const TRY_AGAIN_NS: u64 = 10_000_000_000;
+
 /// Ticks for which a body that was there with the headers is waited for: 5 s, more than any filter should
 /// take to look at a body that it holds while it lets the headers go.
 const PATIENCE: u32 = 25;
@@ -49,6 +59,8 @@ struct Watched {
     held: Held,
     /// For how many ticks it was watched.
     ticks: u32,
+    /// For how many of them more of the body was there than is shown.
+    unshown: u32,
 }
 
 /// Which headers are held.
@@ -62,6 +74,8 @@ enum Held {
 
 struct State {
     option: StopIteration,
+    /// When the option was last taken to be missing, or that was last tried.
+    missing_ns: u64,
     watched: Vec<Watched>,
     /// Streams that are to be answered.
     stuck: Pending<()>,
@@ -84,11 +98,18 @@ impl HoldProbe {
     pub fn new(ticker: &Ticker) -> Self {
         let (option, watched) = (StopIteration::Unproven, Vec::new());
         let (stuck, tick) = (Pending::new(ticker.part()), ticker.part());
-        Self(Rc::new(RefCell::new(State { option, watched, stuck, tick })))
+        Self(Rc::new(RefCell::new(State { option, missing_ns: 0, watched, stuck, tick })))
     }
 
-    /// True once the option is known to be missing: fail at once instead of pausing.
-    pub fn is_missing(&self) -> bool {
+    /// True while the option is taken to be missing: fail at once instead of pausing. False now and then, so
+    /// that a request is held and a wrong proof is found out.
+    pub fn is_missing<H: Host>(&self, host: &H) -> bool {
+        let mut state = self.0.borrow_mut();
+        state.option == StopIteration::Missing && !state.tries_again(host)
+    }
+
+    /// Whether the option is taken to be missing.
+    pub fn seems_missing(&self) -> bool {
         self.0.borrow().option == StopIteration::Missing
     }
 
@@ -108,7 +129,7 @@ impl HoldProbe {
 
     fn watch<H: Host>(&self, host: &H, context_id: u32, held: impl FnOnce() -> Held) {
         let mut state = self.0.borrow_mut();
-        if state.option != StopIteration::Unproven || state.watched.len() >= MAX_WATCHED {
+        if state.option == StopIteration::Present || state.watched.len() >= MAX_WATCHED {
             return;
         }
         // Not again for each: Envoy would start to wait anew, and under load no tick would ever come.
@@ -116,7 +137,7 @@ impl HoldProbe {
             // If the tick cannot be set, the worst is the hang that Envoy would give anyway.
             state.tick.every(host, TICK_MS);
         }
-        state.watched.push(Watched { context_id, held: held(), ticks: 0 });
+        state.watched.push(Watched { context_id, held: held(), ticks: 0, unshown: 0 });
     }
 
     /// Call from every body callback of a stream that was paused.
@@ -142,7 +163,7 @@ impl HoldProbe {
     /// calls acting on it; returns how many.
     pub fn answer_stuck<H: Host>(&self, host: &H, reply: impl Fn(&H)) -> usize {
         let mut state = self.0.borrow_mut();
-        if state.option == StopIteration::Unproven {
+        if state.option != StopIteration::Present {
             state.look_at_watched(host);
         }
         if state.stuck.is_empty() {
@@ -153,22 +174,41 @@ impl HoldProbe {
 }
 
 impl State {
+    /// Whether a request is to be held although the option seems to be missing.
+    #[cold]
+    fn tries_again<H: Host>(&mut self, host: &H) -> bool {
+        let now_ns = host.now_ns();
+        // A clock that was set back tries once more.
+        let waited = now_ns.checked_sub(self.missing_ns);
+        let tries = waited.is_none_or(|waited| waited >= TRY_AGAIN_NS);
+        if tries {
+            self.missing_ns = now_ns;
+        }
+        tries
+    }
+
     /// Moves the streams that are stuck to those to be answered.
     fn look_at_watched<H: Host>(&mut self, host: &H) {
+        let mut proven = false;
         for mut watched in std::mem::take(&mut self.watched) {
-            match look(host, &watched) {
-                Sign::None => {
-                    watched.ticks += 1;
+            let sign = look(host, &watched);
+            watched.ticks += 1;
+            match sign {
+                Sign::Unshown if watched.unshown >= PROOF_TICKS => {
+                    self.option = StopIteration::Missing;
+                    self.missing_ns = host.now_ns();
+                    self.stuck.push(watched.context_id, ());
+                    proven = true;
+                }
+                Sign::Unshown => {
+                    watched.unshown += 1;
                     self.watched.push(watched);
                 }
+                Sign::None => self.watched.push(watched),
                 Sign::Stuck => self.stuck.push(watched.context_id, ()),
-                Sign::Proof => {
-                    self.option = StopIteration::Missing;
-                    self.stuck.push(watched.context_id, ());
-                }
             }
         }
-        if self.option == StopIteration::Missing {
+        if proven {
             self.tick.stop(host);
             for watched in std::mem::take(&mut self.watched) {
                 self.stuck.push(watched.context_id, ());
@@ -183,14 +223,14 @@ enum Sign {
     None,
     /// That it will not get a body callback.
     Stuck,
-    /// That no stream will.
-    Proof,
+    /// That there is more of the body than is shown. If that lasts, no stream will be shown its body.
+    Unshown,
 }
 
 /// Looks whether Envoy has a body, or the beginning of one, behind headers that are held.
 fn look<H: Host>(host: &H, watched: &Watched) -> Sign {
     let sign = host.on_stream(watched.context_id, |host| match watched.held {
-        Held::Request { size_at_headers, .. } if received(host) > size_at_headers => Sign::Proof,
+        Held::Request { size_at_headers, .. } if received(host) > size_at_headers => Sign::Unshown,
         Held::Request { body_there: true, .. } if watched.ticks >= PATIENCE => Sign::Stuck,
         Held::Request { .. } => Sign::None,
         Held::Response => {
@@ -236,6 +276,14 @@ mod tests {
         ids
     }
 
+    /// The streams that are answered while a body is not shown for long enough to prove something.
+    fn answered_at_last(host: &FakeHost, probe: &HoldProbe) -> Vec<u32> {
+        for _ in 0..PROOF_TICKS {
+            assert!(answered(host, probe).is_empty(), "some filter may be looking at the body");
+        }
+        answered(host, probe)
+    }
+
     fn grow_to(host: &FakeHost, size: u64) {
         host.set_property(&["request", "total_size"], &size.to_le_bytes());
     }
@@ -246,8 +294,8 @@ mod tests {
         probe.paused(&host, 7);
         assert!(answered(&host, &probe).is_empty(), "a slow client is not a wrong configuration");
         grow_to(&host, 101);
-        assert_eq!(answered(&host, &probe), vec![7]);
-        assert!(probe.is_missing());
+        assert_eq!(answered_at_last(&host, &probe), vec![7]);
+        assert!(probe.seems_missing());
         assert_eq!(host.tick_ms(), 0);
     }
 
@@ -261,7 +309,7 @@ mod tests {
         let given_up: Vec<_> = (0..=PATIENCE).map(|_| answered(&host, &probe)).collect();
         assert!(given_up.iter().rev().skip(1).all(Vec::is_empty));
         assert_eq!(given_up.last(), Some(&vec![7]), "of the other there are only headers");
-        assert!(!probe.is_missing() && host.tick_ms() != 0, "others may be shown their bodies");
+        assert!(!probe.seems_missing() && host.tick_ms() != 0, "others may be shown their bodies");
     }
 
     #[test]
@@ -273,7 +321,7 @@ mod tests {
         host.set_property(&["response", "backend_latency"], &5_000_i64.to_le_bytes());
         assert_eq!(answered(&host, &probe), vec![7]);
         assert!(answered(&host, &probe).is_empty(), "it is answered once");
-        assert!(!probe.is_missing() && host.tick_ms() != 0, "only a request proves it");
+        assert!(!probe.seems_missing() && host.tick_ms() != 0, "only a request proves it");
     }
 
     #[test]
@@ -291,6 +339,7 @@ mod tests {
         let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
         (7..17).for_each(|id| probe.paused(&host, id));
         grow_to(&host, 101);
+        (0..PROOF_TICKS).for_each(|_| assert!(answered(&host, &probe).is_empty()));
         host.begin_tick(1);
         // Another filter of the VM has used up nearly all of the turn.
         (1..MOST_ACTIONS).for_each(|id| host.act_on_stream(1000 + id, |_| ()).unwrap());
@@ -300,7 +349,7 @@ mod tests {
         host.end_stream(9);
         assert_ne!(host.tick_ms(), 0);
         assert_eq!(answered(&host, &probe), (10..17).collect::<Vec<_>>());
-        assert_eq!((probe.is_missing(), host.tick_ms()), (true, 0));
+        assert_eq!((probe.seems_missing(), host.tick_ms()), (true, 0));
     }
 
     #[test]
@@ -310,7 +359,7 @@ mod tests {
         probe.paused(&host, 8);
         grow_to(&host, 101);
         host.end_stream(8);
-        assert_eq!(answered(&host, &probe), [7]);
+        assert_eq!(answered_at_last(&host, &probe), [7]);
         assert!(host.replies().iter().all(|(id, _)| *id == 7), "the context before stays in force");
     }
 
@@ -322,7 +371,30 @@ mod tests {
         probe.body_arrived(&host);
         grow_to(&host, 5000);
         assert!(answered(&host, &probe).is_empty());
-        assert!(!probe.is_missing());
+        assert!(!probe.seems_missing());
+        assert_eq!(host.tick_ms(), 0);
+    }
+
+    #[test]
+    fn a_wrong_proof_is_taken_back_by_the_next_request_that_is_held_on_trial() {
+        let (host, probe) = (host_with_size(100), HoldProbe::new(&Ticker::new()));
+        host.set_now_ns(TRY_AGAIN_NS);
+        probe.paused(&host, 7);
+        grow_to(&host, 101);
+        assert_eq!(answered_at_last(&host, &probe), [7]);
+        assert!(probe.is_missing(&host), "right after the proof nothing is tried");
+        host.set_now_ns(2 * TRY_AGAIN_NS);
+        assert!(!probe.is_missing(&host), "one request is held");
+        assert!(probe.is_missing(&host), "and no other");
+        probe.paused(&host, 8);
+        assert_ne!(host.tick_ms(), 0, "it is looked after");
+        grow_to(&host, 200);
+        assert_eq!(answered_at_last(&host, &probe), [8], "the option is missing after all");
+        host.set_now_ns(3 * TRY_AGAIN_NS);
+        assert!(!probe.is_missing(&host));
+        probe.paused(&host, 9);
+        probe.body_arrived(&host);
+        assert!(!probe.is_missing(&host) && !probe.seems_missing());
         assert_eq!(host.tick_ms(), 0);
     }
 

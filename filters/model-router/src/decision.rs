@@ -30,6 +30,20 @@ pub(crate) struct Decision {
     pub(crate) strings: LongStrings,
 }
 
+/// A request that goes nowhere.
+pub(crate) struct Refused {
+    /// What its client is told.
+    pub(crate) reply: ErrorReply,
+    /// The model that it names, for access logs.
+    pub(crate) model: Option<String>,
+}
+
+impl From<ErrorReply> for Refused {
+    fn from(reply: ErrorReply) -> Self {
+        Self { reply, model: None }
+    }
+}
+
 /// Decides where a request of `consumer` goes.
 ///
 /// # Errors
@@ -40,14 +54,17 @@ pub(crate) fn decide(
     sent_path: &[u8],
     consumer: Option<&str>,
     mut request: RequestFacts,
-) -> Result<Decision, ErrorReply> {
+) -> Result<Decision, Refused> {
     let in_path = endpoint.path_model.clone();
     let named = match endpoint.model(sent_path).map_err(bad_path)? {
         Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
-    let Choice { model, target, steps } =
-        choose(policy, &Asked { model: named.as_deref(), consumer })?;
+    let asked = Asked { model: named.as_deref(), consumer };
+    let Choice { model, target, steps } = match choose(policy, &asked) {
+        Ok(choice) => choice,
+        Err(reply) => return Err(Refused { reply, model: named }),
+    };
     let renamed = named.as_deref() != Some(target.upstream.as_str());
     let mut edits = Vec::new();
     if renamed && in_path.is_none() {

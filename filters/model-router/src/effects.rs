@@ -4,7 +4,7 @@ use weir_host::{HeaderMap, Host, HostError};
 use weir_request::{CLAIMS, RequestHead, StateKey, StateKeys};
 
 use crate::choice::Shown;
-use crate::decision::Decision;
+use crate::decision::{Decision, Refused};
 
 /// The model as the client named it.
 const MODEL: &str = "x-gateway-model-name";
@@ -44,6 +44,15 @@ pub(crate) fn apply<H: Host>(
     }
     host.set_header(HeaderMap::Request, MODEL, decision.model.as_bytes())?;
     host.set_header(HeaderMap::Request, BASE_MODEL, decision.target.base_model.as_bytes())
+}
+
+/// Leaves the name of a model that is refused for access logs: who asks for it, and how often, is what an operator
+/// looks for. The name is plain and at most [`weir_wire::name::MAX_BYTES`] long, or it was refused before.
+pub(crate) fn leave_refused<H: Host>(host: &H, refused: &Refused, state_keys: StateKeys) {
+    if let Some(model) = refused.model.as_deref().filter(|_| state_keys.has(StateKey::Model)) {
+        // For access logs only; the refusal does not depend on it.
+        let _ = host.set_state("weir.model", model.as_bytes());
+    }
 }
 
 /// Leaves what access logs may want in filter state.

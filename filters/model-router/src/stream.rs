@@ -11,7 +11,7 @@ use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
 
-use crate::decision::{self, Decision};
+use crate::decision::{self, Decision, Refused};
 use crate::shared::Shared;
 use crate::{effects, models};
 
@@ -127,7 +127,7 @@ impl<H: Host> Stream<H> {
 
     fn read(&mut self, shared: &Shared, request: Request, end_of_stream: bool) -> Action {
         let dialect = request.endpoint.dialect;
-        if shared.probe.is_missing() {
+        if shared.probe.is_missing(&self.host) {
             return self.refuse(dialect, &ErrorReply::misconfigured());
         }
         let limit = request.policy.max_body_bytes;
@@ -173,11 +173,14 @@ impl<H: Host> Stream<H> {
         };
         let consumer = self.consumer(&shared, &policy, &head);
         let consumer = consumer.as_ref().map(Consumer::name);
-        let decision = reader
-            .finish()
+        let decision = reader.finish().map_err(Refused::from);
+        let decision = decision
             .and_then(|facts| decision::decide(&policy, &endpoint, head.path(), consumer, facts));
         match decision {
-            Err(error) => self.refuse(endpoint.dialect, &error),
+            Err(refused) => {
+                effects::leave_refused(&self.host, &refused, shared.state_keys);
+                self.refuse(endpoint.dialect, &refused.reply)
+            }
             Ok(decision) => match effects::apply(&self.host, &head, &decision, size)
                 .and_then(|()| effects::remove_claims(&self.host, &head, shared.trust.objective))
                 .and_then(|()| effects::leave(&self.host, &decision, shared.state_keys))

@@ -25,7 +25,7 @@ impl<H: Host> Stream<H> {
             }
             Ok(Opened::Inspected(response)) => {
                 let held = matches!(response, Response::Whole(_));
-                if held && shared.probe.is_missing() {
+                if held && shared.probe.is_missing(&self.host) {
                     return self.refuse(dialect, &ErrorReply::misconfigured());
                 }
                 self.phase = Phase::Answering(exchange, response);
@@ -59,7 +59,7 @@ impl<H: Host> Stream<H> {
     pub(super) fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
             Phase::Answering(exchange, Response::Whole(form)) => {
-                if !shared.probe.is_missing() {
+                if !shared.probe.seems_missing() {
                     shared.probe.body_arrived(&self.host);
                 }
                 if !end_of_stream && !exchange.is_too_large(size as u64) {
