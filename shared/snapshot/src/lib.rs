@@ -32,6 +32,7 @@ mod error;
 pub mod keys;
 pub mod limits;
 mod message;
+mod refusal;
 mod reply;
 mod served;
 pub mod signature;
@@ -46,9 +47,8 @@ pub use error::{Invalid, ReadError};
 pub use message::{
     EndpointHealth, EndpointReport, EndpointRole, EndpointState, Grant, SnapshotMessage,
 };
-pub use reply::{
-    Accepted, EndpointFeedback, Held, LearnedPrefix, Refusal, RefusalCode, Spent, Told,
-};
+pub use refusal::{Held, Refusal, RefusalCode, Told};
+pub use reply::{Accepted, EndpointFeedback, LearnedPrefix, Spent};
 pub use served::{SAID_AGAIN_MS, ServedError, ServedPools};
 pub use validate::{canonical_address, is_pool_name};
 pub use version::{Order, VersionStamp};

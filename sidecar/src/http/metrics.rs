@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use weir_snapshot::EndpointState;
 
 use super::exposition::{CONTENT_TYPE, Exposition, Kind};
-use super::{Page, State};
+use super::page::{Page, State};
 
 /// All metrics in the Prometheus text format.
 pub(super) fn page(state: &State, now: Instant) -> Page {

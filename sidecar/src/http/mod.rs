@@ -2,6 +2,7 @@
 
 mod exposition;
 mod metrics;
+mod page;
 mod ready;
 mod view;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -25,8 +26,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
-use crate::pool::Pool;
-use crate::push::{Link, Mismatches, Newest, Turn};
+use page::Page;
+pub(crate) use page::State;
 
 /// Most connections at a time; more wait.
 const MAX_CONNECTIONS: usize = 64;
@@ -39,26 +40,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long to wait after the system refused a connection (it is out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What is shown.
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    /// Whose turn it is, by pool.
-    pub(crate) turns: Vec<Arc<Turn>>,
-    /// Pools, each with its newest snapshot.
-    pub(crate) pools: Vec<(Arc<Pool>, Newest)>,
-    /// Every gateway with every pool.
-    pub(crate) links: Vec<Arc<Link>>,
-    /// What does not fit, by gateway.
-    pub(crate) mismatches: Vec<Arc<Mismatches>>,
-}
-
-impl State {
-    /// The greatest epoch of any pool.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.turns.iter().map(|turn| turn.epoch()).max().unwrap_or_default()
-    }
-}
 
 /// The running server.
 #[derive(Debug)]
@@ -152,36 +133,4 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
         Page::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").into();
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     refused
-}
-
-/// An answer.
-struct Page {
-    status: StatusCode,
-    content_type: &'static str,
-    body: Vec<u8>,
-}
-
-impl Page {
-    fn json(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, content_type: "application/json", body }
-    }
-
-    /// `value` as JSON. Nothing that is shown can fail to serialise.
-    fn of(status: StatusCode, value: &impl serde::Serialize) -> Self {
-        Self::json(status, serde_json::to_vec(value).unwrap_or_default())
-    }
-
-    fn error(status: StatusCode, code: &str) -> Self {
-        let message = "there are GET /healthz, /readyz, /metrics and /snapshot";
-        Self::of(status, &serde_json::json!({ "error": { "code": code, "message": message } }))
-    }
-}
-
-impl From<Page> for Response<Full<Bytes>> {
-    fn from(Page { status, content_type, body }: Page) -> Self {
-        let mut response = Response::new(Full::new(body.into()));
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        response
-    }
 }

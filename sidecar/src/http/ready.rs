@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Page, State};
+use super::page::{Page, State};
 use crate::push::Link;
 
 #[derive(Serialize)]

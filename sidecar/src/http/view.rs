@@ -5,7 +5,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use weir_snapshot::{EndpointFeedback, EndpointReport};
 
-use super::{Page, State};
+use super::page::{Page, State};
 use crate::pool::Pool;
 use crate::push::{Link, Newest, Status};
 

@@ -17,61 +17,23 @@
 //! left out. A span is an offset (u32) and a length (u16) into the section of text.
 
 mod read;
+mod record;
 mod section;
 
-use crate::message::{EndpointHealth, EndpointRole, EndpointState};
+use crate::message::EndpointState;
 use crate::version::VersionStamp;
 use read::{read_details, read_grants, read_ids, read_records, read_spans, read_stamp};
+use record::Span;
+pub use record::{DecodeError, EndpointDetails, EndpointRecord};
+pub(crate) use record::{FORMAT, MAGIC};
 use section::Sections;
 pub(crate) use section::tag;
-
-pub(crate) const MAGIC: [u8; 3] = *b"WVS";
-pub(crate) const FORMAT: u8 = 2;
 
 /// Requests waiting at a full endpoint: the default of llm-d's saturation detector.
 const FULL_QUEUE: f64 = 5.0;
 
 /// Share of the KV cache in use at a full endpoint: the same detector's default.
 const FULL_KV_CACHE: f64 = 0.8;
-
-/// Why bytes are no compact view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// The magic bytes are missing.
-    #[error("view: magic bytes are missing")]
-    Magic,
-    /// A format that this build does not read.
-    #[error("view: format {0} is unknown, this build reads format {FORMAT} only")]
-    Format(u8),
-    /// A count in the header is over its limit.
-    #[error("view: {field} is {value}, at most {limit}")]
-    Limit {
-        /// Which count.
-        field: &'static str,
-        /// The value in the header.
-        value: u32,
-        /// The limit.
-        limit: usize,
-    },
-    /// The bytes end early, or go on after the end.
-    #[error("view: {0} bytes do not fit the lengths of its sections")]
-    Length(usize),
-    /// A section that stands twice, or whose length does not fit what it holds.
-    #[error("view: section {0:#x} is inconsistent")]
-    Section(u32),
-    /// A record holds an impossible value or points outside the text.
-    #[error("view: endpoint {0} is inconsistent")]
-    Record(usize),
-    /// An adapter name lies outside the text.
-    #[error("view: adapter {0} is inconsistent")]
-    Adapter(usize),
-    /// A zone lies outside the text.
-    #[error("view: zone {0} is inconsistent")]
-    Zone(usize),
-    /// A grant's key lies outside the text.
-    #[error("view: grant {0} is inconsistent")]
-    Grant(usize),
-}
 
 /// A decoded view of one pool.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,74 +48,6 @@ pub struct CompactView {
     zones: Vec<Span>,
     grants: Vec<(Span, u64)>,
     text: Vec<u8>,
-}
-
-/// One endpoint of a [`CompactView`]. Strings are read through the view.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EndpointRecord {
-    address: Span,
-    adapters_start: u32,
-    running_adapters: u16,
-    waiting_adapters: u16,
-    /// Whether requests should go there.
-    pub state: EndpointState,
-    /// ms between its last good poll and the push; `None` if there never was one.
-    pub age_ms: Option<u32>,
-    /// Requests in the queue.
-    pub waiting: Option<u32>,
-    /// Requests being served.
-    pub running: Option<u32>,
-    /// Share of the KV cache in use, 0 to 1.
-    pub kv_cache_use: Option<f32>,
-    /// Share of the GPU in use, 0 to 1.
-    pub gpu_use: Option<f32>,
-    /// Tokens per KV-cache block.
-    pub block_size: Option<u32>,
-    /// KV-cache blocks in all.
-    pub blocks: Option<u32>,
-    /// LoRA adapters that fit at once.
-    pub max_lora: Option<u32>,
-}
-
-/// What is known of an endpoint that a pick by load does not need, apart from its record so that a pick
-/// reads less memory.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct EndpointDetails {
-    /// Share of the GPU's memory in use, 0 to 1.
-    pub gpu_memory_use: Option<f32>,
-    /// Whether the GPU is slowed down by heat or power.
-    pub gpu_throttled: Option<bool>,
-    /// Whether the GPU reports a fault.
-    pub gpu_failed: Option<bool>,
-    /// Which part of a request it serves.
-    pub role: Option<EndpointRole>,
-    /// Where it stands: see [`CompactView::zone_name`].
-    pub zone: Option<u16>,
-    /// What a health check says of it.
-    pub health: Option<EndpointHealth>,
-    /// Requests that other gateways have under way there.
-    pub in_flight_elsewhere: Option<u32>,
-    /// Prompt tokens that other gateways have in prefill there.
-    pub prefill_tokens_elsewhere: Option<u32>,
-    /// Tokens that other gateways have in decode there.
-    pub decode_tokens_elsewhere: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    offset: u32,
-    bytes: u16,
-}
-
-impl Span {
-    fn read([a, b, c, d, low, high]: [u8; 6]) -> Self {
-        Self { offset: u32::from_le_bytes([a, b, c, d]), bytes: u16::from_le_bytes([low, high]) }
-    }
-
-    fn of(self, text: &[u8]) -> Option<&[u8]> {
-        let start = usize::try_from(self.offset).ok()?;
-        text.get(start..start.checked_add(usize::from(self.bytes))?)
-    }
 }
 
 impl CompactView {

@@ -1,7 +1,7 @@
 //! Reading the parts of the compact form.
 
+use super::record::{DecodeError, EndpointDetails, EndpointRecord, FORMAT, MAGIC, Span};
 use super::section::{Column, Cursor, Sections, tag};
-use super::{DecodeError, EndpointDetails, EndpointRecord, FORMAT, MAGIC, Span};
 use crate::limits::MAX_DISTINCT_ADAPTERS;
 use crate::message::{EndpointHealth, EndpointRole, EndpointState};
 use crate::version::VersionStamp;

@@ -1,12 +1,12 @@
 //! The sections of the compact form by tag, and the columns among them.
 
-use super::DecodeError;
+use super::record::DecodeError;
 use crate::limits::MAX_ENDPOINTS;
 
 /// Most sections of a view: thrice those that there are.
 pub(super) const MAX_SECTIONS: usize = 64;
 
-/// What a section holds. A tag keeps its meaning for as long as [`FORMAT`](super::FORMAT) does; a
+/// What a section holds. A tag keeps its meaning for as long as [`FORMAT`](super::record::FORMAT) does; a
 /// reader skips those that it does not know.
 pub(crate) mod tag {
     /// Name of the pool.
