@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
         assert_eq!(host.state(weir_request::FACTS).unwrap(), None);
         // It looked for an endpoint of the pool; without facts it would have let the request pass.
-        assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
+        assert_eq!(host.metric("weir_picks_total.basis.none.pool.p"), Some(1));
         assert_eq!(host.state("weir.pool").unwrap().as_deref(), Some(&b"p"[..]));
     }
 
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
         let body = String::from_utf8(host.body_now(Body::Request)).unwrap();
         assert!(body.contains("[GREETING]"), "{body}");
-        assert_eq!(host.metric("weir_picks_total.basis.none"), Some(1));
+        assert_eq!(host.metric("weir_picks_total.basis.none.pool.p"), Some(1));
     }
 
     #[test]

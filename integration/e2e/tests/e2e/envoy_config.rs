@@ -14,6 +14,11 @@ pub(crate) fn listener<'a>(config: &'a mut Value, name: &str) -> &'a mut Value {
     named(&mut config["static_resources"]["listeners"], name)
 }
 
+/// The cluster called `name`.
+pub(crate) fn cluster<'a>(config: &'a mut Value, name: &str) -> &'a mut Value {
+    named(&mut config["static_resources"]["clusters"], name)
+}
+
 /// The connection manager of the listener for clients.
 pub(crate) fn connection_manager(config: &mut Value) -> &mut Value {
     &mut listener(config, "clients")["filter_chains"][0]["filters"][0]["typed_config"]

@@ -40,6 +40,7 @@ mod privacy;
 mod route_policies;
 mod routing;
 mod side_by_side;
+mod silence;
 mod soak;
 mod stack;
 mod transport;
