@@ -125,7 +125,7 @@ impl<'t> Walk<'t> {
             Member::Protocol => zone(Zone::Skipped),
             Member::Word => {
                 if value.text().is_some_and(|word| !is_token(&word)) {
-                    self.note(value, Form::String, zone(Zone::Known));
+                    self.note(value, Form::String, zone(Zone::Dialect));
                 }
                 zone(Zone::Skipped)
             }
