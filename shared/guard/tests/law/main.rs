@@ -26,8 +26,7 @@ use weir_guard::{StreamGuard, Watch};
 use weir_wire::path::{Dialect, Operation};
 
 const FLAGGING: &str = r#"{"rules":[{"rules":["pii","secrets","exfil","injection"],"action":"flag"}],"on_unscannable":"flag"}"#;
-const REDACTING: &str =
-    r#"{"rules":[{"rules":["EMAIL","CREDIT_CARD","IBAN"],"action":"redact"}],"on_unscannable":"flag"}"#;
+const REDACTING: &str = r#"{"rules":[{"rules":["EMAIL","CREDIT_CARD","IBAN"],"action":"redact"}],"on_unscannable":"flag"}"#;
 
 const APIS: [Api; 6] =
     [Api::Chat, Api::Text, Api::Responses, Api::Messages, Api::Gemini, Api::GeminiArray];
@@ -160,7 +159,11 @@ fn recorded_streams_keep_the_law() {
                     guard.push(stream.as_bytes(), &mut out);
                     guard.report().summary()
                 };
-                eprintln!("{same} {} {report} {:?}", name.rsplit('/').next().unwrap(), started.elapsed());
+                eprintln!(
+                    "{same} {} {report} {:?}",
+                    name.rsplit('/').next().unwrap(),
+                    started.elapsed()
+                );
             }
             count += 1;
         }

@@ -92,8 +92,18 @@ fn is_rest(first: &Value, second: &Value) -> bool {
         first.get(name) == Some(value) || value.is_null() && cumulative.contains(&name.as_str())
     });
     let text = Value::Object(second.clone()).to_string();
-    let once = ["\"id\":\"call", "\"role\":\"assistant", "\"name\"", "annotations", "sequence_number",
-        "inlineData", "functionCall", "thoughtSignature", "\"finish_reason\":\"", "finishReason"];
+    let once = [
+        "\"id\":\"call",
+        "\"role\":\"assistant",
+        "\"name\"",
+        "annotations",
+        "sequence_number",
+        "inlineData",
+        "functionCall",
+        "thoughtSignature",
+        "\"finish_reason\":\"",
+        "finishReason",
+    ];
     same && !once.iter().any(|once| text.contains(once))
 }
 
@@ -124,9 +134,9 @@ pub fn assert_order(api: Api, stream: &str, out: &str) {
                 came.texts.iter().any(|(own, path, _)| own == choice && path == name)
             };
             let of = |choice: &u64| came.choices.contains(choice);
-            let open = texts.iter().filter(|((choice, name), _)| {
-                of(choice) && !carried(&(*choice, name.clone()))
-            });
+            let open = texts
+                .iter()
+                .filter(|((choice, name), _)| of(choice) && !carried(&(*choice, name.clone())));
             open.map(|(name, text)| (name.clone(), text.clone())).collect::<Vec<_>>()
         };
         assert_eq!(of_others(given), of_others(sent), "text after {}", place());

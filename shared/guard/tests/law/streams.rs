@@ -10,8 +10,26 @@ pub type Said = Vec<(usize, Vec<String>)>;
 
 /// Words of prose, with what looks like the beginning of a value.
 const WORDS: [&str; 20] = [
-    " It", " is", " the", " river,", "\n", " 4111", " 17", " a@", "x", ".", " sk-", " [EMAIL", "_1]",
-    " \u{e9}\u{1F600}", " \"q\\\"", " https://", " {", "}", " not so much", " and so on, for ever.",
+    " It",
+    " is",
+    " the",
+    " river,",
+    "\n",
+    " 4111",
+    " 17",
+    " a@",
+    "x",
+    ".",
+    " sk-",
+    " [EMAIL",
+    "_1]",
+    " \u{e9}\u{1F600}",
+    " \"q\\\"",
+    " https://",
+    " {",
+    "}",
+    " not so much",
+    " and so on, for ever.",
 ];
 
 /// Values that are redacted, in pieces, and what takes their place.
@@ -112,7 +130,9 @@ fn chat(api: Api, said: &[Said], packed: usize) -> String {
             }
             _ => json!({"index": index, "delta": delta, "finish_reason": finish}),
         };
-        data(&json!({"id": "c1", "object": "chat.completion.chunk", "created": 17, "model": "m", "choices": [choice]}))
+        data(
+            &json!({"id": "c1", "object": "chat.completion.chunk", "created": 17, "model": "m", "choices": [choice]}),
+        )
     };
     let events = |(index, said): (usize, &Said)| {
         let mut deltas = deltas(said, packed);
@@ -125,13 +145,16 @@ fn chat(api: Api, said: &[Said], packed: usize) -> String {
             let last = merged.last_mut().unwrap().as_object_mut().unwrap();
             let apart = delta.as_object().unwrap().keys().all(|key| !last.contains_key(key));
             match delta {
-                Value::Object(delta) if packed > 1 && number % packed == 0 && apart => last.extend(delta),
+                Value::Object(delta) if packed > 1 && number % packed == 0 && apart => {
+                    last.extend(delta)
+                }
                 delta => merged.push(delta),
             }
         }
         let mut events: Vec<_> = merged.iter().map(|d| chunk(index, d, Value::Null)).collect();
         if packed == 3 {
-            let cited = json!({"annotations": [{"type": "url_citation", "url_citation": {"title": "T"}}]});
+            let cited =
+                json!({"annotations": [{"type": "url_citation", "url_citation": {"title": "T"}}]});
             events.insert(events.len() / 2, chunk(index, &cited, Value::Null));
         }
         events.push(chunk(index, &json!({}), json!("stop")));
@@ -195,7 +218,8 @@ fn messages(said: &Said) -> String {
         stream += "event: ping\ndata: {\"type\": \"ping\"}\n\n";
         let pieces = if *kind == 3 { cut(&arguments(&pieces.concat()), 7) } else { pieces.clone() };
         for piece in pieces {
-            stream += &event("content_block_delta", "delta", &json!({"type": delta, member: piece}));
+            stream +=
+                &event("content_block_delta", "delta", &json!({"type": delta, member: piece}));
         }
         if *kind == 1 {
             let signature = json!({"type": "signature_delta", "signature": "c2ln"});
@@ -203,14 +227,15 @@ fn messages(said: &Said) -> String {
         }
         stream += &named(&json!({"type": "content_block_stop", "index": index}));
     }
-    stream += &named(&json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}}));
+    stream += &named(
+        &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}}),
+    );
     stream + &named(&json!({"type": "message_stop"}))
 }
 
 fn gemini(api: Api, said: &[Said], packed: usize) -> String {
     let chunk = |index: usize, parts: &[Value], finish: bool| {
-        let mut candidate =
-            json!({"index": index, "content": {"role": "model", "parts": parts}});
+        let mut candidate = json!({"index": index, "content": {"role": "model", "parts": parts}});
         if finish {
             candidate["finishReason"] = json!("STOP");
         }
