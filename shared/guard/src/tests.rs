@@ -1,5 +1,7 @@
 mod bodies;
 mod bounds;
+mod names;
+mod nested;
 mod recall;
 mod shapes;
 mod streams;
