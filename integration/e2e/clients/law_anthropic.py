@@ -6,15 +6,17 @@ import replayed
 
 
 def messages(base, stream):
-    """The message that the library puts together, and what its stream of events told."""
+    """The message that the library puts together, and in which order its events told of it."""
     client = anthropic.Anthropic(base_url=base, api_key="sk-canary", max_retries=0, timeout=30)
     told = []
     with client.beta.messages.stream(
             model="qwen", max_tokens=50, messages=[{"role": "user", "content": "x"}],
             extra_body={"weir_reply": replayed.script(stream)}) as events:
         for event in events:
-            if event.type not in ("content_block_delta", "text", "thinking", "input_json", "compaction"):
-                told.append(event.type)
+            of = [event.type, getattr(event, "index", None), getattr(getattr(event, "delta", None), "type", None)]
+            if event.type in ("text", "thinking", "input_json") or told[-1:] == [of]:
+                continue
+            told.append(of)
         return [events.get_final_message(), told]
 
 

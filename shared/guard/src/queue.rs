@@ -179,7 +179,7 @@ impl Entry {
 /// The name of an event, from its bytes.
 fn event_name(raw: &[u8]) -> Option<&[u8]> {
     let lines = raw.split(|byte| matches!(byte, b'\n' | b'\r'));
-    lines.filter_map(|line| line.strip_prefix(b"event:")).map(<[u8]>::trim_ascii).last()
+    lines.filter_map(|line| line.strip_prefix(b"event:")).map(<[u8]>::trim_ascii).next_back()
 }
 
 /// What is known of the stream when events go out.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 /// The API that a stream is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Api {
+pub(crate) enum Api {
     /// Chat completions.
     Chat,
     /// Completions.
@@ -22,7 +22,7 @@ pub enum Api {
 }
 
 /// The data of a stream's events: JSON, or a string that is none.
-pub fn documents(api: Api, stream: &str) -> Vec<Value> {
+pub(crate) fn documents(api: Api, stream: &str) -> Vec<Value> {
     if api == Api::GeminiArray {
         return serde_json::from_str(stream).unwrap_or_else(|error| panic!("{error}: {stream}"));
     }
@@ -37,7 +37,7 @@ pub fn documents(api: Api, stream: &str) -> Vec<Value> {
 }
 
 /// What the client of an API has at the end of a stream.
-pub fn accumulated(api: Api, stream: &str) -> Value {
+pub(crate) fn accumulated(api: Api, stream: &str) -> Value {
     let documents = documents(api, stream);
     match api {
         Api::Chat | Api::Text => chat(&documents),

@@ -121,67 +121,37 @@ proptest! {
     }
 }
 
-/// Streams of recorded answers of providers, which a clone does not have: `WEIR_RECORDED` names the
-/// folder, whose README says what is in it.
+/// Streams of forms that broke clients, with every pair of chunks.
 #[test]
-fn recorded_streams_keep_the_law() {
-    let Ok(folder) = std::env::var("WEIR_RECORDED") else { return };
-    let mut count = 0;
-    for provider in ["anthropic", "azure", "alibaba", "deepseek"] {
-        for entry in std::fs::read_dir(format!("{folder}/{provider}")).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.to_string_lossy().into_owned();
-            if !name.ends_with(".chunks.txt") {
-                continue;
-            }
-            let api = match provider {
-                "anthropic" => Api::Messages,
-                "azure" if !name.contains("deepseek") => Api::Responses,
-                _ => Api::Chat,
-            };
-            let stream = recorded(api, &std::fs::read_to_string(&path).unwrap());
-            let started = std::time::Instant::now();
-            for policy in [FLAGGING, "{\"on_unscannable\":\"flag\"}"] {
-                let out = filtered(api, policy, &stream);
-                let same = out == stream;
-                if policy == FLAGGING {
-                    assert_law(api, policy, &stream);
-                    if stream.len() < 2500 {
-                        for at in 0..stream.len() {
-                            let (first, second) = stream.as_bytes().split_at(at);
-                            let cut = through(api, policy, [first, second].into_iter());
-                            assert_eq!(cut, out, "{name} cut at {at}");
-                        }
-                    }
-                }
-                let report = {
-                    let (mut guard, mut out) = (guard(api, policy), Vec::new());
-                    guard.push(stream.as_bytes(), &mut out);
-                    guard.report().summary()
-                };
-                eprintln!(
-                    "{same} {} {report} {:?}",
-                    name.rsplit('/').next().unwrap(),
-                    started.elapsed()
-                );
-            }
-            count += 1;
+fn forms_of_real_servers_keep_the_law() {
+    let file = include_str!("../../../../testdata/guard/streams.json");
+    let file: Value = serde_json::from_str(file).unwrap();
+    for form in file["streams"].as_array().unwrap() {
+        let (api, events) = (form["api"].as_str().unwrap(), form["events"].as_array().unwrap());
+        let event = |event: &Value| match (event, event["type"].as_str()) {
+            (Value::String(raw), _) => raw.clone(),
+            (event, Some(kind)) => format!("event: {kind}\ndata: {event}\n\n"),
+            (event, None) => format!("data: {event}\n\n"),
+        };
+        let mut stream: String = events.iter().map(event).collect();
+        let api = match api {
+            "chat" => Api::Chat,
+            "text" => Api::Text,
+            "responses" => Api::Responses,
+            "messages" => Api::Messages,
+            "gemini" => Api::Gemini,
+            _ => Api::GeminiArray,
+        };
+        match api {
+            Api::Chat | Api::Text => stream += "data: [DONE]\n\n",
+            Api::GeminiArray => stream = serde_json::to_string_pretty(events).unwrap(),
+            _ => {}
+        }
+        assert_law(api, FLAGGING, &stream);
+        let whole = filtered(api, FLAGGING, &stream);
+        for at in (0..stream.len()).step_by(3) {
+            let (first, second) = stream.as_bytes().split_at(at);
+            assert_eq!(through(api, FLAGGING, [first, second].into_iter()), whole, "cut at {at}");
         }
     }
-    eprintln!("{count} streams");
-}
-
-fn recorded(api: Api, lines: &str) -> String {
-    let mut stream = String::new();
-    for line in lines.lines().filter(|line| !line.is_empty()) {
-        let value: Value = serde_json::from_str(line).unwrap();
-        if let Some(kind) = value["type"].as_str().filter(|_| api != Api::Chat) {
-            stream += &format!("event: {kind}\n");
-        }
-        stream += &format!("data: {line}\n\n");
-    }
-    if api == Api::Chat {
-        stream += "data: [DONE]\n\n";
-    }
-    stream
 }

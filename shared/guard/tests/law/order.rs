@@ -109,7 +109,7 @@ fn is_rest(first: &Value, second: &Value) -> bool {
 
 /// Fails unless `out` has the events of `stream`, each once and in its order, with no text after an
 /// event that came after it. What was sent in two is taken together.
-pub fn assert_order(api: Api, stream: &str, out: &str) {
+pub(crate) fn assert_order(api: Api, stream: &str, out: &str) {
     let shapes = |stream| documents(api, stream).iter().map(|d| shape(api, d)).collect::<Vec<_>>();
     let (came, went) = (shapes(stream), shapes(out));
     let mut went = went.into_iter().peekable();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::accumulate::Api;
 
 /// What one choice of a model says: a kind of text, and its pieces.
-pub type Said = Vec<(usize, Vec<String>)>;
+pub(crate) type Said = Vec<(usize, Vec<String>)>;
 
 /// Words of prose, with what looks like the beginning of a value.
 const WORDS: [&str; 20] = [
@@ -33,7 +33,7 @@ const WORDS: [&str; 20] = [
 ];
 
 /// Values that are redacted, in pieces, and what takes their place.
-pub const VALUES: [(&[&str], &str); 3] = [
+pub(crate) const VALUES: [(&[&str], &str); 3] = [
     (&[" ann", "@exam", "ple.com"], "[EMAIL]"),
     (&[" 4111 11", "11 1111", " 1111"], "[CREDIT_CARD]"),
     (&[" DE89 3704 0044", " 0532 0130 ", "00"], "[IBAN]"),
@@ -53,7 +53,7 @@ fn pieces(values: bool) -> impl Strategy<Value = Vec<String>> {
 }
 
 /// What a choice says: kinds of text one after the other.
-pub fn said(values: bool) -> impl Strategy<Value = Said> {
+pub(crate) fn said(values: bool) -> impl Strategy<Value = Said> {
     prop::collection::vec((0..4usize, pieces(values)), 1..5)
 }
 
@@ -85,7 +85,7 @@ fn together(choices: Vec<Vec<String>>) -> String {
 
 /// A stream of an API in which choices say something; `packed` says how often things come together in
 /// one event.
-pub fn stream(api: Api, said: &[Said], packed: usize) -> String {
+pub(crate) fn stream(api: Api, said: &[Said], packed: usize) -> String {
     match api {
         Api::Chat | Api::Text => chat(api, said, packed),
         Api::Responses => responses(&said[0]),
