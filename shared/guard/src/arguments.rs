@@ -4,18 +4,15 @@
 //! become strings where they are replaced, so that valid JSON stays valid. Where the pieces turn out
 //! not to be JSON, the rest is inspected as plain text.
 
+mod lead;
+mod scalars;
+
 use weir_detect::Pseudonyms;
 use weir_wire::content::{is_named_before, is_option, names_next};
 
-use crate::inspector::is_harmless_number;
 use crate::run::{Piece, TextRun};
 use crate::{MAX_CONTEXT_KEY, Watch, key_context};
-
-/// Longest beginning of a list that is held back until it shows whether it is JSON.
-const MAX_LEAD: usize = 256;
-
-/// Longest number that is inspected as one; a longer one is plain text.
-const MAX_NUMBER: usize = 128;
+use lead::Lead;
 
 /// The arguments of one tool call, or another text of JSON.
 pub(crate) struct Arguments {
@@ -317,122 +314,5 @@ impl Arguments {
             }
         }
         ""
-    }
-
-    /// Goes on in a word; what is no word of JSON is plain text from its first letter on.
-    fn word<'t>(
-        &mut self,
-        watch: &Watch,
-        mut word: String,
-        text: &'t str,
-        names: &mut Pseudonyms,
-        piece: &mut Piece,
-    ) -> &'t str {
-        let len = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
-        let (more, rest) = text.split_at_checked(len).unwrap_or((text, ""));
-        word.push_str(more);
-        let words = ["true", "false", "null"];
-        if !rest.is_empty() && words.contains(&word.as_str()) {
-            self.after_value = true;
-            self.label.clear();
-            piece.text.push_str(&word);
-        } else if rest.is_empty() && words.iter().any(|whole| whole.starts_with(&word)) {
-            self.state = State::Word(word);
-        } else {
-            let mut run = self.plain(watch);
-            run.push(watch, &word, names, piece);
-            self.state = State::Plain(run);
-        }
-        rest
-    }
-
-    fn number<'t>(
-        &mut self,
-        watch: &Watch,
-        mut digits: String,
-        text: &'t str,
-        names: &mut Pseudonyms,
-        piece: &mut Piece,
-    ) -> &'t str {
-        let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-        let space = |byte: &u8| byte.is_ascii_whitespace();
-        let mut len = 0;
-        if !digits.bytes().last().is_some_and(|last| space(&last)) {
-            len = text.bytes().take_while(|byte| part(byte)).count();
-        }
-        len += text.bytes().skip(len).take_while(|byte| space(byte)).count();
-        let (more, rest) = text.split_at_checked(len).unwrap_or((text, ""));
-        digits.push_str(more);
-        // What follows tells whether this was the whole number: of "4111 1111" it was not.
-        match rest.bytes().next() {
-            None if digits.len() <= MAX_NUMBER => self.state = State::Number(digits),
-            Some(b',' | b'}' | b']') if digits.len() <= MAX_NUMBER => {
-                self.after_value = true;
-                self.number_ended(watch, &digits, names, piece);
-                self.label.clear();
-            }
-            _ => {
-                let mut run = self.plain(watch);
-                run.push(watch, &digits, names, piece);
-                self.state = State::Plain(run);
-            }
-        }
-        rest
-    }
-
-    fn number_ended(&self, watch: &Watch, digits: &str, names: &mut Pseudonyms, piece: &mut Piece) {
-        let number = digits.trim_ascii_end();
-        let space = digits.get(number.len()..).unwrap_or_default();
-        if is_harmless_number(number.len(), &watch.policy) {
-            piece.text.push_str(digits);
-            return;
-        }
-        let mut run = TextRun::new(watch, &self.context(), true);
-        let mut own = Piece::new();
-        run.push(watch, number, names, &mut own);
-        run.finish(watch, names, &mut own);
-        let quote = if own.exact { "" } else { "\"" };
-        piece.text.extend([quote, &own.text, quote, space]);
-        piece.applied.append(&mut own.applied);
-        piece.exact &= own.exact;
-        piece.redacted |= own.redacted;
-        piece.blocked |= own.blocked;
-    }
-}
-
-/// The beginning of a list that may turn out to be text.
-#[derive(Default)]
-struct Lead {
-    text: String,
-    /// How many containers are open.
-    open: usize,
-}
-
-impl Lead {
-    /// Takes the next piece; answers with whether it is JSON once that shows: with a quote, or where it
-    /// has become too long to be anything else.
-    fn push(&mut self, text: &str) -> Option<bool> {
-        let is_json = text.bytes().find_map(|byte| self.step(byte));
-        self.text.push_str(text);
-        is_json.or((self.text.len() > MAX_LEAD).then_some(true))
-    }
-
-    fn step(&mut self, byte: u8) -> Option<bool> {
-        let is_open = self.open > 0;
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => {}
-            b'{' | b'[' => self.open += 1,
-            b'}' | b']' if is_open => self.open -= 1,
-            b'"' if is_open => return Some(true),
-            b',' | b':' | b'0'..=b'9' | b'+' | b'-' | b'.' | b'E' if is_open => {}
-            // Of `true`, `false` and `null`.
-            b't' | b'r' | b'u' | b'e' | b'f' | b'a' | b'l' | b's' | b'n' if is_open => {}
-            _ => return Some(false),
-        }
-        None
-    }
-
-    fn is_closed(&self) -> bool {
-        self.open == 0
     }
 }

@@ -5,6 +5,7 @@ mod nested;
 mod recall;
 mod shapes;
 mod streams;
+mod unknown;
 
 use std::sync::Arc;
 
