@@ -136,6 +136,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the path alone asks for a stream.
+    pub(crate) fn asks_stream(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(|endpoint| endpoint.stream_by_path)
+    }
+
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.request.head()?.header(name)
     }

@@ -5,6 +5,7 @@ use weir_guard::{BodyInspection, Report, StreamGuard, Trouble, Watch, inspect_re
 use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
 use weir_request::SUMS;
 use weir_wire::error::ErrorReply;
+use weir_wire::path::Dialect;
 use weir_wire::{edit, same};
 
 use crate::request::Exchange;
@@ -59,9 +60,11 @@ pub(crate) fn open<H: Host>(
     let headers = host.header_block(HeaderMap::Response);
     let has_length = headers.get("content-length").is_some();
     let has_sums = true_of_bytes().any(|name| headers.get(name).is_some());
+    // Gemini streams as an array of JSON what it streams as events with `alt=sse`.
+    let in_array = exchange.dialect() == Dialect::Gemini && exchange.asks_stream();
     let trouble = match kind(&headers) {
         Err(trouble) => trouble,
-        Ok(Kind::Events) => {
+        Ok(kind) if kind == Kind::Events || kind == Kind::Json && in_array => {
             if has_length {
                 host.remove_header(HeaderMap::Response, "content-length")?;
             }
@@ -70,8 +73,11 @@ pub(crate) fn open<H: Host>(
                 remove_sums(host)?;
             }
             let watch = exchange.watch.clone();
-            let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
+            let mut guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
                 .sharing(shared.shapes.clone());
+            if kind == Kind::Json {
+                guard = guard.in_array();
+            }
             let stopwatch = shared.metrics.stopwatch(Direction::Response);
             return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), stopwatch }));
         }

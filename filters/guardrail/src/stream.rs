@@ -223,8 +223,11 @@ impl<H: Host> HttpContext for Stream<H> {
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         match self.shared.clone() {
-            // The body has ended without saying so.
-            Some(shared) => self.answer(&shared, 0, true),
+            // The body has ended without saying so; where it is held, all of it is there.
+            Some(shared) => {
+                let held = matches!(self.phase, Phase::Answering(_, Response::Whole(_)));
+                self.answer(&shared, if held { usize::MAX } else { 0 }, true)
+            }
             None => Action::Continue,
         }
     }

@@ -110,6 +110,51 @@ fn a_whole_response_is_held_and_edited() {
     assert_eq!(length, edited.len().to_string().as_bytes());
 }
 
+#[test]
+fn a_whole_response_that_ends_with_trailers_is_inspected() {
+    for (card, blocked) in [("c@d.com", false), ("4111 1111 1111 1111", true)] {
+        let host = FakeHost::new();
+        let config = r#"{"policies":{"default":{"rules":[{"rules":["pii"],"action":"redact"},{"rules":["CREDIT_CARD"],"action":"block"}]}}}"#;
+        let (mut stream, _) = ask(&host, config, QUESTION);
+        answer_headers(&host, stream.as_mut(), "application/json");
+        let body = format!(r#"{{"choices":[{{"message":{{"content":"It is {card}"}}}}]}}"#);
+        host.set_body(Body::Response, body.as_bytes());
+        assert_eq!(stream.on_http_response_body(body.len(), false), Action::Pause);
+        stream.on_http_response_trailers(1);
+        match host.local_reply() {
+            Some(reply) => assert!(blocked && reply.status == 400),
+            None => assert_eq!(
+                String::from_utf8(host.body_now(Body::Response)).unwrap(),
+                body.replace("c@d.com", "[EMAIL]")
+            ),
+        }
+        assert_eq!(host.local_reply().is_some(), blocked);
+    }
+}
+
+#[test]
+fn a_gemini_stream_without_sse_is_one_text_and_is_not_held_to_its_end() {
+    let host = FakeHost::new();
+    let mut stream = stream(&host, REDACT);
+    request_headers(&host, &[]);
+    host.set_header(HeaderMap::Request, ":path", b"/v1beta/models/m:streamGenerateContent")
+        .unwrap();
+    host.set_body(Body::Request, b"{}");
+    stream.on_http_request_headers(2, false);
+    stream.on_http_request_body(2, true);
+    assert_eq!(answer_headers(&host, stream.as_mut(), "application/json"), Action::Continue);
+    let element = |text: &str| {
+        format!("{{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}")
+    };
+    let first = format!("[{}\n,", element("It is "));
+    assert_eq!(answer_body(&host, stream.as_mut(), &first, false), first);
+    let second = format!("\n{}\n,{}", element("c@d"), element(".com, yes"));
+    let third = answer_body(&host, stream.as_mut(), &second, false);
+    assert_eq!(third, format!("\n{}\n,", element("[EMAIL], ")));
+    let last = answer_body(&host, stream.as_mut(), "]", true);
+    assert_eq!(last, format!("{}]", element("yes")));
+}
+
 /// The sums that are left of a response's, after `body` came as `kind` through the policy.
 fn sums_left(config: &str, kind: &str, body: &str) -> Vec<&'static str> {
     let host = FakeHost::new();

@@ -19,6 +19,7 @@ use crate::generate::generate;
 use crate::lock;
 use crate::refusal::{Refusal, json_response, typed_response};
 use crate::request::Dialect;
+use crate::script::ReplyScript;
 use crate::state::{Shared, State};
 
 /// Longest request body that is taken, in bytes.
@@ -87,6 +88,10 @@ async fn route(
             let mut response = generate(state, dialect, &captured).await?;
             report_load(state, &captured, &mut response);
             Ok(response)
+        }
+        // What other APIs answer is given byte for byte.
+        (&Method::POST, None) if ReplyScript::from_headers(&captured.headers)?.raw.is_some() => {
+            generate(state, Dialect::Chat, &captured).await
         }
         (&Method::GET, None) if path == "/v1/models" => Ok(models(state)),
         _ => Err(Refusal::UnknownPath),

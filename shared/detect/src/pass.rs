@@ -24,6 +24,8 @@ pub(crate) struct Memory {
     pub(crate) base: usize,
     /// A match reached the hold-back limit while it could still grow.
     pub(crate) overflowed: bool,
+    /// A secret reached the hold-back limit at this absolute offset, and goes on there.
+    pub(crate) growing: Option<(usize, Candidate)>,
     /// Absolute offset of what was last seen to begin like a password's name: its value may stand
     /// further from it than other values from theirs.
     pub(crate) last_name: Option<usize>,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::detectors::{self, assignment, pem, spoken};
 use crate::pass::{Pass, Window, floor_char};
-use crate::rule::BuiltIn;
+use crate::rule::{BuiltIn, Group};
 use crate::scan::Candidate;
 use crate::scan::anchor::{ASSIGN, Anchor, Anchors, ESCAPE, LONG, PHRASE, SPECIAL};
 use crate::scan::boundary::{last_boundary, next_boundary};
@@ -25,7 +25,10 @@ impl Pass<'_> {
     /// Scans the window; answers up to where everything is known.
     pub(crate) fn run(&mut self, window: Window<'_>) -> usize {
         let text = window.visible();
-        let mut cursor = window.from;
+        let mut cursor = self.grow(window, window.from);
+        if cursor == window.to && cursor > window.from {
+            return cursor;
+        }
         let mut anchors = self.anchors(text, cursor);
         let mut ahead = anchors.next();
         // A value that a name before it introduces; places between the two come first.
@@ -54,6 +57,12 @@ impl Pass<'_> {
             let segment = Segment::new(text, range.clone(), own | inside, 0);
             let Some(next) = self.inspect(&segment, window, forced) else { return range.start };
             cursor = next;
+            if self.memory.growing.is_some() && cursor < window.to {
+                cursor = self.grow(window, cursor);
+                if cursor == window.to {
+                    return cursor;
+                }
+            }
             if window.forced && range.end == window.to {
                 // What the next piece will begin with waits for the rest of that piece.
                 return cursor;
@@ -64,6 +73,35 @@ impl Pass<'_> {
             }
         }
         if window.forced { overlap_start(text, window.to).max(cursor + 1) } else { window.to }
+    }
+
+    /// Finds the pieces of a secret that reached the hold-back limit at `from`; answers where it ends, or
+    /// where what is at hand of it does.
+    fn grow(&mut self, window: Window<'_>, mut from: usize) -> usize {
+        while let Some((at, candidate)) = self.memory.growing.take() {
+            if at != self.memory.base + from {
+                break;
+            }
+            // Values end with their segments, which the limit ends where nothing else does.
+            let cut = self.cut(window.text, from);
+            let last = window.to.min(cut + 1);
+            let boundary = next_boundary(window.text, from + 1, last, window.complete);
+            let limit = boundary.min(cut);
+            let rest = window.text.get(from..limit).unwrap_or_default();
+            let ends = |b: &u8| b.is_ascii_whitespace() || b"\"'`\\,;&)]}<>".contains(b);
+            let end = from + rest.iter().position(ends).unwrap_or(rest.len());
+            if end == limit && (boundary > cut || window.forced && boundary == window.to) {
+                self.memory.growing = Some((self.memory.base + end, candidate.clone()));
+            }
+            if end > from {
+                self.offer(Candidate { span: from..end, ..candidate });
+            }
+            from = end;
+            if end == window.to {
+                break;
+            }
+        }
+        from
     }
 
     /// Looks for a key that goes over many segments, or else scans this one; answers where the next
@@ -196,6 +234,13 @@ impl Pass<'_> {
         let live = found.iter().filter(|c| c.span.end == cut).map(|c| c.span.start).min();
         match live {
             Some(start) if start <= segment.start() => {
+                let secret = found.iter().find(|candidate| {
+                    let rule = self.scanner.rules().get(candidate.rule.position());
+                    candidate.span.end == cut
+                        && rule.is_some_and(|rule| rule.group == Group::Secrets)
+                });
+                let secret = secret.cloned();
+                self.memory.growing = secret.map(|secret| (self.memory.base + cut, secret));
                 self.overflow(start..cut);
                 return cut;
             }

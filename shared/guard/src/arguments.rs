@@ -4,19 +4,25 @@
 //! become strings where they are replaced, so that valid JSON stays valid. Where the pieces turn out
 //! not to be JSON, the rest is inspected as plain text.
 
+mod lead;
+mod scalars;
+
 use weir_detect::Pseudonyms;
 use weir_wire::content::{is_named_before, is_option, names_next};
 
-use crate::inspector::is_harmless_number;
 use crate::run::{Piece, TextRun};
 use crate::{MAX_CONTEXT_KEY, Watch, key_context};
+use lead::Lead;
 
-/// Longest number that is inspected as one; a longer one is plain text.
-const MAX_NUMBER: usize = 128;
-
-/// The arguments of one tool call.
+/// The arguments of one tool call, or another text of JSON.
 pub(crate) struct Arguments {
     state: State,
+    /// What stands before it.
+    outer: String,
+    /// How many strings of JSON its own strings are in.
+    depth: usize,
+    /// A list that may yet turn out to be text (`[1] says`, `[this](https://…)`).
+    lead: Option<Lead>,
     /// One entry per open container: whether it is an object.
     open: Vec<bool>,
     /// The next string of an object is a key.
@@ -46,9 +52,13 @@ enum State {
 }
 
 impl Arguments {
-    pub(crate) fn new() -> Self {
+    /// JSON that stands after `outer`.
+    pub(crate) fn new(outer: String, depth: usize) -> Self {
         Self {
             state: State::Between,
+            outer,
+            depth,
+            lead: None,
             open: Vec::new(),
             key_next: false,
             after_value: false,
@@ -59,6 +69,11 @@ impl Arguments {
         }
     }
 
+    /// The same for a list, which may turn out to be text.
+    pub(crate) fn of_list(outer: String, depth: usize) -> Self {
+        Self { lead: Some(Lead::default()), ..Self::new(outer, depth) }
+    }
+
     /// Bytes held back.
     pub(crate) fn held_back(&self) -> usize {
         let held = match &self.state {
@@ -66,25 +81,57 @@ impl Arguments {
             State::Text { run, .. } | State::Plain(run) => run.held_back(),
             State::Number(held) | State::Word(held) => held.len(),
         };
-        held + self.escape.len()
+        held + self.escape.len() + self.lead.as_ref().map_or(0, |lead| lead.text.len())
     }
 
     /// Takes the next piece.
     pub(crate) fn push(
         &mut self,
         watch: &Watch,
-        mut text: &str,
+        text: &str,
         names: &mut Pseudonyms,
         piece: &mut Piece,
     ) {
+        let Some(mut lead) = self.lead.take() else {
+            return self.read(watch, text, names, piece);
+        };
+        let is_json = lead.push(text);
+        self.led(watch, lead, is_json, names, piece);
+    }
+
+    /// Goes on with a list of which it shows, or not, whether it is JSON.
+    fn led(
+        &mut self,
+        watch: &Watch,
+        lead: Lead,
+        is_json: Option<bool>,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) {
+        match is_json {
+            None => self.lead = Some(lead),
+            Some(true) => self.read(watch, &lead.text, names, piece),
+            Some(false) => {
+                self.state = State::Plain(self.plain(watch));
+                self.read(watch, &lead.text, names, piece);
+            }
+        }
+    }
+
+    /// Text, from here on.
+    fn plain(&self, watch: &Watch) -> Box<TextRun> {
+        Box::new(TextRun::new(watch, &self.outer, false))
+    }
+
+    fn read(&mut self, watch: &Watch, mut text: &str, names: &mut Pseudonyms, piece: &mut Piece) {
         while !text.is_empty() && !piece.blocked {
             text = match std::mem::replace(&mut self.state, State::Between) {
                 State::Between => self.between(watch, text, piece),
-                State::Text { run, key } => self.string(run, key, text, names, piece),
+                State::Text { run, key } => self.string(watch, (run, key), text, names, piece),
                 State::Number(digits) => self.number(watch, digits, text, names, piece),
                 State::Word(word) => self.word(watch, word, text, names, piece),
                 State::Plain(mut run) => {
-                    run.push(text, names, piece);
+                    run.push(watch, text, names, piece);
                     self.state = State::Plain(run);
                     ""
                 }
@@ -94,14 +141,20 @@ impl Arguments {
 
     /// Ends the arguments, complete or not.
     pub(crate) fn finish(&mut self, watch: &Watch, names: &mut Pseudonyms, piece: &mut Piece) {
+        if let Some(lead) = self.lead.take() {
+            let is_json = lead.is_closed();
+            self.led(watch, lead, Some(is_json), names, piece);
+        }
         match std::mem::replace(&mut self.state, State::Between) {
             State::Between => {}
-            State::Text { mut run, .. } | State::Plain(mut run) => run.finish(names, piece),
+            State::Text { mut run, .. } | State::Plain(mut run) => {
+                run.finish(watch, names, piece);
+            }
             State::Number(digits) => self.number_ended(watch, &digits, names, piece),
             State::Word(word) => {
-                let mut run = TextRun::new(watch, "", false);
-                run.push(&word, names, piece);
-                run.finish(names, piece);
+                let mut run = self.plain(watch);
+                run.push(watch, &word, names, piece);
+                run.finish(watch, names, piece);
             }
         }
         piece.text.push_str(&std::mem::take(&mut self.escape));
@@ -112,14 +165,17 @@ impl Arguments {
         for (at, byte) in text.bytes().enumerate() {
             let rest = text.get(at + 1..).unwrap_or_default();
             if self.is_misplaced(byte) {
-                self.state = State::Plain(Box::new(TextRun::new(watch, "", false)));
+                self.state = State::Plain(self.plain(watch));
                 return text.get(at..).unwrap_or_default();
             }
             match byte {
                 b'"' => {
                     let key = self.key_next && self.in_object();
-                    let context = if key { String::new() } else { self.context() };
-                    let run = Box::new(TextRun::new(watch, &context, true));
+                    let run = match key {
+                        true => TextRun::new(watch, "", true),
+                        false => TextRun::of_value(watch, self.context(), true, self.depth),
+                    };
+                    let run = Box::new(run);
                     if key {
                         self.key.clear();
                     } else {
@@ -137,6 +193,7 @@ impl Arguments {
                 b'{' | b'[' => {
                     self.open.push(byte == b'{');
                     self.label.clear();
+                    self.after_value = false;
                 }
                 b'}' | b']' => {
                     self.open.pop();
@@ -149,7 +206,7 @@ impl Arguments {
                     return text.get(at..).unwrap_or_default();
                 }
                 _ => {
-                    self.state = State::Plain(Box::new(TextRun::new(watch, "", false)));
+                    self.state = State::Plain(self.plain(watch));
                     return text.get(at..).unwrap_or_default();
                 }
             }
@@ -167,6 +224,8 @@ impl Arguments {
     fn is_misplaced(&self, byte: u8) -> bool {
         let key_next = self.key_next && self.in_object();
         match byte {
+            // Another text of JSON: some servers give all calls of tools the same index.
+            b'{' | b'[' if self.open.is_empty() => false,
             b'"' => self.after_value,
             b'-' | b'0'..=b'9' | b'{' | b'[' | b't' | b'f' | b'n' => self.after_value || key_next,
             _ => false,
@@ -192,14 +251,14 @@ impl Arguments {
     /// Goes on in a string; returns what is left of `text`.
     fn string<'t>(
         &mut self,
-        mut run: Box<TextRun>,
-        key: bool,
+        watch: &Watch,
+        (mut run, key): (Box<TextRun>, bool),
         text: &'t str,
         names: &mut Pseudonyms,
         piece: &mut Piece,
     ) -> &'t str {
         if !self.escape.is_empty() {
-            let rest = self.escaped(&mut run, text, names, piece);
+            let rest = self.escaped(watch, &mut run, text, names, piece);
             self.state = State::Text { run, key };
             return rest;
         }
@@ -211,11 +270,11 @@ impl Arguments {
             self.label.push_str(run_of_text);
         }
         if !run_of_text.is_empty() {
-            run.push(run_of_text, names, piece);
+            run.push(watch, run_of_text, names, piece);
         }
         match rest.strip_prefix('"') {
             Some(rest) => {
-                run.finish(names, piece);
+                run.finish(watch, names, piece);
                 piece.text.push('"');
                 self.after_value = true;
                 rest
@@ -231,6 +290,7 @@ impl Arguments {
     /// Goes on in an escape; returns what is left of `text`.
     fn escaped<'t>(
         &mut self,
+        watch: &Watch,
         run: &mut TextRun,
         text: &'t str,
         names: &mut Pseudonyms,
@@ -242,96 +302,17 @@ impl Arguments {
             match weir_wire::content::unescape_one(self.escape.as_bytes()) {
                 Ok(None) => {}
                 Ok(Some(character)) => {
-                    run.push_escape(character, &std::mem::take(&mut self.escape), names, piece);
+                    let escape = std::mem::take(&mut self.escape);
+                    run.push_escape(watch, character, &escape, names, piece);
                     return rest.as_str();
                 }
                 // No escape that JSON knows: its characters are text.
                 Err(_) => {
-                    run.push(&std::mem::take(&mut self.escape), names, piece);
+                    run.push(watch, &std::mem::take(&mut self.escape), names, piece);
                     return rest.as_str();
                 }
             }
         }
         ""
-    }
-
-    /// Goes on in a word; what is no word of JSON is plain text from its first letter on.
-    fn word<'t>(
-        &mut self,
-        watch: &Watch,
-        mut word: String,
-        text: &'t str,
-        names: &mut Pseudonyms,
-        piece: &mut Piece,
-    ) -> &'t str {
-        let len = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
-        let (more, rest) = text.split_at_checked(len).unwrap_or((text, ""));
-        word.push_str(more);
-        let words = ["true", "false", "null"];
-        if !rest.is_empty() && words.contains(&word.as_str()) {
-            self.after_value = true;
-            self.label.clear();
-            piece.text.push_str(&word);
-        } else if rest.is_empty() && words.iter().any(|whole| whole.starts_with(&word)) {
-            self.state = State::Word(word);
-        } else {
-            let mut run = Box::new(TextRun::new(watch, "", false));
-            run.push(&word, names, piece);
-            self.state = State::Plain(run);
-        }
-        rest
-    }
-
-    fn number<'t>(
-        &mut self,
-        watch: &Watch,
-        mut digits: String,
-        text: &'t str,
-        names: &mut Pseudonyms,
-        piece: &mut Piece,
-    ) -> &'t str {
-        let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-        let space = |byte: &u8| byte.is_ascii_whitespace();
-        let mut len = 0;
-        if !digits.bytes().last().is_some_and(|last| space(&last)) {
-            len = text.bytes().take_while(|byte| part(byte)).count();
-        }
-        len += text.bytes().skip(len).take_while(|byte| space(byte)).count();
-        let (more, rest) = text.split_at_checked(len).unwrap_or((text, ""));
-        digits.push_str(more);
-        // What follows tells whether this was the whole number: of "4111 1111" it was not.
-        match rest.bytes().next() {
-            None if digits.len() <= MAX_NUMBER => self.state = State::Number(digits),
-            Some(b',' | b'}' | b']') if digits.len() <= MAX_NUMBER => {
-                self.after_value = true;
-                self.number_ended(watch, &digits, names, piece);
-                self.label.clear();
-            }
-            _ => {
-                let mut run = Box::new(TextRun::new(watch, "", false));
-                run.push(&digits, names, piece);
-                self.state = State::Plain(run);
-            }
-        }
-        rest
-    }
-
-    fn number_ended(&self, watch: &Watch, digits: &str, names: &mut Pseudonyms, piece: &mut Piece) {
-        let number = digits.trim_ascii_end();
-        let space = digits.get(number.len()..).unwrap_or_default();
-        if is_harmless_number(number.len(), &watch.policy) {
-            piece.text.push_str(digits);
-            return;
-        }
-        let mut run = TextRun::new(watch, &self.context(), true);
-        let mut own = Piece::new();
-        run.push(number, names, &mut own);
-        run.finish(names, &mut own);
-        let quote = if own.exact { "" } else { "\"" };
-        piece.text.extend([quote, &own.text, quote, space]);
-        piece.applied.append(&mut own.applied);
-        piece.exact &= own.exact;
-        piece.redacted |= own.redacted;
-        piece.blocked |= own.blocked;
     }
 }

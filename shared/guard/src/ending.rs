@@ -3,6 +3,8 @@
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
 
+use crate::events::Framing;
+
 /// The events that end a stream with `error`.
 ///
 /// OpenAI's clients raise an error for a data object with a member `error`, and other readers wait
@@ -39,5 +41,17 @@ pub(crate) fn refusal(
             out.extend(b"\n\n");
         }
     }
+    out
+}
+
+/// The element that ends a stream that is a JSON array with `error`, and the array's end.
+pub(crate) fn last_element(error: &ErrorReply, dialect: Dialect, framing: Framing) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Framing::Array { after_element, opened } = framing {
+        out.extend_from_slice(if opened { b"" } else { b"[" });
+        out.extend_from_slice(if after_element { b",\n" } else { b"" });
+    }
+    out.extend(error.body(dialect));
+    out.extend_from_slice(b"]\n");
     out
 }

@@ -1,12 +1,9 @@
-//! An event that waits until its text may pass.
+//! The bytes of an event, and changes to them.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use weir_wire::edit::{self, Edit};
 use weir_wire::sse::{Event, Field};
-
-use crate::inspector::{escaped, without};
 
 /// The bytes of an event, and the way from its data to them.
 ///
@@ -41,119 +38,6 @@ impl<'e> Frame<'e> {
             before += len + 1;
         }
         last
-    }
-}
-
-/// An event of which one text may be written anew.
-pub(crate) struct Envelope {
-    raw: Vec<u8>,
-    /// Changes that do not depend on the text that goes on.
-    edits: Vec<Edit>,
-    /// Log probabilities.
-    logprobs: Vec<Range<usize>>,
-    /// The text that goes on, between its quotes.
-    text: Range<usize>,
-    /// Offsets of that text in the whole of its channel.
-    pub(crate) span: Range<usize>,
-    /// The event instead of `raw` and `edits`, where it has several texts.
-    several: Option<Arc<Several>>,
-}
-
-/// An event with several texts that go on, of which a copy for each text may be needed.
-pub(crate) struct Several {
-    raw: Vec<u8>,
-    edits: Vec<Edit>,
-    texts: Vec<Range<usize>>,
-}
-
-impl Several {
-    /// `edits` and `texts` are given in the event's data.
-    pub(crate) fn new(
-        event: Event<'_>,
-        edits: &[Edit],
-        texts: impl Iterator<Item = Range<usize>>,
-    ) -> Arc<Self> {
-        let frame = Frame::new(event);
-        let texts = texts.map(|span| frame.raw_span(&span)).collect();
-        Arc::new(Self { raw: event.raw.to_vec(), edits: in_event(&frame, edits), texts })
-    }
-
-    /// Writes the event with `text` in place of its own at `span`, and the others empty.
-    fn write(&self, span: &Range<usize>, text: &str, out: &mut Vec<u8>) {
-        let replaced = |span: &Range<usize>, replacement| Edit { span: span.clone(), replacement };
-        let others = self.texts.iter().filter(|other| *other != span);
-        let mut edits = self.edits.clone();
-        edits.extend(others.map(|other| replaced(other, Vec::new())));
-        edits.push(replaced(span, escaped(text)));
-        write_edited(&self.raw, &edits, out);
-    }
-}
-
-impl Envelope {
-    /// An event with the texts that come whole edited already. `text`, `edits` and `logprobs` are
-    /// given in the event's data.
-    pub(crate) fn new(
-        event: Event<'_>,
-        text: &Range<usize>,
-        edits: &[Edit],
-        logprobs: impl Iterator<Item = Range<usize>>,
-    ) -> Self {
-        let frame = Frame::new(event);
-        Self {
-            raw: event.raw.to_vec(),
-            edits: in_event(&frame, edits),
-            logprobs: logprobs.map(|span| frame.raw_span(&span)).collect(),
-            text: frame.raw_span(text),
-            span: 0..0,
-            several: None,
-        }
-    }
-
-    /// A copy of an event for the text at this place among its texts; `None` if there is none.
-    pub(crate) fn of_several(several: &Arc<Several>, place: usize) -> Option<Self> {
-        let text = several.texts.get(place)?.clone();
-        Some(Self { several: Some(several.clone()), ..Self::of_text(&[], text) })
-    }
-
-    /// An event with nothing to change but its text, at `text` in its bytes.
-    pub(crate) fn of_text(raw: &[u8], text: Range<usize>) -> Self {
-        let (edits, logprobs) = (Vec::new(), Vec::new());
-        Self { raw: raw.to_vec(), edits, logprobs, text, span: 0..0, several: None }
-    }
-
-    /// Bytes of the event that are kept, and may have to be written. For a copy, too: in the end a
-    /// copy may go out for each of the texts.
-    pub(crate) fn kept_bytes(&self) -> usize {
-        self.several.as_ref().map_or(&self.raw, |several| &several.raw).len()
-    }
-
-    /// Adds the second half of the line end that the event ends with.
-    pub(crate) fn line_feed(&mut self) {
-        self.raw.push(b'\n');
-    }
-
-    /// Whether it repeats its text token by token, so that it cannot go before all of it may.
-    pub(crate) fn is_indivisible(&self) -> bool {
-        !self.logprobs.is_empty()
-    }
-
-    /// Writes the event; with `text` in place of its own, and without log probabilities if asked.
-    pub(crate) fn write(&self, text: Option<&str>, bare: bool, out: &mut Vec<u8>) {
-        if let Some(several) = &self.several {
-            return several.write(&self.text, text.unwrap_or_default(), out);
-        }
-        if text.is_none() && self.edits.is_empty() && !(bare && self.is_indivisible()) {
-            out.extend_from_slice(&self.raw);
-            return;
-        }
-        let mut edits = self.edits.clone();
-        if let Some(text) = text {
-            edits.push(Edit { span: self.text.clone(), replacement: escaped(text) });
-        }
-        if bare {
-            edits.extend(self.logprobs.iter().map(|span| without(&self.raw, span)));
-        }
-        write_edited(&self.raw, &edits, out);
     }
 }
 

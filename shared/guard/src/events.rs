@@ -3,21 +3,33 @@
 mod texts;
 
 use weir_detect::{OnTrouble, Pseudonyms};
-use weir_wire::content::{Channel, Ended, EventTexts, Form, Plain, Scope, Tape, TextField};
+use weir_wire::content::{
+    Channel, Choices, Ended, EventTexts, Form, Plain, Scope, Tape, TextField,
+};
 use weir_wire::edit::Edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
 use weir_wire::sse::Event;
 
 use crate::Watch;
-use crate::arguments::Arguments;
-use crate::channel::{ChannelState, is_object};
+use crate::channel::{self, ChannelState, is_like_json};
 use crate::ending;
 use crate::inspection::BodyInspection;
 use crate::inspector::BodyInspector;
+use crate::queue::{Entry, Queue, Way};
 use crate::report::{Report, Trouble};
 use crate::run::Piece;
 use crate::shape::{Shapes, StreamShapes};
+
+/// How a stream's bytes are cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Server-sent events.
+    Events,
+    /// The elements of a JSON array. Whether one was written that no comma follows yet, and whether the
+    /// array's bracket was.
+    Array { after_element: bool, opened: bool },
+}
 
 /// The events and the texts that go through them.
 pub(crate) struct Events {
@@ -26,11 +38,14 @@ pub(crate) struct Events {
     names: Pseudonyms,
     dialect: Dialect,
     operation: Option<Operation>,
+    framing: Framing,
+    /// Where the bytes of this chunk begin in what is written.
+    begin: usize,
     channels: Vec<(Channel, ChannelState)>,
+    /// Events that wait for their texts.
+    queue: Queue,
     /// Events of which nothing but one text was worth inspecting.
     shapes: StreamShapes,
-    /// The channel in which the last event waits, if it does.
-    last: Option<Channel>,
     /// Memory for the text of the next event.
     spare: String,
     /// Something was found in texts of the event that come whole.
@@ -49,9 +64,11 @@ impl Events {
             names,
             dialect,
             operation,
+            framing: Framing::Events,
+            begin: 0,
             channels: Vec::new(),
+            queue: Queue::default(),
             shapes: StreamShapes::new(Shapes::default()),
-            last: None,
             spare: String::new(),
             found_whole: false,
             redacted: Vec::new(),
@@ -63,6 +80,11 @@ impl Events {
     /// Shares what is learned of the form of events with other streams.
     pub(crate) fn share(&mut self, shapes: Shapes) {
         self.shapes = StreamShapes::new(shapes);
+    }
+
+    /// The events are the elements of a JSON array.
+    pub(crate) fn in_array(&mut self) {
+        self.framing = Framing::Array { after_element: false, opened: false };
     }
 
     /// Whether the stream was ended here.
@@ -83,39 +105,36 @@ impl Events {
     /// Ends all texts.
     pub(crate) fn end_all(&mut self, out: &mut Vec<u8>) {
         self.end(&[Ended::All], &[], out);
+        self.drain(&[], out);
     }
 
-    /// Writes the bytes between two events. The line feed of a CR LF goes with the event that it
-    /// ends, also where that event waits.
+    /// Writes the bytes between two events, or lets them wait with the event that they come after.
     pub(crate) fn between(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let last = self.last.take().filter(|_| bytes.first() == Some(&b'\n'));
-        let state = last.and_then(|last| self.channels.iter_mut().find(|(name, _)| *name == last));
-        let kept = state.is_some_and(|(_, state)| state.line_feed());
-        out.extend_from_slice(bytes.get(usize::from(kept)..).unwrap_or_default());
+        if !bytes.is_empty() && !self.queue.between(bytes) {
+            out.extend_from_slice(bytes);
+        }
+        self.bound_memory(out);
     }
 
     pub(crate) fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         if self.ended {
             return;
         }
-        self.last = None;
         if let Some((shape, text)) = self.shapes.find(event) {
             return self.again(event, &shape, text, out);
         }
-        let Some(data) = event.data() else {
-            // A comment, an id, a name without data: clients dispatch nothing for it.
-            out.extend_from_slice(event.raw);
-            return;
-        };
+        // A comment, an id, a name without data, or data that are empty: nobody dispatches anything for it.
+        let data = event.data().filter(|data| !data.trim_ascii().is_empty());
+        let Some(data) = data else { return self.pass(event, Choices::None, out) };
         if data.trim_ascii() == b"[DONE]" {
-            self.end_all(out);
-            return self.pass(event, out);
+            self.end(&[Ended::All], &[], out);
+            return self.pass(event, Choices::All, out);
         }
         let Ok(tape) = Tape::read(&data) else {
             return self.unreadable(event, out);
         };
-        let texts = EventTexts::of(&tape, &data);
-        if !texts.known {
+        let texts = EventTexts::of(&tape, &data, event.kind());
+        if texts.overflows {
             self.unscannable(Trouble::UnknownEvent, out);
         }
         // What is held back comes, and is counted, before an event that repeats it.
@@ -124,20 +143,36 @@ impl Events {
         let edits = if self.ended { Vec::new() } else { self.whole(&texts, &data, out) };
         if !self.ended {
             self.remember(event, &texts, &edits);
-            self.texts(event, &data, &texts, edits, out);
+            self.texts(event, &data, &texts, &edits, out);
         }
     }
 
-    fn pass(&self, event: Event<'_>, out: &mut Vec<u8>) {
+    /// Lets an event without any text go in its turn.
+    fn pass(&mut self, event: Event<'_>, choices: Choices, out: &mut Vec<u8>) {
         if !self.ended {
-            out.extend_from_slice(event.raw);
+            self.queue.push(Entry::new(choices));
+            self.pause(choices, &[], out);
+            self.drain(event.raw, out);
+            self.bound_memory(out);
         }
     }
 
     /// Data that is not JSON.
     fn unreadable(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         self.unscannable(Trouble::NotJson, out);
-        self.pass(event, out);
+        self.pass(event, Choices::All, out);
+    }
+
+    /// Sends what may go; `current` is the event that came last.
+    fn drain(&mut self, current: &[u8], out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        let separator: &[u8] = match self.framing {
+            Framing::Events => b"",
+            Framing::Array { .. } => b",\n",
+        };
+        self.queue.drain(&Way { current, redacted: &self.redacted, separator }, out);
     }
 
     /// Inspects the texts that come whole; answers with the edits of the data.
@@ -168,14 +203,9 @@ impl Events {
 
     /// Arguments that come whole, edited as they would be in pieces.
     fn whole_arguments(&mut self, field: &TextField, data: &[u8]) -> (Option<Edit>, Piece) {
-        let mut piece = Piece::new();
         let raw = data.get(field.span.clone()).unwrap_or_default();
-        let Some(plain) = Plain::of(raw) else { return (None, piece) };
-        let mut arguments = Arguments::new();
-        arguments.push(&self.watch, plain.text(), &mut self.names, &mut piece);
-        if !piece.blocked {
-            arguments.finish(&self.watch, &mut self.names, &mut piece);
-        }
+        let Some(plain) = Plain::of(raw) else { return (None, Piece::new()) };
+        let piece = channel::whole(&self.watch, field.form, plain.text(), &mut self.names);
         let whole = 0..plain.text().len();
         let edit = (!piece.exact).then(|| plain.edit(field.span.start, &whole, &piece.text));
         (edit, piece)
@@ -192,10 +222,36 @@ impl Events {
         if self.ended {
             return;
         }
+        self.drain(&[], out);
         self.ended = true;
         self.channels.clear();
+        self.queue.clear();
         let error = ErrorReply::response_violation(&self.report.blocking());
-        out.extend(ending::refusal(&error, self.dialect, self.operation));
+        match self.framing {
+            Framing::Events => {
+                out.extend(ending::refusal(&error, self.dialect, self.operation));
+            }
+            Framing::Array { .. } => {
+                self.written(out);
+                out.extend(ending::last_element(&error, self.dialect, self.framing));
+            }
+        }
+    }
+
+    /// Notes where the stream's next bytes begin in `out`.
+    pub(crate) fn begin(&mut self, out: &[u8]) {
+        self.begin = out.len();
+    }
+
+    /// Notes how far an array has been written.
+    pub(crate) fn written(&mut self, out: &[u8]) {
+        let Framing::Array { after_element, opened } = &mut self.framing else { return };
+        let new = out.get(self.begin..).unwrap_or_default();
+        if let Some(last) = new.trim_ascii_end().last() {
+            *after_element = !matches!(last, b',' | b'[');
+            *opened = true;
+        }
+        self.begin = out.len();
     }
 }
 
@@ -205,7 +261,7 @@ fn is_streamed_json(field: &TextField, data: &[u8]) -> bool {
     let text = || data.get(field.span.clone()).and_then(Plain::of);
     match field.form {
         Form::Arguments => true,
-        Form::String if !field.signed => text().is_some_and(|plain| is_object(plain.text())),
+        Form::String if !field.signed => text().is_some_and(|plain| is_like_json(plain.text())),
         _ => false,
     }
 }

@@ -237,7 +237,7 @@ impl<'a> BodyInspector<'a> {
 
 /// JSON in a string of JSON in a string is read so deep; below it is text. Each level costs a pass
 /// over all that is in it, and stack.
-const MAX_JSON_DEPTH: usize = 2;
+pub(crate) const MAX_JSON_DEPTH: usize = 4;
 
 /// Whether a key is a short name of letters, in which no built-in rule can find anything.
 fn is_name(key: &[u8]) -> bool {

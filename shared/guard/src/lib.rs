@@ -26,6 +26,7 @@ mod events;
 mod inspection;
 mod inspector;
 mod limits;
+mod queue;
 mod recall;
 mod report;
 mod run;

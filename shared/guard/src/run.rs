@@ -4,6 +4,8 @@ use weir_detect::{Applied, Inspector, Pseudonyms, Released, Restorer};
 use weir_wire::edit::push_escaped;
 
 use crate::Watch;
+use crate::arguments::Arguments;
+use crate::inspector::MAX_JSON_DEPTH;
 
 /// What a piece of a text led to.
 #[derive(Debug, Default)]
@@ -32,14 +34,23 @@ impl Piece {
     }
 }
 
+/// What reads a text.
+enum Reader {
+    /// It begins with white space, so what it is does not show yet; after this context.
+    Unknown { context: String },
+    /// As text.
+    Plain { inspector: Box<Inspector>, restorer: Option<Restorer>, kept: String },
+    /// As JSON.
+    Json(Box<Arguments>),
+}
+
 /// A text in pieces: as it reads, and as it is written (with or without the escapes of JSON).
 ///
 /// What is released without an edit is written as it came, byte for byte.
 pub(crate) struct TextRun {
-    inspector: Inspector,
-    restorer: Option<Restorer>,
-    /// What the restorer holds back.
-    kept: String,
+    reader: Reader,
+    /// How many strings of JSON it is in.
+    depth: usize,
     released: Released,
     /// Written as between the quotes of a JSON string.
     escaped: bool,
@@ -56,11 +67,22 @@ pub(crate) struct TextRun {
 impl TextRun {
     /// A text that stands after `context`.
     pub(crate) fn new(watch: &Watch, context: &str, escaped: bool) -> Self {
-        let restore = !watch.pseudonyms.is_empty();
+        Self::read_by(plain(watch, context), escaped, 0)
+    }
+
+    /// A value that may be JSON, inside of so many strings of JSON.
+    pub(crate) fn of_value(watch: &Watch, context: String, escaped: bool, depth: usize) -> Self {
+        let reader = match depth < MAX_JSON_DEPTH {
+            true => Reader::Unknown { context },
+            false => plain(watch, &context),
+        };
+        Self::read_by(reader, escaped, depth)
+    }
+
+    fn read_by(reader: Reader, escaped: bool, depth: usize) -> Self {
         Self {
-            inspector: watch.inspector(context),
-            restorer: restore.then(|| Restorer::new(watch.pseudonyms.clone())),
-            kept: String::new(),
+            reader,
+            depth,
             released: Released::default(),
             escaped,
             raw: String::new(),
@@ -71,13 +93,20 @@ impl TextRun {
     }
 
     /// Takes text that is written as it reads.
-    pub(crate) fn push(&mut self, text: &str, names: &mut Pseudonyms, piece: &mut Piece) {
-        self.take(text, text, names, piece);
+    pub(crate) fn push(
+        &mut self,
+        watch: &Watch,
+        text: &str,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) {
+        self.take(watch, text, text, names, piece);
     }
 
     /// Takes a character that is written as the escape `raw`.
     pub(crate) fn push_escape(
         &mut self,
+        watch: &Watch,
         character: char,
         raw: &str,
         names: &mut Pseudonyms,
@@ -86,13 +115,23 @@ impl TextRun {
         let mut buffer = [0; 4];
         let text: &str = character.encode_utf8(&mut buffer);
         self.escapes.push((self.taken.0 + text.len(), self.taken.1 + raw.len()));
-        self.take(text, raw, names, piece);
+        self.take(watch, text, raw, names, piece);
     }
 
     /// Ends the text.
-    pub(crate) fn finish(&mut self, names: &mut Pseudonyms, piece: &mut Piece) {
-        self.released = self.inspector.finish(names);
-        self.release(true, piece);
+    pub(crate) fn finish(&mut self, watch: &Watch, names: &mut Pseudonyms, piece: &mut Piece) {
+        match &mut self.reader {
+            Reader::Unknown { .. } => {}
+            Reader::Plain { inspector, .. } => {
+                self.released = inspector.finish(names);
+                self.release(true, piece);
+            }
+            Reader::Json(arguments) => {
+                let mut own = Piece::new();
+                arguments.finish(watch, names, &mut own);
+                self.release_json(own, piece);
+            }
+        }
     }
 
     /// Bytes as written that are held back.
@@ -100,12 +139,46 @@ impl TextRun {
         self.raw.len()
     }
 
-    fn take(&mut self, text: &str, raw: &str, names: &mut Pseudonyms, piece: &mut Piece) {
+    /// What is held back of a text that is no JSON, as written.
+    pub(crate) fn held(&self) -> Option<&str> {
+        matches!(self.reader, Reader::Plain { .. }).then_some(&self.raw)
+    }
+
+    fn take(
+        &mut self,
+        watch: &Watch,
+        text: &str,
+        raw: &str,
+        names: &mut Pseudonyms,
+        piece: &mut Piece,
+    ) {
         self.taken.0 += text.len();
         self.taken.1 += raw.len();
         self.raw.push_str(raw);
-        self.inspector.push_into(text, names, &mut self.released);
-        self.release(false, piece);
+        if let Reader::Unknown { context } = &mut self.reader {
+            let Some(first) = text.bytes().find(|byte| !byte.is_ascii_whitespace()) else {
+                self.released.text.clear();
+                return self.pass(self.taken.1, false, piece);
+            };
+            let context = std::mem::take(context);
+            self.reader = match first {
+                b'{' => Reader::Json(Box::new(Arguments::new(context, self.depth + 1))),
+                b'[' => Reader::Json(Box::new(Arguments::of_list(context, self.depth + 1))),
+                _ => plain(watch, &context),
+            };
+        }
+        match &mut self.reader {
+            Reader::Plain { inspector, .. } => {
+                inspector.push_into(text, names, &mut self.released);
+                self.release(false, piece);
+            }
+            Reader::Json(arguments) => {
+                let mut own = Piece::new_in(std::mem::take(&mut self.released.text));
+                arguments.push(watch, text, names, &mut own);
+                self.release_json(own, piece);
+            }
+            Reader::Unknown { .. } => {}
+        }
     }
 
     fn release(&mut self, last: bool, piece: &mut Piece) {
@@ -113,11 +186,34 @@ impl TextRun {
         piece.blocked |= self.released.blocked;
         piece.redacted |= self.released.edited;
         let restored = self.restore(last);
-        let held = if last { 0 } else { self.inspector.held_back() + self.kept.len() };
-        let end = self.written(self.taken.0.saturating_sub(held)).max(self.out);
+        let held = match &self.reader {
+            Reader::Plain { inspector, kept, .. } if !last => inspector.held_back() + kept.len(),
+            _ => 0,
+        };
+        let end = self.written(self.taken.0.saturating_sub(held));
+        self.pass(end, self.released.edited || self.released.blocked || restored, piece);
+    }
+
+    /// Writes what was read as JSON in the way that this text is written.
+    fn release_json(&mut self, mut own: Piece, piece: &mut Piece) {
+        piece.applied.append(&mut own.applied);
+        piece.blocked |= own.blocked;
+        piece.redacted |= own.redacted;
+        let held = match &self.reader {
+            Reader::Json(arguments) => arguments.held_back(),
+            _ => 0,
+        };
+        let end = self.written(self.taken.0.saturating_sub(held));
+        self.released.text = own.text;
+        self.pass(end, !own.exact || own.blocked, piece);
+    }
+
+    /// Lets what is written before `end` pass: as it came or, if it was edited, as it was released.
+    fn pass(&mut self, end: usize, edited: bool, piece: &mut Piece) {
+        let end = end.max(self.out);
         // A boundary of characters, whatever the offsets say: splitting elsewhere would panic.
         let len = self.raw.floor_char_boundary(end - self.out);
-        if self.released.edited || self.released.blocked || restored {
+        if edited {
             piece.exact = false;
             self.write_edited(piece);
         } else {
@@ -132,16 +228,18 @@ impl TextRun {
 
     /// Puts values back for the names that the request had in their place; true if any was.
     fn restore(&mut self, last: bool) -> bool {
-        let Some(restorer) = &mut self.restorer else { return false };
+        let Reader::Plain { restorer: Some(restorer), kept, .. } = &mut self.reader else {
+            return false;
+        };
         let mut restored = restorer.push(&self.released.text);
         if last {
             restored.push_str(&restorer.finish());
         }
         // What a restorer holds back is the end of what it was given.
-        let mut given = std::mem::take(&mut self.kept);
+        let mut given = std::mem::take(kept);
         given.push_str(&self.released.text);
         let passed = given.len().saturating_sub(restorer.held_back());
-        self.kept = given.split_off(given.floor_char_boundary(passed));
+        *kept = given.split_off(given.floor_char_boundary(passed));
         self.released.text = restored;
         self.released.text != given
     }
@@ -165,5 +263,14 @@ impl TextRun {
             // No escape lies before it.
             None => offset,
         }
+    }
+}
+
+fn plain(watch: &Watch, context: &str) -> Reader {
+    let restore = !watch.pseudonyms.is_empty();
+    Reader::Plain {
+        inspector: Box::new(watch.inspector(context)),
+        restorer: restore.then(|| Restorer::new(watch.pseudonyms.clone())),
+        kept: String::new(),
     }
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use weir_wire::content::{Delta, Ended, EventTexts, Kind, Plain};
+use weir_wire::content::{Choices, Delta, Ended, EventTexts, Kind, Plain};
 use weir_wire::same;
 use weir_wire::sse::{Event, Field};
 use wide::i8x16;
@@ -29,6 +29,10 @@ pub(crate) struct Shape {
     pub(crate) delta: Option<Delta>,
     /// What the event ends.
     pub(crate) ended: Vec<Ended>,
+    /// What the event is about.
+    pub(crate) choices: Choices,
+    /// Whether the event may be sent in two.
+    pub(crate) divisible: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +67,8 @@ impl Shape {
             at = span.end;
         }
         literals.extend_from_slice(event.raw.get(at..)?);
-        Some(Self { literals, holes, delta, ended: texts.ended.clone() })
+        let (choices, divisible) = (texts.choices, texts.divisible);
+        Some(Self { literals, holes, delta, ended: texts.ended.clone(), choices, divisible })
     }
 
     /// Where the text is in an event of this shape, if there is one; `None` if it is of another.

@@ -1,8 +1,9 @@
 //! A response of server-sent events, chunk by chunk.
 
 use weir_detect::OnTrouble;
+use weir_wire::array::ArrayParser;
 use weir_wire::path::{Dialect, Operation};
-use weir_wire::sse::SseParser;
+use weir_wire::sse::{Event, SseError, SseParser};
 
 use crate::Watch;
 use crate::events::Events;
@@ -12,10 +13,39 @@ use crate::shape::Shapes;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
+/// What cuts a stream into events.
+enum Parser {
+    Events(SseParser),
+    Array(ArrayParser),
+}
+
+impl Parser {
+    fn feed(&mut self, chunk: &[u8], event: impl FnMut(Event<'_>)) -> Result<(), SseError> {
+        match self {
+            Self::Events(parser) => parser.feed(chunk, event),
+            Self::Array(parser) => parser.feed(chunk, event),
+        }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Self::Events(parser) => parser.held(),
+            Self::Array(parser) => parser.held(),
+        }
+    }
+
+    fn finish(self, event: impl FnMut(Event<'_>)) {
+        match self {
+            Self::Events(parser) => parser.finish(event),
+            Self::Array(parser) => parser.finish(event),
+        }
+    }
+}
+
 /// Inspects a stream of events.
 pub struct StreamGuard {
     /// `None` once the stream was ended here, or is passed on unread.
-    parser: Option<SseParser>,
+    parser: Option<Parser>,
     /// Bytes received, and those of them that were dealt with.
     received: u64,
     passed: u64,
@@ -26,7 +56,16 @@ impl StreamGuard {
     /// A stream in answer to a request of this dialect and operation.
     pub fn new(watch: Watch, dialect: Dialect, operation: Option<Operation>) -> Self {
         let events = Events::new(watch, dialect, operation);
-        Self { parser: Some(SseParser::new(MAX_EVENT_BYTES)), received: 0, passed: 0, events }
+        let parser = Some(Parser::Events(SseParser::new(MAX_EVENT_BYTES)));
+        Self { parser, received: 0, passed: 0, events }
+    }
+
+    /// The stream is a JSON array whose elements are the events, as Gemini streams without `alt=sse`.
+    #[must_use]
+    pub fn in_array(mut self) -> Self {
+        self.parser = Some(Parser::Array(ArrayParser::new(MAX_EVENT_BYTES)));
+        self.events.in_array();
+        self
     }
 
     /// Shares what is learned of the form of events with other streams.
@@ -44,6 +83,7 @@ impl StreamGuard {
             }
             return;
         };
+        self.events.begin(out);
         let base = self.received;
         self.received += chunk.len() as u64;
         let (passed, events) = (&mut self.passed, &mut self.events);
@@ -63,6 +103,7 @@ impl StreamGuard {
         }
         let told = self.received - parser.held() as u64;
         between(&mut self.events, &mut self.passed, told, (base, chunk), out);
+        self.events.written(out);
         self.parser = Some(parser);
     }
 
@@ -70,6 +111,7 @@ impl StreamGuard {
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         let Some(parser) = self.parser.take() else { return };
         let events = &mut self.events;
+        events.begin(out);
         parser.finish(|event| events.event(event, out));
         if !self.events.is_ended() {
             self.events.end_all(out);

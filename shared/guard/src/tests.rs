@@ -1,8 +1,11 @@
 mod bodies;
 mod bounds;
+mod names;
+mod nested;
 mod recall;
 mod shapes;
 mod streams;
+mod unknown;
 
 use std::sync::Arc;
 

@@ -8,11 +8,12 @@
 //! - [`content`]: where text is in requests, responses and events.
 //! - [`edit`]: changes to a body by span, every other byte kept.
 //! - [`error`]: refusals in the form that the client's dialect expects.
-//! - [`sse`] and [`response`]: events and usage of a response.
+//! - [`sse`] and [`response`]: events and usage of a response; [`array`]: a stream that is a JSON array.
 //! - [`same`]: bytes compared fast.
 //!
 //! Nothing here panics, recurses, reads a clock, or keeps prompt text.
 
+pub mod array;
 pub mod content;
 pub mod edit;
 pub mod error;

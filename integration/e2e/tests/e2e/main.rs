@@ -25,6 +25,7 @@ mod errors;
 mod failures;
 mod guardrail;
 mod guardrail_json;
+mod guardrail_law;
 mod guardrail_recall;
 mod guardrail_streams;
 mod headers;

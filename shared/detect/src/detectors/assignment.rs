@@ -21,8 +21,9 @@ enum Kind {
 
 /// Most characters between an operator and its value: quotes, spaces, `Bearer `.
 const GAP: usize = 16;
-/// Longest value that is read, in bytes.
-const MAX_VALUE: usize = 512;
+/// Longest value that is read at once, in bytes: as much as a policy can have held back. What is longer is
+/// found piece by piece.
+const MAX_VALUE: usize = 65_536;
 /// How far into a value the words are looked for that stand in for one.
 const STAND_IN_REACH: usize = 80;
 /// Longest name that is read.

@@ -17,7 +17,7 @@ use crate::validate::token::{classes, is_random};
 
 /// Shortest and longest value, in bytes.
 const LEAST: usize = LONG_RUN as usize;
-const MOST: usize = 512;
+const MOST: usize = 65_536;
 /// How far before a value its name is looked for, in bytes.
 const REACH: usize = 80;
 /// Most words between a value and its name, types and verbs among them.

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use weir_detect::OnTrouble;
-use weir_wire::content::{Channel, Delta, Ended, EventTexts, Plain, Scope};
+use weir_wire::content::{Channel, Choices, Delta, Ended, EventTexts, Plain, Scope};
 use weir_wire::edit::Edit;
 use weir_wire::sse::Event;
 
 use super::Events;
 use crate::channel::ChannelState;
-use crate::envelope::{Envelope, Frame, Several, in_event, write_edited};
-use crate::inspector::{escaped, without};
+use crate::envelope::Frame;
+use crate::queue::Entry;
 use crate::report::Trouble;
 use crate::run::Piece;
 use crate::shape::Shape;
@@ -21,6 +21,11 @@ const MAX_CHANNELS: usize = 1024;
 /// Most bytes of events that wait for their texts in one stream: four of the largest.
 const MAX_KEPT_BYTES: usize = 4 * crate::MAX_EVENT_BYTES;
 
+/// Events of its choice that may come without a piece of a text before that is taken to have ended. So
+/// texts whose pieces alternate are inspected as a whole, and an answer does not wait for the last word
+/// of what was thought before it.
+const MAX_SILENT: usize = 8;
+
 impl Events {
     /// Lets the texts that go on take what the event brings, and sends what may pass.
     pub(super) fn texts(
@@ -28,88 +33,23 @@ impl Events {
         event: Event<'_>,
         data: &[u8],
         texts: &EventTexts,
-        edits: Vec<Edit>,
+        edits: &[Edit],
         out: &mut Vec<u8>,
     ) {
-        let logprobs = || texts.whole.logprobs.iter().map(|logprobs| logprobs.value.clone());
-        match &texts.deltas[..] {
-            [] => {
-                let mut edits = edits;
-                if !(self.redacted.is_empty() && edits.is_empty()) {
-                    edits.extend(logprobs().map(|span| without(data, &span)));
-                }
-                write_edited(event.raw, &in_event(&Frame::new(event), &edits), out);
-            }
-            [delta] => {
-                let envelope = Envelope::new(event, &delta.span, &edits, logprobs());
-                let raw = data.get(delta.span.clone()).unwrap_or_default();
-                self.alone(delta, raw, envelope, &texts.ended, out);
-            }
-            deltas => {
-                let (mut edits, mut written) = (edits, Vec::new());
-                edits.extend(logprobs().map(|span| without(data, &span)));
-                // What is held back at the very end goes with a copy that has only one text.
-                let spans = deltas.iter().map(|delta| delta.span.clone());
-                let several = Several::new(event, &edits, spans);
-                for (place, delta) in deltas.iter().enumerate() {
-                    let raw = data.get(delta.span.clone()).unwrap_or_default();
-                    let Some(copy) = Envelope::of_several(&several, place) else { continue };
-                    written.extend(self.together(delta, raw, copy, &texts.ended, out));
-                }
-                edits.extend(written);
-                if !self.ended {
-                    write_edited(event.raw, &in_event(&Frame::new(event), &edits), out);
-                }
-            }
+        let logprobs = texts.whole.logprobs.iter().map(|logprobs| logprobs.value.clone());
+        let mut entry = Entry::new(texts.choices);
+        if texts.divisible {
+            entry = entry.divisible(event);
         }
-        self.close(&texts.ended);
-        self.bound_memory(out);
-    }
-
-    /// Ends a stream of which too much waits: a text holds few bytes back, but the events that bring
-    /// them may be large.
-    fn bound_memory(&mut self, out: &mut Vec<u8>) {
-        let kept = self.channels.iter().map(|(_, state)| state.kept_bytes());
-        if kept.sum::<usize>() > MAX_KEPT_BYTES {
-            self.trouble(Trouble::TooLarge, OnTrouble::Block, out);
+        self.queue.push(entry.edited(event, edits, logprobs));
+        let frame = Frame::new(event);
+        for delta in &texts.deltas {
+            let raw = data.get(delta.span.clone()).unwrap_or_default();
+            let place = frame.raw_span(&delta.span);
+            self.take(delta, (raw, place), event.raw, out);
         }
-    }
-
-    /// The one text of an event, which waits for it.
-    fn alone(
-        &mut self,
-        delta: &Delta,
-        raw: &[u8],
-        envelope: Envelope,
-        ended: &[Ended],
-        out: &mut Vec<u8>,
-    ) {
-        let Some((index, piece, len)) = self.take(delta, raw, ended, out) else { return };
-        let bare = self.redacted.contains(&delta.scope);
-        let rest = match self.channels.get_mut(index) {
-            Some((_, state)) => {
-                state.wait(envelope, len);
-                let rest = state.emit(&piece, bare, out);
-                self.last = state.has_waiting().then_some(delta.channel);
-                rest
-            }
-            None => String::new(),
-        };
-        self.after(index, &piece, &rest, out);
-        self.spare = piece.text;
-    }
-
-    /// Keeps the shape of an event of which nothing but one text is worth inspecting.
-    pub(super) fn remember(&mut self, event: Event<'_>, texts: &EventTexts, edits: &[Edit]) {
-        let plain = texts.known
-            && texts.whole.logprobs.is_empty()
-            && texts.whole.opaque.is_empty()
-            && texts.whole.duplicate.is_none()
-            && edits.is_empty()
-            && !self.found_whole;
-        if plain {
-            self.shapes.add(event, texts);
-        }
+        let carried: Vec<Channel> = texts.deltas.iter().map(|delta| delta.channel).collect();
+        self.sent(event, texts.choices, (&carried, &texts.ended), out);
     }
 
     /// An event like one before, but for its text.
@@ -120,87 +60,90 @@ impl Events {
         text: Range<usize>,
         out: &mut Vec<u8>,
     ) {
-        let Shape { delta, ended, .. } = shape;
-        self.end(ended, delta.as_ref().map(|delta| delta.channel).as_slice(), out);
+        let Shape { delta, ended, choices, .. } = shape;
+        let delta = delta.as_ref().filter(|_| !text.is_empty());
+        let carried = delta.map(|delta| delta.channel);
+        self.end(ended, carried.as_slice(), out);
         if self.ended {
             return;
         }
-        match delta {
-            Some(delta) => {
-                let raw = event.raw.get(text.clone()).unwrap_or_default();
-                let envelope = Envelope::of_text(event.raw, text);
-                self.alone(delta, raw, envelope, ended, out);
-            }
-            None => out.extend_from_slice(event.raw),
+        let mut entry = Entry::new(*choices);
+        if shape.divisible {
+            entry = entry.divisible(event);
         }
-        self.close(ended);
+        self.queue.push(entry);
+        if let Some(delta) = delta {
+            let raw = event.raw.get(text.clone()).unwrap_or_default();
+            self.take(delta, (raw, text), event.raw, out);
+        }
+        self.sent(event, *choices, (carried.as_slice(), ended), out);
+    }
+
+    /// The event at hand waits in the queue: ends texts, and sends what may go.
+    fn sent(
+        &mut self,
+        event: Event<'_>,
+        choices: Choices,
+        (carried, ended): (&[Channel], &[Ended]),
+        out: &mut Vec<u8>,
+    ) {
+        self.end(ended, &[], out);
+        self.pause(choices, carried, out);
+        self.drain(event.raw, out);
         self.bound_memory(out);
     }
 
-    /// Forgets texts that an event has ended, and has carried the end of.
-    fn close(&mut self, ended: &[Ended]) {
-        if !ended.is_empty() {
-            self.channels.retain(|(channel, state)| !ends(ended, *channel, state.scope));
+    /// Ends a stream of which too much waits: a text holds few bytes back, but the events that bring
+    /// them may be large.
+    pub(super) fn bound_memory(&mut self, out: &mut Vec<u8>) {
+        if self.queue.kept_bytes() > MAX_KEPT_BYTES {
+            self.trouble(Trouble::TooLarge, OnTrouble::Block, out);
         }
     }
 
-    /// One of several texts of an event, which does not wait: answers with its edit.
-    fn together(
-        &mut self,
-        delta: &Delta,
-        raw: &[u8],
-        copy: Envelope,
-        ended: &[Ended],
-        out: &mut Vec<u8>,
-    ) -> Option<Edit> {
-        let (index, piece, _) = self.take(delta, raw, ended, out)?;
-        let bare = self.redacted.contains(&delta.scope);
-        let (_, state) = self.channels.get_mut(index)?;
-        let rest = state.emit(&piece, bare, out);
-        state.keep(copy);
-        self.after(index, &piece, "", out);
-        Some(Edit { span: delta.span.clone(), replacement: escaped(&rest) })
+    /// Keeps the shape of an event of which nothing but one text is worth inspecting.
+    pub(super) fn remember(&mut self, event: Event<'_>, texts: &EventTexts, edits: &[Edit]) {
+        let plain = texts.known
+            && !texts.overflows
+            && texts.whole.logprobs.is_empty()
+            && texts.whole.opaque.is_empty()
+            && texts.whole.duplicate.is_none()
+            && edits.is_empty()
+            && !self.found_whole;
+        if plain {
+            self.shapes.add(event, texts);
+        }
     }
 
-    /// Gives a text, as it stands between its quotes, to its channel; answers with the channel's
-    /// place, what may pass, and the text's length.
+    /// Gives a text of the event at hand, as it stands between its quotes at a place in the event's
+    /// bytes, to its channel.
     fn take(
         &mut self,
         delta: &Delta,
-        raw: &[u8],
-        ended: &[Ended],
+        (raw, place): (&[u8], Range<usize>),
+        current: &[u8],
         out: &mut Vec<u8>,
-    ) -> Option<(usize, Piece, usize)> {
-        let plain = Plain::of(raw)?;
+    ) {
+        let Some(plain) = Plain::of(raw).filter(|_| !self.ended) else { return };
         let index = self.channel(delta);
         if index >= MAX_CHANNELS {
             // Such a stream is no answer of a model; there is no memory for more of it.
             self.channels.truncate(MAX_CHANNELS);
-            self.trouble(Trouble::TooLarge, OnTrouble::Block, out);
-            return None;
+            return self.trouble(Trouble::TooLarge, OnTrouble::Block, out);
         }
-        let (_, state) = self.channels.get_mut(index)?;
+        let Some((_, state)) = self.channels.get_mut(index) else { return };
         let mut piece = Piece::new_in(std::mem::take(&mut self.spare));
         state.push(&self.watch, plain.text(), &mut self.names, &mut piece);
-        if ends(ended, delta.channel, delta.scope) && !piece.blocked {
-            state.finish(&self.watch, &mut self.names, &mut piece);
-        }
-        self.note(index, &mut piece);
-        Some((index, piece, plain.text().len()))
+        let span = state.taken() - plain.text().len()..state.taken();
+        let name = self.queue.add((delta.channel, delta.scope), place, span);
+        state.wait(name);
+        self.release(index, piece, current, out);
     }
 
-    fn channel(&mut self, delta: &Delta) -> usize {
-        let known = self.channels.iter().position(|(channel, _)| *channel == delta.channel);
-        known.unwrap_or_else(|| {
-            self.channels.push((delta.channel, ChannelState::new(delta)));
-            self.channels.len() - 1
-        })
-    }
-
-    /// Counts what was found in a text.
-    fn note(&mut self, index: usize, piece: &mut Piece) {
+    /// Gives what may pass of a text to the events that brought it, and counts what was found.
+    fn release(&mut self, index: usize, mut piece: Piece, current: &[u8], out: &mut Vec<u8>) {
         self.report.add(&piece.applied);
-        let Some((_, state)) = self.channels.get(index) else { return };
+        let Some((_, state)) = self.channels.get_mut(index) else { return };
         if piece.redacted && !self.redacted.contains(&state.scope) {
             self.redacted.push(state.scope);
         }
@@ -209,40 +152,68 @@ impl Events {
             piece.blocked = true;
             piece.text.clear();
         }
-    }
-
-    /// What comes after the events of a channel have gone out.
-    fn after(&mut self, index: usize, piece: &Piece, rest: &str, out: &mut Vec<u8>) {
-        if let Some((_, state)) = self.channels.get(index) {
-            state.emit_rest(rest, out);
-        }
+        state.release(&piece, &mut self.queue);
         if piece.blocked {
+            self.drain(current, out);
             self.refuse(out);
         }
+        self.spare = piece.text;
     }
 
-    /// Ends texts, but for those that the event still carries.
+    fn channel(&mut self, delta: &Delta) -> usize {
+        let known = self.channels.iter().position(|(channel, _)| *channel == delta.channel);
+        known.unwrap_or_else(|| {
+            self.channels.push((delta.channel, ChannelState::new(&self.watch, delta)));
+            self.channels.len() - 1
+        })
+    }
+
+    /// Ends texts that an event says are complete, but for those that it carries itself.
     pub(super) fn end(&mut self, ended: &[Ended], carried: &[Channel], out: &mut Vec<u8>) {
-        if ended.is_empty() {
+        if ended.is_empty() || self.ended {
             return;
         }
-        for index in 0..self.channels.len() {
-            let Some((channel, state)) = self.channels.get_mut(index) else { break };
-            if self.ended || carried.contains(channel) || !ends(ended, *channel, state.scope) {
+        let ends = |channel, state: &ChannelState| {
+            !carried.contains(&channel) && ends(ended, channel, state.scope)
+        };
+        self.end_those(ends, out);
+    }
+
+    /// Ends texts that others of their choice have followed for too long.
+    pub(super) fn pause(&mut self, choices: Choices, carried: &[Channel], out: &mut Vec<u8>) {
+        let mut any = false;
+        for (channel, state) in &mut self.channels {
+            let met = Choices::One(state.choice).meet(choices) && !carried.contains(channel);
+            if met && state.has_waiting() {
+                state.silent += 1;
+                any |= state.silent > MAX_SILENT || state.has_paused();
+            }
+        }
+        if any {
+            let over = |_, state: &ChannelState| {
+                state.has_waiting()
+                    && state.silent > 0
+                    && (state.silent > MAX_SILENT || state.has_paused())
+            };
+            self.end_those(over, out);
+        }
+    }
+
+    /// Ends texts and forgets them.
+    fn end_those(&mut self, ends: impl Fn(Channel, &ChannelState) -> bool, out: &mut Vec<u8>) {
+        let mut index = 0;
+        while let Some((channel, state)) = self.channels.get_mut(index).filter(|_| !self.ended) {
+            if !ends(*channel, state) {
+                index += 1;
                 continue;
             }
             let mut piece = Piece::new();
             state.finish(&self.watch, &mut self.names, &mut piece);
-            self.note(index, &mut piece);
-            let Some((_, state)) = self.channels.get_mut(index) else { break };
-            let bare = self.redacted.contains(&state.scope);
-            let rest = state.emit(&piece, bare, out);
-            self.after(index, &piece, &rest, out);
+            self.release(index, piece, &[], out);
+            if index < self.channels.len() {
+                self.channels.remove(index);
+            }
         }
-        let open = |(channel, state): &(Channel, ChannelState)| {
-            carried.contains(channel) || !ends(ended, *channel, state.scope)
-        };
-        self.channels.retain(open);
     }
 }
 

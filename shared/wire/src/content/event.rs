@@ -3,9 +3,11 @@
 mod anthropic;
 mod openai;
 mod others;
+mod remainder;
 mod responses;
 
 use core::ops::Range;
+use std::borrow::Cow;
 
 use super::field::{Form, Side, Texts};
 use super::tape::{Kind, Tape, Value};
@@ -31,6 +33,8 @@ pub struct Delta {
     pub channel: Channel,
     /// What that text belongs to.
     pub scope: Scope,
+    /// The choice that the scope is in.
+    pub choice: u32,
     /// The text carries a signature over itself, so that no edit of it can go unnoticed.
     pub signed: bool,
 }
@@ -46,6 +50,37 @@ pub enum Ended {
     All,
 }
 
+/// The choices of a response that an event is about. What is about one choice keeps its order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choices {
+    /// None: a sign of life, which may come at any time.
+    #[default]
+    None,
+    /// One.
+    One(u32),
+    /// Several, or the response as a whole.
+    All,
+}
+
+impl Choices {
+    /// Whether two events are about one choice.
+    pub fn meet(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => false,
+            (Self::One(one), Self::One(other)) => one == other,
+            _ => true,
+        }
+    }
+
+    fn add(&mut self, choice: u32) {
+        *self = match self {
+            Self::None => Self::One(choice),
+            Self::One(other) if *other == choice => Self::One(choice),
+            _ => Self::All,
+        };
+    }
+}
+
 /// Most texts that go on that one event may bring; an event with more is not known. Servers send one
 /// for each choice.
 const MAX_DELTAS: usize = 256;
@@ -53,8 +88,16 @@ const MAX_DELTAS: usize = 256;
 /// The texts of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventTexts {
-    /// Whether the event is one that this crate knows; text may go on in others in ways it does not.
+    /// Whether the event is one that this crate knows. Others are JSON of any form, in which text may
+    /// go on in ways that nobody here has heard of.
     pub known: bool,
+    /// The event has more texts that go on than are read.
+    pub overflows: bool,
+    /// What it is about.
+    pub choices: Choices,
+    /// Whether nothing but envelope stands around its one text, so that it may be sent in two: see
+    /// [`remainder`](Self::remainder).
+    pub divisible: bool,
     /// Whether the event repeats what others have brought.
     pub repeats: bool,
     /// Texts that go on, in the order of the event.
@@ -70,33 +113,95 @@ pub struct EventTexts {
 
 impl EventTexts {
     /// The texts of an event whose data `tape` was read from. The form of the data tells which API
-    /// it is of.
-    pub fn of(tape: &Tape, json: &[u8]) -> Self {
+    /// it is of; `name` is what the event itself is called, for data that do not say their type.
+    pub fn of(tape: &Tape, json: &[u8], name: Option<&[u8]>) -> Self {
         let root = tape.root(json);
         let mut event = Self::default();
-        let kind = root.get_string("type").and_then(Value::text);
-        match kind.as_deref() {
-            Some(kind) if kind.starts_with("response.") => responses::read(root, kind, &mut event),
-            Some(kind) => anthropic::read(root, kind, &mut event),
-            None if root.get("choices").is_some_and(|choices| choices.kind() == Kind::Array) => {
-                openai::read(root, &mut event);
-            }
-            None => others::read(root, &mut event),
+        let api = Api::of(root, name);
+        match &api {
+            Api::Responses(kind) => responses::read(root, kind, &mut event),
+            Api::Named(kind) => anthropic::read(root, kind, &mut event),
+            Api::Chunk => openai::read(root, &mut event),
+            Api::Other => others::read(root, &mut event),
         }
-        event.whole = Texts::of(tape, json, Side::Response);
+        event.whole = match event.known {
+            true => Texts::of(tape, json, Side::Response),
+            false => Texts::of_any(tape, json),
+        };
         let deltas = &event.deltas;
         let is_delta = |span: &Range<usize>| deltas.iter().any(|delta| delta.span == *span);
         event.whole.fields.retain(|field| !is_delta(&field.span));
+        if let [delta] = &event.deltas[..] {
+            event.divisible = remainder::of(root, &api, &delta.span).is_some();
+        }
         event
     }
 
-    fn push(&mut self, value: Value<'_>, form: Form, channel: Channel, scope: Scope) {
+    /// Of an event that is [`divisible`](Self::divisible) and was sent with the beginning of its text, what
+    /// the event with the rest has to leave out: values to be replaced by `null`, in order.
+    pub fn remainder(tape: &Tape, json: &[u8], name: Option<&[u8]>) -> Option<Vec<Range<usize>>> {
+        let event = Self::of(tape, json, name);
+        let [delta] = &event.deltas[..] else { return None };
+        let root = tape.root(json);
+        remainder::of(root, &Api::of(root, name), &delta.span)
+    }
+
+    /// A text that goes on, if it is not empty.
+    fn push(&mut self, value: Value<'_>, form: Form, channel: Channel, at: At) {
+        if value.content_span().is_empty() {
+            return;
+        }
         if self.deltas.len() >= MAX_DELTAS {
-            self.known = false;
+            self.overflows = true;
             return;
         }
         let span = value.content_span();
-        self.deltas.push(Delta { span, form, channel, scope, signed: false });
+        let (scope, choice) = (at.scope, at.choice);
+        self.deltas.push(Delta { span, form, channel, scope, choice, signed: false });
+    }
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy)]
+struct At {
+    scope: Scope,
+    choice: u32,
+}
+
+impl At {
+    /// In a choice of its own.
+    fn choice(index: u32) -> Self {
+        Self { scope: Scope(index), choice: index }
+    }
+
+    /// In a part of the only choice that there is.
+    fn part(index: u32) -> Self {
+        Self { scope: Scope(index), choice: 0 }
+    }
+}
+
+/// The API that an event is of.
+enum Api<'t> {
+    Responses(Cow<'t, str>),
+    Named(Cow<'t, str>),
+    Chunk,
+    Other,
+}
+
+impl<'t> Api<'t> {
+    fn of(root: Value<'t>, name: Option<&'t [u8]>) -> Self {
+        let name = || Some(Cow::Borrowed(core::str::from_utf8(name?).ok()?));
+        let is_chunk = || root.get("choices").is_some_and(|choices| choices.kind() == Kind::Array);
+        match root.get_string("type").and_then(Value::text) {
+            Some(kind) if kind.starts_with("response.") => Self::Responses(kind),
+            Some(kind) => Self::Named(kind),
+            None if is_chunk() => Self::Chunk,
+            None => match name() {
+                Some(kind) if kind.starts_with("response.") => Self::Responses(kind),
+                Some(kind) if anthropic::NAMES.contains(&kind.as_ref()) => Self::Named(kind),
+                _ => Self::Other,
+            },
+        }
     }
 }
 
@@ -129,6 +234,22 @@ impl ChannelName {
     fn channel(self) -> Channel {
         Channel(self.0)
     }
+}
+
+/// Whether a value says nothing: `null`, or an empty string, list or object.
+fn is_empty(value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::Null => true,
+        Kind::String => value.content_span().is_empty(),
+        Kind::Object | Kind::Array => value.children().next().is_none(),
+        Kind::Number | Kind::Boolean => false,
+    }
+}
+
+/// Whether the event says that something went wrong.
+fn has_error(root: Value<'_>) -> bool {
+    root.get("error").is_some_and(|error| !is_empty(error))
+        || root.get_string("object").is_some_and(|object| object.is("error"))
 }
 
 /// The number under `name`, 0 where there is none.

@@ -5,6 +5,8 @@
 pub(super) enum Member {
     /// Steers the protocol; text has no place in it.
     Protocol,
+    /// The same, as a word that is known (`user`, `text`); other strings in its place are text.
+    Word,
     /// Part of the dialect: its own members are looked up again.
     Dialect,
     /// The same, said by the operator: system prompts and tool definitions.
@@ -48,7 +50,8 @@ pub(super) fn of_response(name: &str) -> Member {
 fn of_either(name: &str) -> Member {
     match name {
         // `signature` and `encrypted_content` are ciphertext that only their maker reads.
-        "role" | "type" | "signature" | "encrypted_content" => Member::Protocol,
+        "signature" | "encrypted_content" => Member::Protocol,
+        "role" | "type" => Member::Word,
         "messages" | "content" | "contents" | "parts" | "tool_calls" | "function"
         | "function_call" | "functionCall" | "functionResponse" | "custom" | "message"
         | "choices" | "candidates" | "delta" | "error" | "items" | "results" | "annotations"

@@ -15,11 +15,12 @@ mod field;
 mod label;
 mod members;
 mod plain;
+mod protocol;
 mod tape;
 mod texts;
 
 pub use crate::long_strings::LongStrings;
-pub use event::{Channel, Delta, Ended, EventTexts, Scope};
+pub use event::{Channel, Choices, Delta, Ended, EventTexts, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
 pub use label::{is_named_before, is_option, names_next};
 pub use plain::{NoEscape, Plain, unescape_one};

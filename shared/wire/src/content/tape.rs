@@ -135,6 +135,11 @@ impl<'t> Value<'t> {
         self.kind() == Kind::String && self.names(self.content_span(), text)
     }
 
+    /// Whether it is `true`.
+    pub fn is_true(self) -> bool {
+        self.kind() == Kind::Boolean && self.json.get(self.span().start) == Some(&b't')
+    }
+
     /// A whole number that is not negative.
     pub fn number(self) -> Option<u32> {
         if self.kind() != Kind::Number {

@@ -3,6 +3,7 @@
 use super::field::{Form, Logprobs, Role, Side, TextField, Texts};
 use super::label::label;
 use super::members::{MediaMember, Member, of_medium, of_request, of_response};
+use super::protocol::is_token;
 use super::tape::{Kind, Tape, Value};
 use crate::same;
 
@@ -122,6 +123,12 @@ impl<'t> Walk<'t> {
         let is_object = value.kind() == Kind::Object;
         match member {
             Member::Protocol => zone(Zone::Skipped),
+            Member::Word => {
+                if value.text().is_some_and(|word| !is_token(&word)) {
+                    self.note(value, Form::String, zone(Zone::Dialect));
+                }
+                zone(Zone::Skipped)
+            }
             Member::TokenIds => {
                 if value.children().next().is_some() {
                     self.found.opaque.push(value.span().start);

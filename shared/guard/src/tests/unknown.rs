@@ -1,0 +1,78 @@
+//! Events of which nobody here has heard, and those that clients ignore.
+
+use super::streams::{CONTENT, DONE, chunks, openai, redacting, through};
+use crate::Watch;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn data_that_is_no_json_follows_the_policy() {
+    let stream = "data: no json\n\n";
+    let out = through(&mut openai(redacting()), stream);
+    assert!(out.contains("content_policy_violation") && out.contains("unscannable."), "{out}");
+    let policy =
+        super::policy(r#"{"on_unscannable":"flag","rules":[{"rules":["pii"],"action":"redact"}]}"#);
+    let mut guard = openai(Watch::new(policy));
+    assert_eq!(through(&mut guard, stream), stream);
+    assert!(guard.report().summary().starts_with("flag unscannable."));
+}
+
+#[test]
+fn events_that_nobody_here_has_heard_of_are_inspected_and_pass() {
+    for event in [
+        r#"{"type":"telepathy","text":"a@b.com"}"#,
+        r#"{"type":"response.telepathy.delta","delta":"a@b.com"}"#,
+        r#"{"type":"response.telepathy.seen","thoughts":[{"of":"a@b.com"}]}"#,
+        r#"{"type":"telepathy a@b.com","id":"a@b.com"}"#,
+        r#"{"detail":[{"loc":["body"],"msg":"a@b.com"}]}"#,
+        r#"["a@b.com"]"#,
+        r#"{"content":"a@b.com","stop":false,"tokens":[1]}"#,
+    ] {
+        let mut guard = openai(redacting());
+        let out = through(&mut guard, &format!("data: {event}\n\n{DONE}"));
+        assert_eq!(out, format!("data: {}\n\n{DONE}", event.replace("a@b.com", "[EMAIL]")));
+    }
+}
+
+#[test]
+fn a_text_that_goes_on_in_events_that_nobody_here_has_heard_of_is_one_text() {
+    for form in [
+        r#"{"type":"telepathy","text":TEXT}"#,
+        r#"{"type":"response.telepathy.delta","delta":TEXT}"#,
+        r#"{"type":"response.telepathy.delta","delta":{"thought":TEXT}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"compaction_delta","content":TEXT}}"#,
+        r#"{"content":TEXT,"stop":false}"#,
+        r#"{"delta":{"text":TEXT}}"#,
+    ] {
+        let event =
+            |text: &str| format!("data: {}\n\n", form.replace("TEXT", &format!("\"{text}\"")));
+        let stream: String = ["see 4111", " 1111 1111", " 1111 end"].map(event).concat();
+        let out = through(&mut openai(redacting()), &stream);
+        assert!(out.contains("[CREDIT_CARD]") && !out.contains("1111"), "{out}");
+    }
+}
+
+#[test]
+fn what_clients_ignore_passes_without_a_trace() {
+    let text = chunks(0, CONTENT, &["Hel", "lo", " wor", "ld"]);
+    for event in [
+        "data:\n\n",
+        "data: \n\n",
+        "data\n\n",
+        "event: ping\n\n",
+        "event: ping\ndata:\n\n",
+        "event: ping\ndata: {}\n\n",
+        "data: {\"type\":\"keepalive\",\"at\":1700000000}\n\n",
+        "data: {\"detail\":\"still working\"}\n\n",
+        "data: {\"type\":\"response.image_generation_call.generating\",\"item_id\":\"i\"}\n\n",
+        ": ping\n\n",
+        "id: 1\nretry: 3000\n\n",
+    ] {
+        for at in text.match_indices("data:").map(|(at, _)| at) {
+            let stream = format!("{}{event}{}{DONE}", &text[..at], &text[at..]);
+            let mut guard = openai(redacting());
+            assert_eq!(through(&mut guard, &stream), stream);
+            assert!(guard.report().is_empty(), "{event}");
+        }
+    }
+}
