@@ -89,7 +89,7 @@ async fn all(
     requests: usize,
     (options, processors): (&Options, &Processors),
 ) -> Result<[f64; SETUPS.len()], Failure> {
-    let mut paths = Paths::start(&SETUPS, streams).await?;
+    let mut paths = Paths::start(&SETUPS, None, streams).await?;
     paths.seat(processors)?;
     let http = HttpClient::http1();
     let idle = background(paths.all()).await?;

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::figures::{Cell, Figure};
 use crate::load::{self, Target};
 use crate::options::Options;
-use crate::path::{Chain, Path, Paths, Streams};
+use crate::path::{Chain, Earlier, Path, Paths, Streams};
 use crate::processors::Processors;
 use crate::setup::{ResponseKind, Setup};
 
@@ -31,9 +31,11 @@ pub(crate) async fn run(
 ) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
     let chain = Chain { guardrail: options.guardrail, patient: false };
-    let setups = Setup::ALL.map(|setup| (setup, chain));
+    let compared = if options.before.is_some() { Setup::BESIDE_BEFORE } else { Setup::ALL };
+    let setups = compared.map(|setup| (setup, chain));
+    let earlier = options.before.clone().map(Earlier);
     let streams = Streams { events: options.events, event_us: options.event_us };
-    let mut paths = Paths::start(&setups, streams).await?;
+    let mut paths = Paths::start(&setups, earlier.as_ref(), streams).await?;
     paths.seat(processors)?;
     let http = HttpClient::http1();
     let background = background(paths.all()).await?;
@@ -43,7 +45,7 @@ pub(crate) async fn run(
             println!("measuring bodies of {bytes} bytes, {} responses …", response.name());
             let mut series = Series::new(bytes, response, options, background.clone());
             series.measure(&http, paths.all()).await?;
-            figures.extend(series.figures());
+            figures.extend(series.figures(compared));
         }
     }
     check_picks(paths.all(), &figures).await?;
@@ -104,8 +106,8 @@ impl Series {
         Ok(())
     }
 
-    fn figures(&self) -> impl Iterator<Item = Figure> + '_ {
-        let cells = Setup::ALL.into_iter().zip(&self.cells);
+    fn figures(&self, compared: [Setup; 3]) -> impl Iterator<Item = Figure> + '_ {
+        let cells = compared.into_iter().zip(&self.cells);
         cells.map(|(setup, cell)| cell.figure(setup, self.bytes, self.response))
     }
 }

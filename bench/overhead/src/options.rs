@@ -45,6 +45,10 @@ pub(crate) struct Options {
     /// Adds the guardrail with its default policy to Weir's chain, in the same Envoy filter.
     #[arg(long)]
     pub(crate) guardrail: bool,
+    /// Compares the chain with an earlier one in place of ext_proc. The folder holds that build's `suite.wasm`,
+    /// `weir-sidecar` and `one-filter.yaml`.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["count", "per_event"])]
+    pub(crate) before: Option<PathBuf>,
     /// Measures only what chain and guardrail add per event of a stream: long and short streams,
     /// with them and without.
     #[arg(long, conflicts_with_all = ["guardrail", "body_kb", "events", "event_us"])]

@@ -44,6 +44,27 @@ pub(crate) struct Chain {
     pub(crate) patient: bool,
 }
 
+/// The files of an earlier build.
+#[derive(Debug, Clone)]
+pub(crate) struct Earlier(pub(crate) PathBuf);
+
+impl Earlier {
+    /// Its configuration, with its own module.
+    fn config(&self, folder: &TempDir) -> Result<EnvoyConfig, HarnessError> {
+        let read = |name: &str| {
+            let path = self.0.join(name);
+            std::fs::read(&path).map_err(|source| HarnessError::File { path, source })
+        };
+        let text = String::from_utf8_lossy(&read(Setup::Before.envoy_config())?).into_owned();
+        // Under that name the harness does not put today's module in its place.
+        let module = folder.path().join("suite.wasm.before");
+        let unwritable = |source| HarnessError::File { path: module.clone(), source };
+        std::fs::write(&module, read("suite.wasm")?).map_err(unwritable)?;
+        let config = EnvoyConfig::from_text("the earlier build", text)?;
+        config.replace("/etc/weir/suite.wasm", &module.display().to_string())
+    }
+}
+
 /// Everything that runs, upstream included; dropping it ends all of it.
 pub(crate) struct Paths {
     paths: Vec<Path>,
@@ -69,6 +90,7 @@ impl Paths {
     /// When anything is not built, or does not start.
     pub(crate) async fn start(
         setups: &[(Setup, Chain)],
+        earlier: Option<&Earlier>,
         streams: Streams,
     ) -> Result<Paths, HarnessError> {
         let folder = tempfile::tempdir()
@@ -77,7 +99,7 @@ impl Paths {
         let upstream = upstream(&shared, &folder, streams)?;
         let mut paths = Vec::new();
         for (setup, chain) in setups {
-            paths.push(Path::start(*setup, *chain, &shared, &folder).await?);
+            paths.push(Path::start((*setup, *chain), earlier, &shared, &folder).await?);
         }
         Ok(Paths { paths, _upstream: upstream, _folder: folder })
     }
@@ -121,18 +143,22 @@ fn upstream(
 
 impl Path {
     async fn start(
-        setup: Setup,
-        chain: Chain,
+        (setup, chain): (Setup, Chain),
+        earlier: Option<&Earlier>,
         shared: &Ports,
         folder: &TempDir,
     ) -> Result<Path, HarnessError> {
-        let mut config = EnvoyConfig::from_file(setup.envoy_config())?;
+        let earlier = earlier.filter(|_| setup == Setup::Before);
+        let mut config = match earlier {
+            Some(earlier) => earlier.config(folder)?,
+            None => EnvoyConfig::from_file(setup.envoy_config())?,
+        };
         let changes = [
             (chain.guardrail, PICKER, GUARDRAIL_AND_PICKER),
             (chain.patient, FRESH, FRESH_FOR_LONG),
         ];
         for (_, from, to) in changes.into_iter().filter(|(wanted, ..)| *wanted) {
-            if setup == Setup::Chain {
+            if setup.is_weir() {
                 config = config.replace(from, to)?;
             }
         }
@@ -147,7 +173,7 @@ impl Path {
         let (mut server, mut pusher) = (None, None);
         match setup {
             Setup::Bare => {}
-            Setup::Chain => pusher = Some(sidecar(&ports).await?),
+            Setup::Chain | Setup::Before => pusher = Some(sidecar(&ports, earlier).await?),
             Setup::ExtProc => server = Some(ext_proc_server(ext_proc, folder)?),
         }
         Ok(Path { setup, envoy, ext_proc: server, sidecar: pusher })
@@ -189,11 +215,15 @@ impl Path {
     }
 }
 
-async fn sidecar(ports: &Ports) -> Result<Sidecar, HarnessError> {
+async fn sidecar(ports: &Ports, earlier: Option<&Earlier>) -> Result<Sidecar, HarnessError> {
     let file = workspace::file("envoy-config/sidecar.yaml");
     let yaml = std::fs::read_to_string(&file)
         .map_err(|source| HarnessError::File { path: file, source })?;
-    let mut sidecar = Sidecar::start(&yaml, ports, &[KEY]).await?;
+    let program = match earlier {
+        Some(earlier) => earlier.0.join("weir-sidecar"),
+        None => workspace::binary("weir-sidecar")?,
+    };
+    let mut sidecar = Sidecar::start_program(program, &yaml, ports, &[KEY]).await?;
     sidecar.wait_until_ready().await?;
     // Ready means that it has polled; its first push follows within one interval of 100 ms.
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -12,11 +12,21 @@ pub(crate) enum Setup {
     Chain,
     /// Envoy with the ext_proc server that only finds the model.
     ExtProc,
+    /// As `Chain`, of an earlier build.
+    Before,
 }
 
 impl Setup {
-    /// All of them.
+    /// What is compared as a rule.
     pub(crate) const ALL: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::ExtProc];
+
+    /// What is compared where an earlier build is given.
+    pub(crate) const BESIDE_BEFORE: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Before];
+
+    /// Whether it is Weir's.
+    pub(crate) fn is_weir(self) -> bool {
+        matches!(self, Setup::Chain | Setup::Before)
+    }
 
     /// The name in tables and messages.
     pub(crate) fn name(self) -> &'static str {
@@ -24,15 +34,17 @@ impl Setup {
             Setup::Bare => "bare",
             Setup::Chain => "chain",
             Setup::ExtProc => "ext_proc",
+            Setup::Before => "before",
         }
     }
 
-    /// The Envoy configuration, as a path in the repository.
+    /// The Envoy configuration, as a path in the repository, or in the folder of an earlier build.
     pub(crate) fn envoy_config(self) -> &'static str {
         match self {
             Setup::Bare => "bench/overhead/config/bare.yaml",
             Setup::Chain => "envoy-config/one-filter.yaml",
             Setup::ExtProc => "bench/overhead/config/ext_proc.yaml",
+            Setup::Before => "one-filter.yaml",
         }
     }
 }

@@ -18,23 +18,35 @@ latency, µs: p50 / p99
     body  response        bare             chain            ext_proc
 ";
 
+const HEAD_BEFORE: &str = "
+bare: Envoy alone; chain: with Weir's router and picker, and the guardrail if asked for; before: the same of an
+earlier build; added: to bare; change: of the CPU time of the whole request, chain against before
+
+CPU time per request of Envoy, µs
+    body  response    bare    chain   added     before   added        change
+";
+
 /// Two tables: CPU time with what each setup adds, and latencies.
 pub(crate) fn of(figures: &[Figure]) -> String {
-    let mut text = String::from(HEAD);
-    for [bare, chain, ext_proc] in rows(figures) {
-        let (chain_adds, ext_proc_adds) =
-            (chain.cpu_us - bare.cpu_us, ext_proc.cpu_us - bare.cpu_us);
+    let before = figures.iter().any(|figure| figure.setup == Setup::Before);
+    let mut text = String::from(if before { HEAD_BEFORE } else { HEAD });
+    for [bare, chain, other] in rows(figures) {
+        let (chain_adds, other_adds) = (chain.cpu_us - bare.cpu_us, other.cpu_us - bare.cpu_us);
+        let share = match before {
+            true => chain.cpu_us / other.cpu_us - 1.0,
+            false => chain_adds / other_adds,
+        };
         // Writing to a string can't fail.
         let _ = writeln!(
             text,
-            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}   {:>11.0} %",
+            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}   {:>11.1} %",
             label(bare),
             bare.cpu_us,
             chain.cpu_us,
             chain_adds,
-            ext_proc.cpu_us,
-            ext_proc_adds,
-            100.0 * chain_adds / ext_proc_adds,
+            other.cpu_us,
+            other_adds,
+            100.0 * share,
         );
     }
     text.push_str(LATENCY_HEAD);
@@ -68,6 +80,16 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_build_is_compared_as_a_whole() {
+        let cpu = [30.0, 41.2, 40.0];
+        let setups = Setup::BESIDE_BEFORE.into_iter().zip(cpu);
+        let figures: Vec<_> = setups.map(|(setup, cpu)| figure(setup, cpu)).collect();
+        let text = of(&figures);
+        let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
+        assert!(row.ends_with("3.0 %"), "{row}");
+    }
+
+    #[test]
     fn what_is_added_and_its_share_are_shown() {
         let cpu = [30.0, 40.0, 80.0];
         let figures: Vec<_> =
@@ -75,6 +97,6 @@ mod tests {
         let text = of(&figures);
         let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
         let words: Vec<_> = row.split_whitespace().collect();
-        assert_eq!(words, ["1", "KB", "json", "30.0", "40.0", "10.0", "80.0", "50.0", "20", "%"]);
+        assert_eq!(words, ["1", "KB", "json", "30.0", "40.0", "10.0", "80.0", "50.0", "20.0", "%"]);
     }
 }

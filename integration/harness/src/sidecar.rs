@@ -1,5 +1,6 @@
 //! A running sidecar.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -23,6 +24,7 @@ pub struct Sidecar {
     folder: TempDir,
     ports: Ports,
     environment: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 impl Sidecar {
@@ -36,6 +38,19 @@ impl Sidecar {
         ports: &Ports,
         environment: &[(&str, &str)],
     ) -> Result<Self, HarnessError> {
+        Self::start_program(workspace::binary("weir-sidecar")?, yaml, ports, environment).await
+    }
+
+    /// The same with another build of the sidecar.
+    ///
+    /// # Errors
+    /// As [`Sidecar::start`].
+    pub async fn start_program(
+        program: PathBuf,
+        yaml: &str,
+        ports: &Ports,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, HarnessError> {
         let temporary = TempDir::with_prefix("weir-sidecar-");
         let folder = temporary.map_err(HarnessError::file(std::env::temp_dir()))?;
         let file = folder.path().join("sidecar.yaml");
@@ -43,8 +58,8 @@ impl Sidecar {
         let environment = environment.iter();
         let environment: Vec<(String, String)> =
             environment.map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let process = launch(&folder, &environment)?;
-        let mut sidecar = Self { process, folder, ports: ports.clone(), environment };
+        let process = launch(&program, &folder, &environment)?;
+        let mut sidecar = Self { process, folder, ports: ports.clone(), environment, program };
         sidecar.wait_until_up().await?;
         Ok(sidecar)
     }
@@ -55,7 +70,7 @@ impl Sidecar {
     /// As [`Sidecar::start`].
     pub async fn restart(&mut self) -> Result<(), HarnessError> {
         self.process.kill();
-        self.process = launch(&self.folder, &self.environment)?;
+        self.process = launch(&self.program, &self.folder, &self.environment)?;
         self.wait_until_up().await
     }
 
@@ -100,6 +115,7 @@ impl Sidecar {
 }
 
 fn launch(
+    program: &Path,
     folder: &TempDir,
     environment: &[(String, String)],
 ) -> Result<ChildProcess, HarnessError> {
@@ -109,5 +125,5 @@ fn launch(
     let config = folder.path().join("sidecar.yaml");
     let arguments = ["--config".into(), config.into_os_string()];
     let log = folder.path().join("sidecar.log");
-    ChildProcess::start(&workspace::binary("weir-sidecar")?, arguments, &environment, &log)
+    ChildProcess::start(program, arguments, &environment, &log)
 }

@@ -65,7 +65,7 @@ async fn chain_requests(
     ran: &mut Ran,
 ) -> Result<(), Failure> {
     let streams = Streams { events: options.events, event_us: 0 };
-    let mut paths = Paths::start(&[(Setup::Chain, chain)], streams).await?;
+    let mut paths = Paths::start(&[(Setup::Chain, chain)], None, streams).await?;
     let http = HttpClient::http1();
     for bytes in options.body_kb.iter().map(|kb| kb.saturating_mul(1 << 10)) {
         if bytes > LARGEST_BYTES {
