@@ -24,9 +24,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::notice::Notice;
 use crate::pending::Pending;
 use crate::tick::{Tick, Ticker};
-use crate::{HeaderMap, Host, Streams};
+use crate::{HeaderMap, Host, LogLevel, Streams};
 
 /// How often paused streams are looked at while the option is unproven, in ms.
 ///
@@ -80,6 +81,8 @@ struct State {
     /// Streams that are to be answered.
     stuck: Pending<()>,
     tick: Tick,
+    /// That the option is missing.
+    told: Notice,
 }
 
 /// Shared by a root context and its streams.
@@ -98,7 +101,14 @@ impl HoldProbe {
     pub fn new(ticker: &Ticker) -> Self {
         let (option, watched) = (StopIteration::Unproven, Vec::new());
         let (stuck, tick) = (Pending::new(ticker.part()), ticker.part());
-        Self(Rc::new(RefCell::new(State { option, missing_ns: 0, watched, stuck, tick })))
+        Self(Rc::new(RefCell::new(State {
+            option,
+            missing_ns: 0,
+            watched,
+            stuck,
+            tick,
+            told: Notice::default(),
+        })))
     }
 
     /// True while the option is taken to be missing: fail at once instead of pausing. False now and then, so
@@ -157,6 +167,11 @@ impl HoldProbe {
             state.watched.retain(|watched| watched.context_id != context_id);
         }
         state.stuck.ended(context_id);
+    }
+
+    /// Says in the log, at most once a minute, that the option is missing.
+    pub fn tell<H: Host>(&self, host: &H, line: &str) {
+        self.0.borrow().told.say(host, LogLevel::Error, || line.to_owned());
     }
 
     /// Call from `on_tick`: answers the paused streams that will never get a body callback, each by `reply` with

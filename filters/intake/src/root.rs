@@ -47,7 +47,7 @@ impl<H: Host> RootContext for Root<H> {
         let Some(shared) = &self.shared else { return };
         let refusal = Refusal::new(RefusalCode::Unavailable, MISSING_OPTION);
         if shared.probe.answer_stuck(&self.host, |host| stream::refuse(host, &refusal)) > 0 {
-            self.host.log(LogLevel::Error, &format!("{FILTER}: {MISSING_OPTION}"));
+            shared.probe.tell(&self.host, &format!("{FILTER}: {MISSING_OPTION}"));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Replies in the request's own dialect.
 
+use weir_host::Host;
 use weir_host::hold::HoldProbe;
-use weir_host::{Host, LogLevel};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
@@ -20,7 +20,7 @@ pub fn answer_stuck<H: Host>(host: &H, probe: &HoldProbe, dialect: Dialect) -> u
     let answered = probe
         .answer_stuck(host, |host| respond(host, dialect, &misconfigured, "weir_misconfigured"));
     if answered > 0 {
-        host.log(LogLevel::Error, MISSING_OPTION);
+        probe.tell(host, MISSING_OPTION);
     }
     answered
 }

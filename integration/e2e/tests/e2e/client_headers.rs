@@ -120,7 +120,11 @@ fn every_header_is_documented() {
 fn every_header_that_a_filter_names_is_listed() {
     let mut found = 0;
     for folder in ["filters", "shared/snapshot/src"] {
-        for path in sources(&workspace::file(folder)) {
+        // host-probe is a test's own filter.
+        let product = |path: &std::path::PathBuf| {
+            !path.components().any(|part| part.as_os_str() == "host-probe")
+        };
+        for path in sources(&workspace::file(folder)).into_iter().filter(product) {
             let text = fs::read_to_string(&path).unwrap();
             for literal in text.split('"').skip(1).step_by(2) {
                 let ours = ["x-gateway-", "x-llm-d-", "x-slo-", "x-weir-"];

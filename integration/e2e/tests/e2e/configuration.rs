@@ -184,7 +184,8 @@ async fn assert_missing_option_is_an_error(stack: Stack) {
     let lines = log.lines().filter(|line| line.contains("lacks `allow_on_headers")).count();
     // One for each worker that noticed: the router's, and the intake's.
     assert!((2..=4).contains(&lines), "{log}");
-    assert!((1..=2).contains(&stack.stat("weir_router_misconfigured_total").await));
+    // Once for each worker that noticed, and for each request in 10 s that was held on trial.
+    assert!(stack.stat("weir_router_misconfigured_total").await >= 1);
     assert_eq!(stack.send(Request::get("/v1/models")).await.status, 200);
     stack.assert_no_trap().await;
 }
