@@ -147,7 +147,7 @@ fn stored_counts_come_back() {
     sent.observe(&view((1..=4).map(idle).collect(), 3, &mut prefixes));
     sent.first_token(&dispatch(2, 200), NOW);
     let stored = sent.encode();
-    assert_eq!(stored.len(), 28 + 4 * 40);
+    assert_eq!(stored.len(), 28 + 4 * 72);
     assert_eq!(Outstanding::decode(&stored), sent);
 }
 
