@@ -20,6 +20,8 @@ mod response;
 mod root;
 mod shared;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod whereabouts;
 
