@@ -70,13 +70,19 @@ impl Attempts {
     }
 
     /// Adds what happened, in place of the oldest when there are many.
-    pub(crate) fn note(&self, outcome: AttemptOutcome) {
+    pub fn note(&self, outcome: AttemptOutcome) {
         let mut kept = self.0.borrow_mut();
         if kept.latest.len() >= MOST_KEPT {
             kept.latest.pop_front();
             kept.before += 1;
         }
         kept.latest.push_back(outcome);
+    }
+
+    /// Whether anything came since `cursor`.
+    pub fn is_ahead(&self, cursor: &Cursor) -> bool {
+        let kept = self.0.borrow();
+        kept.before + kept.latest.len() as u64 != cursor.0
     }
 
     /// Shows `reader` what came since `cursor`, in order, and moves it on; returns how many were missed.
@@ -112,7 +118,9 @@ mod tests {
         let attempts = Attempts::default();
         let (mut early, mut late) = (Cursor::default(), Cursor::default());
         attempts.clone().note(outcome(1));
+        assert!(attempts.is_ahead(&early));
         assert_eq!(read(&attempts, &mut early), (vec![1], 0));
+        assert!(!attempts.is_ahead(&early) && attempts.is_ahead(&late));
         attempts.note(outcome(2));
         attempts.note(outcome(3));
         assert_eq!(read(&attempts, &mut early), (vec![2, 3], 0));

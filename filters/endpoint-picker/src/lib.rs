@@ -8,6 +8,8 @@
 //! Load data that is old or missing never stops a request: see `weir_placement::ExpectedTtft`. With
 //! no data at all the header is not set and Envoy's fallback policy balances.
 
+mod attempts;
+mod judge;
 mod metrics;
 mod outstanding;
 mod placed;
@@ -18,6 +20,9 @@ mod response;
 mod root;
 mod shared;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod verdict;
 mod whereabouts;
 
 pub use root::Root;

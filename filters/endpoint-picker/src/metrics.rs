@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     pub(crate) left_route: Metric,
     /// Inference requests that came with no facts, to a policy without a pool.
     pub(crate) no_facts: Metric,
+    /// Events of attempts that came and went before they were read.
+    pub(crate) missed_attempts: Metric,
 }
 
 impl Metrics {
@@ -31,6 +33,7 @@ impl Metrics {
             misconfigured: Metric::counter("weir_picker_misconfigured_total"),
             left_route: Metric::counter("weir_picker_route_policy_ignored_total"),
             no_facts: Metric::counter("weir_picker_no_facts_total"),
+            missed_attempts: Metric::counter("weir_picker_attempts_missed_total"),
         }
     }
 

@@ -1,22 +1,18 @@
 //! A request on its way to a replica and back.
 
 use std::mem::take;
-use std::rc::Rc;
 
-use weir_placement::{Dispatch, Expectation, LoadView, Order, PickRequest};
+use weir_placement::{Dispatch, Expectation, MAX_ORDER, PickRequest};
 use weir_wire::facts::Facts;
 use weir_wire::response::ResponseReader;
 
 use crate::pool::PoolId;
+use crate::verdict::Verdict;
 
 /// A request that was placed; kept until its response has ended.
 pub(crate) struct Placed {
     pub(crate) pool: PoolId,
-    pub(crate) view: Rc<LoadView>,
-    /// Where the endpoints of the header are in the view, in order.
-    pub(crate) order: Order,
-    /// How many of them are in the header.
-    pub(crate) listed: usize,
+    pub(crate) listed: Listed,
     pub(crate) dispatch: Dispatch,
     pub(crate) expectation: Option<Expectation>,
     pub(crate) prompt: Prompt,
@@ -25,6 +21,13 @@ pub(crate) struct Placed {
     pub(crate) at_ns: u64,
     /// The answer, once its headers have come.
     pub(crate) response: Option<Response>,
+}
+
+impl Placed {
+    /// What the response says of the replica, as far as is known.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.response.as_ref().and_then(|response| response.verdict)
+    }
 }
 
 /// What is kept of the facts, for when a retry takes the request elsewhere.
@@ -61,9 +64,42 @@ impl Prompt {
     }
 }
 
+/// The keys of the replicas in the header, in order.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Listed {
+    keys: [u64; MAX_ORDER],
+    len: usize,
+}
+
+impl Listed {
+    /// The first [`MAX_ORDER`] of `keys`.
+    pub(crate) fn new(keys: impl IntoIterator<Item = u64>) -> Self {
+        let mut listed = Self::default();
+        for (slot, key) in listed.keys.iter_mut().zip(keys) {
+            *slot = key;
+            listed.len = listed.len.saturating_add(1);
+        }
+        listed
+    }
+
+    /// The keys, best first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = u64> + '_ {
+        self.keys.iter().take(self.len).copied()
+    }
+
+    /// Where a replica is on the list.
+    pub(crate) fn place(&self, replica: u64) -> Option<usize> {
+        self.keys().position(|key| key == replica)
+    }
+}
+
 /// A response on its way.
 #[derive(Default)]
 pub(crate) struct Response {
+    /// What it says of the replica, as soon as that is known.
+    pub(crate) verdict: Option<Verdict>,
+    /// Whether its end has come.
+    pub(crate) complete: bool,
     pub(crate) reader: ResponseReader,
     pub(crate) begun: bool,
 }

@@ -6,6 +6,7 @@ use weir_host::Host;
 use weir_placement::{Dispatch, LoadView, Outstanding, PrefixIndex};
 use weir_pools::{Latest, PoolSource, Undecodable};
 
+use crate::attempts::{AttemptReader, Read};
 use crate::outstanding::{self, Event};
 use crate::pool_metrics::PoolMetrics;
 
@@ -54,8 +55,10 @@ pub(crate) struct Pool {
     waiting: Vec<Event>,
     /// When the request was placed that Envoy was last asked about.
     asked_ns: u64,
-    /// When the last one was placed that a retry took elsewhere.
+    /// When the last one was placed that a retry took elsewhere, or when the last attempt failed.
     moved_ns: Option<u64>,
+    /// Whether the filter `attempt` has told of a replica of this pool, so that nothing has to be inferred.
+    pub(crate) sees_attempts: bool,
     pub(crate) metrics: PoolMetrics,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
@@ -72,6 +75,7 @@ impl Pool {
             waiting: Vec::new(),
             asked_ns: 0,
             moved_ns: None,
+            sees_attempts: false,
             metrics: PoolMetrics::new(name),
             view: None,
         }
@@ -139,8 +143,30 @@ impl Pool {
         false
     }
 
+    /// Whether the pool has a replica with this key.
+    pub(crate) fn has(&self, replica: u64) -> bool {
+        self.position(replica).is_some()
+    }
+
+    /// Where the replica with this key is in the current view.
+    pub(crate) fn position(&self, replica: u64) -> Option<usize> {
+        self.view.as_ref()?.position_of(replica)
+    }
+
+    /// Counts an attempt that failed.
+    #[cold]
+    pub(crate) fn note_failure<H: Host>(&mut self, host: &H, replica: u64) {
+        let now_ns = host.now_ns();
+        let view = self.view.as_ref();
+        let address = view.and_then(|view| view.address(view.position_of(replica)?));
+        self.metrics.failed(host, self.source.name(), address.unwrap_or_default());
+        // Others are asked about, too, as after a retry.
+        self.moved_ns = Some(now_ns);
+        self.note(Event::Failed(replica, now_ns));
+    }
+
     /// Counts what happened; it waits to be shared.
-    fn note(&mut self, event: Event) {
+    pub(crate) fn note(&mut self, event: Event) {
         event.apply(&mut self.counts);
         self.waiting.push(event);
     }
@@ -200,6 +226,7 @@ pub(crate) struct Pools {
     pools: Vec<Pool>,
     /// Whether something waits in a pool, so that a tick is under way.
     waiting: bool,
+    attempts: AttemptReader,
     pub(crate) prefixes: PrefixIndex,
     /// The last header's value; kept for its memory.
     pub(crate) header: Vec<u8>,
@@ -212,6 +239,7 @@ impl Default for Pools {
             generations: 0,
             pools: Vec::new(),
             waiting: false,
+            attempts: AttemptReader::default(),
             prefixes: PrefixIndex::default(),
             header: Vec::new(),
         }
@@ -263,6 +291,11 @@ impl Pools {
     pub(crate) fn get(&mut self, id: PoolId) -> Option<(&mut Pool, &mut PrefixIndex)> {
         let pool = self.pools.get_mut(id.place).filter(|pool| pool.generation == id.generation)?;
         Some((pool, &mut self.prefixes))
+    }
+
+    /// Takes notice of how attempts went since the last time.
+    pub(crate) fn read_attempts<H: Host>(&mut self, host: &H) -> Read {
+        self.attempts.read(host, &mut self.pools)
     }
 
     /// Notes what happened; true if it waits, and nothing was waiting before.

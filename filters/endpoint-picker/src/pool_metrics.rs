@@ -16,10 +16,13 @@ pub(crate) struct PoolMetrics {
     none: Metric,
     asked: Metric,
     ignored: Metric,
+    failed: Metric,
     /// That no snapshot has come.
     no_snapshot: Notice,
     /// That a request went elsewhere than it was placed.
     misdirected: Notice,
+    /// That a replica fails.
+    failing: Notice,
 }
 
 impl PoolMetrics {
@@ -32,8 +35,10 @@ impl PoolMetrics {
             none: picks("none"),
             asked: Metric::counter(format!("weir_picks_asked_total.pool.{pool}")),
             ignored: Metric::counter(format!("weir_picks_ignored_total.pool.{pool}")),
+            failed: Metric::counter(format!("weir_picker_failures_total.pool.{pool}")),
             no_snapshot: Notice::default(),
             misdirected: Notice::default(),
+            failing: Notice::default(),
         }
     }
 
@@ -54,6 +59,18 @@ impl PoolMetrics {
     /// Counts a response that Envoy was asked about.
     pub(crate) fn asked<H: Host>(&self, host: &H, tick: &Tick) {
         self.asked.add_by_tick(host, tick, 1);
+    }
+
+    /// Counts an attempt at `replica` that failed, and says so.
+    #[cold]
+    pub(crate) fn failed<H: Host>(&self, host: &H, pool: &str, replica: &[u8]) {
+        self.failed.increment(host);
+        self.failing.say(host, LogLevel::Warn, || {
+            let replica = String::from_utf8_lossy(replica);
+            format!(
+                "weir.endpoint-picker: pool {pool:?}: {replica} has failed a request; while it fails, it gets single requests now and then"
+            )
+        });
     }
 
     /// Adds what waits to the counters.

@@ -13,7 +13,7 @@ use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
-use crate::placed::{Placed, Prompt};
+use crate::placed::{Listed, Placed, Prompt};
 use crate::pool::Pools;
 use crate::shared::Shared;
 
@@ -72,6 +72,7 @@ fn choose<H: Host>(
     let pool_name = policy.pool.as_deref().unwrap_or(&facts.pool);
     let now_ns = host.now_ns();
     let id = pools.current(host, pool_name, now_ns)?;
+    shared.read_attempts(host, pools);
     let (pool, prefixes) = pools.get(id)?;
     let view = Rc::clone(pool.view.as_ref()?);
     let share = pool.count(host, &view, now_ns);
@@ -91,7 +92,7 @@ fn choose<H: Host>(
     };
     let state = PoolState { view: &view, prefixes, outstanding: &pool.counts, now_ns };
     let pick = rule(policy).pick(&request, &state).ok()?;
-    let dispatch = Dispatch::of(&pick, &view)?;
+    let dispatch = Dispatch::of(&pick, &view, facts.stream)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
     pool.metrics.picked(host, &shared.tick, pick.basis);
     if pool.dispatch(host, share, &dispatch, now_ns) && pools.wait() {
@@ -102,11 +103,10 @@ fn choose<H: Host>(
     }
     let endpoints = usize::from(policy.alternates).saturating_add(1);
     pick.write_header(&view, endpoints, &mut pools.header);
+    let ids = pick.order.iter().take(endpoints).filter_map(|index| view.id(index));
     Some(Box::new(Placed {
         pool: id,
-        view,
-        order: pick.order,
-        listed: endpoints,
+        listed: Listed::new(ids.map(|id| id.key())),
         dispatch,
         expectation,
         prompt,

@@ -1,22 +1,30 @@
 //! The response's way: what it teaches about the replica that sent it.
 
-use weir_host::{Body, Host, LogLevel, upstream};
-use weir_placement::{CachedTokens, Phase, replica_key};
+use weir_host::{Body, Host, LogLevel};
+use weir_placement::{CachedTokens, Phase};
 use weir_request::{ROUTE_WAS_LEFT, Route};
-use weir_wire::response::Usage;
+use weir_wire::response::{Usage, begins_like_an_answer};
 
+use crate::judge;
 use crate::outstanding::Event;
 use crate::placed::{Placed, Response};
 use crate::shared::Shared;
-use crate::whereabouts::{self, Whereabouts};
+use crate::verdict::Verdict;
 
 /// Call when the response headers have come. Notices when a retry went to another replica than
-/// planned. The headers are not read, because a host call that returns data costs more than
-/// everything it could tell.
-pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+/// planned, and what the status says, if `attempt` has seen it. The headers are not read, because a host call that returns data
+/// costs more than everything that it would tell of most responses.
+pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, complete: bool) {
     if placed.response.is_none() {
-        follow_retry(host, shared, placed);
-        placed.response = Some(Response::default());
+        let verdict = judge::at_headers(host, shared, placed);
+        placed.response = Some(Response { verdict, complete, ..Response::default() });
+    }
+}
+
+/// Notes whether the end of the response has come.
+pub(crate) fn note_end(placed: &mut Placed, complete: bool) {
+    if let Some(response) = &mut placed.response {
+        response.complete |= complete;
     }
 }
 
@@ -29,12 +37,16 @@ pub(crate) fn chunk<H: Host>(
     (context_id, size): (u32, usize),
 ) {
     let Some(response) = placed.response.as_mut().filter(|_| size > 0) else { return };
-    if !std::mem::replace(&mut response.begun, true) {
-        first_byte(host, shared, placed);
-    }
     let chunk = host.body(Body::Response, 0, size).ok();
-    if let (Some(chunk), Some(response)) = (&chunk, &mut placed.response) {
+    let begins = !std::mem::replace(&mut response.begun, true);
+    if let Some(chunk) = &chunk {
+        if begins && response.verdict.is_none() && begins_like_an_answer(chunk) {
+            response.verdict = Some(Verdict::Served);
+        }
         response.reader.feed(chunk);
+    }
+    if begins {
+        first_byte(host, shared, placed);
     }
     if let Some(next) = &shared.before {
         next.leave_body(context_id, chunk);
@@ -52,89 +64,63 @@ pub(crate) fn check_route<H: Host>(host: &H, shared: &Shared, route: &Route) {
 }
 
 fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+    let served = placed.verdict() == Some(Verdict::Served);
     // Only a stream's first byte is its first token; other responses come whole.
     if placed.streamed {
-        let ttft_ms = host.now_ns().saturating_sub(placed.at_ns) / 1_000_000;
-        shared.metrics.ttft_ms.record(host, ttft_ms);
-        note(host, shared, placed, Event::FirstToken(placed.dispatch));
+        let now_ns = host.now_ns();
+        if served {
+            let ttft_ms = now_ns.saturating_sub(placed.at_ns) / 1_000_000;
+            shared.metrics.ttft_ms.record(host, ttft_ms);
+        }
+        note(host, shared, placed, Event::FirstToken(placed.dispatch, now_ns));
     }
-    if let Some(expectation) = &placed.expectation {
-        shared.pools.borrow_mut().prefixes.confirm(expectation);
-    }
-}
-
-/// The request may have ended at another endpoint than the first of its list: count and learn there.
-fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
-    {
+    if served {
         let mut pools = shared.pools.borrow_mut();
-        if !pools.asks(placed.pool, placed.at_ns) {
-            return;
+        if let Some(expectation) = &placed.expectation {
+            pools.prefixes.confirm(expectation);
         }
-        if let Some((pool, _)) = pools.get(placed.pool) {
-            pool.metrics.asked(host, &shared.tick);
-        }
-    }
-    let Ok(Some(address)) = host.property(&["upstream", "address"]) else { return };
-    let replica = replica_key(&address);
-    if replica == placed.dispatch.replica {
-        return;
-    }
-    let before = placed.dispatch;
-    placed.dispatch = before.moved_to(replica);
-    let (to, at_ns) = (placed.dispatch, placed.at_ns);
-    note(host, shared, placed, Event::Moved { from: before, to, at_ns });
-    let position = placed.view.position(&address);
-    tell_misdirected(host, shared, placed, &address);
-    let mut pools = shared.pools.borrow_mut();
-    pools.moved(placed.pool, placed.at_ns);
-    placed.expectation = position
-        .and_then(|index| placed.view.id(index))
-        .map(|id| pools.prefixes.learn(&placed.prompt.request(), id));
-}
-
-/// Says so where Envoy did not go by the header, which no figure would show.
-#[cold]
-fn tell_misdirected<H: Host>(host: &H, shared: &Shared, placed: &Placed, address: &[u8]) {
-    let position = placed.view.position(address);
-    let place =
-        position.and_then(|at| placed.order.iter().take(placed.listed).position(|of| of == at));
-    let attempts = upstream::attempt_number(host).map(u64::from);
-    let listed = placed.order.iter().take(placed.listed).count();
-    let judged = whereabouts::judge(listed, place, position.is_some(), attempts);
-    let Whereabouts::Misdirected(why) = judged else { return };
-    let picked = placed.order.iter().next().and_then(|best| placed.view.address(best));
-    let mut pools = shared.pools.borrow_mut();
-    if let Some((pool, _)) = pools.get(placed.pool) {
-        let where_to = (picked.unwrap_or_default(), address);
-        pool.metrics.tell_misdirected(host, pool.source.name(), where_to, why);
+        drop(pools);
+        judge::served(host, shared, placed);
     }
 }
 
 /// The response has ended, complete or not.
-pub(crate) fn close<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+pub(crate) fn close<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    let verdict = judge::at_end(host, shared, placed);
     let response = placed.response.as_ref();
     let decoding = placed.streamed && response.is_some_and(|response| response.begun);
     let phase = if decoding { Phase::Decode } else { Phase::Prefill };
     note(host, shared, placed, Event::Finished(placed.dispatch, phase));
-    if let Some(usage) = response.and_then(|response| response.reader.usage()) {
-        learn(host, shared, placed, &usage);
+    if verdict == Some(Verdict::Served) {
+        learn(host, shared, placed);
+    } else if let Some(expectation) = &placed.expectation {
+        shared.pools.borrow_mut().prefixes.take_back(&placed.prompt.request(), expectation);
     }
 }
 
 /// Leaves an event to the next request of the pool, or to the next tick.
-fn note<H: Host>(host: &H, shared: &Shared, placed: &Placed, event: Event) {
+pub(crate) fn note<H: Host>(host: &H, shared: &Shared, placed: &Placed, event: Event) {
     if shared.pools.borrow_mut().note(host, placed.pool, event) {
         shared.tick(host);
     }
 }
 
-fn learn<H: Host>(host: &H, shared: &Shared, placed: &Placed, usage: &Usage) {
+fn learn<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+    let usage = placed.response.as_ref().and_then(|response| response.reader.usage());
+    let reported = usage.and_then(|usage| count_usage(host, shared, &usage));
+    let Some(expectation) = &placed.expectation else { return };
+    let prefixes = &mut shared.pools.borrow_mut().prefixes;
+    match reported {
+        Some(reported) => prefixes.correct(expectation, reported),
+        None => prefixes.confirm(expectation),
+    }
+}
+
+/// Counts what the replica reported; answers with what it had cached, if it told.
+fn count_usage<H: Host>(host: &H, shared: &Shared, usage: &Usage) -> Option<CachedTokens> {
     let metrics = &shared.metrics;
     shared.count(host, &metrics.prompt_tokens, usage.prompt_tokens);
-    let Some(cached) = usage.cached_tokens else { return };
+    let cached = usage.cached_tokens?;
     shared.count(host, &metrics.cached_tokens, cached);
-    if let Some(expectation) = &placed.expectation {
-        let reported = CachedTokens { cached, prompt: usage.prompt_tokens };
-        shared.pools.borrow_mut().prefixes.correct(expectation, reported);
-    }
+    Some(CachedTokens { cached, prompt: usage.prompt_tokens })
 }

@@ -12,6 +12,7 @@ use weir_request::{Handover, RouteCheck, StateKeys};
 use weir_settings::Policies;
 use weir_settings::endpoint_picker::PickerPolicy;
 
+use crate::attempts::AnsweredAttempt;
 use crate::metrics::Metrics;
 use crate::pool::Pools;
 
@@ -57,9 +58,31 @@ impl Shared {
         metric.add_by_tick(host, &self.tick, i64::from(by));
     }
 
+    /// Takes notice of how attempts went since the last time; answers with the headers of an attempt that were seen
+    /// just now.
+    pub(crate) fn read_attempts<H: Host>(
+        &self,
+        host: &H,
+        pools: &mut Pools,
+    ) -> Option<AnsweredAttempt> {
+        let read = pools.read_attempts(host);
+        if read.missed > 0 {
+            self.count(
+                host,
+                &self.metrics.missed_attempts,
+                u32::try_from(read.missed).unwrap_or(u32::MAX),
+            );
+        }
+        if read.noted && pools.wait() {
+            self.tick(host);
+        }
+        read.last
+    }
+
     pub(crate) fn on_tick<H: Host>(&self, host: &H) {
         self.metrics.flush(host);
         let mut pools = self.pools.borrow_mut();
+        self.read_attempts(host, &mut pools);
         if !pools.flush(host) {
             self.tick.stop(host);
         }

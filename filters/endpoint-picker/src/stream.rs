@@ -232,20 +232,28 @@ impl<H: Host> HttpContext for Stream<H> {
         self.advance(&shared, size, true)
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let Some(shared) = &self.shared else { return Action::Continue };
         if let Some(route) = self.route.take() {
             response::check_route(&self.host, shared, &route);
         }
         if let Phase::Placed(placed) = &mut self.phase {
-            response::open(&self.host, shared, placed);
+            response::open(&self.host, shared, placed, end_of_stream);
         }
         Action::Continue
     }
 
-    fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         if let (Phase::Placed(placed), Some(shared)) = (&mut self.phase, &self.shared) {
+            response::note_end(placed, end_of_stream);
             response::chunk(&self.host, shared, placed, (self.context_id, size));
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        if let Phase::Placed(placed) = &mut self.phase {
+            response::note_end(placed, true);
         }
         Action::Continue
     }
@@ -253,8 +261,8 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_end(&mut self) {
         let Some(shared) = &self.shared else { return };
         shared.probe.ended(self.context_id);
-        if let Phase::Placed(placed) = std::mem::replace(&mut self.phase, Phase::Passing) {
-            response::close(&self.host, shared, &placed);
+        if let Phase::Placed(mut placed) = std::mem::replace(&mut self.phase, Phase::Passing) {
+            response::close(&self.host, shared, &mut placed);
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn probe(input: &[u8]) -> Option<u64> {
     place(&request, &view, &mut prefixes)?;
     let expectation = prefixes.learn(&request, view.id(0)?);
     prefixes.confirm(&expectation);
+    prefixes.take_back(&request, &expectation);
     let known = prefixes.matches(&request, &view).tokens(0);
     Some(crate::size::size(input).saturating_add(u64::from(known)))
 }
@@ -32,9 +33,11 @@ fn place(request: &PickRequest<'_>, view: &LoadView, prefixes: &mut PrefixIndex)
     let mut outstanding = Outstanding::decode(&[]);
     let state = PoolState { view, prefixes, outstanding: &outstanding, now_ns: 2 };
     let pick = ExpectedTtft::default().pick(request, &state).ok()?;
-    let dispatch = Dispatch::of(&pick, view)?;
+    let dispatch = Dispatch::of(&pick, view, true)?;
     outstanding.dispatch(&dispatch, 2);
-    outstanding.first_token(&dispatch);
+    outstanding.failed(9, 1);
+    outstanding.served(9);
+    outstanding.first_token(&dispatch, 3);
     outstanding.finish(&dispatch, Phase::Decode);
     (!outstanding.encode().is_empty() && !pick.header_value(view).is_empty()).then_some(())
 }

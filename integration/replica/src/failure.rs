@@ -15,6 +15,8 @@ pub enum FailureMode {
     Hang,
     /// Generation requests are answered with a 500; `/health` answers 503.
     Error500,
+    /// The connection of a generation request is closed without an answer.
+    Reset,
     /// The connection is cut in the middle of every response body.
     CutMidstream,
     /// `/metrics` answers bytes that are no metrics page.
@@ -28,7 +30,7 @@ pub enum FailureMode {
 /// A failure mode with an unknown name.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "failure mode {0:?} is not one of none, refuse, hang, error500, cut_midstream, \
+    "failure mode {0:?} is not one of none, refuse, hang, error500, reset, cut_midstream, \
      garbage_metrics, no_done, slow_metrics"
 )]
 pub struct UnknownFailureMode(String);

@@ -34,6 +34,9 @@ pub(crate) async fn generate(
     if failure == FailureMode::Error500 {
         return Err(Refusal::Failing);
     }
+    if failure == FailureMode::Reset {
+        return Err(Refusal::Closing);
+    }
     let call = Call { state, dialect, captured, request, framing: Framing::of(&script), failure };
     if let Some(raw) = &script.raw {
         return Ok(call.raw(raw)?);

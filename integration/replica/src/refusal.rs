@@ -26,6 +26,9 @@ pub(crate) enum Refusal {
     /// The replica fails on purpose.
     #[error("Internal Server Error")]
     Failing,
+    /// The replica closes the connection on purpose.
+    #[error("no answer")]
+    Closing,
     /// The body is longer than the replica takes, in bytes.
     #[error("request body: longer than {0} bytes")]
     TooLarge(usize),
@@ -46,7 +49,9 @@ impl Refusal {
         match self {
             Self::Malformed(_) | Self::Script(_) => (StatusCode::BAD_REQUEST, "BadRequestError"),
             Self::UnknownModel(_) | Self::UnknownPath => (StatusCode::NOT_FOUND, "NotFoundError"),
-            Self::Failing => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
+            Self::Failing | Self::Closing => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
+            }
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "BadRequestError"),
         }
     }
@@ -62,7 +67,7 @@ impl Refusal {
     fn anthropic(&self) -> Value {
         let kind = match self {
             Self::UnknownModel(_) | Self::UnknownPath => "not_found_error",
-            Self::Failing => "api_error",
+            Self::Failing | Self::Closing => "api_error",
             Self::TooLarge(_) => "request_too_large",
             Self::Malformed(_) | Self::Script(_) => "invalid_request_error",
         };

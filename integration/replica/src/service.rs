@@ -1,6 +1,6 @@
 //! Which request gets which answer.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,12 +30,12 @@ const SLOW_METRICS: Duration = Duration::from_secs(10);
 
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Answers one request to the replica `state` of `shared`.
+/// Answers one request to the replica `state` of `shared`; an error closes the connection.
 pub(crate) async fn answer(
     shared: Arc<Shared>,
     state: Arc<State>,
     request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, Infallible> {
+) -> io::Result<Response<ReplyBody>> {
     if state.settings.fast && request.method() == Method::POST {
         return Ok(fast::answer(&state.prepared, request).await);
     }
@@ -44,6 +44,9 @@ pub(crate) async fn answer(
         Ok(captured) => route(&shared, &state, dialect, captured).await,
         Err(refusal) => Err(refusal),
     };
+    if matches!(answered, Err(Refusal::Closing)) {
+        return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+    }
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(dialect));
     if let Ok(name) = HeaderValue::try_from(state.name()) {
         response.headers_mut().insert("x-weir-replica", name);

@@ -41,7 +41,12 @@ fn measure(replicas: u16) {
         let depth = [4, 9, 16, 30, 60, 120][index % 6];
         prefixes
             .learn(&PickRequest { fingerprints: &fingerprints[..depth], ..request }, replica.id);
-        let dispatch = Dispatch { replica: replica.id.key(), uncached_tokens: 9, prefill_us: 9 };
+        let dispatch = Dispatch {
+            replica: replica.id.key(),
+            uncached_tokens: 9,
+            prefill_us: 9,
+            streamed: false,
+        };
         outstanding.dispatch(&dispatch, NOW_NS);
     }
     let stored = outstanding.encode();

@@ -5,7 +5,10 @@
 //! if the chunk has all of it. Text that contains the word (`\"usage\"`, escaped as it must be) is
 //! not a key.
 
+mod beginning;
 mod counts;
+
+pub use beginning::begins_like_an_answer;
 
 use std::sync::LazyLock;
 

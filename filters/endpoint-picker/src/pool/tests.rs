@@ -8,7 +8,12 @@ use weir_snapshot::{
 const MS: u64 = 1_000_000;
 
 fn dispatch() -> Dispatch {
-    Dispatch { replica: replica_key(ADDRESS.as_bytes()), uncached_tokens: 10, prefill_us: 1 }
+    Dispatch {
+        replica: replica_key(ADDRESS.as_bytes()),
+        uncached_tokens: 10,
+        prefill_us: 1,
+        streamed: false,
+    }
 }
 
 const ADDRESS: &str = "10.0.0.1:80";

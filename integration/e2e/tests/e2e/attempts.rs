@@ -11,11 +11,9 @@ use crate::stack::{LLAMA, Plan, Stack, chat, eventually};
 
 const CONNECT: &str = "    connect_timeout: 1s\n";
 const CLIENTS: &str = "            - name: inference\n";
-const RETRIES: &str = "retry_on: \"connect-failure,refused-stream,reset-before-request\"";
 
-/// The plan with the block of filters/README.md in each cluster, attempts shown to clients in a header, and
-/// retries of whatever failed before response headers.
-fn with_attempts(plan: Plan) -> Plan {
+/// The plan with the block of filters/README.md in each cluster, and attempts shown to clients in a header.
+pub(crate) fn with_attempts(plan: Plan) -> Plan {
     let page = std::fs::read_to_string(workspace::file("filters/README.md")).unwrap();
     let block = blocks(&page, "yaml").into_iter().find(|block| block.contains("root_id: attempt"));
     let indented = block.unwrap().lines().map(|line| format!("    {line}\n")).collect::<String>();
@@ -23,9 +21,7 @@ fn with_attempts(plan: Plan) -> Plan {
         "{CLIENTS}              response_headers_to_add:\n              \
          - header: {{key: x-attempts, value: \"%FILTER_STATE(wasm.weir.attempts:PLAIN)%\"}}\n"
     );
-    plan.replace(CONNECT, &format!("{CONNECT}{indented}"))
-        .replace(CLIENTS, &shown)
-        .replace(RETRIES, "retry_on: \"5xx,reset,connect-failure\"")
+    plan.replace(CONNECT, &format!("{CONNECT}{indented}")).replace(CLIENTS, &shown)
 }
 
 /// The same with HTTP/2 to the replicas, which carries trailers.
@@ -111,6 +107,8 @@ async fn each_attempt_is_seen_with_its_replica_and_its_status() {
     for plan in Plan::both() {
         let stack = with_attempts(plan.long_fresh()).start().await;
         for (mode, status) in [(FailureMode::Error500, "500"), (FailureMode::Refuse, "-")] {
+            // What has failed is tried again after 250 ms.
+            tokio::time::sleep(Duration::from_millis(400)).await;
             let first = only_idle(&stack).await;
             first.set_failure(mode).await;
             let reply = stack.send(chat(LLAMA, "hello")).await;

@@ -22,6 +22,7 @@ mod digests;
 mod documents;
 mod envoy_config;
 mod errors;
+mod failing_replicas;
 mod failures;
 mod guardrail;
 mod guardrail_json;

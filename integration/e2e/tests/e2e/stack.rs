@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     config: EnvoyConfig,
     options: EnvoyOptions,
     replicas: Settings,
+    /// Ports of pool `llama`, as shipped files would name them.
+    llama_ports: Vec<u16>,
 }
 
 impl Plan {
@@ -100,7 +102,21 @@ impl Plan {
     pub(crate) fn of(config: EnvoyConfig) -> Self {
         let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY).env("WEIR_HASH_KEY", KEY);
         let replicas = Settings { timing: Timing::instant(), ..Settings::default() };
-        Self { config, options, replicas }
+        Self { config, options, replicas, llama_ports: vec![9001, 9002, 9003] }
+    }
+
+    /// The same with five replicas in pool `llama`.
+    pub(crate) fn five_replicas(self) -> Self {
+        let endpoint = |port: u16| {
+            format!(
+                "      - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}\n"
+            )
+        };
+        let third = endpoint(9003);
+        let more = [9007, 9008].map(endpoint).concat();
+        let mut plan = self.replace(&third, &(third.clone() + &more));
+        plan.llama_ports.extend([9007, 9008]);
+        plan
     }
 
     /// Which port stands for which.
@@ -206,7 +222,7 @@ impl Plan {
             ..self.replicas.clone()
         };
         let (llama, qwen) = (with(LLAMA, &["sql-expert"]), with(QWEN, &[]));
-        let llama = fleet(&mut self.config, &[9001, 9002, 9003], llama).await.unwrap();
+        let llama = fleet(&mut self.config, &self.llama_ports, llama).await.unwrap();
         let qwen = fleet(&mut self.config, &[9004, 9005, 9006], qwen).await.unwrap();
         (llama, qwen)
     }

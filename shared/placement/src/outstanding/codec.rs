@@ -1,22 +1,26 @@
 //! How the counts of a pool lie in shared data, and in memory: what is read from the host is changed
 //! in place and written back, because to decode and encode it would be a fair part of a pick.
 //!
-//! `WVO` and format 1, epoch and sequence of the last snapshot seen and mean prefill in µs (u64
-//! each), then 40 bytes per endpoint with anything to say, by ascending key: key, busy-until (u64
-//! each), in flight, in prefill, tokens in prefill, dispatched, dispatched before, quiet snapshots
-//! (u32 each). All little-endian.
+//! `WVO` and format 2, epoch and sequence of the last snapshot seen and mean prefill in µs (u64
+//! each), then 72 bytes per endpoint with anything to say, by ascending key: key, busy-until, heard-at,
+//! health since (u64 each), in flight, in prefill, tokens in prefill, dispatched, dispatched before, quiet
+//! snapshots, streams awaited, share of failures, failed trials, on trial (u32 each). All little-endian.
 
+use super::health::Health;
 use super::own_load::OwnLoad;
 
 /// Most endpoints with a count: as many as a pool may have.
 const MAX_ENTRIES: usize = weir_snapshot::limits::MAX_ENDPOINTS;
-const MAGIC: [u8; 4] = *b"WVO\x01";
+const MAGIC: [u8; 4] = *b"WVO\x02";
 const MAGIC_AND_HEADER: usize = MAGIC.len() + size_of::<Words>();
 
 /// Epoch, sequence, mean prefill.
 type Words = [[u8; 8]; 3];
 /// One endpoint.
-pub(super) type Entry = [u8; 40];
+pub(super) type Entry = [u8; WIDE * 8 + NARROW * 4];
+/// Values of eight bytes in an entry, and of four.
+const WIDE: usize = 4;
+const NARROW: usize = 10;
 
 /// What is known of the pool as a whole.
 #[derive(Debug, Clone, Copy, Default)]
@@ -122,28 +126,38 @@ pub(super) fn key_of(entry: &Entry) -> u64 {
 }
 
 pub(super) fn read_entry(entry: &Entry) -> OwnLoad {
-    let (wide, narrow) = entry.split_at(16);
-    let busy_until = wide.last_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-    let mut counts = [0; 6];
+    let (wide, narrow) = entry.split_at(WIDE * 8);
+    let mut times = [0; WIDE];
+    for (time, bytes) in times.iter_mut().zip(wide.as_chunks().0) {
+        *time = u64::from_le_bytes(*bytes);
+    }
+    let mut counts = [0; NARROW];
     for (count, bytes) in counts.iter_mut().zip(narrow.as_chunks().0) {
         *count = u32::from_le_bytes(*bytes);
     }
-    let [in_flight, in_prefill, prefill_tokens, dispatched, dispatched_before, quiet] = counts;
+    let [_, busy_until_ns, heard_at_ns, since_ns] = times;
+    let [in_flight, in_prefill, prefill_tokens, dispatched, dispatched_before, rest @ ..] = counts;
+    let [quiet, awaited, share, failed_trials, on_trial] = rest;
     OwnLoad {
         in_flight,
         in_prefill,
         prefill_tokens,
         dispatched,
         dispatched_before,
-        busy_until_ns: busy_until,
+        busy_until_ns,
         quiet,
+        awaited,
+        heard_at_ns,
+        health: Health { share, failed_trials, on_trial, since_ns },
     }
 }
 
 pub(super) fn write_entry(entry: &mut Entry, key: u64, load: &OwnLoad) {
-    let (wide, narrow) = entry.split_at_mut(16);
-    for (word, value) in wide.as_chunks_mut().0.iter_mut().zip([key, load.busy_until_ns]) {
-        *word = value.to_le_bytes();
+    let (wide, narrow) = entry.split_at_mut(WIDE * 8);
+    let health = &load.health;
+    let times = [key, load.busy_until_ns, load.heard_at_ns, health.since_ns];
+    for (bytes, time) in wide.as_chunks_mut().0.iter_mut().zip(times) {
+        *bytes = time.to_le_bytes();
     }
     let counts = [
         load.in_flight,
@@ -152,8 +166,12 @@ pub(super) fn write_entry(entry: &mut Entry, key: u64, load: &OwnLoad) {
         load.dispatched,
         load.dispatched_before,
         load.quiet,
+        load.awaited,
+        health.share,
+        health.failed_trials,
+        health.on_trial,
     ];
-    for (word, value) in narrow.as_chunks_mut().0.iter_mut().zip(counts) {
-        *word = value.to_le_bytes();
+    for (bytes, count) in narrow.as_chunks_mut().0.iter_mut().zip(counts) {
+        *bytes = count.to_le_bytes();
     }
 }

@@ -5,8 +5,10 @@
 //! itself.
 
 mod codec;
+mod health;
 mod own_load;
 
+pub use health::Health;
 pub use own_load::OwnLoad;
 
 use codec::{Entry, Header, Stored, key_of, read_entry, write_entry};
@@ -27,15 +29,18 @@ pub struct Dispatch {
     pub uncached_tokens: u32,
     /// Time that this should take, in µs.
     pub prefill_us: u32,
+    /// Whether the response is a stream, whose first token tells when the prefill is done.
+    pub streamed: bool,
 }
 
 impl Dispatch {
     /// The dispatch of a request to the best endpoint of its pick; `None` if the pick is of another
     /// view.
     #[must_use]
-    pub fn of(pick: &Pick, view: &LoadView) -> Option<Self> {
+    pub fn of(pick: &Pick, view: &LoadView, streamed: bool) -> Option<Self> {
         let replica = view.id(pick.best())?.key();
-        Some(Self { replica, uncached_tokens: pick.uncached_tokens, prefill_us: pick.prefill_us })
+        let (uncached_tokens, prefill_us) = (pick.uncached_tokens, pick.prefill_us);
+        Some(Self { replica, uncached_tokens, prefill_us, streamed })
     }
 
     /// The same request at another replica, for when a retry went there.
@@ -89,13 +94,14 @@ impl Outstanding {
     /// Counts a request that goes to its replica now.
     pub fn dispatch(&mut self, dispatch: &Dispatch, now_ns: u64) {
         self.count_prefill(u64::from(dispatch.prefill_us));
-        let place = match self.stored.find(dispatch.replica) {
-            Ok(place) => place,
-            Err(place) if self.stored.insert(place) => place,
-            Err(_) => return,
-        };
-        let Some(entry) = self.stored.entry_mut(place) else { return };
+        let Some(entry) = self.entry(dispatch.replica) else { return };
         let mut load = read_entry(entry);
+        if load.awaited == 0 {
+            // The silence before counts for nobody.
+            load.heard_at_ns = now_ns;
+        }
+        load.awaited = load.awaited.saturating_add(u32::from(dispatch.streamed));
+        load.health.sent(now_ns);
         load.in_flight = load.in_flight.saturating_add(1);
         load.in_prefill = load.in_prefill.saturating_add(1);
         load.prefill_tokens = load.prefill_tokens.saturating_add(dispatch.uncached_tokens);
@@ -103,6 +109,30 @@ impl Outstanding {
         let prefill_ns = u64::from(dispatch.prefill_us) * 1000;
         load.busy_until_ns = load.busy_until_ns.max(now_ns).saturating_add(prefill_ns);
         write_entry(entry, dispatch.replica, &load);
+    }
+
+    /// The entry of a replica, made if there is none yet; `None` if there are too many.
+    fn entry(&mut self, key: u64) -> Option<&mut Entry> {
+        let place = match self.stored.find(key) {
+            Ok(place) => place,
+            Err(place) if self.stored.insert(place) => place,
+            Err(_) => return None,
+        };
+        self.stored.entry_mut(place)
+    }
+
+    /// Counts an attempt at the replica with `key` that failed: refused, reset, cut or answered with an error of
+    /// the server's.
+    pub fn failed(&mut self, key: u64, now_ns: u64) {
+        let Some(entry) = self.entry(key) else { return };
+        let mut load = read_entry(entry);
+        load.health.failed(now_ns);
+        write_entry(entry, key, &load);
+    }
+
+    /// Counts an attempt at the replica with `key` that was answered.
+    pub fn served(&mut self, key: u64) {
+        self.change(key, |load| load.health.served());
     }
 
     /// Moves the mean a step of 1/32 towards this prefill.
@@ -124,8 +154,11 @@ impl Outstanding {
     }
 
     /// Counts the first byte of a response: its prefill is done.
-    pub fn first_token(&mut self, dispatch: &Dispatch) {
-        self.change(dispatch.replica, |load| end_prefill(load, dispatch));
+    pub fn first_token(&mut self, dispatch: &Dispatch, now_ns: u64) {
+        self.change(dispatch.replica, |load| {
+            end_prefill(load, dispatch);
+            load.heard_at_ns = load.heard_at_ns.max(now_ns);
+        });
     }
 
     /// Counts the end of a response, complete or not.
@@ -212,6 +245,7 @@ impl Outstanding {
 fn end_prefill(load: &mut OwnLoad, dispatch: &Dispatch) {
     load.in_prefill = load.in_prefill.saturating_sub(1);
     load.prefill_tokens = load.prefill_tokens.saturating_sub(dispatch.uncached_tokens);
+    load.awaited = load.awaited.saturating_sub(u32::from(dispatch.streamed));
 }
 
 /// Starts the next count of dispatches; false if the endpoint is gone or has nothing to say.
@@ -227,8 +261,9 @@ fn next_snapshot(entry: &mut Entry, view: &LoadView) -> bool {
     load.dispatched = 0;
     if load.quiet >= QUIET_SNAPSHOTS {
         // A VM that died took its streams' ends with it.
-        load = OwnLoad::default();
+        load = OwnLoad { health: load.health, ..OwnLoad::default() };
     }
+    load.health.fade(view.stamp().received_at_ns);
     write_entry(entry, key, &load);
     !load.is_empty()
 }

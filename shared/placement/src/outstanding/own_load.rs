@@ -1,5 +1,11 @@
 //! What was sent to one endpoint.
 
+use super::health::Health;
+
+/// Silence that says nothing, in ns: 1 s beyond the time that the prefills should have taken. Estimates of
+/// prefills are that wrong.
+const GRACE_NS: u64 = 1_000_000_000;
+
 /// Own load at one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OwnLoad {
@@ -17,12 +23,19 @@ pub struct OwnLoad {
     pub busy_until_ns: u64,
     /// Snapshots in a row that showed the replica idle while nothing was sent to it.
     pub(super) quiet: u32,
+    /// Streams without a first token; part of `in_prefill`.
+    pub awaited: u32,
+    /// When the last first token of a stream came, in ns of the host's clock.
+    pub heard_at_ns: u64,
+    /// Whether it serves what it is sent.
+    pub health: Health,
 }
 
 impl OwnLoad {
     /// Whether there is nothing to say.
     pub(super) fn is_empty(&self) -> bool {
-        self.in_flight == 0 && self.dispatched == 0 && self.dispatched_before == 0
+        let counts = self.in_flight | self.dispatched | self.dispatched_before;
+        counts == 0 && self.health.is_well()
     }
 
     /// Time until the prefills under way should be done, in µs.
@@ -31,5 +44,16 @@ impl OwnLoad {
         // Streams tell when their prefill ends; other responses only come whole, so the clock must
         // do.
         if self.in_prefill == 0 { 0 } else { self.busy_until_ns.saturating_sub(now_ns) / 1000 }
+    }
+
+    /// For how long streams have waited for a first token in vain, in µs, beyond what the prefills should
+    /// take and a second. Other responses come whole, so their silence says nothing.
+    #[must_use]
+    pub fn silence_us(&self, now_ns: u64) -> u64 {
+        if self.awaited == 0 {
+            return 0;
+        }
+        let expected = self.busy_until_ns.max(self.heard_at_ns).saturating_add(GRACE_NS);
+        now_ns.saturating_sub(expected) / 1000
     }
 }

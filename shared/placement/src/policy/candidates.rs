@@ -49,7 +49,7 @@ fn some_takes_requests(subset: &Subset, view: &LoadView) -> Result<bool, NoPick>
 /// An endpoint with what it costs to send the request there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scored {
-    /// Worse states come later, whatever the cost.
+    /// Endpoints that should get no requests come later, whatever the cost.
     pub(super) state: EndpointState,
     pub(super) cost: u64,
     /// Rendezvous weight: among equals the greatest is first, in every worker and gateway alike.
@@ -59,7 +59,9 @@ pub(super) struct Scored {
 
 impl Scored {
     fn precedes(&self, other: &Self) -> bool {
-        let key = |scored: &Self| (scored.state, scored.cost, !scored.weight, scored.index);
+        // A degraded one serves; what that costs is in its cost.
+        let class = |state| if takes_requests(state) { EndpointState::Ready } else { state };
+        let key = |of: &Self| (class(of.state), of.cost, !of.weight, of.index);
         key(self) < key(other)
     }
 }

@@ -3,6 +3,7 @@
 mod adapter;
 mod baseline;
 mod candidates;
+mod doubt;
 mod expected_ttft;
 mod scoring;
 mod subset;

@@ -5,6 +5,7 @@ use weir_snapshot::{CompactView, EndpointRecord};
 use super::PoolState;
 use super::adapter::Adapter;
 use super::candidates::Candidates;
+use super::doubt::doubt_us;
 use super::ttft_model::{Present, TtftModel};
 use crate::hash::mix;
 use crate::load_view::{FreshnessLimits, Replica, is_fresh};
@@ -47,6 +48,8 @@ pub(super) struct ScoreInputs {
     pub(super) weight: u64,
     /// Time before a prefill can start there, in µs.
     queue_us: u64,
+    /// What it costs that it may not serve as it seems to, in µs.
+    doubt_us: u64,
 }
 
 /// One request against one state of the pool.
@@ -105,6 +108,7 @@ impl<'a> Scoring<'a> {
         endpoints: &mut [ScoreInputs],
     ) {
         let present = Present::new(&self.model, state);
+        let view_age_ms = state.view.stamp().age_ns(state.now_ns) / 1_000_000;
         let (mut admitted, mut fresh, mut busy_us) = (0_u64, 0_u64, 0_u64);
         let replicas = state.view.replicas().zip(endpoints.iter_mut()).enumerate();
         for (index, (Replica { id, record }, endpoint)) in replicas {
@@ -116,6 +120,7 @@ impl<'a> Scoring<'a> {
             endpoint.weight = mix(self.seed, id.key());
             let measured = endpoint.fresh.then_some(record);
             endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, &present);
+            endpoint.doubt_us = doubt_us(record, &endpoint.own, state.now_ns, view_age_ms);
             admitted += 1;
             fresh += u64::from(endpoint.fresh);
             busy_us += endpoint.queue_us.min(present.mean_prefill_us);
@@ -173,7 +178,9 @@ impl<'a> Scoring<'a> {
         let rank = (0_u32..).zip(&self.homes).find(|(_, home)| **home == endpoint.weight);
         let credit = rank.map_or(0, |(rank, _)| self.home_credit >> rank);
         // No credit exceeds the prefill.
-        estimate.ttft_us() + share_of_prefill(self.crowding) - share_of_prefill(credit)
+        let served_us =
+            estimate.ttft_us() + share_of_prefill(self.crowding) - share_of_prefill(credit);
+        served_us.saturating_add(endpoint.doubt_us)
     }
 
     /// What the decision rests on.

@@ -11,9 +11,13 @@
 //! plus at most 0.5 MiB for 4096 replicas.
 //!
 //! # Self-correction
-//! A replica evicts by last use. When it reports fewer cached tokens than expected for a prefix
-//! used last at tick *t*, everything that it used last before *t* is gone as well: one number per
-//! replica forgets it all at once.
+//! What a request leaves in the index is taken back when it fails or goes elsewhere, and says nothing about
+//! evictions before it was served.
+//!
+//! A replica evicts by last use. When it reports fewer cached tokens than expected of prefixes used last at
+//! ticks *t* and *u*, twice in a row, everything that it used last before both is gone as well: one
+//! number per replica forgets it all at once. A single report can have other causes, such as a request that
+//! the replica keeps out of its cache; the prefix itself has just been computed anew.
 
 mod replicas;
 mod table;
@@ -41,12 +45,13 @@ pub struct Expectation {
     replica: ReplicaId,
     prompt_tokens: u32,
     matched_tokens: u32,
+    /// Fingerprints that matched.
+    matched_marks: usize,
     /// Last use of the deepest prefix that matched.
     matched_tick: u64,
     /// Tick of this request.
     tick: u64,
-    /// Whether the replica had begun to answer the request that left the match, so that it must be
-    /// in its cache.
+    /// Whether the replica had served the request that left the match, so that it must be in its cache.
     settled: bool,
 }
 
@@ -105,6 +110,7 @@ impl PrefixIndex {
     /// Notes that a request goes to `replica`, which will have its whole prompt cached.
     pub fn learn(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let expectation = self.expect(request, replica);
+        self.replicas.begin(replica, expectation.tick);
         if let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) {
             let replicas = &self.replicas;
             let live = |entry: &Entry| replicas.live(group, entry.replicas, entry.tick());
@@ -117,22 +123,31 @@ impl PrefixIndex {
 
     fn expect(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
         let deepest = self.deepest_of(request.fingerprints, replica);
-        let (matched_tokens, matched_tick) =
-            deepest.map_or((0, 0), |found| (request.covered_tokens(found.index), found.tick));
+        let (matched_tokens, matched_marks, matched_tick) = deepest.map_or((0, 0, 0), |found| {
+            (request.covered_tokens(found.index), found.index.saturating_add(1), found.tick)
+        });
         self.tick += 1;
         Expectation {
             replica,
             prompt_tokens: request.prompt_tokens,
             matched_tokens: matched_tokens.min(request.prompt_tokens),
+            matched_marks,
             matched_tick,
             tick: self.tick,
             settled: self.replicas.is_confirmed(replica, matched_tick),
         }
     }
 
-    /// Notes that the replica has begun to answer: its prefill is done and can be reused.
+    /// Notes that the replica has begun to answer with success: its prefill is done and can be reused.
     pub fn confirm(&mut self, expectation: &Expectation) {
         self.replicas.confirm(expectation.replica, expectation.tick);
+    }
+
+    /// Takes back what a request has left that failed at its replica, or was not served there: the prefixes that were
+    /// not thought to be there before.
+    pub fn take_back(&mut self, request: &PickRequest<'_>, expectation: &Expectation) {
+        self.replicas.end(expectation.replica, expectation.tick);
+        self.remove(request, expectation.replica, expectation.matched_marks);
     }
 
     /// Compares what a replica had cached with what was expected, and forgets what it must have
@@ -142,11 +157,25 @@ impl PrefixIndex {
     /// match that was still being computed when the request left is no evidence, and is ignored.
     pub fn correct(&mut self, expectation: &Expectation, reported: CachedTokens) {
         self.confirm(expectation);
+        if !expectation.settled || expectation.matched_tokens == 0 {
+            return;
+        }
         let expected = expectation.matched_tokens;
         let tolerance = (expected / 4).max(64);
         let cached = reported.in_tokens_of(expectation.prompt_tokens);
-        if expectation.settled && cached.saturating_add(tolerance) < expected {
-            self.replicas.expire(expectation.replica, expectation.matched_tick);
+        let replica = expectation.replica;
+        if cached.saturating_add(tolerance) >= expected {
+            self.replicas.met(replica);
+        } else if let Some(tick) = self.replicas.fell_short(replica, expectation.matched_tick) {
+            self.replicas.expire(replica, tick);
+        }
+    }
+
+    /// Takes `replica` off the prefixes of a request, but for the first `kept`.
+    fn remove(&mut self, request: &PickRequest<'_>, replica: ReplicaId, kept: usize) {
+        let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) else { return };
+        for key in Key::of_all(request.fingerprints).skip(kept) {
+            self.table.remove(key, group, replica.bit());
         }
     }
 

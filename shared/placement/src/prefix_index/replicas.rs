@@ -1,11 +1,15 @@
 //! Which replica holds which bit of the index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Replicas that share one entry of the table: the bits of a `u64`.
 pub(crate) const GROUP_SIZE: u16 = 64;
 /// Most replicas that the index tells apart at a time, over all pools of a VM.
 pub(crate) const MAX_REPLICAS: u16 = 4096;
+
+/// Requests of one replica that are remembered until it serves them. Of more, the oldest count as not
+/// served, for good: their prefixes say nothing about evictions.
+const MOST_UNSERVED: usize = 64;
 
 /// Identity of a replica: its key, and its place in the prefix index of this VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +38,7 @@ impl ReplicaId {
 }
 
 /// What is known of the replica in one slot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 struct Slot {
     key: u64,
     /// Registration that named it last.
@@ -43,6 +47,16 @@ struct Slot {
     gone_before: u64,
     /// Latest tick whose request the replica has begun to answer.
     confirmed: u64,
+    /// Ticks whose requests it has not begun to answer, ascending.
+    unserved: VecDeque<u64>,
+    /// Tick of the match of which fewer tokens were cached than expected, if that was so with the last report.
+    fell_short: Option<u64>,
+}
+
+impl Slot {
+    fn of(key: u64) -> Self {
+        Self { key, ..Self::default() }
+    }
 }
 
 /// The replicas of all pools, each in a slot that stays the same across snapshots.
@@ -72,7 +86,7 @@ impl Replicas {
 
     fn append(&mut self, key: u64) -> Option<u16> {
         let slot = u16::try_from(self.slots.len()).ok().filter(|slot| *slot < MAX_REPLICAS)?;
-        self.slots.push(Slot { key, named_at: 0, gone_before: 0, confirmed: 0 });
+        self.slots.push(Slot::of(key));
         if slot % GROUP_SIZE == 0 {
             self.group_gone_before.push(0);
         }
@@ -85,7 +99,7 @@ impl Replicas {
         let oldest = self.slots.iter_mut().zip(0..).min_by_key(|(slot, _)| slot.named_at);
         let (entry, slot) = oldest.filter(|(entry, _)| entry.named_at < self.registrations)?;
         self.by_key.remove(&entry.key);
-        *entry = Slot { key, named_at: 0, gone_before: 0, confirmed: 0 };
+        *entry = Slot::of(key);
         self.by_key.insert(key, slot);
         self.expire(ReplicaId { key, slot: Some(slot) }, tick);
         Some(slot)
@@ -115,16 +129,51 @@ impl Replicas {
         }
     }
 
-    /// Notes that `replica` has begun to answer the request of `tick`.
+    /// Notes that the request of `tick` goes to `replica`.
+    pub(super) fn begin(&mut self, replica: ReplicaId, tick: u64) {
+        let Some(slot) = self.slot_mut(replica) else { return };
+        if slot.unserved.len() >= MOST_UNSERVED {
+            slot.unserved.pop_front();
+        }
+        slot.unserved.push_back(tick);
+    }
+
+    /// Notes that the request of `tick` failed, or went elsewhere.
+    pub(super) fn end(&mut self, replica: ReplicaId, tick: u64) {
+        if let Some(slot) = self.slot_mut(replica)
+            && let Ok(place) = slot.unserved.binary_search(&tick)
+        {
+            slot.unserved.remove(place);
+        }
+    }
+
+    /// Notes that `replica` serves the request of `tick`.
     pub(super) fn confirm(&mut self, replica: ReplicaId, tick: u64) {
+        self.end(replica, tick);
         if let Some(slot) = self.slot_mut(replica) {
             slot.confirmed = slot.confirmed.max(tick);
         }
     }
 
-    /// Whether `replica` has begun to answer the request of `tick` or a later one.
+    /// Whether `replica` has served a request of `tick` or later, and does not owe an answer to that of `tick`.
     pub(super) fn is_confirmed(&self, replica: ReplicaId, tick: u64) -> bool {
-        self.slot(replica).is_some_and(|slot| slot.confirmed >= tick)
+        self.slot(replica).is_some_and(|slot| {
+            slot.confirmed >= tick && slot.unserved.binary_search(&tick).is_err()
+        })
+    }
+
+    /// Notes that `replica` had cached what was expected.
+    pub(super) fn met(&mut self, replica: ReplicaId) {
+        if let Some(slot) = self.slot_mut(replica) {
+            slot.fell_short = None;
+        }
+    }
+
+    /// Notes that `replica` had cached less than expected of what was used last at `tick`. Answers with the tick
+    /// up to which all must be gone, if the report before said the like.
+    pub(super) fn fell_short(&mut self, replica: ReplicaId, tick: u64) -> Option<u64> {
+        let before = self.slot_mut(replica)?.fell_short.replace(tick)?;
+        Some(before.min(tick))
     }
 
     /// The bits of `mask` whose replicas still have what they used last at `tick`.

@@ -137,6 +137,18 @@ impl Table {
         }
     }
 
+    /// Takes the replicas of `bits` off a prefix.
+    pub(super) fn remove(&mut self, key: Key, group: u16, bits: u64) {
+        let (place, Key { fingerprint, .. }) = (self.place(key, group), key);
+        let Some(bucket) = self.buckets.get_mut(place) else { return };
+        let pairs = bucket.fingerprints.iter().zip(&mut bucket.entries).take(self.ways);
+        for (_, entry) in
+            pairs.filter(|(other, entry)| **other == fingerprint && entry.is_of(group))
+        {
+            entry.replicas &= !bits;
+        }
+    }
+
     /// Where the bucket of a prefix is.
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,6 +1,7 @@
 //! How the parts of the crate behave, each on its own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may panic")]
 
+mod failures;
 mod freshness;
 mod outstanding;
 mod policies;

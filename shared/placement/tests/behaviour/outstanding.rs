@@ -10,7 +10,7 @@ const NOW: u64 = RECEIVED_NS;
 
 fn dispatch(host: u8, uncached_tokens: u32) -> Dispatch {
     let replica = replica_key(format!("10.0.0.{host}:80").as_bytes());
-    Dispatch { replica, uncached_tokens, prefill_us: uncached_tokens * 200 }
+    Dispatch { replica, uncached_tokens, prefill_us: uncached_tokens * 200, streamed: true }
 }
 
 /// In flight, in prefill, tokens in prefill, dispatched.
@@ -26,7 +26,7 @@ fn requests_are_counted_from_dispatch_to_end() {
     sent.dispatch(&first, NOW);
     sent.dispatch(&second, NOW);
     assert_eq!(load(&sent), (2, 2, 1500, 2));
-    sent.first_token(&first);
+    sent.first_token(&first, NOW);
     assert_eq!(load(&sent), (2, 1, 500, 2));
     sent.finish(&first, Phase::Decode);
     assert_eq!(load(&sent), (1, 1, 500, 2));
@@ -38,7 +38,7 @@ fn requests_are_counted_from_dispatch_to_end() {
 #[test]
 fn ends_that_nobody_began_change_nothing() {
     let mut sent = Outstanding::default();
-    sent.first_token(&dispatch(1, 9));
+    sent.first_token(&dispatch(1, 9), NOW);
     sent.finish(&dispatch(1, 9), Phase::Prefill);
     assert_eq!(sent, Outstanding::default());
     sent.dispatch(&dispatch(1, 9), NOW);
@@ -58,9 +58,9 @@ fn backlog_runs_down_with_the_clock_and_ends_with_the_prefill() {
     };
     assert_eq!(backlog(&sent, 100), 300_000, "200 ms each, 100 ms of them past");
     assert_eq!(backlog(&sent, 400), 0);
-    sent.first_token(&sent_to);
+    sent.first_token(&sent_to, NOW);
     assert_eq!(backlog(&sent, 100), 300_000, "one is still in prefill");
-    sent.first_token(&sent_to);
+    sent.first_token(&sent_to, NOW);
     assert_eq!(backlog(&sent, 100), 0);
 }
 
@@ -145,9 +145,9 @@ fn stored_counts_come_back() {
         sent.dispatch(&dispatch(host, u32::from(host) * 100), NOW);
     }
     sent.observe(&view((1..=4).map(idle).collect(), 3, &mut prefixes));
-    sent.first_token(&dispatch(2, 200));
+    sent.first_token(&dispatch(2, 200), NOW);
     let stored = sent.encode();
-    assert_eq!(stored.len(), 28 + 4 * 40);
+    assert_eq!(stored.len(), 28 + 4 * 72);
     assert_eq!(Outstanding::decode(&stored), sent);
 }
 
@@ -211,7 +211,7 @@ mod properties {
                         *prefill += 1;
                     }
                     1 if *prefill > 0 => {
-                        sent.first_token(&request);
+                        sent.first_token(&request, NOW);
                         (*prefill, *decode) = (*prefill - 1, *decode + 1);
                     }
                     2 if *decode > 0 => {

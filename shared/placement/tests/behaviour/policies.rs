@@ -86,8 +86,10 @@ fn pick(case: &Case) -> Result<Pick, NoPick> {
     for (index, uncached_tokens) in &case.sent {
         let replica = view.id(*index).unwrap().key();
         let prefill_us = uncached_tokens * 200;
-        outstanding
-            .dispatch(&Dispatch { replica, uncached_tokens: *uncached_tokens, prefill_us }, now_ns);
+        outstanding.dispatch(
+            &Dispatch { replica, uncached_tokens: *uncached_tokens, prefill_us, streamed: false },
+            now_ns,
+        );
     }
     let state = PoolState { view: &view, prefixes: &prefixes, outstanding: &outstanding, now_ns };
     without_homes().pick(&request, &state)
@@ -185,7 +187,7 @@ fn a_burst_spreads_before_the_next_snapshot() {
             now_ns: RECEIVED_NS,
         };
         let pick = ExpectedTtft::default().pick(&request, &state).unwrap();
-        outstanding.dispatch(&Dispatch::of(&pick, &view).unwrap(), RECEIVED_NS);
+        outstanding.dispatch(&Dispatch::of(&pick, &view, false).unwrap(), RECEIVED_NS);
         sent[pick.best()] += 1;
     }
     assert!(sent.iter().all(|count| (9..=11).contains(count)), "{sent:?}");

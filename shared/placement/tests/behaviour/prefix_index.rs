@@ -77,19 +77,68 @@ fn pools_of_many_groups_keep_their_replicas_apart() {
 }
 
 #[test]
-fn a_shortfall_forgets_what_was_used_before() {
+fn two_shortfalls_in_a_row_forget_what_was_used_before_both() {
     let (mut prefixes, view) = pool(2);
-    let (old, middle, new) = (prompt(1, 10), prompt(2, 10), prompt(3, 10));
-    for text in [&old, &middle, &new] {
+    let texts = [1, 2, 3, 4].map(|text| prompt(text, 10));
+    for text in &texts {
         serve(&mut prefixes, &view, 0, text, 0);
         serve(&mut prefixes, &view, 1, text, 0);
     }
-    serve(&mut prefixes, &view, 0, &middle, 0);
-    assert_eq!(matches(&prefixes, &view, &old), [0, 640], "older than what was evicted");
-    assert_eq!(matches(&prefixes, &view, &middle), [640, 640], "computed again just now");
-    assert_eq!(matches(&prefixes, &view, &new), [640, 640], "used after it");
-    serve(&mut prefixes, &view, 1, &old, 640);
-    assert_eq!(matches(&prefixes, &view, &old), [0, 640], "others do not bring it back");
+    let [oldest, middle, later, new] = &texts;
+    serve(&mut prefixes, &view, 0, later, 0);
+    serve(&mut prefixes, &view, 0, middle, 0);
+    assert_eq!(matches(&prefixes, &view, oldest), [0, 640], "older than what was evicted");
+    assert_eq!(matches(&prefixes, &view, middle), [640, 640], "computed again just now");
+    assert_eq!(matches(&prefixes, &view, new), [640, 640], "used after it");
+    serve(&mut prefixes, &view, 1, oldest, 640);
+    assert_eq!(matches(&prefixes, &view, oldest), [0, 640], "others do not bring it back");
+}
+
+#[test]
+fn one_odd_report_does_not_forget_a_replica() {
+    let (mut prefixes, view) = pool(1);
+    let (old, text) = (prompt(1, 10), prompt(2, 10));
+    serve(&mut prefixes, &view, 0, &old, 0);
+    serve(&mut prefixes, &view, 0, &text, 0);
+    for _ in 0..5 {
+        // Such as a request for log probabilities of the prompt, which vLLM serves without its cache.
+        serve(&mut prefixes, &view, 0, &text, 0);
+        serve(&mut prefixes, &view, 0, &text, 640);
+    }
+    assert_eq!(matches(&prefixes, &view, &old), [640]);
+}
+
+#[test]
+fn what_failed_is_taken_back_and_what_was_there_before_stays() {
+    let (mut prefixes, view) = pool(2);
+    let (system, replica) = (prompt(1, 8), view.id(0).unwrap());
+    let long = [system.clone(), prompt(2, 4)].concat();
+    serve(&mut prefixes, &view, 0, &system, 0);
+    serve(&mut prefixes, &view, 1, &long, 0);
+    let failed = prefixes.learn(&request(&long), replica);
+    assert_eq!(matches(&prefixes, &view, &long), [12 * 64, 12 * 64]);
+    prefixes.take_back(&request(&long), &failed);
+    assert_eq!(matches(&prefixes, &view, &long), [8 * 64, 12 * 64]);
+}
+
+#[test]
+fn a_request_that_was_never_served_is_not_confirmed_by_the_next_answer() {
+    let (mut prefixes, view) = pool(1);
+    let (old, text, replica) = (prompt(1, 10), prompt(2, 10), view.id(0).unwrap());
+    serve(&mut prefixes, &view, 0, &old, 0);
+    let hanging = prefixes.learn(&request(&text), replica);
+    // Others are answered, so that their tick is beyond that of the one which hangs.
+    serve(&mut prefixes, &view, 0, &prompt(3, 10), 0);
+    let again = [&text, &text].map(|text| {
+        serve(&mut prefixes, &view, 0, &prompt(4, 10), 0);
+        prefixes.learn(&request(text), replica)
+    });
+    for expectation in again {
+        assert_eq!(expectation.matched_tokens(), 640);
+        prefixes.correct(&expectation, CachedTokens { cached: 0, prompt: 640 });
+    }
+    assert_eq!(matches(&prefixes, &view, &old), [640], "no evidence of an eviction");
+    prefixes.take_back(&request(&text), &hanging);
 }
 
 #[test]
@@ -98,13 +147,17 @@ fn small_shortfalls_are_put_down_to_the_token_estimate() {
     let (old, text) = (prompt(1, 10), prompt(2, 40));
     serve(&mut prefixes, &view, 0, &old, 0);
     serve(&mut prefixes, &view, 0, &text, 0);
-    serve(&mut prefixes, &view, 0, &text, 40 * 64 * 4 / 5);
+    for _ in 0..2 {
+        serve(&mut prefixes, &view, 0, &text, 40 * 64 * 4 / 5);
+    }
     assert_eq!(matches(&prefixes, &view, &old), [640]);
     // The replica counts half as many tokens as estimated, and has all of them.
     let expectation = prefixes.learn(&request(&text), view.id(0).unwrap());
     prefixes.correct(&expectation, CachedTokens { cached: 1280, prompt: 1280 });
     assert_eq!(matches(&prefixes, &view, &old), [640]);
-    serve(&mut prefixes, &view, 0, &text, 40 * 64 / 2);
+    for _ in 0..2 {
+        serve(&mut prefixes, &view, 0, &text, 40 * 64 / 2);
+    }
     assert_eq!(matches(&prefixes, &view, &old), [0]);
 }
 
@@ -115,9 +168,11 @@ fn a_miss_during_the_first_prefill_is_no_evidence() {
     serve(&mut prefixes, &view, 0, &prompt(1, 10), 0);
     let replica = view.id(0).unwrap();
     let first = prefixes.learn(&request(&text), replica);
-    let second = prefixes.learn(&request(&text), replica);
-    assert_eq!((first.matched_tokens(), second.matched_tokens()), (0, 640));
-    prefixes.correct(&second, CachedTokens { cached: 0, prompt: 640 });
+    let others = [0; 2].map(|_| prefixes.learn(&request(&text), replica));
+    assert_eq!((first.matched_tokens(), others[0].matched_tokens()), (0, 640));
+    for other in others {
+        prefixes.correct(&other, CachedTokens { cached: 0, prompt: 640 });
+    }
     assert_eq!(matches(&prefixes, &view, &prompt(1, 10)), [640]);
 }
 
@@ -239,7 +294,7 @@ mod properties {
     /// Kind, endpoint, fingerprints, and two numbers.
     fn operation() -> impl Strategy<Value = (u8, usize, Vec<u64>, u32, u32)> {
         let fingerprints = proptest::collection::vec(0..9_u64, 0..6);
-        (0..4_u8, 0..3_usize, fingerprints, any::<u32>(), any::<u32>())
+        (0..5_u8, 0..3_usize, fingerprints, any::<u32>(), any::<u32>())
     }
 
     proptest! {
@@ -286,6 +341,10 @@ mod properties {
                 match operation {
                     0 => drop(prefixes.matches(&request, &view)),
                     1 => prefixes.forget(replica),
+                    2 => {
+                        let expectation = prefixes.learn(&request, replica);
+                        prefixes.take_back(&request, &expectation);
+                    }
                     _ => {
                         let expectation = prefixes.learn(&request, replica);
                         prop_assert!(expectation.matched_tokens() <= tokens);

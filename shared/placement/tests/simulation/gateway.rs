@@ -67,14 +67,14 @@ impl Gateway {
             .pick(&request, &PoolState { view, prefixes, outstanding, now_ns })
             .unwrap();
         let replica = view.id(pick.best()).unwrap();
-        let dispatch = Dispatch::of(&pick, view).unwrap();
+        let dispatch = Dispatch::of(&pick, view, true).unwrap();
         self.outstanding.dispatch(&dispatch, now_ns);
         let expectation = worker.prefixes.learn(&request, replica);
         Sent { endpoint: pick.best(), worker: place, dispatch, expectation }
     }
 
-    pub(crate) fn first_token(&mut self, sent: &Sent) {
-        self.outstanding.first_token(&sent.dispatch);
+    pub(crate) fn first_token(&mut self, sent: &Sent, now_us: u64) {
+        self.outstanding.first_token(&sent.dispatch, now_us * 1000);
         self.workers[sent.worker].prefixes.confirm(&sent.expectation);
     }
 

@@ -204,7 +204,7 @@ impl World<'_> {
 
     fn first_token(&mut self, request: usize) {
         let request = &self.requests[request];
-        self.gateways[request.gateway].first_token(&request.sent);
+        self.gateways[request.gateway].first_token(&request.sent, self.now_us);
     }
 
     fn finish(&mut self, place: usize) {
