@@ -78,6 +78,9 @@ pub struct Logprobs {
 pub struct Texts {
     /// In the order of the body.
     pub fields: Vec<TextField>,
+    /// Values that the replica or the client works with, see [`FIELDS`](super::FIELDS), in the order of the
+    /// body: texts only for who wants to know what a client hides there.
+    pub functional: Vec<TextField>,
     /// Where things stand that cannot be inspected: media, files, token ids.
     pub opaque: Vec<usize>,
     /// Log probabilities of a response.
