@@ -73,6 +73,16 @@ pub struct Logprobs {
     pub owner: Range<usize>,
 }
 
+impl Texts {
+    /// The same with the functional fields among the texts, in the order of the body.
+    #[must_use]
+    pub fn with_functional(mut self) -> Self {
+        self.fields.append(&mut self.functional);
+        self.fields.sort_by_key(|field| field.span.start);
+        self
+    }
+}
+
 /// All texts of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {

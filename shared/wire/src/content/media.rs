@@ -32,6 +32,11 @@ pub fn is_media(text: &str) -> bool {
         && says_media(payload.as_bytes(), announced)
 }
 
+/// Whether a piece of an encoded medium may be nothing else: it is Base64.
+pub fn is_encoded(piece: &str) -> bool {
+    is_base64(piece.as_bytes())
+}
+
 /// Whether what stands around `start..end` in `text` is the Base64 of a medium, or a `data:` URL.
 pub fn is_within_media(text: &str, start: usize, end: usize) -> bool {
     let bytes = text.as_bytes();

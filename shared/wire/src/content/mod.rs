@@ -26,7 +26,7 @@ pub use event::{Channel, Choices, Delta, Ended, EventTexts, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
 pub use functional::{FIELDS, Functional, SCHEMA, Shape, Under, Use};
 pub use label::{is_named_before, is_option, names_next};
-pub use media::{is_media, is_within_media};
+pub use media::{is_encoded, is_media, is_within_media};
 pub use plain::{NoEscape, Plain, unescape_one};
 pub use tape::{Kind, MAX_VALUES, Tape, Value};
 
