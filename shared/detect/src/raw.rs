@@ -180,6 +180,8 @@ pub struct RawPolicy {
     pub hold_back_bytes: Option<usize>,
     /// Message roles inspected in requests, of [`ROLES`]; empty means all.
     pub roles: Vec<String>,
+    /// Whether functional fields (identifiers, addresses, tokens, schemas) are inspected like text.
+    pub inspect_functional: bool,
     /// Environment variable with the key of `hash`.
     pub hash_key_env: Option<String>,
 }

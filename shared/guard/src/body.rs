@@ -63,11 +63,15 @@ pub fn inspect_request_again(
             return RequestInspection { inspected, watch, texts: ScanCounts::default() };
         }
     };
-    let texts =
-        if known { Texts::of(&tape, body, Side::Request) } else { Texts::of_any(&tape, body) };
+    let texts = match known {
+        true => of_policy(policy, Texts::of(&tape, body, Side::Request)),
+        false => Texts::of_any(&tape, body),
+    };
     let mut names = Pseudonyms::default();
     if policy.pseudonymises() {
-        let texts = texts.fields.iter().filter_map(|field| body.get(field.span.clone()));
+        // What is signed keeps the names of an earlier turn, for values that come again in this one.
+        let unsigned = texts.fields.iter().filter(|field| !field.signed);
+        let texts = unsigned.filter_map(|field| body.get(field.span.clone()));
         texts.filter_map(Plain::of).for_each(|plain| names.reserve(plain.text()));
     }
     let mut inspector = BodyInspector::new(policy, Direction::Request, saturated, &mut names, body);
@@ -101,11 +105,16 @@ pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspectio
         Ok(tape) => tape,
         Err(error) => return malformed(policy, error),
     };
-    let texts = Texts::of(&tape, body, Side::Response);
+    let texts = of_policy(policy, Texts::of(&tape, body, Side::Response));
     inspector.troubles(&texts);
     texts.fields.iter().for_each(|field| inspector.field(field));
     inspector.drop_logprobs(&texts);
     inspector.inspected
+}
+
+/// With what the policy wants to be inspected besides texts.
+pub(crate) fn of_policy(policy: &Policy, texts: Texts) -> Texts {
+    if policy.inspect_functional { texts.with_functional() } else { texts }
 }
 
 fn malformed(policy: &Policy, error: WireError) -> BodyInspection {

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use weir_detect::Pseudonyms;
-use weir_wire::content::{Delta, Form, Scope};
+use weir_wire::content::{Delta, Form, Scope, is_encoded, is_media};
 
 use crate::Watch;
 use crate::arguments::Arguments;
@@ -20,6 +20,8 @@ enum Text {
     /// escapes.
     Value(Box<TextRun>),
     Arguments(Box<Arguments>),
+    /// Base64 of a file, whose later pieces have no head of their own. Nothing in it is found or edited.
+    Medium,
 }
 
 impl Text {
@@ -34,6 +36,7 @@ impl Text {
         match self {
             Self::Value(run) => run.push(watch, text, names, piece),
             Self::Arguments(arguments) => arguments.push(watch, text, names, piece),
+            Self::Medium => piece.text.push_str(text),
         }
     }
 
@@ -41,6 +44,7 @@ impl Text {
         match self {
             Self::Value(run) => run.finish(watch, names, piece),
             Self::Arguments(arguments) => arguments.finish(watch, names, piece),
+            Self::Medium => {}
         }
     }
 }
@@ -105,6 +109,13 @@ impl ChannelState {
         names: &mut Pseudonyms,
         piece: &mut Piece,
     ) {
+        if self.taken == 0 && matches!(self.text, Text::Value(_)) && is_media(text) {
+            self.text = Text::Medium;
+            piece.medium = true;
+        } else if matches!(self.text, Text::Medium) && !is_encoded(text) {
+            // What follows the file is text.
+            self.text = Text::of(watch, Form::String);
+        }
         self.taken += text.len();
         self.silent = 0;
         self.text.push(watch, text, names, piece);
@@ -119,6 +130,7 @@ impl ChannelState {
         match &self.text {
             Text::Value(run) => run.held_back(),
             Text::Arguments(arguments) => arguments.held_back(),
+            Text::Medium => 0,
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod texts;
 
+use std::sync::Arc;
+
 use weir_detect::{OnTrouble, Pseudonyms};
 use weir_wire::content::{
     Channel, Choices, Ended, EventTexts, Form, Plain, Scope, Tape, TextField,
@@ -12,6 +14,7 @@ use weir_wire::path::{Dialect, Operation};
 use weir_wire::sse::Event;
 
 use crate::Watch;
+use crate::body::of_policy;
 use crate::channel::{self, ChannelState, is_like_json};
 use crate::ending;
 use crate::inspection::BodyInspection;
@@ -34,6 +37,8 @@ pub(crate) enum Framing {
 /// The events and the texts that go through them.
 pub(crate) struct Events {
     watch: Watch,
+    /// The same for texts that are signed, in which names stay.
+    signed: Watch,
     /// Names for values of the response; those of the request come first.
     names: Pseudonyms,
     dialect: Dialect,
@@ -59,8 +64,10 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new(watch: Watch, dialect: Dialect, operation: Option<Operation>) -> Self {
         let names = watch.pseudonyms.as_ref().clone();
+        let signed = Watch { pseudonyms: Arc::default(), ..watch.clone() };
         Self {
             watch,
+            signed,
             names,
             dialect,
             operation,
@@ -120,7 +127,9 @@ impl Events {
         if self.ended {
             return;
         }
-        if let Some((shape, text)) = self.shapes.find(event) {
+        // A shape says nothing of functional fields.
+        let known = (!self.watch.policy.inspect_functional).then(|| self.shapes.find(event));
+        if let Some((shape, text)) = known.flatten() {
             return self.again(event, &shape, text, out);
         }
         // A comment, an id, a name without data, or data that are empty: nobody dispatches anything for it.
@@ -133,7 +142,8 @@ impl Events {
         let Ok(tape) = Tape::read(&data) else {
             return self.unreadable(event, out);
         };
-        let texts = EventTexts::of(&tape, &data, event.kind());
+        let mut texts = EventTexts::of(&tape, &data, event.kind());
+        texts.whole = of_policy(&self.watch.policy, texts.whole);
         if texts.overflows {
             self.unscannable(Trouble::UnknownEvent, out);
         }

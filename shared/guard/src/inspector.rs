@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use weir_detect::{Direction, Inspection, Policy, Pseudonyms, Surroundings, apply};
+use weir_detect::{Applied, Direction, Inspection, Policy, Pseudonyms, Surroundings, apply};
 use weir_wire::WireError;
-use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts};
+use weir_wire::content::{Form, Plain, Role, Tape, TextField, Texts, is_within_media};
 use weir_wire::edit::{Edit, json_string, push_escaped};
 
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
@@ -59,12 +59,8 @@ impl<'a> BodyInspector<'a> {
 
     /// What cannot be inspected, as the policy treats it.
     pub(crate) fn troubles(&mut self, texts: &Texts) {
+        texts.opaque.iter().for_each(|_| self.medium());
         let treatment = self.policy.on_unscannable;
-        for _ in &texts.opaque {
-            if self.inspected.report.trouble(Trouble::Media, treatment) {
-                self.inspected.refusal = Some(Refusal::Policy);
-            }
-        }
         let Some(at) = texts.duplicate else { return };
         if self.inspected.report.trouble(Trouble::NotJson, treatment) {
             let error = WireError::DuplicateKey { at, field: "key" };
@@ -127,7 +123,7 @@ impl<'a> BodyInspector<'a> {
 
     fn text(&mut self, plain: &Plain<'_>, field: &TextField) {
         let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
-        for (span, replacement) in self.judge(plain.text(), &context, role) {
+        for (span, replacement) in self.judge(plain.text(), &context, role, field.signed) {
             let edit = plain.edit(field.span.start, &span, &replacement);
             self.inspected.edits.push(edit);
         }
@@ -139,7 +135,7 @@ impl<'a> BodyInspector<'a> {
         }
         let Ok(text) = std::str::from_utf8(raw) else { return };
         let (context, role) = (self.context(field), field.role.as_ref().map(Role::name));
-        let edits = self.judge(text, &context, role);
+        let edits = self.judge(text, &context, role, field.signed);
         if !edits.is_empty() {
             let replacement = json_string(&replaced(text, &edits));
             self.inspected.edits.push(Edit { span: field.span.clone(), replacement });
@@ -160,8 +156,10 @@ impl<'a> BodyInspector<'a> {
             BodyInspector::new(self.policy, direction, self.saturated, self.names, inner);
         below.watch = watch;
         below.depth = self.depth + 1;
-        for text in &Texts::of_any(&tape, inner).fields {
-            below.field(&TextField { role: field.role.clone(), ..text.clone() });
+        let texts = Texts::of_any(&tape, inner);
+        below.troubles(&texts);
+        for text in texts.fields {
+            below.field(&TextField { role: field.role.clone(), signed: field.signed, ..text });
         }
         let BodyInspection { edits, report, refusal } = below.inspected;
         for Edit { span, replacement } in edits {
@@ -180,7 +178,7 @@ impl<'a> BodyInspector<'a> {
             }
             return;
         };
-        for (span, replacement) in self.judge(text, "", None) {
+        for (span, replacement) in self.judge(text, "", None, false) {
             self.inspected.edits.push(Edit { span, replacement: replacement.into_bytes() });
         }
     }
@@ -190,23 +188,26 @@ impl<'a> BodyInspector<'a> {
         std::str::from_utf8(key).map(key_context).unwrap_or_default()
     }
 
-    /// The replacements in a text, with values put back where the request had names for them.
+    /// The replacements in a text, with values put back where the request had names for them; in what is
+    /// signed the names stay.
     fn judge(
         &mut self,
         text: &str,
         context: &str,
         role: Option<&str>,
+        signed: bool,
     ) -> Vec<(Range<usize>, String)> {
         let system_prompt = self.watch.and_then(|watch| watch.system_prompt.as_ref());
         let saturated = self.saturated;
         let surroundings = Surroundings { context, role, saturated, system_prompt };
-        let Inspection { applied, edits, blocked } =
-            self.policy.inspect_in(text, self.direction, surroundings, self.names);
+        let inspection = self.policy.inspect_in(text, self.direction, surroundings, self.names);
+        let Inspection { applied, edits, blocked } = self.outside_media(text, inspection);
         self.inspected.report.add(&applied);
         if blocked {
             self.inspected.refusal = Some(Refusal::Policy);
         }
-        let restore = self.watch.map(|watch| &watch.pseudonyms).filter(|p| !p.is_empty());
+        let restore =
+            self.watch.map(|watch| &watch.pseudonyms).filter(|p| !signed && !p.is_empty());
         if let Some(pseudonyms) = restore.filter(|_| text.contains('[')) {
             let redacted = apply(text, &edits);
             let restored = pseudonyms.restore(&redacted);
@@ -215,6 +216,27 @@ impl<'a> BodyInspector<'a> {
             }
         }
         edits.into_iter().map(|edit| (edit.span, edit.replacement)).collect()
+    }
+
+    /// What was found in a text without what is within the Base64 of a file: there it is chance, or
+    /// nothing that could be taken out of the file.
+    fn outside_media(&mut self, text: &str, mut found: Inspection) -> Inspection {
+        let within = |span: &Range<usize>| is_within_media(text, span.start, span.end);
+        let all = found.applied.len();
+        found.applied.retain(|applied| !within(&applied.finding.span));
+        if found.applied.len() < all {
+            found.edits.retain(|edit| !within(&edit.span));
+            found.blocked = found.applied.iter().any(Applied::blocks);
+            self.medium();
+        }
+        found
+    }
+
+    /// A medium, as the policy treats it.
+    fn medium(&mut self) {
+        if self.inspected.report.trouble(Trouble::Media, self.policy.on_unscannable) {
+            self.inspected.refusal = Some(Refusal::Policy);
+        }
     }
 
     /// Log probabilities repeat a text that was edited.

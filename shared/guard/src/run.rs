@@ -20,6 +20,8 @@ pub(crate) struct Piece {
     pub(crate) redacted: bool,
     /// Nothing more may pass.
     pub(crate) blocked: bool,
+    /// The text has turned out to be an encoded medium.
+    pub(crate) medium: bool,
 }
 
 impl Piece {

@@ -45,6 +45,8 @@ pub struct Policy {
     pub max_response_bytes: Option<usize>,
     /// Message roles inspected in requests; empty means all.
     pub roles: Vec<String>,
+    /// Whether functional fields (identifiers, addresses, tokens, schemas) are inspected like text.
+    pub inspect_functional: bool,
     /// Environment variable with the key of `hash`.
     pub hash_key_env: Option<String>,
 }
@@ -188,6 +190,7 @@ impl Policy {
             on_unscannable: raw.on_unscannable,
             max_response_bytes: raw.max_response_bytes,
             roles: raw.roles.clone(),
+            inspect_functional: raw.inspect_functional,
             hash_key_env: raw.hash_key_env.clone(),
         }
     }

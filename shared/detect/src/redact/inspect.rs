@@ -24,7 +24,8 @@ pub struct Applied {
 }
 
 impl Applied {
-    pub(super) fn blocks(&self) -> bool {
+    /// Whether it asks to refuse the text.
+    pub fn blocks(&self) -> bool {
         self.action == Action::Block && !self.shadow
     }
 }

@@ -104,6 +104,7 @@ impl Events {
     /// Keeps the shape of an event of which nothing but one text is worth inspecting.
     pub(super) fn remember(&mut self, event: Event<'_>, texts: &EventTexts, edits: &[Edit]) {
         let plain = texts.known
+            && !self.watch.policy.inspect_functional
             && !texts.overflows
             && texts.whole.logprobs.is_empty()
             && texts.whole.opaque.is_empty()
@@ -133,10 +134,14 @@ impl Events {
         }
         let Some((_, state)) = self.channels.get_mut(index) else { return };
         let mut piece = Piece::new_in(std::mem::take(&mut self.spare));
-        state.push(&self.watch, plain.text(), &mut self.names, &mut piece);
+        let watch = if state.signed { &self.signed } else { &self.watch };
+        state.push(watch, plain.text(), &mut self.names, &mut piece);
         let span = state.taken() - plain.text().len()..state.taken();
         let name = self.queue.add((delta.channel, delta.scope), place, span);
         state.wait(name);
+        if std::mem::take(&mut piece.medium) {
+            self.unscannable(Trouble::Media, out);
+        }
         self.release(index, piece, current, out);
     }
 
@@ -163,7 +168,10 @@ impl Events {
     fn channel(&mut self, delta: &Delta) -> usize {
         let known = self.channels.iter().position(|(channel, _)| *channel == delta.channel);
         known.unwrap_or_else(|| {
-            self.channels.push((delta.channel, ChannelState::new(&self.watch, delta)));
+            self.channels.push((
+                delta.channel,
+                ChannelState::new(if delta.signed { &self.signed } else { &self.watch }, delta),
+            ));
             self.channels.len() - 1
         })
     }
@@ -208,7 +216,8 @@ impl Events {
                 continue;
             }
             let mut piece = Piece::new();
-            state.finish(&self.watch, &mut self.names, &mut piece);
+            let watch = if state.signed { &self.signed } else { &self.watch };
+            state.finish(watch, &mut self.names, &mut piece);
             self.release(index, piece, &[], out);
             if index < self.channels.len() {
                 self.channels.remove(index);

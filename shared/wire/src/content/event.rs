@@ -124,10 +124,12 @@ impl EventTexts {
             Api::Chunk => openai::read(root, &mut event),
             Api::Other => others::read(root, &mut event),
         }
+        let media = core::mem::take(&mut event.whole.opaque);
         event.whole = match event.known {
             true => Texts::of(tape, json, Side::Response),
             false => Texts::of_any(tape, json),
         };
+        event.leave_out(media);
         let deltas = &event.deltas;
         let is_delta = |span: &Range<usize>| deltas.iter().any(|delta| delta.span == *span);
         event.whole.fields.retain(|field| !is_delta(&field.span));
@@ -144,6 +146,21 @@ impl EventTexts {
         let [delta] = &event.deltas[..] else { return None };
         let root = tape.root(json);
         remainder::of(root, &Api::of(root, name), &delta.span)
+    }
+
+    /// What is no text does not go on as one: media, also pieces of them that do not show what they are,
+    /// and what the client works with.
+    fn leave_out(&mut self, media: Vec<usize>) {
+        self.whole.opaque.extend(media);
+        let (opaque, functional) = (&self.whole.opaque, &self.whole.functional);
+        if opaque.is_empty() && functional.is_empty() {
+            return;
+        }
+        let is_medium = |span: &Range<usize>| opaque.iter().any(|at| at + 1 == span.start);
+        self.whole.fields.retain(|field| !is_medium(&field.span));
+        self.deltas.retain(|delta| {
+            !is_medium(&delta.span) && functional.iter().all(|field| field.span != delta.span)
+        });
     }
 
     /// A text that goes on, if it is not empty.

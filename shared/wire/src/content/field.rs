@@ -73,11 +73,24 @@ pub struct Logprobs {
     pub owner: Range<usize>,
 }
 
+impl Texts {
+    /// The same with the functional fields among the texts, in the order of the body.
+    #[must_use]
+    pub fn with_functional(mut self) -> Self {
+        self.fields.append(&mut self.functional);
+        self.fields.sort_by_key(|field| field.span.start);
+        self
+    }
+}
+
 /// All texts of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
     /// In the order of the body.
     pub fields: Vec<TextField>,
+    /// Values that the replica or the client works with, see [`FIELDS`](super::FIELDS), in the order of the
+    /// body: texts only for who wants to know what a client hides there.
+    pub functional: Vec<TextField>,
     /// Where things stand that cannot be inspected: media, files, token ids.
     pub opaque: Vec<usize>,
     /// Log probabilities of a response.

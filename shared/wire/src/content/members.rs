@@ -29,10 +29,7 @@ pub(super) enum Member {
 
 /// The member `name` of an object of a request.
 pub(super) fn of_request(name: &str) -> Member {
-    match name {
-        "model" | "cache_salt" | "prompt_cache_key" => Member::Protocol,
-        _ => of_either(name),
-    }
+    of_either(name)
 }
 
 /// The member `name` of an object of a response.
@@ -49,13 +46,13 @@ pub(super) fn of_response(name: &str) -> Member {
 
 fn of_either(name: &str) -> Member {
     match name {
-        // `signature` and `encrypted_content` are ciphertext that only their maker reads.
-        "signature" | "encrypted_content" => Member::Protocol,
         "role" | "type" => Member::Word,
         "messages" | "content" | "contents" | "parts" | "tool_calls" | "function"
         | "function_call" | "functionCall" | "functionResponse" | "custom" | "message"
         | "choices" | "candidates" | "delta" | "error" | "items" | "results" | "annotations"
-        | "citations" | "url_citation" | "document" | "reasoning_details" => Member::Dialect,
+        | "citations" | "url_citation" | "document" | "reasoning_details" | "images" => {
+            Member::Dialect
+        }
         "system" | "systemInstruction" | "system_instruction" | "instructions" | "tools"
         | "functions" => Member::System,
         "prompt" | "queries" | "query" | "documents" | "suffix" | "text_input" | "text_1"
@@ -65,9 +62,8 @@ fn of_either(name: &str) -> Member {
         "arguments" | "partial_json" => Member::Arguments,
         "image_url" | "imageUrl" | "image" | "input_audio" | "inputAudio" | "audio_url"
         | "audioUrl" | "audio" | "video_url" | "videoUrl" | "video" | "file" | "file_data"
-        | "fileData" | "file_id" | "inline_data" | "inlineData" | "source" | "b64_json" => {
-            Member::Media
-        }
+        | "fileData" | "file_id" | "file_url" | "inline_data" | "inlineData" | "source"
+        | "b64_json" | "partial_image_b64" => Member::Media,
         _ => Member::Other,
     }
 }

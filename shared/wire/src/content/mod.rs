@@ -12,7 +12,9 @@
 
 mod event;
 mod field;
+mod functional;
 mod label;
+mod media;
 mod members;
 mod plain;
 mod protocol;
@@ -22,7 +24,9 @@ mod texts;
 pub use crate::long_strings::LongStrings;
 pub use event::{Channel, Choices, Delta, Ended, EventTexts, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
+pub use functional::{FIELDS, Functional, SCHEMA, Shape, Under, Use};
 pub use label::{is_named_before, is_option, names_next};
+pub use media::{is_encoded, is_media, is_within_media};
 pub use plain::{NoEscape, Plain, unescape_one};
 pub use tape::{Kind, MAX_VALUES, Tape, Value};
 

@@ -1,8 +1,14 @@
 //! All texts of a JSON body.
 
+mod functional;
+mod medium;
+mod speaker;
+
 use super::field::{Form, Logprobs, Role, Side, TextField, Texts};
+use super::functional::{Functional, Shape, Use, rows};
 use super::label::label;
-use super::members::{MediaMember, Member, of_medium, of_request, of_response};
+use super::media::is_media;
+use super::members::{Member, of_request, of_response};
 use super::protocol::is_token;
 use super::tape::{Kind, Tape, Value};
 use crate::same;
@@ -14,6 +20,14 @@ enum Zone {
     Dialect,
     /// JSON of any form.
     AnyJson,
+    /// The same, but members may be functional.
+    Holder,
+    /// A JSON schema.
+    Schema,
+    /// Names, each with a JSON schema.
+    Schemas,
+    /// Functional values of that shape, and with `names` the names that they have.
+    Functional { shape: Shape, names: bool },
     /// A medium, whose bytes are text if the flag says so.
     Media { text: bool },
     /// Nothing to inspect.
@@ -55,19 +69,28 @@ struct Walk<'t> {
     places: Vec<Place>,
     found: Texts,
     /// The members looked up last, by their keys.
-    members: [(&'t [u8], Member); 4],
+    members: [(&'t [u8], Looked); 4],
     /// What was found out about one value and is asked for many: the role that the string at that index
     /// names, and whether the object at that index has a signature.
     role: Option<(usize, Role)>,
     signed: Option<(usize, bool)>,
+    /// The same of the string under `type` of the object at that index.
+    kind: Option<(usize, Option<usize>)>,
+}
+
+/// What a name says in an object of a dialect.
+#[derive(Clone, Copy)]
+struct Looked {
+    member: Member,
+    rows: &'static [(&'static str, &'static Functional)],
 }
 
 impl<'t> Walk<'t> {
     fn new(tape: &'t Tape, json: &'t [u8], side: Side) -> Self {
         let places = Vec::with_capacity(tape.len());
-        let members = [(&b""[..], Member::Other); 4];
+        let members = [(&b""[..], Looked { member: Member::Other, rows: &[] }); 4];
         let found = Texts::default();
-        Self { tape, json, side, places, found, members, role: None, signed: None }
+        Self { tape, json, side, places, found, members, role: None, signed: None, kind: None }
     }
 
     fn run(mut self, outermost: Zone) -> Texts {
@@ -94,6 +117,10 @@ impl<'t> Walk<'t> {
         match above.zone {
             Zone::Skipped => above,
             Zone::AnyJson => self.any_json(value, above),
+            Zone::Holder => self.holder(value, above, in_array),
+            Zone::Schema => self.schema(value, above, in_array),
+            Zone::Schemas => self.schemas(value, above),
+            Zone::Functional { shape, names } => self.functional(value, (shape, names), above),
             Zone::Media { .. } if in_array => above,
             Zone::Media { text } => keep(self.medium(value, text, above)),
             Zone::Dialect if in_array => {
@@ -112,7 +139,14 @@ impl<'t> Walk<'t> {
     }
 
     fn member_place(&mut self, value: Value<'t>, above: Place) -> Place {
-        let member = self.member(value);
+        let Looked { member, rows } = self.member(value);
+        // A medium asks for itself.
+        if member != Member::Media
+            && let Some(is) = self.use_of(value, rows)
+            && let Some(place) = self.used(value, is, above)
+        {
+            return place;
+        }
         let role = match member {
             Member::System => Speaker::Standard("system"),
             Member::User => Speaker::Standard("user"),
@@ -160,31 +194,28 @@ impl<'t> Walk<'t> {
 
     /// What a member of the dialect is. The messages of a conversation have the same few keys over and
     /// over.
-    fn member(&mut self, value: Value<'t>) -> Member {
+    fn member(&mut self, value: Value<'t>) -> Looked {
         let key = self.json.get(value.key_span()).unwrap_or_default();
-        if let Some((_, member)) = self.members.iter().find(|(known, _)| same(known, key)) {
-            return *member;
+        if let Some((_, looked)) = self.members.iter().find(|(known, _)| same(known, key)) {
+            return *looked;
         }
         let name = value.key();
         let member = match self.side {
             Side::Request => of_request(&name),
             Side::Response => of_response(&name),
         };
+        // What is skipped altogether is no value that anybody could look for.
+        let rows = if member == Member::Protocol { &[] } else { rows(&name) };
         self.members.rotate_right(1);
-        self.members[0] = (key, member);
-        member
+        let looked = Looked { member, rows };
+        self.members[0] = (key, looked);
+        looked
     }
 
     /// JSON of any form: strings, numbers and keys are text.
     fn any_json(&mut self, value: Value<'t>, place: Place) -> Place {
         let place = Place { zone: Zone::AnyJson, ..place };
-        let key = value.key_span();
-        if !key.is_empty() {
-            self.push(
-                TextField { span: key, form: Form::Key, role: None, key: 0..0, signed: false },
-                place,
-            );
-        }
+        self.note_key(value, place);
         match value.kind() {
             Kind::String => self.note(value, Form::String, place),
             Kind::Number => self.note(value, Form::Number, place),
@@ -193,69 +224,27 @@ impl<'t> Walk<'t> {
         place
     }
 
-    /// A member that is a medium by its name, or an object of such members.
-    fn open_medium(&mut self, value: Value<'t>, above: Place) -> Zone {
-        let text = value.get("type").is_some_and(|kind| kind.is("text"));
-        if value.kind() == Kind::String {
-            return self.medium(value, false, above);
-        }
-        Zone::Media { text }
-    }
-
-    fn medium(&mut self, value: Value<'t>, text: bool, above: Place) -> Zone {
-        let member = of_medium(&value.key());
-        if member == MediaMember::Content {
-            if value.kind() == Kind::String {
-                self.note(value, Form::String, above);
-            }
-            return Zone::Dialect;
-        }
-        if value.kind() != Kind::String {
-            return Zone::Media { text };
-        }
-        let is_data = |text: &str| text.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("data:"));
-        match member {
-            MediaMember::Protocol => {}
-            MediaMember::Data if !text => self.found.opaque.push(value.span().start),
-            _ if value.text().is_some_and(|text| is_data(&text)) => {
-                self.found.opaque.push(value.span().start);
-            }
-            _ => {
-                if matches!(value.key().as_ref(), "url" | "image_url" | "audio_url" | "video_url") {
-                    // What is there cannot be inspected; the address itself can.
-                    self.found.opaque.push(value.span().start);
-                }
-                self.note(value, Form::String, above);
-            }
-        }
-        Zone::Media { text }
-    }
-
-    /// Who says what is below `value`; looks at an object of the dialect as a whole.
-    fn speaker(&mut self, value: Value<'t>, place: Place) -> Speaker {
-        if place.zone != Zone::Dialect || value.kind() != Kind::Object {
-            return place.role;
-        }
-        if self.found.duplicate.is_none() {
-            self.found.duplicate = value.duplicate().map(|second| second.key_span().start);
-        }
-        if self.side == Side::Response {
-            return Speaker::Unknown;
-        }
-        if let Some(role) = value.get_string("role") {
-            return Speaker::RoleString(role.index());
-        }
-        let tool = ["tool_result", "function_call_output", "custom_tool_call_output"];
-        let kind = value.get_string("type");
-        if kind.is_some_and(|kind| tool.iter().any(|name| kind.is(name))) {
-            return Speaker::Standard("tool");
-        }
-        place.role
+    fn note_key(&mut self, value: Value<'t>, place: Place) {
+        let field = TextField {
+            span: value.key_span(),
+            form: Form::Key,
+            role: None,
+            key: 0..0,
+            signed: false,
+        };
+        self.push(field, place);
     }
 
     fn note(&mut self, value: Value<'t>, form: Form, place: Place) {
+        let functional = matches!(place.zone, Zone::Functional { .. });
+        if form == Form::String && !functional && self.is_medium(value) {
+            self.found.opaque.push(value.span().start);
+            return;
+        }
         let key = match place.zone {
-            Zone::AnyJson => label(value).map_or(value.key_span(), Value::content_span),
+            Zone::AnyJson | Zone::Functional { .. } => {
+                label(value).map_or(value.key_span(), Value::content_span)
+            }
             _ => 0..0,
         };
         let signed = place.zone == Zone::Dialect
@@ -282,18 +271,10 @@ impl<'t> Walk<'t> {
             Speaker::Standard(name) => Some(Role::Standard(name)),
             Speaker::RoleString(index) => self.role_at(index),
         };
-        self.found.fields.push(TextField { role, ..field });
-    }
-
-    fn role_at(&mut self, index: usize) -> Option<Role> {
-        if let Some((_, role)) = self.role.as_ref().filter(|(known, _)| *known == index) {
-            return Some(role.clone());
+        match place.zone {
+            Zone::Functional { .. } => self.found.functional.push(TextField { role, ..field }),
+            _ => self.found.fields.push(TextField { role, ..field }),
         }
-        let text = self.tape.value(self.json, index)?.text()?;
-        let standard = Role::STANDARD.iter().find(|known| **known == text);
-        let role = standard.map_or_else(|| Role::Other(text.into()), |name| Role::Standard(name));
-        self.role = Some((index, role.clone()));
-        Some(role)
     }
 
     fn note_logprobs(&mut self, value: Value<'t>) {

@@ -51,6 +51,10 @@ fn form(subject: &str) -> Form {
 /// A piece of a text; where it is no string, each string in it.
 fn delta(root: Value<'_>, subject: &str, at: At, event: &mut EventTexts) {
     let Some(delta) = root.get("delta") else { return };
+    // Sound in pieces, of which only the first has a head if any has.
+    if matches!(subject, "audio" | "output_audio") {
+        return event.whole.opaque.push(delta.span().start);
+    }
     let name = name(root, subject, at);
     if delta.kind() == Kind::String {
         return event.push(delta, form(subject), name.channel(), at);
