@@ -150,9 +150,9 @@ fn a_gemini_stream_without_sse_is_one_text_and_is_not_held_to_its_end() {
     assert_eq!(answer_body(&host, stream.as_mut(), &first, false), first);
     let second = format!("\n{}\n,{}", element("c@d"), element(".com, yes"));
     let third = answer_body(&host, stream.as_mut(), &second, false);
-    assert_eq!(third, format!("\n{}\n,", element("[EMAIL], ")));
+    assert_eq!(third, format!("\n{}\n,", element("[EMAIL]")));
     let last = answer_body(&host, stream.as_mut(), "]", true);
-    assert_eq!(last, format!("{}]", element("yes")));
+    assert_eq!(last, format!("{}]", element(", yes")));
 }
 
 /// The sums that are left of a response's, after `body` came as `kind` through the policy.
@@ -225,9 +225,9 @@ fn a_stream_passes_event_by_event_without_a_length() {
     let first = answer_body(&host, stream.as_mut(), &event("c@"), false);
     assert_eq!(first, "", "it may be the beginning of an address");
     let second = answer_body(&host, stream.as_mut(), &event("d.com is it"), false);
-    assert_eq!(second, event("[EMAIL] is ") + "");
+    assert_eq!(second, event("[EMAIL]"));
     let last = answer_body(&host, stream.as_mut(), "data: [DONE]\n\n", true);
-    assert_eq!(last, event("it") + "data: [DONE]\n\n");
+    assert_eq!(last, event(" is it") + "data: [DONE]\n\n");
     stream.on_end();
     let state = host.state("weir.guard").unwrap().unwrap();
     assert!(state.ends_with(b"response redact pii.email=1"));

@@ -161,17 +161,52 @@ impl ChannelState {
             // Only the beginning of the event that is blocked may go.
             until = until.min(self.taken.saturating_sub(1));
         }
-        let (mut text, mut from) = (piece.text.as_str(), self.decided);
-        while let Some(name) = self.waiting.front().copied() {
-            let passing = match piece.exact {
-                true => Passing::Exact { text: &mut text, from: &mut from },
-                false => Passing::Edited(&mut text),
-            };
-            if !queue.advance(name, until, passing) {
+        let (mut rest, mut from, mut sent) = (piece.text.as_str(), self.decided, 0);
+        let mut next = 0;
+        for edit in &piece.edits {
+            let exact = edit.at.saturating_sub(sent);
+            let (own, after) = rest.split_at_checked(exact).unwrap_or((rest, ""));
+            let end = (from + own.len()).min(until);
+            next = self.pass(next, end, own, &mut from, queue);
+            let (edited, after) = after.split_at_checked(edit.len).unwrap_or((after, ""));
+            (rest, sent) = (after, edit.at + edit.len);
+            from = (from + edit.taken).min(until);
+            next = self.replace(next, from, edited, queue);
+        }
+        let done = self.pass(next, until, rest, &mut from, queue);
+        let last = self.waiting.get(done).is_some_and(|name| queue.is_done(*name));
+        self.waiting.drain(..(done + usize::from(last)).min(self.waiting.len()));
+        self.decided = until;
+    }
+
+    /// Gives text that came in as it is, up to `until`; answers with the place of the event that is next.
+    fn pass(
+        &self,
+        mut next: usize,
+        until: usize,
+        mut text: &str,
+        from: &mut usize,
+        queue: &mut Queue,
+    ) -> usize {
+        while let Some(name) = self.waiting.get(next).copied() {
+            let passing = Passing::Exact { text: &mut text, from };
+            if !queue.advance(name, until, passing) || next + 1 >= self.waiting.len() {
                 break;
             }
-            self.waiting.pop_front();
+            next += 1;
         }
-        self.decided = until;
+        next
+    }
+
+    /// The same for text that stands for what came in up to `until`: the event in which that begins takes all.
+    fn replace(&self, mut next: usize, until: usize, mut text: &str, queue: &mut Queue) -> usize {
+        while let Some(name) = self.waiting.get(next).copied() {
+            let done = queue.advance(name, until, Passing::Edited(&mut text));
+            if !done || next + 1 >= self.waiting.len() {
+                break;
+            }
+            next += 1;
+        }
+        next
     }
 }

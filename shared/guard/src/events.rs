@@ -217,7 +217,7 @@ impl Events {
         let Some(plain) = Plain::of(raw) else { return (None, Piece::new()) };
         let piece = channel::whole(&self.watch, field.form, plain.text(), &mut self.names);
         let whole = 0..plain.text().len();
-        let edit = (!piece.exact).then(|| plain.edit(field.span.start, &whole, &piece.text));
+        let edit = (!piece.is_exact()).then(|| plain.edit(field.span.start, &whole, &piece.text));
         (edit, piece)
     }
 

@@ -18,6 +18,9 @@ use entry::Part;
 /// is in the middle of a word.
 const MANY: usize = 32;
 
+/// Signs of life that may wait: the next says that the replica is in no hurry.
+const MOST_LOOSE: usize = 2;
+
 /// Fewest bytes of a text that are worth an event of their own. A stream of tokens passes as it came; of events
 /// with whole sentences, the most passes at once.
 const WORTH: usize = 32;
@@ -121,6 +124,13 @@ impl Queue {
         part.done
     }
 
+    /// Whether all of the text of that name may pass.
+    pub(crate) fn is_done(&mut self, (number, place): (u64, usize)) -> bool {
+        let index = number.checked_sub(self.gone).and_then(|index| usize::try_from(index).ok());
+        let entry = index.and_then(|index| self.entries.get_mut(index)?.as_mut());
+        entry.and_then(|entry| entry.part(place)).is_none_or(|part| part.done)
+    }
+
     /// Adds bytes between two events after the last that waits; false if none does.
     pub(crate) fn between(&mut self, bytes: &[u8]) -> bool {
         let Some(last) = self.entries.iter_mut().rev().find_map(Option::as_mut) else {
@@ -210,11 +220,11 @@ impl Queue {
         }
     }
 
-    /// Sends events that wait for nothing but events of other choices: a second sign of life, and where many
+    /// Sends events that wait for nothing but events of other choices: signs of life, and where many
     /// wait, all.
     fn overtake(&mut self, way: &Way<'_>, out: &mut Vec<u8>) {
         let is_loose = |entry: &&Entry| entry.choices == Choices::None;
-        let loose = self.entries.iter().flatten().filter(is_loose).count() > 1;
+        let loose = self.entries.iter().flatten().filter(is_loose).count() > MOST_LOOSE;
         let many = self.entries.len() > MANY;
         if !loose && !many {
             return;

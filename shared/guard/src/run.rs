@@ -1,5 +1,7 @@
 //! One text on its way through an inspector, with the bytes that it was written as.
 
+use std::borrow::Cow;
+
 use weir_detect::{Applied, Inspector, Pseudonyms, Released, Restorer};
 use weir_wire::edit::push_escaped;
 
@@ -14,8 +16,8 @@ pub(crate) struct Piece {
     pub(crate) text: String,
     /// Findings.
     pub(crate) applied: Vec<Applied>,
-    /// `text` is exactly the next bytes that came in.
-    pub(crate) exact: bool,
+    /// Where it is not what came in, in order.
+    pub(crate) edits: Vec<PieceEdit>,
     /// Something was replaced.
     pub(crate) redacted: bool,
     /// Nothing more may pass.
@@ -24,9 +26,38 @@ pub(crate) struct Piece {
     pub(crate) medium: bool,
 }
 
+/// Text of a piece that stands for other text that came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PieceEdit {
+    /// Its offset in the piece's text, in bytes.
+    pub(crate) at: usize,
+    /// Its bytes there.
+    pub(crate) len: usize,
+    /// The bytes that it stands for.
+    pub(crate) taken: usize,
+}
+
 impl Piece {
     pub(crate) fn new() -> Self {
-        Self { exact: true, ..Self::default() }
+        Self::default()
+    }
+
+    /// Whether the text is exactly the next bytes that came in.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// Adds `text` in place of `raw`, which came in. What both begin and end with is no edit.
+    pub(crate) fn push_edited(&mut self, raw: &str, text: &str) {
+        let pairs = || raw.bytes().zip(text.bytes());
+        let head = raw.floor_char_boundary(pairs().take_while(|(one, other)| one == other).count());
+        let left = raw.len().min(text.len()) - head;
+        let ends = raw.bytes().rev().zip(text.bytes().rev()).take(left);
+        let tail = ends.take_while(|(one, other)| one == other).count();
+        let end = raw.ceil_char_boundary(raw.len() - tail);
+        let (len, taken) = (text.len() - head - (raw.len() - end), end - head);
+        self.edits.push(PieceEdit { at: self.text.len() + head, len, taken });
+        self.text.push_str(text);
     }
 
     /// The same, with memory for its text.
@@ -206,8 +237,9 @@ impl TextRun {
             _ => 0,
         };
         let end = self.written(self.taken.0.saturating_sub(held));
+        let edited = !own.is_exact() || own.blocked;
         self.released.text = own.text;
-        self.pass(end, !own.exact || own.blocked, piece);
+        self.pass(end, edited, piece);
     }
 
     /// Lets what is written before `end` pass: as it came or, if it was edited, as it was released.
@@ -215,11 +247,10 @@ impl TextRun {
         let end = end.max(self.out);
         // A boundary of characters, whatever the offsets say: splitting elsewhere would panic.
         let len = self.raw.floor_char_boundary(end - self.out);
-        if edited {
-            piece.exact = false;
-            self.write_edited(piece);
-        } else {
-            piece.text.push_str(self.raw.get(..len).unwrap_or_default());
+        let raw = self.raw.get(..len).unwrap_or_default();
+        match edited {
+            true => piece.push_edited(raw, &self.edited_text()),
+            false => piece.text.push_str(raw),
         }
         self.raw.drain(..len);
         self.out = end;
@@ -246,15 +277,15 @@ impl TextRun {
         self.released.text != given
     }
 
-    fn write_edited(&self, piece: &mut Piece) {
+    /// What was released, as it has to be written.
+    fn edited_text(&self) -> Cow<'_, str> {
         if !self.escaped {
-            piece.text.push_str(&self.released.text);
-            return;
+            return Cow::Borrowed(&self.released.text);
         }
         let mut escaped = Vec::with_capacity(self.released.text.len());
         push_escaped(&mut escaped, &self.released.text);
         // Escaping adds ASCII only.
-        piece.text.push_str(&String::from_utf8_lossy(&escaped));
+        Cow::Owned(String::from_utf8_lossy(&escaped).into_owned())
     }
 
     /// The offset as written of an offset in the text.

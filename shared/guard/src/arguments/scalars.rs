@@ -91,10 +91,12 @@ impl Arguments {
         let mut own = Piece::new();
         run.push(watch, number, names, &mut own);
         run.finish(watch, names, &mut own);
-        let quote = if own.exact { "" } else { "\"" };
-        piece.text.extend([quote, &own.text, quote, space]);
+        match own.is_exact() {
+            true => piece.text.push_str(number),
+            false => piece.push_edited(number, &format!("\"{}\"", own.text)),
+        }
+        piece.text.push_str(space);
         piece.applied.append(&mut own.applied);
-        piece.exact &= own.exact;
         piece.redacted |= own.redacted;
         piece.blocked |= own.blocked;
     }

@@ -103,6 +103,9 @@ fn texts_of_several_choices_stay_apart() {
         let stream: String = texts.iter().map(|(index, text)| piece(*index, text)).collect();
         let (out, report) = through(&shapes, "redact", &(stream + "data: [DONE]\n\n"));
         assert_eq!(report, "redact pii.credit_card=1", "{out}");
-        assert!(out.contains("4111 1111") && out.contains("[CREDIT_CARD] b"), "{out}");
+        assert!(
+            out.contains("4111 1111") && out.contains("[CREDIT_CARD]\"") && out.contains("\" b\""),
+            "{out}"
+        );
     }
 }

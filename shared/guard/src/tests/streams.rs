@@ -99,7 +99,10 @@ fn choices_and_tool_calls_do_not_mix() {
     }
     let out = through(&mut openai(redacting()), &lines.concat());
     assert_eq!(out.matches("[CREDIT_CARD]").count(), 1, "{out}");
-    assert!(out.contains("4111 1111") && out.contains("[CREDIT_CARD] b"), "{out}");
+    assert!(
+        out.contains("4111 1111") && out.contains("[CREDIT_CARD]\"") && out.contains("\" b\""),
+        "{out}"
+    );
 }
 
 #[test]

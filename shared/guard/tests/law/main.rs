@@ -89,7 +89,7 @@ fn redacted(mut value: Value) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn clients_read_from_a_stream_that_is_only_counted_what_they_would_have_read(
