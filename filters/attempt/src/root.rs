@@ -42,6 +42,10 @@ impl<H: Host> RootContext for Root<H> {
         }
     }
 
+    fn on_end(&mut self) {
+        self.on_tick();
+    }
+
     fn create_http_context(&self, _context_id: u32) -> Box<dyn HttpContext> {
         Box::new(Stream::new(self.host.clone(), self.shared.clone()))
     }

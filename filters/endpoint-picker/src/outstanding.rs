@@ -7,8 +7,7 @@ use weir_host::{Host, HostError};
 use weir_placement::{Dispatch, Outstanding, Phase};
 
 /// How often a change that lost against another worker is tried again. A change takes about a
-/// microsecond, so losing this often means dozens of workers; the count then heals with the next
-/// snapshots.
+/// microsecond, so losing this often means dozens of workers; the change then waits for the next share.
 const ATTEMPTS: usize = 8;
 
 /// What changes the counts.
@@ -67,19 +66,20 @@ pub(crate) fn store<H: Host>(host: &H, key: &str, counts: &Outstanding, cas: Opt
 }
 
 /// Applies `change` to the counts, and again to newer ones if another worker was faster. Answers
-/// with what it stored.
+/// with them, and whether they are stored.
 pub(crate) fn change<H: Host>(
     host: &H,
     key: &str,
     change: impl Fn(&mut Outstanding),
-) -> Outstanding {
+) -> (Outstanding, bool) {
     let mut attempts = ATTEMPTS;
     loop {
         let (mut counts, cas) = read(host, key);
         change(&mut counts);
         attempts -= 1;
-        if store(host, key, &counts, cas) || attempts == 0 {
-            return counts;
+        let stored = store(host, key, &counts, cas);
+        if stored || attempts == 0 {
+            return (counts, stored);
         }
     }
 }

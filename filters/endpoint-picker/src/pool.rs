@@ -27,6 +27,10 @@ const CHECK_EVERY_NS: u64 = 5_000_000;
 /// would find its replica busy otherwise.
 const SHARE_EVERY_NS: u64 = 5_000_000;
 
+/// Events that may wait for a share which other workers keep from being stored: some 100 ms of a worker at its limit.
+/// Beyond, they are dropped, and counts heal with the next snapshots.
+const MOST_WAITING: usize = 4096;
+
 /// How often Envoy is asked where a request really went, in ns: 5 ms.
 ///
 /// It is the replica that was chosen unless Envoy could not connect to it. Replicas go down for
@@ -137,10 +141,9 @@ impl Pool {
         self.shared_at_ns = now_ns;
         if outstanding::store(host, key, &self.counts, cas) {
             self.waiting.clear();
-        } else {
-            self.flush(host);
+            return false;
         }
-        false
+        !self.flush(host)
     }
 
     /// Whether the pool has a replica with this key.
@@ -171,17 +174,19 @@ impl Pool {
         self.waiting.push(event);
     }
 
-    /// Shares what waits.
-    fn flush<H: Host>(&mut self, host: &H) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        if let Some(key) = self.source.outstanding_key() {
-            self.counts = outstanding::change(host, key, |counts| {
+    /// Shares what waits; false if it still waits, because other workers were faster each time.
+    fn flush<H: Host>(&mut self, host: &H) -> bool {
+        if let Some(key) = self.source.outstanding_key().filter(|_| !self.waiting.is_empty()) {
+            let (counts, stored) = outstanding::change(host, key, |counts| {
                 self.waiting.iter().for_each(|event| event.apply(counts));
             });
+            self.counts = counts;
+            if !stored && self.waiting.len() < MOST_WAITING {
+                return false;
+            }
         }
         self.waiting.clear();
+        true
     }
 
     /// Whether to ask Envoy where the request went that was placed at `placed_ns`.
@@ -309,8 +314,9 @@ impl Pools {
         let now_ns = host.now_ns();
         if now_ns.saturating_sub(pool.shared_at_ns) >= SHARE_EVERY_NS {
             pool.shared_at_ns = now_ns;
-            pool.flush(host);
-            return false;
+            if pool.flush(host) {
+                return false;
+            }
         }
         self.wait()
     }
@@ -346,11 +352,12 @@ impl Pools {
 
     /// Shares what waits in any pool; false if nothing happened since the last time.
     pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
+        let mut all = true;
         for pool in &mut self.pools {
-            pool.flush(host);
+            all &= pool.flush(host);
             pool.metrics.flush(host);
         }
-        std::mem::take(&mut self.waiting)
+        std::mem::replace(&mut self.waiting, !all)
     }
 }
 

@@ -90,6 +90,13 @@ impl<H: Host> RootContext for Root<H> {
         shared.on_tick(&self.host);
     }
 
+    fn on_end(&mut self) {
+        // What waits for a tick would be lost, and counts would stay too high.
+        if let Some(shared) = &self.shared {
+            shared.on_tick(&self.host);
+        }
+    }
+
     fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
         Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone()))
     }

@@ -23,6 +23,9 @@ pub trait RootContext {
     /// The answer to a call that was made while calls acted on this context.
     fn on_http_call_response(&mut self, _answer: &CallAnswer) {}
 
+    /// The plugin is being removed, and its streams have ended: no tick comes any more.
+    fn on_end(&mut self) {}
+
     /// A stream begins. A filter that cannot serve it answers it with an error.
     fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext>;
 }

@@ -122,7 +122,12 @@ impl Contexts {
     pub(crate) fn delete(&mut self, context_id: u32) {
         match self.streams.remove(&context_id) {
             Some(mut stream) => stream.filter.on_end(),
-            None => self.roots.retain(|(id, _)| *id != context_id),
+            None => {
+                if let Some(root) = self.root(context_id) {
+                    root.on_end();
+                }
+                self.roots.retain(|(id, _)| *id != context_id);
+            }
         }
     }
 }

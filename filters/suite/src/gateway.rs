@@ -77,6 +77,12 @@ impl<H: Host> RootContext for Gateway<H> {
         self.picker.on_http_call_response(answer);
     }
 
+    fn on_end(&mut self) {
+        self.router.on_end();
+        self.guardrail.iter_mut().for_each(RootContext::on_end);
+        self.picker.on_end();
+    }
+
     fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
         let router = self.router.create_http_context(context_id);
         let picker = self.picker.create_http_context(context_id);

@@ -1,8 +1,9 @@
 //! What this Envoy has sent and not yet got back, shared by its workers.
 //!
 //! One value per pool lies in shared data; a worker reads it, applies one change and stores it with
-//! compare-and-swap, again if another worker was faster. Counts are hints: whatever is lost heals by
-//! itself.
+//! compare-and-swap, again if another worker was faster. Counts are hints: whatever is lost heals with the next
+//! snapshots, because a count never exceeds what a fresh one shows running and waiting, and what was sent
+//! since the last but one.
 
 mod codec;
 mod health;
@@ -257,6 +258,7 @@ fn next_snapshot(entry: &mut Entry, view: &LoadView) -> bool {
     let mut load = read_entry(entry);
     let quiet = idle && load.dispatched == 0 && load.dispatched_before == 0;
     load.quiet = if quiet { load.quiet.saturating_add(1) } else { 0 };
+    load.bound(record);
     load.dispatched_before = load.dispatched;
     load.dispatched = 0;
     if load.quiet >= QUIET_SNAPSHOTS {

@@ -1,6 +1,12 @@
 //! What was sent to one endpoint.
 
+use weir_snapshot::EndpointRecord;
+
 use super::health::Health;
+
+/// Greatest age, in ms, of a measurement that counts are bounded by: 200 ms, two polls. Of what was sent, the counts of
+/// two snapshots are known.
+const FRESH_MS: u32 = 200;
 
 /// Silence that says nothing, in ns: 1 s beyond the time that the prefills should have taken. Estimates of
 /// prefills are that wrong.
@@ -32,6 +38,26 @@ pub struct OwnLoad {
 }
 
 impl OwnLoad {
+    /// Lowers the counts to what can be there: what `record` shows running and waiting, and what was sent since the
+    /// last snapshot but one, which may have been on its way when this one was measured. What is above that was lost:
+    /// a VM that died took its streams' ends with it.
+    pub(super) fn bound(&mut self, record: &EndpointRecord) {
+        let (Some(running), Some(waiting)) = (record.running, record.waiting) else { return };
+        if record.age_ms.is_none_or(|age| u32::from(age) > FRESH_MS) {
+            return;
+        }
+        let sent = self.dispatched.saturating_add(self.dispatched_before);
+        let most = running.saturating_add(waiting).saturating_add(sent);
+        self.in_flight = self.in_flight.min(most);
+        if self.in_prefill > self.in_flight {
+            let tokens = u64::from(self.prefill_tokens) * u64::from(self.in_flight);
+            let tokens = tokens / u64::from(self.in_prefill);
+            self.prefill_tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+            self.in_prefill = self.in_flight;
+        }
+        self.awaited = self.awaited.min(self.in_prefill);
+    }
+
     /// Whether there is nothing to say.
     pub(super) fn is_empty(&self) -> bool {
         let counts = self.in_flight | self.dispatched | self.dispatched_before;

@@ -117,12 +117,55 @@ fn leaked_counts_heal_when_the_replica_stays_idle() {
     }
     let in_flight =
         |sent: &Outstanding| [1, 2, 3].map(|host| sent.load(dispatch(host, 0).replica).in_flight);
+    // A measurement that is not recent is believed when five in a row say the same.
+    let mut old = idle(1);
+    old.age_ms = Some(700);
     for sequence in 1..=6 {
-        sent.observe(&view(vec![idle(1), busy.clone(), unknown.clone()], sequence, &mut prefixes));
+        sent.observe(&view(
+            vec![old.clone(), busy.clone(), unknown.clone()],
+            sequence,
+            &mut prefixes,
+        ));
         assert_eq!(in_flight(&sent), [1, 1, 1], "a replica may be idle for a moment");
     }
-    sent.observe(&view(vec![idle(1), busy, unknown], 7, &mut prefixes));
+    sent.observe(&view(vec![old, busy, unknown], 7, &mut prefixes));
     assert_eq!(in_flight(&sent), [0, 1, 1], "only a replica that is known to be idle");
+}
+
+#[test]
+fn leaked_counts_of_a_busy_replica_heal_to_what_it_runs_and_what_was_sent_since() {
+    let mut prefixes = PrefixIndex::with_capacity(64);
+    let mut sent = Outstanding::default();
+    let leaked = dispatch(1, 10);
+    (0..50).for_each(|_| sent.dispatch(&leaked, NOW));
+    let mut busy = idle(1);
+    (busy.running, busy.waiting) = (Some(3), Some(2));
+    let mut counts = Vec::new();
+    for sequence in 1..=4 {
+        // Two more are sent between any two snapshots, and two end.
+        (0..2).for_each(|_| sent.dispatch(&leaked, NOW));
+        (0..2).for_each(|_| sent.finish(&leaked, Phase::Prefill));
+        sent.observe(&view(vec![busy.clone()], sequence, &mut prefixes));
+        let load = sent.load(leaked.replica);
+        assert!(load.in_prefill <= load.in_flight && load.awaited <= load.in_prefill);
+        counts.push((load.in_flight, load.prefill_tokens));
+    }
+    assert_eq!(counts, [(50, 500), (50, 500), (9, 90), (9, 90)]);
+}
+
+#[test]
+fn old_measurements_and_unknown_ones_heal_nothing() {
+    let mut prefixes = PrefixIndex::with_capacity(64);
+    for (age_ms, running) in [(Some(900), Some(0)), (None, Some(0)), (Some(5), None)] {
+        let mut sent = Outstanding::default();
+        (0..50).for_each(|_| sent.dispatch(&dispatch(1, 10), NOW));
+        let mut record = idle(1);
+        (record.age_ms, record.running, record.waiting) = (age_ms, running, Some(1));
+        for sequence in 1..=4 {
+            sent.observe(&view(vec![record.clone()], sequence, &mut prefixes));
+        }
+        assert_eq!(sent.load(dispatch(1, 10).replica).in_flight, 50);
+    }
 }
 
 #[test]
@@ -160,8 +203,8 @@ fn unreadable_values_count_as_no_counts() {
     let mut other_format = stored.clone();
     other_format[3] = 9;
     let mut unsorted = stored[..28].to_vec();
-    unsorted.extend_from_slice(&stored[68..]);
-    unsorted.extend_from_slice(&stored[28..68]);
+    unsorted.extend_from_slice(&stored[28 + 72..]);
+    unsorted.extend_from_slice(&stored[28..28 + 72]);
     let cases = [&stored[..stored.len() - 1], &stored[..10], b"", &other_format, &unsorted];
     for bytes in cases {
         assert_eq!(Outstanding::decode(bytes), Outstanding::default());
@@ -181,15 +224,18 @@ mod properties {
         #[test]
         fn arbitrary_bytes_never_panic(
             header in bytes(24),
-            mut entries in proptest::collection::vec(bytes(40), 0..5),
+            mut entries in proptest::collection::vec(bytes(72), 0..5),
         ) {
             // Ascending by key, else they are refused at once.
             entries.sort_by_key(|entry| u64::from_le_bytes(entry[..8].try_into().unwrap()));
-            let stored = [b"WVO\x01".to_vec(), header, entries.concat()].concat();
+            let stored = [b"WVO\x02".to_vec(), header, entries.concat()].concat();
             let mut sent = Outstanding::decode(&stored);
             let mut prefixes = PrefixIndex::with_capacity(64);
             let large = dispatch(1, u32::MAX / 200);
             sent.dispatch(&large, u64::MAX);
+            sent.failed(large.replica, 7);
+            sent.served(large.replica);
+            sent.failed(large.replica, u64::MAX);
             sent.observe(&view(vec![idle(1)], u64::MAX, &mut prefixes));
             sent.finish(&large, Phase::Prefill);
             prop_assert_eq!(Outstanding::decode(&sent.encode()), sent);
