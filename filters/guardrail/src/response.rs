@@ -1,6 +1,10 @@
 //! The response's way.
 
-use weir_detect::Direction;
+mod failure;
+
+pub(crate) use failure::inspect_failure;
+
+use weir_detect::{Direction, OnTrouble};
 use weir_guard::{BodyInspection, Report, StreamGuard, Trouble, Watch, inspect_response};
 use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
 use weir_request::SUMS;
@@ -16,6 +20,8 @@ use crate::timing::Stopwatch;
 pub(crate) enum Response {
     /// Held until it is complete.
     Whole(Form),
+    /// Replaced: what is still to come of it does not pass.
+    Replaced,
     /// Passed on event by event; with the time that took so far.
     Stream { guard: Box<StreamGuard>, stopwatch: Stopwatch },
 }
@@ -23,10 +29,29 @@ pub(crate) enum Response {
 /// What the headers of a response that is held say of its body.
 #[derive(Clone, Copy)]
 pub(crate) struct Form {
-    json: bool,
+    /// What the body is, or why it cannot be inspected.
+    kind: Result<Kind, Trouble>,
+    status: u16,
     has_length: bool,
     has_sums: bool,
 }
+
+impl Form {
+    /// Whether clients take it for anything else than an answer: an error or a redirect, which keep their
+    /// status whatever becomes of their bodies.
+    pub(crate) fn is_failure(self) -> bool {
+        !matches!(self.status, 200..300)
+    }
+
+    /// Whether the body cannot be inspected, and its first byte decides: there may be none (204, an empty
+    /// body in chunks, HEAD).
+    pub(crate) fn is_unreadable(self) -> bool {
+        self.kind.is_err() && !self.is_failure()
+    }
+}
+
+/// What of a response with that status has no body to wait for: a connection that becomes another.
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// What lets clients keep the replica's bytes or ask for parts of them (RFC 9110): like sums over them
 /// true of nothing else.
@@ -62,8 +87,19 @@ pub(crate) fn open<H: Host>(
     let has_sums = true_of_bytes().any(|name| headers.get(name).is_some());
     // Gemini streams as an array of JSON what it streams as events with `alt=sse`.
     let in_array = exchange.dialect() == Dialect::Gemini && exchange.asks_stream();
-    let trouble = match kind(&headers) {
-        Err(trouble) => trouble,
+    let status = status(&headers);
+    let form = Form { kind: kind(&headers), status, has_length, has_sums };
+    let blocks = exchange.policy.policy.on_unscannable == OnTrouble::Block;
+    match form.kind {
+        _ if form.is_failure() && status != SWITCHING_PROTOCOLS => {}
+        Err(_) if blocks && status != SWITCHING_PROTOCOLS => {}
+        Err(_) if BODILESS.contains(&status) => return Ok(Opened::Passes),
+        Err(trouble) => {
+            return Ok(match withheld(exchange, found, trouble) {
+                Some(error) => Opened::Withheld(error),
+                None => Opened::Passes,
+            });
+        }
         Ok(kind) if kind == Kind::Events || kind == Kind::Json && in_array => {
             if has_length {
                 host.remove_header(HeaderMap::Response, "content-length")?;
@@ -81,22 +117,25 @@ pub(crate) fn open<H: Host>(
             let stopwatch = shared.metrics.stopwatch(Direction::Response);
             return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), stopwatch }));
         }
-        Ok(kind) => {
-            let form = Form { json: kind == Kind::Json, has_length, has_sums };
-            return Ok(Opened::Inspected(Response::Whole(form)));
-        }
-    };
-    Ok(match withheld(exchange, found, trouble) {
-        Some(error) => Opened::Withheld(error),
-        None => Opened::Passes,
-    })
+        Ok(_) => {}
+    }
+    Ok(Opened::Inspected(Response::Whole(form)))
+}
+
+/// What a status without a body says (RFC 9110, 15.3).
+const BODILESS: [u16; 2] = [204, 205];
+
+/// The status; 200 where there is none that could be read.
+fn status(headers: &HeaderBlock) -> u16 {
+    let status = headers.get(":status").and_then(|status| std::str::from_utf8(status).ok());
+    status.and_then(|status| status.parse().ok()).unwrap_or(200)
 }
 
 fn remove_sums<H: Host>(host: &H) -> Result<(), HostError> {
     true_of_bytes().try_for_each(|name| host.remove_header(HeaderMap::Response, name))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Events,
     Json,
@@ -138,35 +177,54 @@ pub(crate) fn inspect_whole<H: Host>(
     (form, body): (Form, &[u8]),
     found: &mut Report,
 ) -> Result<Option<ErrorReply>, HostError> {
-    if exchange.is_too_large(body.len() as u64) {
-        return Ok(withheld(exchange, found, Trouble::TooLarge));
-    }
     if body.is_empty() {
         return Ok(None);
     }
+    let kind = match form.kind {
+        Err(trouble) => return Ok(withheld(exchange, found, trouble)),
+        _ if exchange.is_too_large(body.len() as u64) => {
+            return Ok(withheld(exchange, found, Trouble::TooLarge));
+        }
+        Ok(kind) => kind,
+    };
     let watch: &Watch = &exchange.watch;
     let mut stopwatch = shared.metrics.stopwatch(Direction::Response);
     let BodyInspection { edits, report, refusal } =
-        stopwatch.time(host, || inspect_response(watch, body, form.json));
+        stopwatch.time(host, || inspect_response(watch, body, kind == Kind::Json));
     shared.metrics.scanned(host, Direction::Response, &stopwatch);
     *found = report;
     if refusal.is_some() {
         return Ok(Some(ErrorReply::response_violation(&found.blocking())));
     }
+    write_edited(host, form, body, &edits)?;
+    Ok(None)
+}
+
+/// Writes the edits of a body that is held.
+fn write_edited<H: Host>(
+    host: &H,
+    form: Form,
+    body: &[u8],
+    edits: &[edit::Edit],
+) -> Result<(), HostError> {
     if edits.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
-    let edited = edit::apply(body, &edits).map_err(|_| HostError::BadArgument)?;
+    let edited = edit::apply(body, edits).map_err(|_| HostError::BadArgument)?;
+    write(host, form, &edited)
+}
+
+/// Writes another body in place of one that is held.
+fn write<H: Host>(host: &H, form: Form, body: &[u8]) -> Result<(), HostError> {
     // The length first: a body that does not fit it is worse than one that is not edited.
     if form.has_length {
-        let length = edited.len().to_string();
+        let length = body.len().to_string();
         host.set_header(HeaderMap::Response, "content-length", length.as_bytes())?;
     }
     if form.has_sums {
         remove_sums(host)?;
     }
-    host.replace_body_front(Body::Response, usize::MAX, &edited)?;
-    Ok(None)
+    host.replace_body_front(Body::Response, usize::MAX, body)
 }
 
 /// Passes a chunk of a stream through its inspection.

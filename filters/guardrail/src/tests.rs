@@ -4,6 +4,8 @@ use weir_host::{Action, Body, Config, FakeHost, HeaderMap, Host, HttpContext, Ro
 
 use crate::Root;
 
+mod failures;
+
 const REDACT: &str = r#"{"policies":{"default":{"rules":[{"rules":["pii"],"action":"redact"}]}}}"#;
 const QUESTION: &str = r#"{"model":"m","messages":[{"role":"user","content":"I am a@b.com"}]}"#;
 
@@ -256,6 +258,8 @@ fn a_response_that_cannot_be_inspected_is_withheld() {
         let host = FakeHost::new();
         let (mut stream, _) = ask(&host, REDACT, QUESTION);
         assert_eq!(answer_headers(&host, stream.as_mut(), kind), Action::Pause);
+        assert!(host.local_reply().is_none(), "there may be no body");
+        answer_body(&host, stream.as_mut(), "x", false);
         let reply = host.local_reply().unwrap();
         assert_eq!(reply.status, 400);
         assert!(String::from_utf8(reply.body).unwrap().contains(rule));

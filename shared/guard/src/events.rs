@@ -17,6 +17,7 @@ use crate::Watch;
 use crate::body::of_policy;
 use crate::channel::{self, ChannelState, is_like_json};
 use crate::ending;
+use crate::error_body::inspect_error;
 use crate::inspection::BodyInspection;
 use crate::inspector::BodyInspector;
 use crate::queue::{Entry, Queue, Way};
@@ -140,7 +141,7 @@ impl Events {
             return self.pass(event, Choices::All, out);
         }
         let Ok(tape) = Tape::read(&data) else {
-            return self.unreadable(event, out);
+            return self.unreadable(event, &data, out);
         };
         let mut texts = EventTexts::of(&tape, &data, event.kind());
         texts.whole = of_policy(&self.watch.policy, texts.whole);
@@ -167,8 +168,18 @@ impl Events {
         }
     }
 
-    /// Data that is not JSON.
-    fn unreadable(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+    /// Data that is not JSON. Of an error it is a sentence.
+    fn unreadable(&mut self, event: Event<'_>, data: &[u8], out: &mut Vec<u8>) {
+        if event.kind() == Some(b"error") {
+            self.end(&[Ended::All], &[], out);
+            let inspected = inspect_error(&self.watch, data);
+            self.report.merge(inspected.report);
+            if inspected.refusal.is_some() {
+                return self.refuse(out);
+            }
+            let texts = EventTexts { choices: Choices::All, ..EventTexts::default() };
+            return self.texts(event, data, &texts, &inspected.edits, out);
+        }
         self.unscannable(Trouble::NotJson, out);
         self.pass(event, Choices::All, out);
     }

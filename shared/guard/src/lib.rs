@@ -8,6 +8,7 @@
 //! - [`inspect_request`]: a whole request body; [`inspect_request_again`]: with a [`Recall`] of
 //!   those before it.
 //! - [`inspect_response`]: a whole response body.
+//! - [`inspect_error`]: the body of an upstream's error, whatever it is called.
 //! - [`StreamGuard`]: a response of server-sent events, chunk by chunk.
 //! - [`Shapes`]: what streams learn of the form of events, to be shared.
 //! - [`Watch`]: what of a request matters for its response.
@@ -22,6 +23,7 @@ mod body;
 mod channel;
 mod ending;
 mod envelope;
+mod error_body;
 mod events;
 mod inspection;
 mod inspector;
@@ -36,6 +38,7 @@ mod stream;
 pub use body::{
     RequestBody, RequestInspection, inspect_request, inspect_request_again, inspect_response,
 };
+pub use error_body::inspect_error;
 pub use inspection::{BodyInspection, Refusal, ScanCounts};
 pub use limits::MAX_EVENT_BYTES;
 pub use recall::Recall;

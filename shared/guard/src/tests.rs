@@ -12,7 +12,7 @@ use std::sync::Arc;
 use weir_detect::{Policy, RawPolicy};
 
 /// A policy from JSON, as an operator would write it.
-fn policy(json: &str) -> Arc<Policy> {
+pub(crate) fn policy(json: &str) -> Arc<Policy> {
     let raw: RawPolicy = serde_json::from_str(json).unwrap();
     Arc::new(Policy::try_from(raw).unwrap().with_hash_key(b"key"))
 }

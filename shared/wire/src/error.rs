@@ -158,6 +158,26 @@ impl ErrorReply {
         Self::new(400, ErrorKind::InvalidRequest, "content_policy_violation", message)
     }
 
+    /// In place of the message of an upstream's error that is withheld: the same status, and the rules that
+    /// led to it, never what they matched.
+    pub fn upstream(status: u16, rules: &[&str]) -> Self {
+        let kind = match status {
+            401 => ErrorKind::Authentication,
+            403 => ErrorKind::Permission,
+            404 => ErrorKind::NotFound,
+            413 => ErrorKind::TooLarge,
+            429 => ErrorKind::RateLimit,
+            502 | 503 | 504 | 529 => ErrorKind::Unavailable,
+            400..=499 => ErrorKind::InvalidRequest,
+            _ => ErrorKind::Internal,
+        };
+        let rules = rules.join(", ");
+        let message = format!(
+            "The model server answered with status {status}; its message is withheld ({rules})."
+        );
+        Self::new(status, kind, "upstream_error", message)
+    }
+
     /// The body of the reply.
     pub fn body(&self, dialect: Dialect) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.message.len().saturating_add(128));

@@ -62,12 +62,25 @@ impl<H: Host> Stream<H> {
                 if !shared.probe.seems_missing() {
                     shared.probe.body_arrived(&self.host);
                 }
-                if !end_of_stream && !exchange.is_too_large(size as u64) {
+                let decided =
+                    exchange.is_too_large(size as u64) || form.is_unreadable() && size > 0;
+                if !end_of_stream && !decided {
                     self.phase = Phase::Answering(exchange, Response::Whole(form));
                     return Action::Pause;
                 }
                 let body = self.body(shared, size);
-                self.answer_whole(shared, exchange, (form, body))
+                match form.is_failure() {
+                    true => self.answer_failure(shared, exchange, (form, body)),
+                    false => self.answer_whole(shared, exchange, (form, body)),
+                }
+            }
+            Phase::Answering(exchange, Response::Replaced) => {
+                self.phase = Phase::Answering(exchange, Response::Replaced);
+                // If the host fails, nothing is left that could be done about it.
+                if size > 0 {
+                    let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
+                }
+                Action::Continue
             }
             Phase::Answering(exchange, Response::Stream { mut guard, mut stopwatch }) => {
                 let host = &self.host;
@@ -126,6 +139,29 @@ impl<H: Host> Stream<H> {
             Ok(Some(error)) => {
                 self.close(shared);
                 self.refuse(exchange.dialect(), &error)
+            }
+            Err(error) => self.response_failed(shared, &exchange, error),
+        }
+    }
+
+    /// An upstream's own error, which stays one.
+    fn answer_failure(
+        &mut self,
+        shared: &Shared,
+        exchange: Box<Exchange>,
+        (form, body): (Form, Result<Vec<u8>, HostError>),
+    ) -> Action {
+        let [_, found] = &mut self.found;
+        let replaced = body.and_then(|body| {
+            response::inspect_failure(&self.host, shared, &exchange, (form, &body), found)
+        });
+        match replaced {
+            Ok(replaced) => {
+                self.close(shared);
+                if replaced {
+                    self.phase = Phase::Answering(exchange, Response::Replaced);
+                }
+                Action::Continue
             }
             Err(error) => self.response_failed(shared, &exchange, error),
         }
