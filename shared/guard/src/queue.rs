@@ -12,7 +12,7 @@ use std::ops::Range;
 use weir_wire::content::{Channel, Choices, Scope};
 
 pub(crate) use entry::Entry;
-use entry::Part;
+use entry::{Extra, Part};
 
 /// Events that may wait before those of other choices go ahead: far more than a choice brings while another
 /// is in the middle of a word.
@@ -71,16 +71,8 @@ impl Queue {
         place: Range<usize>,
         span: Range<usize>,
     ) -> (u64, usize) {
-        let part = Part {
-            channel,
-            scope,
-            place,
-            span,
-            lead: String::new(),
-            text: String::new(),
-            exact: true,
-            done: false,
-        };
+        let part =
+            Part { channel, scope, place, span, text: String::new(), exact: true, done: false };
         let number = self.gone + (self.entries.len() as u64).saturating_sub(1);
         let Some(entry) = self.entries.back_mut().and_then(Option::as_mut) else {
             return (number, 0);
@@ -89,8 +81,9 @@ impl Queue {
             entry.first = Some(part);
             return (number, 0);
         }
-        entry.more.push(part);
-        (number, entry.more.len())
+        let more = &mut entry.extra().more;
+        more.push(part);
+        (number, more.len())
     }
 
     /// Lets the text of that name pass as far as `until`: `text` is what may, after what did before.
@@ -136,7 +129,7 @@ impl Queue {
         let Some(last) = self.entries.iter_mut().rev().find_map(Option::as_mut) else {
             return false;
         };
-        last.after.extend_from_slice(bytes);
+        last.extra().after.extend_from_slice(bytes);
         self.kept += bytes.len();
         true
     }
@@ -144,8 +137,19 @@ impl Queue {
     /// Sends what may go, and keeps the event at hand if it may not.
     pub(crate) fn drain(&mut self, way: &Way<'_>, out: &mut Vec<u8>) {
         loop {
-            match self.entries.front() {
+            match self.entries.front_mut() {
                 None => return,
+                Some(Some(first)) if first.is_plain() => {
+                    let raw = if first.raw.is_empty() { way.current } else { &first.raw };
+                    out.extend_from_slice(raw);
+                    self.kept = self.kept.saturating_sub(first.raw.len());
+                    if !first.raw.is_empty() {
+                        self.spare = std::mem::take(&mut first.raw);
+                    }
+                    self.entries.pop_front();
+                    self.gone += 1;
+                    continue;
+                }
                 Some(None) => {}
                 Some(Some(first)) if first.is_done() => {}
                 Some(Some(_)) => break,
@@ -173,11 +177,14 @@ impl Queue {
     fn hand_on(&mut self, entry: &mut Entry) {
         let Some(part) = entry.first.as_mut().filter(|_| entry.cut) else { return };
         let Some(Some(next)) = self.entries.front_mut() else { return };
-        let alone = next.more.is_empty() && next.logprobs.is_empty();
-        if let Some(next) = next.first.as_mut().filter(|next| alone && next.channel == part.channel)
-        {
-            next.lead = std::mem::take(&mut part.lead);
-            next.lead.push_str(&std::mem::take(&mut part.text));
+        let goes_on = next.first.as_ref().is_some_and(|next| next.channel == part.channel);
+        let alone = |extra: &Extra| extra.more.is_empty() && extra.logprobs.is_empty();
+        if goes_on && next.extra.as_deref().is_none_or(alone) {
+            let lead = entry.extra.as_mut().map(|extra| std::mem::take(&mut extra.lead));
+            let lead = lead.unwrap_or_default() + &std::mem::take(&mut part.text);
+            if !lead.is_empty() {
+                next.extra().lead = lead;
+            }
         }
     }
 
@@ -185,38 +192,35 @@ impl Queue {
         let Some(mut entry) = entry else { return };
         self.hand_on(&mut entry);
         let raw = if entry.raw.is_empty() { way.current } else { &entry.raw };
-        let nothing = entry.cut && entry.parts().all(|part| part.ready() == 0);
-        if !nothing {
+        if !(entry.cut && entry.ready() == 0) {
             if entry.cut {
                 out.extend_from_slice(way.separator);
             }
-            let rest = if entry.cut { entry.left_out(raw) } else { Vec::new() };
-            entry.write(raw, way.redacted, &rest, out);
+            entry.write(raw, way.redacted, out);
         }
-        out.extend_from_slice(&entry.after);
-        self.kept = self.kept.saturating_sub(entry.raw.len() + entry.after.len());
-        if entry.raw.capacity() > self.spare.capacity() {
-            self.spare = entry.raw;
-        }
+        let after = entry.extra.as_ref().map_or(&[][..], |extra| &extra.after);
+        out.extend_from_slice(after);
+        self.kept = self.kept.saturating_sub(entry.raw.len() + after.len());
     }
 
     /// Sends the first event with the beginning of its text, if that is worth an event of its own.
     fn cut(&mut self, way: &Way<'_>, out: &mut Vec<u8>) {
         let Some(Some(entry)) = self.entries.front_mut() else { return };
-        let (Some(part), false) = (&entry.first, entry.data.is_empty()) else { return };
-        if !entry.more.is_empty() || part.ready() < WORTH {
+        // What is divisible has one text.
+        if entry.data.is_empty() || entry.ready() < WORTH {
             return;
         }
         let raw = if entry.raw.is_empty() { way.current } else { &entry.raw };
         if entry.cut {
             out.extend_from_slice(way.separator);
         }
-        let rest = if entry.cut { entry.left_out(raw) } else { Vec::new() };
-        entry.write(raw, way.redacted, &rest, out);
+        entry.write(raw, way.redacted, out);
         entry.cut = true;
         if let Some(part) = &mut entry.first {
             part.text.clear();
-            part.lead.clear();
+        }
+        if let Some(extra) = &mut entry.extra {
+            extra.lead.clear();
         }
     }
 

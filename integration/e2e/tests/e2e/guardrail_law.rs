@@ -99,14 +99,13 @@ async fn read(stack: &Stack, client: &str, streams: &[Value]) {
 }
 
 async fn hold_to_the_law(client: &str) {
-    let mut streams = streams();
+    let (streams, recorded) = (streams(), recorded());
     for plan in Plan::guarding_both(FLAGGING) {
         let stack = plan.start().await;
         read(&stack, client, &streams).await;
-        let recorded = recorded();
         if !recorded.is_empty() && client != "law_genai.py" {
-            streams.extend(recorded);
-            read(&stack, client, &streams).await;
+            let both: Vec<Value> = streams.iter().chain(&recorded).cloned().collect();
+            read(&stack, client, &both).await;
         }
         stack.assert_no_trap().await;
     }

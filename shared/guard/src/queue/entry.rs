@@ -17,8 +17,6 @@ pub(super) struct Part {
     pub(super) place: Range<usize>,
     /// Offsets of the text in the whole of its channel.
     pub(super) span: Range<usize>,
-    /// The rest of the text of the event before, which was cut.
-    pub(super) lead: String,
     /// What may pass in its place and was not sent, if not the whole text as it came.
     pub(super) text: String,
     /// Whether that is text as it came in.
@@ -27,60 +25,49 @@ pub(super) struct Part {
     pub(super) done: bool,
 }
 
-impl Part {
-    /// The text in its place.
-    fn to_send(&self, raw: &[u8], cut: bool) -> String {
-        let mut text = self.lead.clone();
-        match self.exact && self.done && !cut {
-            // As it came, which was not worth a copy.
-            true => {
-                let own = raw.get(self.place.clone()).and_then(Plain::of);
-                text.push_str(own.as_ref().map(Plain::text).unwrap_or_default());
-            }
-            false => text.push_str(&self.text),
-        }
-        text
-    }
-
-    /// Bytes that may pass and were not sent.
-    pub(super) fn ready(&self) -> usize {
-        self.lead.len() + self.text.len()
-    }
-}
-
-/// One event.
+/// One event. Nearly all have nothing but a text, and are moved more often than looked at, so what few have lies
+/// apart.
 pub(crate) struct Entry {
     /// Its bytes; empty while it is the event at hand.
     pub(super) raw: Vec<u8>,
-    /// Bytes between it and the next event.
-    pub(super) after: Vec<u8>,
     /// Where its only line of data is; empty if it is not divisible.
     pub(super) data: Range<usize>,
-    /// Changes that do not depend on texts that go on.
-    pub(super) edits: Vec<Edit>,
-    /// Log probabilities.
-    pub(super) logprobs: Vec<Range<usize>>,
     pub(super) first: Option<Part>,
-    pub(super) more: Vec<Part>,
     pub(super) choices: Choices,
     /// The beginning of its text was sent.
     pub(super) cut: bool,
+    pub(super) extra: Option<Box<Extra>>,
+}
+
+/// What few events have.
+#[derive(Default)]
+pub(super) struct Extra {
+    /// Bytes between it and the next event.
+    pub(super) after: Vec<u8>,
+    /// Changes that do not depend on texts that go on.
+    edits: Vec<Edit>,
+    /// Log probabilities.
+    pub(super) logprobs: Vec<Range<usize>>,
+    /// Texts after the first.
+    pub(super) more: Vec<Part>,
+    /// The rest of the text of the event before, which was cut.
+    pub(super) lead: String,
 }
 
 impl Entry {
     /// An event with nothing to change but texts that go on.
     pub(crate) fn new(choices: Choices) -> Self {
-        Self {
-            raw: Vec::new(),
-            after: Vec::new(),
-            data: 0..0,
-            edits: Vec::new(),
-            logprobs: Vec::new(),
-            first: None,
-            more: Vec::new(),
-            choices,
-            cut: false,
-        }
+        Self { raw: Vec::new(), data: 0..0, first: None, choices, cut: false, extra: None }
+    }
+
+    pub(super) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Whether it is to be written as it came, with nothing after it.
+    pub(super) fn is_plain(&self) -> bool {
+        let as_it_came = |part: &Part| part.exact && part.done;
+        self.extra.is_none() && !self.cut && self.first.as_ref().is_none_or(as_it_came)
     }
 
     /// The same for an event that may be sent in two, if it has one line of data and its name.
@@ -101,22 +88,23 @@ impl Entry {
         logprobs: impl Iterator<Item = Range<usize>>,
     ) -> Self {
         let frame = Frame::new(event);
-        self.edits = in_event(&frame, edits);
-        self.logprobs = logprobs.map(|span| frame.raw_span(&span)).collect();
-        if !(self.edits.is_empty() && self.logprobs.is_empty()) {
+        let edits = in_event(&frame, edits);
+        let logprobs: Vec<_> = logprobs.map(|span| frame.raw_span(&span)).collect();
+        if !(edits.is_empty() && logprobs.is_empty()) {
             self.data = 0..0;
+            self.extra = Some(Box::new(Extra { edits, logprobs, ..Extra::default() }));
         }
         self
     }
 
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
-        self.first.iter().chain(&self.more)
+        self.first.iter().chain(self.extra.iter().flat_map(|extra| &extra.more))
     }
 
     pub(super) fn part(&mut self, place: usize) -> Option<&mut Part> {
         match place.checked_sub(1) {
             None => self.first.as_mut(),
-            Some(place) => self.more.get_mut(place),
+            Some(place) => self.extra.as_mut()?.more.get_mut(place),
         }
     }
 
@@ -124,33 +112,49 @@ impl Entry {
         self.parts().all(|part| part.done)
     }
 
-    /// Writes the event. If `raw` is what came, and nothing was replaced, as it came.
-    pub(super) fn write(&self, raw: &[u8], redacted: &[Scope], rest: &[Edit], out: &mut Vec<u8>) {
-        let stale = |part: &Part| redacted.contains(&part.scope);
-        let bare = !self.logprobs.is_empty()
-            && match self.first {
-                Some(_) => !self.edits.is_empty() || self.parts().any(stale),
-                None => !self.edits.is_empty() || !redacted.is_empty(),
-            };
-        let as_it_came = |part: &Part| part.exact && part.done && !self.cut && part.lead.is_empty();
-        if !bare && self.edits.is_empty() && rest.is_empty() && self.parts().all(as_it_came) {
-            out.extend_from_slice(raw);
-            return;
+    /// The text of the event before that this one has to carry.
+    fn lead(&self) -> &str {
+        self.extra.as_ref().map_or("", |extra| &extra.lead)
+    }
+
+    /// Bytes of its first text that may pass and were not sent.
+    pub(super) fn ready(&self) -> usize {
+        self.lead().len() + self.first.as_ref().map_or(0, |part| part.text.len())
+    }
+
+    /// Writes the event, whose bytes are `raw`. If nothing was replaced, as it came.
+    pub(super) fn write(&self, raw: &[u8], redacted: &[Scope], out: &mut Vec<u8>) {
+        if self.is_plain() {
+            return out.extend_from_slice(raw);
         }
-        let mut edits = self.edits.clone();
-        edits.extend_from_slice(rest);
-        for part in self.parts().filter(|part| !as_it_came(part)) {
-            let replacement = escaped(&part.to_send(raw, self.cut));
+        let mut edits = if self.cut { self.left_out(raw) } else { Vec::new() };
+        let extra = self.extra.as_deref();
+        edits.extend(extra.into_iter().flat_map(|extra| extra.edits.iter().cloned()));
+        let stale = |part: &Part| redacted.contains(&part.scope);
+        let bare = extra.is_some_and(|extra| !extra.edits.is_empty())
+            || self.first.is_none() && !redacted.is_empty()
+            || self.parts().any(stale);
+        for (place, part) in self.parts().enumerate() {
+            let lead = if place == 0 { self.lead() } else { "" };
+            let as_it_came = part.exact && part.done && !self.cut;
+            if as_it_came && lead.is_empty() {
+                continue;
+            }
+            // What passes as it came was not worth a copy.
+            let own = raw.get(part.place.clone()).filter(|_| as_it_came).and_then(Plain::of);
+            let text = own.as_ref().map_or(part.text.as_str(), Plain::text);
+            let replacement = escaped(&[lead, text].concat());
             edits.push(Edit { span: part.place.clone(), replacement });
         }
+        let logprobs = extra.map_or(&[][..], |extra| &extra.logprobs);
         if bare {
-            edits.extend(self.logprobs.iter().map(|span| without(raw, span)));
+            edits.extend(logprobs.iter().map(|span| without(raw, span)));
         }
         write_edited(raw, &edits, out);
     }
 
     /// What the event with the rest of a text leaves out.
-    pub(super) fn left_out(&self, raw: &[u8]) -> Vec<Edit> {
+    fn left_out(&self, raw: &[u8]) -> Vec<Edit> {
         let json = raw.get(self.data.clone()).unwrap_or_default();
         let Ok(tape) = Tape::read(json) else { return Vec::new() };
         let moved = |span: Range<usize>| Edit {
