@@ -4,8 +4,9 @@ use std::mem::take;
 use std::rc::Rc;
 
 use weir_placement::{Dispatch, Expectation, LoadView, PickRequest};
+use weir_request::Meter;
 use weir_wire::facts::Facts;
-use weir_wire::response::ResponseReader;
+use weir_wire::response::{ResponseMeter, ResponseReader, Usage};
 
 use crate::pool::PoolId;
 
@@ -19,6 +20,8 @@ pub(crate) struct Placed {
     /// Whether the client asked for a stream.
     pub(crate) streamed: bool,
     pub(crate) at_ns: u64,
+    /// Who counts what the response uses, until its headers have come.
+    pub(crate) meter: Option<Rc<Meter>>,
     /// The answer, once its headers have come.
     pub(crate) response: Option<Response>,
 }
@@ -58,8 +61,38 @@ impl Prompt {
 }
 
 /// A response on its way.
-#[derive(Default)]
 pub(crate) struct Response {
-    pub(crate) reader: ResponseReader,
+    pub(crate) reader: Reader,
     pub(crate) begun: bool,
+}
+
+/// Who reads the usage.
+pub(crate) enum Reader {
+    /// This filter alone.
+    Own(ResponseReader),
+    /// This filter, for another that counts what is used.
+    Metered(Rc<Meter>),
+}
+
+impl Response {
+    pub(crate) fn new(meter: Option<Rc<Meter>>) -> Self {
+        let own = || Reader::Own(ResponseReader::default());
+        Self { reader: meter.map_or_else(own, Reader::Metered), begun: false }
+    }
+}
+
+impl Reader {
+    pub(crate) fn feed(&mut self, chunk: &[u8]) {
+        match self {
+            Self::Own(reader) => reader.feed(chunk),
+            Self::Metered(meter) => meter.feed(chunk),
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Own(reader) => reader.usage(),
+            Self::Metered(meter) => meter.look(ResponseMeter::usage),
+        }
+    }
 }

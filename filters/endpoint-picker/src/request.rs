@@ -107,6 +107,7 @@ fn choose<H: Host>(
         prompt,
         streamed: facts.stream,
         at_ns: now_ns,
+        meter: None,
         response: None,
     }))
 }

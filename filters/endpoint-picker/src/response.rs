@@ -15,7 +15,7 @@ use crate::shared::Shared;
 pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     if placed.response.is_none() {
         follow_retry(host, shared, placed);
-        placed.response = Some(Response::default());
+        placed.response = Some(Response::new(placed.meter.take()));
     }
 }
 

@@ -138,7 +138,8 @@ impl ResponseReader {
         let apart = counts.cache_read_input.unwrap_or(0);
         let created = counts.cache_creation_input.unwrap_or(0);
         let input = counts.input.map(|n| n.saturating_add(apart).saturating_add(created));
-        usage.prompt_tokens = counts.prompt.or(input).or(counts.gemini_prompt).unwrap_or(usage.prompt_tokens);
+        usage.prompt_tokens =
+            counts.prompt.or(input).or(counts.gemini_prompt).unwrap_or(usage.prompt_tokens);
         // Gemini counts thoughts apart from candidates, OpenAI reasoning within the completion.
         let thoughts = counts.thoughts.unwrap_or(0);
         let candidates = counts.candidates.map(|n| n.saturating_add(thoughts));

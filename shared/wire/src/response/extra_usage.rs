@@ -43,7 +43,8 @@ impl ExtraUsage {
     /// Takes the next bytes, and writes what may go on.
     pub fn push(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) {
         while !chunk.is_empty() {
-            if let (Some(went_on), Some(rest)) = (self.place.tail.take(), chunk.strip_prefix(b"\n")) {
+            if let (Some(went_on), Some(rest)) = (self.place.tail.take(), chunk.strip_prefix(b"\n"))
+            {
                 if went_on {
                     out.push(b'\n');
                 }
@@ -157,7 +158,8 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    const EXTRA: &str = r#"data: {"id":"x","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#;
+    const EXTRA: &str =
+        r#"data: {"id":"x","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#;
 
     /// Events and whether each stays.
     fn events() -> Vec<(String, bool)> {
