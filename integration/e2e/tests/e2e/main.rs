@@ -42,5 +42,6 @@ mod routing;
 mod side_by_side;
 mod soak;
 mod stack;
+mod token_limits;
 mod transport;
 mod unix_socket;
