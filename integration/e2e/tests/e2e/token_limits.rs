@@ -164,37 +164,60 @@ async fn a_stream_is_the_same_byte_for_byte_as_without_limits() {
     with.assert_no_trap().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_clients_never_pass_a_limit_together() {
-    // Full reservations: nothing can be used that was not reserved, but by the estimate of the prompt.
-    let stack = limited(&day_of_tokens(6_000, "full")).start().await;
-    let sum = std::sync::Arc::new(std::sync::Mutex::new((0.0, 0_usize, 0_usize)));
-    run_concurrently(400, 64, |_| {
+/// 64 clients of one key at once against a limit of 6,000 tokens; what answers used, how many were admitted,
+/// what was charged, and the most that was owed and reserved at any look.
+async fn hammered(reserve: &str) -> (f64, usize, f64, f64) {
+    let stack = limited(&day_of_tokens(6_000, reserve)).start().await;
+    let most = async {
+        let mut most = 0.0_f64;
+        loop {
+            let (spent, reserved) = stack.spent("day").await;
+            most = most.max(spent + reserved);
+            if spent + reserved > 5_900.0 && reserved == 0.0 {
+                return most;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let clients = run_concurrently(64, 400, |_| {
         let (client, address) = (stack.http.clone(), stack.envoy.clients());
-        let sum = std::sync::Arc::clone(&sum);
         async move {
             let reply = client.send(address, ann(40)).await.unwrap();
-            let mut sum = sum.lock().unwrap();
             match reply.status {
-                200 => {
-                    sum.0 += usage(&reply);
-                    sum.1 += 1;
-                }
-                429 => sum.2 += 1,
+                200 => Some(usage(&reply)),
+                429 => None,
                 other => panic!("{other}: {}", reply.text()),
             }
         }
-    })
-    .await;
+    });
+    let (used, most) = tokio::join!(clients, tokio::time::timeout(Duration::from_secs(20), most));
+    let used: Vec<f64> = used.into_iter().flatten().collect();
     let spent = stack.settled("day").await;
-    let (used, admitted, refused) = *sum.lock().unwrap();
-    println!(
-        "64 clients: {admitted} admitted, {refused} refused, {used} tokens of 6000, {spent} owed"
-    );
-    assert!(admitted > 60 && refused > 100, "{admitted} {refused}");
-    assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
-    assert!(used <= 6_000.0 * 1.05, "{used}");
     stack.assert_no_trap().await;
+    (used.iter().sum(), used.len(), spent, most.unwrap_or(spent))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_clients_never_pass_a_limit_together() {
+    // All of `max_tokens` is reserved: beyond that only the estimate of the prompt can be short.
+    let (used, admitted, spent, most) = hammered("full").await;
+    println!("64 clients, full: {admitted} admitted, {used} of 6000 used, at most {most} held");
+    assert!((80..=120).contains(&admitted), "{admitted}");
+    assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
+    assert!(most <= 6_000.0 * 1.02 && used <= 6_000.0 * 1.02, "{most} {used}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_reserved_is_debt_that_nobody_is_forgiven() {
+    for reserve in ["learned", "none"] {
+        let (used, admitted, spent, most) = hammered(reserve).await;
+        println!(
+            "64 clients, {reserve}: {admitted} admitted, {used} of 6000 used, at most {most} held"
+        );
+        assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
+        // 64 requests at once, each short of 40 tokens and a part of its prompt.
+        assert!(used <= 6_000.0 + 64.0 * 60.0, "{used}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +241,7 @@ async fn a_stream_that_a_client_leaves_is_charged_for_what_came() {
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_and_local_replies_are_charged_nothing_and_several_choices_all() {
     let stack = limited(&day_of_tokens(100_000, "full")).start().await;
-    let failing = ann(40).header("x-weir-fail", "error_500");
+    let failing = ann(40).header("x-weir-fail", "error500");
     let status = stack.send(failing).await.status;
     assert!(status >= 500, "{status}");
     let unknown = Request::post("/v1/chat/completions")
@@ -329,9 +352,8 @@ async fn a_forged_identity_is_nobodys_and_nobody_else_sees_the_limits() {
 async fn as_a_filter_of_its_own_it_asks_for_usage_and_takes_it_out_again() {
     let limits = day_of_tokens(100_000, "full")[0].clone();
     let filter = |name: &str| {
-        json!({"trust": {"consumer": [{"header": "x-api-key"}]},
-            "policies": {"default": {"limits": [{"name": name, "tokens": limits["tokens"],
-                "window": "1d", "reserve": "full"}]}}})
+        json!({"policies": {"default": {"limits": [{"name": name, "tokens": limits["tokens"],
+            "window": "1d", "reserve": "full"}]}}})
     };
     let stack = Plan::quickstart()
         .edited(|config| {
