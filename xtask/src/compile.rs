@@ -17,8 +17,16 @@ const SUITE_LIMIT: u64 = 2_000_000;
 /// The modules: the name of the file in `target/weir/`, which is also that of the folder in
 /// `filters/`, and of the package after `weir-`.
 /// The last is for tests.
-const MODULES: [&str; 7] =
-    ["suite", "model-router", "guardrail", "endpoint-picker", "intake", "attempt", "host-probe"];
+const MODULES: [&str; 8] = [
+    "suite",
+    "model-router",
+    "token-limit",
+    "guardrail",
+    "endpoint-picker",
+    "intake",
+    "attempt",
+    "host-probe",
+];
 
 /// The package that orders a module's functions, and the list that it goes by.
 const ORDER_FUNCTIONS: &str = "weir-order-functions";

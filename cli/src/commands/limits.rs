@@ -84,7 +84,11 @@ impl Explain {
 
     fn load(&self) -> Result<TokenLimitPolicy, CliError> {
         let unusable = |reason: String| CliError::Yaml { path: self.policy.clone(), reason };
-        let written = settings_of("token-limit", yaml(&self.policy)?).map_err(unusable)?;
+        let mut written = settings_of("token-limit", yaml(&self.policy)?).map_err(unusable)?;
+        if let Some(members) = written.as_object_mut() {
+            // Who is asking is no matter of what a policy allows.
+            members.remove("trust");
+        }
         if written.get("policies").is_some() {
             // What Envoy would refuse, also of the policies that were not chosen.
             let checked = token_limit::policies(written.to_string().as_bytes());

@@ -1,10 +1,12 @@
 //! A request on its way to a replica and back.
 
 use std::mem::take;
+use std::rc::Rc;
 
 use weir_placement::{Dispatch, Expectation, MAX_ORDER, PickRequest};
+use weir_request::Meter;
 use weir_wire::facts::Facts;
-use weir_wire::response::ResponseReader;
+use weir_wire::response::{ResponseMeter, ResponseReader, Usage};
 
 use crate::pool::PoolId;
 use crate::verdict::Verdict;
@@ -19,6 +21,8 @@ pub(crate) struct Placed {
     /// Whether the client asked for a stream.
     pub(crate) streamed: bool,
     pub(crate) at_ns: u64,
+    /// Who counts what the response uses, until its headers have come.
+    pub(crate) meter: Option<Rc<Meter>>,
     /// The answer, once its headers have come.
     pub(crate) response: Option<Response>,
 }
@@ -94,12 +98,43 @@ impl Listed {
 }
 
 /// A response on its way.
-#[derive(Default)]
 pub(crate) struct Response {
     /// What it says of the replica, as soon as that is known.
     pub(crate) verdict: Option<Verdict>,
     /// Whether its end has come.
     pub(crate) complete: bool,
-    pub(crate) reader: ResponseReader,
+    pub(crate) reader: Reader,
     pub(crate) begun: bool,
+}
+
+/// Who reads the usage.
+pub(crate) enum Reader {
+    /// This filter alone.
+    Own(ResponseReader),
+    /// This filter, for another that counts what is used.
+    Metered(Rc<Meter>),
+}
+
+impl Response {
+    pub(crate) fn new(meter: Option<Rc<Meter>>) -> Self {
+        let own = || Reader::Own(ResponseReader::default());
+        let reader = meter.map_or_else(own, Reader::Metered);
+        Self { verdict: None, complete: false, reader, begun: false }
+    }
+}
+
+impl Reader {
+    pub(crate) fn feed(&mut self, chunk: &[u8]) {
+        match self {
+            Self::Own(reader) => reader.feed(chunk),
+            Self::Metered(meter) => meter.feed(chunk),
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Own(reader) => reader.usage(),
+            Self::Metered(meter) => meter.look(ResponseMeter::usage),
+        }
+    }
 }

@@ -112,6 +112,7 @@ fn choose<H: Host>(
         prompt,
         streamed: facts.stream,
         at_ns: now_ns,
+        meter: None,
         response: None,
     }))
 }

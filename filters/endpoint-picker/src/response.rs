@@ -17,7 +17,8 @@ use crate::verdict::Verdict;
 pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, complete: bool) {
     if placed.response.is_none() {
         let verdict = judge::at_headers(host, shared, placed);
-        placed.response = Some(Response { verdict, complete, ..Response::default() });
+        let response = Response::new(placed.meter.take());
+        placed.response = Some(Response { verdict, complete, ..response });
     }
 }
 

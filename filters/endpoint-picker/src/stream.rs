@@ -56,8 +56,12 @@ impl<H: Host> Stream<H> {
     fn start(&mut self, shared: &Shared, end_of_stream: bool) -> Action {
         if let Some(known) = shared.before.as_ref().and_then(|before| before.take(self.context_id))
         {
-            let HandedRequest { facts, head, route, .. } = *known;
-            return self.place_known(shared, facts, route, Some(&head));
+            let HandedRequest { facts, head, route, meter, .. } = *known;
+            let action = self.place_known(shared, facts, route, Some(&head));
+            if let Phase::Placed(placed) = &mut self.phase {
+                placed.meter = meter;
+            }
+            return action;
         }
         let route = Route::read(&self.host, shared.asks_route);
         match facts_before(&self.host, &shared.odd_facts) {

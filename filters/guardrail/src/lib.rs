@@ -9,7 +9,6 @@ mod audit;
 mod request;
 mod response;
 mod root;
-mod saturation;
 mod shared;
 mod stream;
 mod timing;

@@ -8,6 +8,7 @@ use weir_guard::{Recall, Shapes};
 use weir_host::hold::HoldProbe;
 use weir_host::notice::Notice;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
+use weir_pools::Saturation;
 use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::guardrail::policies;
 use weir_wire::path::Dialect;
@@ -49,7 +50,7 @@ impl<H: Host> Root<H> {
                     asks_route: group.is_none_or(|with| with.asks_route),
                     probe: group.map_or_else(HoldProbe::default, |with| with.probe.clone()),
                     metrics: Metrics::new(),
-                    saturation: RefCell::default(),
+                    saturation: RefCell::new(Saturation::new("weir.guardrail")),
                     recall,
                     shapes: Shapes::default(),
                     handover: group.map(|with| with.handover.clone()).unwrap_or_default(),

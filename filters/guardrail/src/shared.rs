@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use weir_guard::{Recall, Shapes};
 use weir_host::hold::HoldProbe;
 use weir_host::notice::Notice;
+use weir_pools::Saturation;
 use weir_request::{Handover, RouteCheck};
 use weir_settings::Policies;
 use weir_settings::guardrail::GuardrailPolicy;
 
 use crate::audit::Metrics;
-use crate::saturation::Saturation;
 
 /// `root_id` of this filter in the suite.
 pub const ROOT_ID: &str = "guardrail";

@@ -53,6 +53,8 @@ struct State {
     properties: HashMap<Vec<String>, Vec<u8>>,
     shared: HashMap<String, (Vec<u8>, u32)>,
     next_cas: u32,
+    /// How many of the next compare-and-swaps another worker is faster than.
+    lost_swaps: usize,
     metrics: Vec<(String, i64)>,
     logs: Vec<(LogLevel, String)>,
     replies: Vec<(u32, LocalReply)>,
@@ -139,6 +141,11 @@ impl FakeHost {
     /// The tick period that is set.
     pub fn tick_ms(&self) -> u32 {
         self.0.borrow().tick_ms
+    }
+
+    /// Lets another worker be faster than the next `count` compare-and-swaps.
+    pub fn lose_swaps(&self, count: usize) {
+        self.0.borrow_mut().lost_swaps = count;
     }
 
     /// How often the route cache was cleared by request-header changes or by name.
@@ -266,6 +273,10 @@ impl Host for FakeHost {
     fn set_shared(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
         let mut state = self.0.borrow_mut();
         let held = state.shared.get(key).map(|(_, cas)| *cas);
+        if cas.is_some() && state.lost_swaps > 0 {
+            state.lost_swaps -= 1;
+            return Err(HostError::CasMismatch);
+        }
         if cas.is_some_and(|cas| cas != 0 && held.is_some_and(|held| held != cas)) {
             return Err(HostError::CasMismatch);
         }

@@ -3,11 +3,12 @@
 //! `POST /weir/v1/snapshot` checks a snapshot completely (size, signature, challenge, shape, values,
 //! order) and stores its compact form; the reply tells the sidecar what is in flight, and which pools
 //! the policies of this VM name. `GET` of the same path, signed likewise, shows the current views as
-//! JSON. Everything else is refused with a JSON error that says why. Nothing on the request path of
+//! JSON, and `GET /weir/v1/limits` what was spent of limits. Everything else is refused with a JSON error that says why. Nothing on the request path of
 //! clients ever waits for this.
 
 mod challenge;
 mod known_pools;
+mod limits;
 mod root;
 mod shared;
 mod slots;

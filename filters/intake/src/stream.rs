@@ -7,8 +7,12 @@ use weir_settings::intake::Trust;
 use weir_snapshot::signature::{self, CHALLENGE_HEADER, HEADER, PATH, TIME_HEADER};
 use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, view_json};
 
+use crate::limits::limits_json;
 use crate::shared::Shared;
 use crate::{challenge, store};
+
+/// Where what was spent of limits is shown.
+const LIMITS_PATH: &str = "/weir/v1/limits";
 
 const NS_PER_S: u64 = 1_000_000_000;
 
@@ -23,6 +27,7 @@ pub(crate) struct Stream<H: Host> {
 /// What the headers ask for.
 enum Wanted {
     Views,
+    Limits,
     Push,
 }
 
@@ -33,12 +38,16 @@ impl<H: Host> Stream<H> {
 
     fn wanted(&self) -> Result<Wanted, Refusal> {
         let path = self.header(":path").unwrap_or_default();
-        if path.split(|&byte| byte == b'?').next() != Some(PATH.as_bytes()) {
-            return Err(Refusal::new(RefusalCode::NotFound, format!("path: must be {PATH}")));
+        let path = path.split(|&byte| byte == b'?').next().unwrap_or_default();
+        let limits = path == LIMITS_PATH.as_bytes();
+        if path != PATH.as_bytes() && !limits {
+            let problem = format!("path: must be {PATH} or {LIMITS_PATH}");
+            return Err(Refusal::new(RefusalCode::NotFound, problem));
         }
         match self.header(":method").unwrap_or_default().as_slice() {
+            b"GET" if limits => Ok(Wanted::Limits),
             b"GET" => Ok(Wanted::Views),
-            b"POST" => Ok(Wanted::Push),
+            b"POST" if !limits => Ok(Wanted::Push),
             _ => Err(Refusal::new(RefusalCode::MethodNotAllowed, "method: must be GET or POST")),
         }
     }
@@ -87,16 +96,21 @@ impl<H: Host> Stream<H> {
         if given == current.as_bytes() { Ok(()) } else { Err(Refusal::challenge(current)) }
     }
 
-    /// The current views, for those who may look.
-    fn look(&self) -> Result<Vec<u8>, Refusal> {
+    /// The current views, or what was spent of limits, for those who may look.
+    fn look(&self, wanted: &Wanted) -> Result<Vec<u8>, Refusal> {
         let shared = self.configured()?;
         let now_ns = self.host.now_ns();
+        let limits = matches!(wanted, Wanted::Limits);
+        let path = if limits { LIMITS_PATH } else { PATH };
         if let Trust::Signed(key) = &shared.settings.trust {
             let (time, signed) = (self.header(TIME_HEADER), self.header(HEADER));
             let headers = (time.as_deref(), signed.as_deref());
-            signature::verify_look(key, PATH, headers, now_ns / NS_PER_S)
+            signature::verify_look(key, path, headers, now_ns / NS_PER_S)
                 .map_err(Refusal::from)
                 .inspect_err(|refusal| shared.count_refused_look(&self.host, refusal))?;
+        }
+        if limits {
+            return Ok(limits_json(&self.host, &shared.undecodable));
         }
         Ok(view_json(&store::views(&self.host, &shared.undecodable), now_ns))
     }
@@ -141,9 +155,9 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         match self.wanted() {
             Err(refusal) => self.answer(Err(refusal)),
-            Ok(Wanted::Views) => {
-                let views = self.look();
-                self.answer(views)
+            Ok(wanted @ (Wanted::Views | Wanted::Limits)) => {
+                let shown = self.look(&wanted);
+                self.answer(shown)
             }
             Ok(Wanted::Push) if end_of_stream => self.finish_push(0),
             Ok(Wanted::Push) => {

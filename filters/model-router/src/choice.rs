@@ -1,11 +1,11 @@
 //! The one decision about the model, made once per request in one order.
 //!
 //! 1. [`Reason::Default`]: a request that names no model gets the policy's.
-//! 2. [`Reason::Alias`]: the entry of that name says what is sent upstream, and to which pool.
-//! 3. Permission: who may not use the entry is told that there is no such model.
+//! 2. Permission: who may not use the entry is told that there is no such model.
+//! 3. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too.
+//! 4. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
 //!
-//! What comes later (a split by weight, a smaller model while a pool is saturated, a cheaper one in place
-//! of a refusal, a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
+//! What comes later (a split by weight, a smaller model while a pool is saturated, a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
 //! its own: each stage sees what the ones before have chosen, and leaves a [`Step`] if it changes that.
 
 use std::fmt::{self, Write as _};
@@ -20,6 +20,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) model: Option<&'a str>,
     /// The consumer, as something before Weir vouches for it; `None` is nobody.
     pub(crate) consumer: Option<&'a str>,
+    /// The model that a limit gives it in place of a refusal.
+    pub(crate) instead: Option<&'a str>,
 }
 
 /// The model that serves a request, and how it was found.
@@ -47,6 +49,8 @@ pub(crate) struct Step {
 pub(crate) enum Reason {
     /// It named none.
     Default,
+    /// A limit would have refused it.
+    Limit,
     /// It named an alias.
     Alias,
 }
@@ -56,6 +60,7 @@ impl Reason {
     fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::Limit => "limit",
             Self::Alias => "alias",
         }
     }
@@ -82,7 +87,7 @@ impl fmt::Display for Shown<'_> {
 type Stage = fn(&RouterPolicy, &Asked<'_>, &mut Choice) -> Result<(), ErrorReply>;
 
 /// What happens to a choice once its entry is known, in order.
-const STAGES: [Stage; 2] = [permit, send_as];
+const STAGES: [Stage; 3] = [permit, downgrade, send_as];
 
 /// Decides which model serves a request.
 ///
@@ -120,6 +125,19 @@ fn permit(policy: &RouterPolicy, asked: &Asked<'_>, choice: &mut Choice) -> Resu
     }
 }
 
+/// Goes on with the entry of the model that a limit gives, if it does.
+fn downgrade(
+    policy: &RouterPolicy,
+    asked: &Asked<'_>,
+    choice: &mut Choice,
+) -> Result<(), ErrorReply> {
+    let Some(model) = asked.instead else { return Ok(()) };
+    let target = policy.resolve(model).ok_or_else(|| ErrorReply::model_not_found(model))?;
+    choice.steps.push(Step { reason: Reason::Limit, to: model.to_owned() });
+    (choice.model, choice.target) = (model.to_owned(), target);
+    permit(policy, asked, choice)
+}
+
 /// Notes that the entry sends another name upstream.
 fn send_as(
     _policy: &RouterPolicy,
@@ -149,7 +167,7 @@ mod tests {
     }
 
     fn chosen(model: Option<&str>, consumer: Option<&str>) -> Result<(String, String), String> {
-        let choice = choose(&policy(), &Asked { model, consumer });
+        let choice = choose(&policy(), &Asked { model, consumer, instead: None });
         let choice = choice.map_err(|error| error.code.to_owned())?;
         let reasons: Vec<_> = choice.steps.iter().map(|step| step.reason).collect();
         assert!(reasons.is_sorted(), "{reasons:?}");
@@ -170,6 +188,19 @@ mod tests {
                 "{model:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_limit_gives_another_model_with_what_its_entry_says_and_only_to_who_may_use_it() {
+        let choose = |instead, consumer| {
+            choose(&policy(), &Asked { model: Some("llama-8b"), consumer, instead: Some(instead) })
+        };
+        let choice = choose("qwen", None).unwrap();
+        assert_eq!((choice.model.as_str(), choice.target.pool.as_str()), ("qwen", "qwen"));
+        assert_eq!(Shown(&choice.steps).to_string(), "limit=qwen; alias=qwen2.5-7b");
+        assert_eq!(choose("team", Some("ann")).unwrap().model, "team");
+        assert_eq!(choose("team", None).unwrap_err().code, "model_not_found");
+        assert_eq!(choose("nothing", None).unwrap_err().code, "model_not_found");
     }
 
     #[test]

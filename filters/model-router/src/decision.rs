@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use weir_settings::model_router::{RouterPolicy, Target};
-use weir_wire::content::LongStrings;
 use weir_wire::edit::{self, Edit};
 use weir_wire::error::{ErrorKind, ErrorReply};
 use weir_wire::facts::{Destination, Facts, FilterPolicy};
@@ -26,8 +25,6 @@ pub(crate) struct Decision {
     pub(crate) path: Option<Vec<u8>>,
     /// What later filters want to know.
     pub(crate) facts: Facts,
-    /// The long strings of the body as it came.
-    pub(crate) strings: LongStrings,
 }
 
 /// A request that goes nowhere.
@@ -44,7 +41,8 @@ impl From<ErrorReply> for Refused {
     }
 }
 
-/// Decides where a request of `consumer` goes.
+/// Decides where a request goes. `asked` is the consumer, and the model that a limit gives the request in
+/// place of a refusal.
 ///
 /// # Errors
 /// See [`choose`]; also a model in the path that cannot be read.
@@ -52,15 +50,16 @@ pub(crate) fn decide(
     policy: &RouterPolicy,
     endpoint: &Endpoint,
     sent_path: &[u8],
-    consumer: Option<&str>,
-    mut request: RequestFacts,
+    asked: (Option<&str>, Option<&str>),
+    request: &RequestFacts,
 ) -> Result<Decision, Refused> {
+    let (consumer, instead) = asked;
     let in_path = endpoint.path_model.clone();
     let named = match endpoint.model(sent_path).map_err(bad_path)? {
         Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
-    let asked = Asked { model: named.as_deref(), consumer };
+    let asked = Asked { model: named.as_deref(), consumer, instead };
     let Choice { model, target, steps } = match choose(policy, &asked) {
         Ok(choice) => choice,
         Err(reply) => return Err(Refused { reply, model: named }),
@@ -68,11 +67,11 @@ pub(crate) fn decide(
     let renamed = named.as_deref() != Some(target.upstream.as_str());
     let mut edits = Vec::new();
     if renamed && in_path.is_none() {
-        let replaced = edit::replace_model(&request, &target.upstream);
-        edits.push(replaced.unwrap_or_else(|| edit::insert_model(&request, &target.upstream)));
+        let replaced = edit::replace_model(request, &target.upstream);
+        edits.push(replaced.unwrap_or_else(|| edit::insert_model(request, &target.upstream)));
     }
     if policy.request_usage {
-        edits.extend(edit::request_usage(&request));
+        edits.extend(edit::request_usage(request));
     }
     let path = in_path
         .filter(|_| renamed)
@@ -83,10 +82,9 @@ pub(crate) fn decide(
         pool: &target.pool,
         adapter: target.adapter.as_deref(),
     };
-    let mut facts = Facts::new(endpoint, &request, to);
+    let mut facts = Facts::new(endpoint, request, to);
     facts.policies = policies(&target);
-    let strings = std::mem::take(&mut request.strings);
-    Ok(Decision { model, target, steps, edits, path, facts, strings })
+    Ok(Decision { model, target, steps, edits, path, facts })
 }
 
 /// What the model's entry names for the filters that follow.

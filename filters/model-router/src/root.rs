@@ -55,6 +55,7 @@ impl<H: Host> Root<H> {
                     probe: group.map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
                     state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
                     next: group.map(|with| with.handover.clone()),
+                    limits: group.and_then(|with| with.limits.clone()),
                     busy,
                     routed: Metric::counter("weir_router_routed_total"),
                     rejected: Metric::counter("weir_router_rejected_total"),

@@ -1,10 +1,12 @@
 //! What the streams of the filter share.
 
+use std::rc::Rc;
+
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::tick::Tick;
 use weir_pools::{ServedNames, Undecodable};
-use weir_request::{Handover, StateKeys};
+use weir_request::{Handover, Limits, StateKeys};
 use weir_settings::Policies;
 use weir_settings::model_router::RouterPolicy;
 use weir_settings::trust::Trust;
@@ -25,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) state_keys: StateKeys,
     /// The filter of the same VM that comes next.
     pub(crate) next: Option<Handover>,
+    /// Whoever limits what is spent, in the same VM.
+    pub(crate) limits: Option<Rc<dyn Limits>>,
     /// The tick with which counters come, if it is on.
     pub(crate) busy: Tick,
     pub(crate) routed: Metric,

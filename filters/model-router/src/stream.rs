@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
 use weir_request::{
-    BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, RequestHead, Route, StateKey,
-    respond,
+    Applicant, BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, Meter, RequestHead,
+    Route, StateKey, Verdict, respond,
 };
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
+use weir_wire::edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
+use weir_wire::request::RequestFacts;
 
 use crate::decision::{self, Decision, Refused};
 use crate::shared::Shared;
@@ -24,6 +26,9 @@ enum Phase {
     /// Not for this filter (any more).
     Passing,
 }
+
+/// What is to be done with a request, and who counts what its response uses.
+type Decided = (Decision, Option<Rc<Meter>>);
 
 /// What was read so far.
 struct Reading {
@@ -166,52 +171,96 @@ impl<H: Host> Stream<H> {
     }
 
     fn route(&mut self, mut reader: BodyReader, request: Request, size: usize) -> Action {
-        let Request { endpoint, head, route, policy } = request;
+        let dialect = request.endpoint.dialect;
         let bytes = reader.take_body();
         let Some(shared) = self.shared.clone() else {
-            return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
+            return self.refuse(dialect, &ErrorReply::misconfigured());
         };
-        let consumer = self.consumer(&shared, &policy, &head);
-        let consumer = consumer.as_ref().map(Consumer::name);
-        let decision = reader.finish().map_err(Refused::from);
-        let decision = decision
-            .and_then(|facts| decision::decide(&policy, &endpoint, head.path(), consumer, facts));
-        match decision {
+        let decided = reader.finish().map_err(Refused::from).and_then(|mut body| {
+            let decided = self.decide(&shared, &request, &body)?;
+            Ok(decided.map(|decided| (decided, std::mem::take(&mut body.strings))))
+        });
+        match decided {
             Err(refused) => {
                 effects::leave_refused(&self.host, &refused, shared.state_keys);
-                self.refuse(endpoint.dialect, &refused.reply)
+                self.refuse(dialect, &refused.reply)
             }
-            Ok(decision) => match effects::apply(&self.host, &head, &decision, size)
-                .and_then(|()| effects::remove_claims(&self.host, &head, shared.trust.objective))
-                .and_then(|()| effects::leave(&self.host, &decision, shared.state_keys))
-                .and_then(|()| self.hand_over(decision, (head, bytes), route))
-            {
-                Err(error) => self.failed(endpoint.dialect, &error),
-                Ok(()) => {
-                    shared.routed.add_by_tick(&self.host, &shared.busy, 1);
-                    Action::Continue
+            // A limit has answered.
+            Ok(None) => self.refused(),
+            Ok(Some((decided, strings))) => {
+                let body = BodyRead { bytes, strings };
+                match self.go_on(&shared, request, decided, body, size) {
+                    Err(error) => self.failed(dialect, &error),
+                    Ok(()) => {
+                        shared.routed.add_by_tick(&self.host, &shared.busy, 1);
+                        Action::Continue
+                    }
                 }
-            },
+            }
         }
     }
 
-    /// Leaves what was learned to the filters after this one.
-    fn hand_over(
+    /// Decides about a request, and asks whoever limits before anything is edited; `None` if that has
+    /// answered it.
+    fn decide(
         &self,
-        decision: Decision,
-        (head, bytes): (RequestHead, Option<Vec<u8>>),
-        route: Route,
+        shared: &Shared,
+        request: &Request,
+        body: &RequestFacts,
+    ) -> Result<Option<Decided>, Refused> {
+        let Request { endpoint, head, route, policy } = request;
+        let consumer = self.consumer(shared, policy, head);
+        let consumer = consumer.as_ref().map(Consumer::name);
+        let choose = |instead: Option<&str>| {
+            decision::decide(policy, endpoint, head.path(), (consumer, instead), body)
+        };
+        let mut decision = choose(None)?;
+        let Some(limits) = &shared.limits else { return Ok(Some((decision, None))) };
+        let usage = if policy.request_usage { None } else { edit::request_usage(body) };
+        for downgraded in [false, true] {
+            let applicant = Applicant {
+                context_id: self.context_id,
+                facts: &decision.facts,
+                head,
+                route,
+                can_ask_usage: usage.is_some(),
+                downgraded,
+            };
+            match limits.admit(&applicant) {
+                Verdict::Refused => return Ok(None),
+                Verdict::Go { asks_usage, meter } => {
+                    decision.edits.extend(usage.filter(|_| asks_usage));
+                    return Ok(Some((decision, meter)));
+                }
+                // A model that this consumer cannot have is none: the limit refuses then.
+                Verdict::Downgrade(model) => decision = choose(Some(&model)).unwrap_or(decision),
+            }
+        }
+        Err(ErrorReply::misconfigured().into())
+    }
+
+    /// Edits the request, and leaves what was learned to the filters after this one.
+    fn go_on(
+        &self,
+        shared: &Shared,
+        request: Request,
+        (decision, meter): Decided,
+        body: BodyRead,
+        size: usize,
     ) -> Result<(), HostError> {
-        let Some(shared) = &self.shared else { return Ok(()) };
-        let Decision { facts, edits, strings, .. } = decision;
+        let Request { head, route, .. } = request;
+        effects::apply(&self.host, &head, &decision, size)?;
+        effects::remove_claims(&self.host, &head, shared.trust.objective)?;
+        effects::leave(&self.host, &decision, shared.state_keys)?;
+        let Decision { facts, edits, .. } = decision;
         if shared.state_keys.has(StateKey::Facts) {
             self.host.set_state(FACTS, &facts.encode())?;
         }
         if let Some(next) = &shared.next {
             // An edited body is valid still, but other bytes at other places.
-            let same = edits.is_empty();
-            let body = Some(if same { BodyRead { bytes, strings } } else { BodyRead::default() });
-            next.leave(HandedRequest { context_id: self.context_id, facts, head, route, body });
+            let body = Some(if edits.is_empty() { body } else { BodyRead::default() });
+            let context_id = self.context_id;
+            next.leave(HandedRequest { context_id, facts, head, route, body, meter });
         }
         Ok(())
     }
@@ -224,6 +273,10 @@ impl<H: Host> Stream<H> {
 
     fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
         respond(&self.host, dialect, error, "weir_model_router");
+        self.refused()
+    }
+
+    fn refused(&mut self) -> Action {
         if let Some(shared) = &self.shared {
             shared.rejected.increment(&self.host);
         }

@@ -12,6 +12,7 @@ use weir_host::tick::Tick;
 use weir_wire::content::LongStrings;
 use weir_wire::facts::Facts;
 
+use crate::limits::{Limits, Meter};
 use crate::{RequestHead, Route, StateKeys};
 
 /// What is known of a request that a filter before has read.
@@ -26,6 +27,8 @@ pub struct HandedRequest {
     pub route: Route,
     /// The body, if all of it was read.
     pub body: Option<BodyRead>,
+    /// Who counts what the response uses; `None` where nobody does.
+    pub meter: Option<Rc<Meter>>,
 }
 
 /// What is left of a body in which nothing was wrong.
@@ -45,6 +48,8 @@ pub struct Handover(Rc<Place>);
 struct Place {
     /// Whether some filter here has a use for bodies that another has read.
     takes_bodies: bool,
+    /// The same of responses.
+    takes_responses: bool,
     known: Cell<Option<Box<HandedRequest>>>,
     /// What a filter has read of the response in this callback, and the stream's context.
     body: Cell<Option<(u32, Vec<u8>)>>,
@@ -53,7 +58,12 @@ struct Place {
 impl Handover {
     /// A place where nothing was left yet; bodies are left only if a filter takes them.
     pub fn new(takes_bodies: bool) -> Self {
-        Self(Rc::new(Place { takes_bodies, ..Place::default() }))
+        Self::for_filters(takes_bodies, takes_bodies)
+    }
+
+    /// The same where filters may have a use for one of the two: request bodies and responses.
+    pub fn for_filters(takes_bodies: bool, takes_responses: bool) -> Self {
+        Self(Rc::new(Place { takes_bodies, takes_responses, ..Place::default() }))
     }
 
     /// Whether some filter here has a use for bodies that another has read.
@@ -76,7 +86,7 @@ impl Handover {
     /// Leaves what was read of a response to the next filter of this callback; `None` if reading
     /// failed, so that it does not take what was left before.
     pub fn leave_body(&self, context_id: u32, body: Option<Vec<u8>>) {
-        let body = body.filter(|_| self.0.takes_bodies);
+        let body = body.filter(|_| self.0.takes_responses);
         self.0.body.set(body.map(|body| (context_id, body)));
     }
 
@@ -101,6 +111,8 @@ pub struct FilterGroup {
     pub state_keys: StateKeys,
     /// Whether routes have policies of their own, so that Envoy is asked for the route's.
     pub asks_route: bool,
+    /// Whoever limits what is spent.
+    pub limits: Option<Rc<dyn Limits>>,
 }
 
 #[cfg(test)]
@@ -120,7 +132,14 @@ mod tests {
         scanner.feed(b"{}").unwrap();
         let to = Destination { model: "m", upstream_model: "m", pool: "p", adapter: None };
         let facts = Facts::new(&endpoint, &scanner.finish().unwrap(), to);
-        HandedRequest { context_id, facts, head, route: Route::read(&host, true), body: None }
+        HandedRequest {
+            context_id,
+            facts,
+            head,
+            route: Route::read(&host, true),
+            body: None,
+            meter: None,
+        }
     }
 
     #[test]

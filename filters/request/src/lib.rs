@@ -5,6 +5,7 @@
 //! - [`Route`] tells which policy a request has.
 //! - [`facts_before`] reads the facts that a filter before has left in filter state.
 //! - [`Handover`] takes what one filter has learned to the next in the same VM.
+//! - [`Limits`] is what the router asks before it lets a request go, and [`Meter`] counts what a response uses.
 //! - [`StateKeys`] says what is left in filter state.
 //! - [`edit_body`] changes a held body by span.
 //! - [`respond`] turns an error into the reply of the request's own dialect.
@@ -14,6 +15,7 @@ mod consumer;
 mod edit_body;
 mod facts_before;
 mod handover;
+mod limits;
 mod reader;
 mod respond;
 mod route;
@@ -23,6 +25,7 @@ pub use consumer::Consumer;
 pub use edit_body::{SUMS, edit_body};
 pub use facts_before::facts_before;
 pub use handover::{BodyRead, FilterGroup, HandedRequest, Handover};
+pub use limits::{Applicant, Limits, Meter, Verdict};
 pub use reader::{BodyReader, RequestHead};
 pub use respond::{answer_stuck, respond};
 pub use route::{ROUTE_WAS_LEFT, Route, RouteCheck};

@@ -13,14 +13,26 @@ pub enum StateKey {
     Endpoint,
     /// `weir.decision`: why the model is another than the client named.
     Decision,
+    /// `weir.tokens`: what a response took, by type of token.
+    Tokens,
+    /// `weir.tokens_total`: the same as one number, for filters that count it.
+    TokensTotal,
 }
 
 impl StateKey {
     /// What filters leave that stand alone: later ones may need all of it.
-    pub const ALL: [Self; 5] =
-        [Self::Facts, Self::Model, Self::Pool, Self::Endpoint, Self::Decision];
+    pub const ALL: [Self; 7] = [
+        Self::Facts,
+        Self::Model,
+        Self::Pool,
+        Self::Endpoint,
+        Self::Decision,
+        Self::Tokens,
+        Self::TokensTotal,
+    ];
     /// What access logs may want.
-    pub const NAMES: [Self; 4] = [Self::Model, Self::Pool, Self::Endpoint, Self::Decision];
+    pub const NAMES: [Self; 5] =
+        [Self::Model, Self::Pool, Self::Endpoint, Self::Decision, Self::Tokens];
 
     /// The one that a configuration calls so.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -30,6 +42,8 @@ impl StateKey {
             "pool" => Some(Self::Pool),
             "endpoint" => Some(Self::Endpoint),
             "decision" => Some(Self::Decision),
+            "tokens" => Some(Self::Tokens),
+            "tokens-total" => Some(Self::TokensTotal),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
-//! The root of `root_id: gateway`: model-router, guardrail and endpoint-picker in one Envoy filter.
+//! The root of `root_id: gateway`: model-router, token-limit, guardrail and endpoint-picker in one Envoy
+//! filter.
 
 use weir_endpoint_picker as endpoint_picker;
 use weir_guardrail as guardrail;
@@ -7,6 +8,7 @@ use weir_host::tick::Ticker;
 use weir_host::{CallAnswer, Config, Host, HttpContext, LogLevel, RootContext};
 use weir_model_router as model_router;
 use weir_request::{FilterGroup, Handover};
+use weir_token_limit as token_limit;
 
 use crate::chain::Chain;
 use crate::settings::GatewaySettings;
@@ -17,6 +19,7 @@ pub(crate) const ROOT_ID: &str = "gateway";
 pub(crate) struct Gateway<H: Host> {
     host: H,
     router: model_router::Root<H>,
+    limits: Option<token_limit::Root<H>>,
     guardrail: Option<guardrail::Root<H>>,
     picker: endpoint_picker::Root<H>,
 }
@@ -25,16 +28,26 @@ impl<H: Host> Gateway<H> {
     pub(crate) fn new(host: H) -> Self {
         let router = model_router::Root::new(host.clone());
         let picker = endpoint_picker::Root::new(host.clone());
-        Self { host, router, guardrail: None, picker }
+        Self { host, router, limits: None, guardrail: None, picker }
     }
 
     /// Configures all filters; false, with the reason in the log, if one refuses.
     fn configure(&mut self, raw: &GatewaySettings) -> bool {
         let ticker = Ticker::new();
-        let handover = Handover::new(raw.guardrail.is_some());
+        let (guarded, limited) = (raw.guardrail.is_some(), raw.token_limit.is_some());
+        let handover = Handover::for_filters(guarded, guarded || limited);
         let probe = HoldProbe::new(&ticker);
         let (state_keys, asks_route) = (raw.state_keys, raw.asks_route);
-        let group = FilterGroup { handover, probe, busy: ticker.part(), state_keys, asks_route };
+        let busy = ticker.part();
+        let mut group = FilterGroup { handover, probe, busy, state_keys, asks_route, limits: None };
+        self.limits = raw.token_limit.as_ref().map(|_| token_limit::Root::new(self.host.clone()));
+        if let (Some(filter), Some(configuration)) = (&mut self.limits, &raw.token_limit) {
+            filter.join(group.clone());
+            if !filter.configure(configuration.to_string().as_bytes()) {
+                return false;
+            }
+            group.limits = filter.limits();
+        }
         self.router.join(group.clone());
         self.guardrail = raw.guardrail.as_ref().map(|_| guardrail::Root::new(self.host.clone()));
         let guarded = match (&mut self.guardrail, &raw.guardrail) {
@@ -66,6 +79,7 @@ impl<H: Host> RootContext for Gateway<H> {
     fn on_tick(&mut self) {
         // The picker last: it may stop the tick, and what waits elsewhere must be out by then.
         self.router.on_tick();
+        self.limits.iter_mut().for_each(RootContext::on_tick);
         self.guardrail.iter_mut().for_each(RootContext::on_tick);
         self.picker.on_tick();
     }
@@ -73,6 +87,7 @@ impl<H: Host> RootContext for Gateway<H> {
     fn on_http_call_response(&mut self, answer: &CallAnswer) {
         // Whoever has asked knows the call's token.
         self.router.on_http_call_response(answer);
+        self.limits.iter_mut().for_each(|filter| filter.on_http_call_response(answer));
         self.guardrail.iter_mut().for_each(|filter| filter.on_http_call_response(answer));
         self.picker.on_http_call_response(answer);
     }
@@ -84,12 +99,12 @@ impl<H: Host> RootContext for Gateway<H> {
     }
 
     fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
-        let router = self.router.create_http_context(context_id);
-        let picker = self.picker.create_http_context(context_id);
-        let filters = match &self.guardrail {
-            Some(guardrail) => vec![router, guardrail.create_http_context(context_id), picker],
-            None => vec![router, picker],
-        };
+        let mut filters = vec![self.router.create_http_context(context_id)];
+        let limits = self.limits.iter().map(|filter| filter.create_http_context(context_id));
+        filters.extend(limits);
+        let guardrail = self.guardrail.iter().map(|filter| filter.create_http_context(context_id));
+        filters.extend(guardrail);
+        filters.push(self.picker.create_http_context(context_id));
         Box::new(Chain::new(filters))
     }
 }

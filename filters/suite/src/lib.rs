@@ -1,7 +1,7 @@
 //! Every Weir filter in one module, so that a worker runs one VM for all of them.
 //!
-//! The plugin's `root_id` says which filter it is: `model-router`, `guardrail`, `endpoint-picker`,
-//! `intake` or `attempt`, or `gateway` for the first three in one, which costs least.
+//! The plugin's `root_id` says which filter it is: `model-router`, `token-limit`, `guardrail`,
+//! `endpoint-picker`, `intake` or `attempt`, or `gateway` for the first four in one, which costs least.
 
 mod chain;
 mod gateway;
@@ -14,6 +14,7 @@ use weir_guardrail as guardrail;
 use weir_host::{CallAnswer, Host, HttpContext, LogLevel, RootContext};
 use weir_intake as intake;
 use weir_model_router as model_router;
+use weir_token_limit as token_limit;
 
 /// A root context that becomes the filter that its `root_id` names once the host tells it.
 pub struct Suite<H: Host> {
@@ -38,6 +39,7 @@ impl<H: Host> Suite<H> {
             guardrail::ROOT_ID => Some(Box::new(guardrail::Root::new(host))),
             intake::ROOT_ID => Some(Box::new(intake::Root::new(host))),
             model_router::ROOT_ID => Some(Box::new(model_router::Root::new(host))),
+            token_limit::ROOT_ID => Some(Box::new(token_limit::Root::new(host))),
             _ => None,
         }
     }
@@ -53,10 +55,11 @@ impl<H: Host> RootContext for Suite<H> {
                 self.host.log(
                     LogLevel::Error,
                     &format!(
-                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}, {}, {}, {}",
+                        "weir suite (context {}): root_id {:?} is none of {}, {}, {}, {}, {}, {}, {}",
                         self.context_id,
                         String::from_utf8_lossy(&root_id),
                         model_router::ROOT_ID,
+                        token_limit::ROOT_ID,
                         guardrail::ROOT_ID,
                         endpoint_picker::ROOT_ID,
                         intake::ROOT_ID,

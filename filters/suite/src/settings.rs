@@ -11,6 +11,8 @@ use crate::model_policies;
 pub(crate) struct GatewaySettings {
     /// As for `root_id: model-router`.
     pub(crate) model_router: Value,
+    /// As for `root_id: token-limit`, with the router's `trust`; without it nothing is limited.
+    pub(crate) token_limit: Option<Value>,
     /// As for `root_id: guardrail`; without it nothing is inspected.
     pub(crate) guardrail: Option<Value>,
     /// As for `root_id: endpoint-picker`.
@@ -22,8 +24,7 @@ pub(crate) struct GatewaySettings {
     pub(crate) asks_route: bool,
 }
 
-const NAMES: &str =
-    "`model-router`, `guardrail`, `endpoint-picker`, `leave-state` or `policy-by-route`";
+const NAMES: &str = "`model-router`, `token-limit`, `guardrail`, `endpoint-picker`, `leave-state` or `policy-by-route`";
 
 impl GatewaySettings {
     /// Reads a plugin's configuration.
@@ -34,8 +35,10 @@ impl GatewaySettings {
         let mut members = plugin::members(configuration)?;
         let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
         let missing = |name: &str| SettingsError::misfit("", format!("missing field `{name}`"));
+        let model_router = take("model-router").ok_or_else(|| missing("model-router"))?;
         let settings = Self {
-            model_router: take("model-router").ok_or_else(|| missing("model-router"))?,
+            token_limit: trusting(take("token-limit"), &model_router)?,
+            model_router,
             guardrail: take("guardrail"),
             endpoint_picker: take("endpoint-picker").ok_or_else(|| missing("endpoint-picker"))?,
             state_keys: state_keys(take("leave-state"))?,
@@ -51,9 +54,10 @@ impl GatewaySettings {
 
     /// Whether models name policies that there are, and whether there are policies that nothing chooses.
     fn check(&self) -> Result<(), SettingsError> {
+        let limits = self.token_limit.as_ref().map(|part| ("token-limit", part));
         let guardrail = self.guardrail.as_ref().map(|part| ("guardrail", part));
         let picker = Some(("endpoint-picker", &self.endpoint_picker));
-        let parts: Vec<_> = [guardrail, picker].into_iter().flatten().collect();
+        let parts: Vec<_> = [limits, guardrail, picker].into_iter().flatten().collect();
         model_policies::check(&self.model_router, &parts)?;
         let router = ("model-router", &self.model_router);
         let all = parts.into_iter().chain([router]);
@@ -75,16 +79,30 @@ impl GatewaySettings {
     }
 }
 
+/// The configuration of token-limit with what the router trusts: both go by the same.
+fn trusting(limits: Option<Value>, router: &Value) -> Result<Option<Value>, SettingsError> {
+    let Some(mut limits) = limits else { return Ok(None) };
+    if let Some(members) = limits.as_object_mut() {
+        if members.contains_key("trust") {
+            let problem = "stands in `model-router` here, for both";
+            return Err(SettingsError::misfit("token-limit.trust", problem));
+        }
+        if let Some(trust) = router.get("trust") {
+            members.insert("trust".to_owned(), trust.clone());
+        }
+    }
+    Ok(Some(limits))
+}
+
 fn state_keys(settings: Option<Value>) -> Result<StateKeys, SettingsError> {
     let Some(settings) = settings else { return Ok(StateKeys::from(&StateKey::NAMES[..])) };
-    let problem =
-        "must be a list of `facts`, `model`, `pool`, `endpoint` and `decision`, or empty: `[]`";
+    let problem = "must be a list of `facts`, `model`, `pool`, `endpoint`, `decision`, `tokens` and `tokens-total`, or empty: `[]`";
     let Value::Array(names) = settings else {
         return Err(SettingsError::invalid("leave-state", settings, problem));
     };
     let mut list = Vec::new();
     for (at, name) in names.iter().enumerate() {
-        let problem = "is none of `facts`, `model`, `pool`, `endpoint` and `decision`";
+        let problem = "is none of `facts`, `model`, `pool`, `endpoint`, `decision`, `tokens` and `tokens-total`";
         let key = name.as_str().and_then(StateKey::by_name);
         let place = || format!("leave-state[{at}]");
         list.push(key.ok_or_else(|| SettingsError::invalid(place(), name, problem))?);
@@ -143,7 +161,7 @@ mod tests {
     #[test]
     fn an_entry_that_nothing_is_called_is_named_with_those_that_there_are() {
         let error = |list: &str| read(&format!(r#","leave-state":{list}"#)).err().unwrap();
-        let allowed = "is none of `facts`, `model`, `pool`, `endpoint` and `decision`";
+        let allowed = "is none of `facts`, `model`, `pool`, `endpoint`, `decision`, `tokens` and `tokens-total`";
         assert_eq!(error(r#"["model","Pool"]"#), format!(r#"leave-state[1]: "Pool" {allowed}"#));
         assert_eq!(error("[7]"), format!("leave-state[0]: 7 {allowed}"));
         assert!(error("\"model\"").starts_with("leave-state: \"model\" must be a list of `facts`"));

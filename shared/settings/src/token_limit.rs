@@ -5,6 +5,8 @@ mod limit;
 mod model_pattern;
 mod number;
 mod raw;
+mod saturated;
+mod settings;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +16,9 @@ use weir_tokens::limits::{Limit, LimitId};
 pub use dimension::Dimension;
 pub use limit::{OnExceed, PolicyLimit};
 pub use model_pattern::ModelPattern;
-pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawWeights, Unidentified};
+pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawSaturated, RawWeights, Unidentified};
+pub use saturated::Saturated;
+pub use settings::TokenLimitSettings;
 
 use serde_json::Value;
 
@@ -28,6 +32,17 @@ pub const MAX_LIMITS: usize = 16;
 pub struct TokenLimitPolicy {
     /// Its limits, as written. A request has to pass all that apply to it.
     pub limits: Vec<PolicyLimit>,
+    /// What changes while the pool is saturated.
+    pub saturated: Saturated,
+    /// Largest body in bytes that the filter itself reads.
+    pub max_body_bytes: u64,
+}
+
+impl TokenLimitPolicy {
+    /// Whether some limit goes by tokens, so that usage has to be known.
+    pub fn by_tokens(&self) -> bool {
+        self.limits.iter().any(|limit| limit.limit.measure().by_tokens())
+    }
 }
 
 /// Reads all policies of `token-limit`.
@@ -39,15 +54,20 @@ pub struct TokenLimitPolicy {
 /// See [`Policies::from_json`]; also what [`policy`] refuses, and a name that stands for two different
 /// limits.
 pub fn policies(json: &[u8]) -> Result<Policies<TokenLimitPolicy>, SettingsError> {
+    let same = same_in_all();
+    Policies::from_json(json, |field, raw| same(field, policy(field, raw)?))
+}
+
+/// Lets policies pass, one after the other, whose limits of one name are the same.
+fn same_in_all() -> impl Fn(&str, TokenLimitPolicy) -> Result<TokenLimitPolicy, SettingsError> {
     let known = RefCell::new(BTreeMap::new());
-    Policies::from_json(json, |field, raw| {
-        let policy = policy(field, raw)?;
+    move |field, policy| {
         let mut known = known.borrow_mut();
         for (at, limit) in policy.limits.iter().enumerate() {
             same_everywhere(&mut known, &format!("{field}.limits[{at}]"), limit)?;
         }
         Ok(policy)
-    })
+    }
 }
 
 /// Reads one policy, which stands at `field`; that is empty where it stands for itself.
@@ -87,7 +107,8 @@ pub fn policy(field: &str, raw: RawPolicy) -> Result<TokenLimitPolicy, SettingsE
         }
         limits.push(limit);
     }
-    Ok(TokenLimitPolicy { limits })
+    let saturated = Saturated::compile(&path("saturated"), raw.saturated)?;
+    Ok(TokenLimitPolicy { limits, saturated, max_body_bytes: raw.max_body_bytes })
 }
 
 /// What makes a limit the same in two policies, by what stands for it in shared data.

@@ -88,6 +88,20 @@ impl Trust {
         let sources = sources.map(|(at, raw)| source(&format!("{field}.consumer[{at}]"), raw));
         Ok(Self { consumer: sources.collect::<Result<_, _>>()?, objective: raw.objective })
     }
+
+    /// The attribute with a claim of the token that says who the consumer is, by the claim's path;
+    /// `None` where no token does.
+    pub fn claim<'a>(&'a self, path: &'a [String]) -> Option<Vec<&'a str>> {
+        /// `metadata`, `filter_metadata`, the namespace, and the payload's name.
+        const PAYLOAD: usize = 4;
+        let payload = self.consumer.iter().find_map(|source| match source {
+            ConsumerSource::Attribute(attribute) => {
+                attribute.get(..PAYLOAD).filter(|to| to.get(PAYLOAD - 2).is_some_and(|n| n == JWT))
+            }
+            _ => None,
+        })?;
+        Some(payload.iter().chain(path).map(String::as_str).collect())
+    }
 }
 
 fn source(field: &str, raw: RawConsumerSource) -> Result<ConsumerSource, SettingsError> {

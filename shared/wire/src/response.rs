@@ -1,12 +1,17 @@
 //! Token usage from a response, JSON or SSE, at the price of one search per chunk.
 //!
 //! A stream of thousands of events names its usage once or twice, so nothing is parsed until the
-//! key `"usage"` turns up outside a string; then only the object after it is read, where it lies
+//! key `"usage"` (Gemini: `"usageMetadata"`) turns up outside a string; then only the object after it is read, where it lies
 //! if the chunk has all of it. Text that contains the word (`\"usage\"`, escaped as it must be) is
 //! not a key.
 
 mod beginning;
 mod counts;
+mod extra_usage;
+mod meter;
+
+pub use extra_usage::ExtraUsage;
+pub use meter::ResponseMeter;
 
 pub use beginning::begins_like_an_answer;
 
@@ -16,8 +21,11 @@ use memchr::memmem::Finder;
 
 use counts::Counts;
 
-/// The key, with its quotes.
-const KEY: &[u8] = b"\"usage\"";
+/// How the key begins; a quote or [`LONG_END`] follows.
+const KEY: &[u8] = b"\"usage";
+
+/// How Gemini's key goes on.
+const LONG_END: &[u8] = b"Metadata\"";
 
 /// The prepared search, made once: making it costs more than searching a small response.
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(KEY));
@@ -51,8 +59,10 @@ pub struct ResponseReader {
 enum State {
     /// Looking for the key; whether the last byte escapes the next.
     Text { escaped: bool },
-    /// This many bytes of the key have come.
+    /// This many bytes of the key's beginning have come.
     Key(usize),
+    /// The key's beginning has come, and this many bytes of its longer end.
+    End(usize),
     /// After the key: white space, a colon, white space, then an object if it is the usage.
     Value { colon: bool },
     /// Inside the object.
@@ -80,6 +90,7 @@ impl ResponseReader {
             (self.state, chunk) = match self.state {
                 State::Text { escaped } => search(escaped, chunk),
                 State::Key(had) => rest_of_key(had, chunk),
+                State::End(had) => end_of_key(had, chunk),
                 State::Value { colon } => after_key(colon, chunk),
                 State::Object => self.read(chunk),
             };
@@ -130,11 +141,16 @@ impl ResponseReader {
         let apart = counts.cache_read_input.unwrap_or(0);
         let created = counts.cache_creation_input.unwrap_or(0);
         let input = counts.input.map(|n| n.saturating_add(apart).saturating_add(created));
-        usage.prompt_tokens = counts.prompt.or(input).unwrap_or(usage.prompt_tokens);
-        let output = counts.completion.or(counts.output);
+        usage.prompt_tokens =
+            counts.prompt.or(input).or(counts.gemini_prompt).unwrap_or(usage.prompt_tokens);
+        // Gemini counts thoughts apart from candidates, OpenAI reasoning within the completion.
+        let thoughts = counts.thoughts.unwrap_or(0);
+        let candidates = counts.candidates.map(|n| n.saturating_add(thoughts));
+        let output = counts.completion.or(counts.output).or(candidates);
         usage.completion_tokens = output.unwrap_or(usage.completion_tokens);
-        usage.reasoning_tokens = counts.reasoning.or(usage.reasoning_tokens);
-        usage.cached_tokens = counts.cache_read_input.or(counts.cached).or(usage.cached_tokens);
+        usage.reasoning_tokens = counts.reasoning.or(counts.thoughts).or(usage.reasoning_tokens);
+        let cached = counts.cache_read_input.or(counts.cached).or(counts.cached_content);
+        usage.cached_tokens = cached.or(usage.cached_tokens);
     }
 }
 
@@ -152,11 +168,11 @@ fn search(escaped: bool, chunk: &[u8]) -> (State, &[u8]) {
     while let Some(found) = FINDER.find(rest(chunk, from)) {
         let quote = from.saturating_add(found);
         if !is_escaped(quote) {
-            return (State::Value { colon: false }, rest(chunk, quote.saturating_add(KEY.len())));
+            return (State::End(0), rest(chunk, quote.saturating_add(KEY.len())));
         }
         from = quote.saturating_add(1);
     }
-    // The key has no quote inside, so the last one in its length of bytes is where it may begin.
+    // Its beginning has no further quote, so the last one in its length of bytes is where it may begin.
     let last = chunk.len().saturating_sub(KEY.len() - 1);
     let quote = rest(chunk, last).iter().rposition(|byte| *byte == b'"').map(|at| last + at);
     let state = match quote {
@@ -173,7 +189,7 @@ fn rest_of_key(had: usize, chunk: &[u8]) -> (State, &[u8]) {
     let wanted = rest(KEY, had);
     let same = wanted.iter().zip(chunk).take_while(|(wanted, byte)| wanted == byte).count();
     let state = if same == wanted.len() {
-        State::Value { colon: false }
+        State::End(0)
     } else if same == chunk.len() {
         State::Key(had.saturating_add(same))
     } else {
@@ -181,6 +197,23 @@ fn rest_of_key(had: usize, chunk: &[u8]) -> (State, &[u8]) {
         return (TEXT, chunk);
     };
     (state, rest(chunk, same))
+}
+
+/// Takes the end of a key, in either form.
+fn end_of_key(had: usize, chunk: &[u8]) -> (State, &[u8]) {
+    let wanted = match chunk.first() {
+        Some(b'"') if had == 0 => b"\"",
+        _ => rest(LONG_END, had),
+    };
+    let same = wanted.iter().zip(chunk).take_while(|(wanted, byte)| wanted == byte).count();
+    if same == wanted.len() {
+        return (State::Value { colon: false }, rest(chunk, same));
+    }
+    match same == chunk.len() {
+        true => (State::End(had.saturating_add(same)), &[]),
+        // As above: none of it is a quote.
+        false => (TEXT, rest(chunk, same)),
+    }
 }
 
 fn after_key(mut colon: bool, chunk: &[u8]) -> (State, &[u8]) {
@@ -285,6 +318,18 @@ mod tests {
                 reasoned(0, 7, None, 6),
             ),
             (r#"{"usage":{"prompt_tokens":1,"reasoning_tokens":6}}"#, usage(1, 0, None)),
+            (
+                r#"{"usageMetadata":{"promptTokenCount":12,"cachedContentTokenCount":8,"candidatesTokenCount":5,
+                   "thoughtsTokenCount":3,"totalTokenCount":20,"promptTokensDetails":[{"tokenCount":12}]}}"#,
+                reasoned(12, 8, Some(8), 3),
+            ),
+            (
+                "data: {\"usageMetadata\": {\"promptTokenCount\": 4}}\r\n\r\n\
+                 data: {\"usageMetadata\": {\"promptTokenCount\": 4,\"candidatesTokenCount\": 9}}\r\n\r\n",
+                usage(4, 9, None),
+            ),
+            (r#"{"usageM":{"prompt_tokens":9},"usage":{"prompt_tokens":2}}"#, usage(2, 0, None)),
+            (r#"{"usageMetadat"usage":{"prompt_tokens":2}}"#, usage(2, 0, None)),
         ]
     }
 

@@ -102,12 +102,14 @@ fn members(read: impl Fn(&[u8]) -> Result<(), SettingsError>, json: &str) -> Vec
 
 #[test]
 fn every_setting_of_the_filters_is_documented() {
-    use weir_settings::{attempt, endpoint_picker, guardrail, intake, model_router};
+    use weir_settings::{attempt, endpoint_picker, guardrail, intake, model_router, token_limit};
     let router = |json: &[u8]| model_router::RouterSettings::from_json(json).map(drop);
     let picker = |json: &[u8]| endpoint_picker::policies(json).map(drop);
     let guard = |json: &[u8]| guardrail::policies(json, |_| None).map(drop);
     let intake = |json: &[u8]| intake::IntakeSettings::from_json(json, |_| None).map(drop);
     let attempt = |json: &[u8]| attempt::AttemptSettings::from_bytes(json).map(drop);
+    let limits = |json: &[u8]| token_limit::policies(json).map(drop);
+    let limit = r#"{"policies":{"default":{"limits":[{"?":1}]}}}"#;
     let policy = r#"{"policies":{"default":{"?":1}}}"#;
     let model = r#"{"policies":{"default":{"models":[{"?":1}]}}}"#;
     let rule = r#"{"policies":{"default":{"rules":[{"?":1}]}}}"#;
@@ -117,6 +119,8 @@ fn every_setting_of_the_filters_is_documented() {
         ("filters/README.md", members(picker, policy), 6),
         ("filters/README.md", members(intake, r#"{"?":1}"#), 3),
         ("filters/README.md", members(attempt, r#"{"?":1}"#), 1),
+        ("filters/token-limit/README.md", members(limits, policy), 4),
+        ("filters/token-limit/README.md", members(limits, limit), 14),
         ("filters/guardrail/README.md", members(guard, policy), 10),
         ("filters/guardrail/README.md", members(guard, rule), 6),
     ] {

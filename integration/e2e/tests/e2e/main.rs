@@ -45,5 +45,6 @@ mod side_by_side;
 mod silence;
 mod soak;
 mod stack;
+mod token_limits;
 mod transport;
 mod unix_socket;

@@ -54,6 +54,11 @@ impl Plan {
         Self::shipped("envoy-config/one-filter.yaml")
     }
 
+    /// `envoy-config/token-limits.yaml`.
+    pub(crate) fn token_limits() -> Self {
+        Self::shipped("envoy-config/token-limits.yaml")
+    }
+
     /// `envoy-config/guardrail.yaml`.
     pub(crate) fn guardrail() -> Self {
         Self::shipped("envoy-config/guardrail.yaml")

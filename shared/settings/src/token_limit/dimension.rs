@@ -9,7 +9,7 @@ use crate::SettingsError;
 pub enum Dimension {
     /// Who asks, as an authentication filter vouches for.
     Consumer,
-    /// The model that the client named.
+    /// The model by the name that replicas are sent: one model under many names has one limit.
     Model,
     /// The pool that serves it.
     Pool,

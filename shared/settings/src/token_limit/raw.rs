@@ -11,6 +11,27 @@ pub struct RawPolicy {
     /// What tokens cost, by model; needed by limits on cost.
     #[serde(default)]
     pub prices: Vec<RawPrice>,
+    /// What changes while the pool is saturated.
+    #[serde(default)]
+    pub saturated: RawSaturated,
+    /// Largest body in bytes that the filter itself reads, where no router has.
+    #[serde(default = "default_max_body_bytes")]
+    pub max_body_bytes: u64,
+}
+
+fn default_max_body_bytes() -> u64 {
+    crate::model_router::DEFAULT_MAX_BODY_BYTES
+}
+
+/// What changes while the pool is saturated, as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSaturated {
+    /// The objectives whose requests are refused, as something before Weir names them.
+    #[serde(default)]
+    pub shed: Vec<String>,
+    /// The part of every burst that is left, above 0 and at most 1; all of it if not given.
+    pub burst: Option<f64>,
 }
 
 /// One limit as written. One of `tokens`, `cost`, `requests` and `concurrent` says what is counted.

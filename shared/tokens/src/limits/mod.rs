@@ -31,6 +31,7 @@
 
 mod bucket;
 mod digest;
+mod directory;
 mod ledger;
 mod limit;
 mod page;
@@ -40,6 +41,7 @@ mod standing;
 mod store;
 
 pub use digest::KeyDigester;
+pub use directory::{DIRECTORY_KEY, Listed, MAX_LISTED, measure_name, read_directory, with_limits};
 pub use ledger::{Ask, Ledger, Notes, Outcome, Refusal};
 pub use limit::{Limit, LimitError, LimitId, MAX_UNITS, MAX_WINDOW_MS, MIN_WINDOW_MS, Measure};
 pub use page::{PAGE_SLOTS, Page};

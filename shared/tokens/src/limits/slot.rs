@@ -72,6 +72,13 @@ impl Slot {
         self.percentile.into()
     }
 
+    /// The same at `now_ms`, as a request of `limit` would find it.
+    #[must_use]
+    pub fn as_of(mut self, limit: &Limit, now_ms: u64) -> Self {
+        self.advance(limit, now_ms);
+        self
+    }
+
     /// The generation that a reservation made now belongs to.
     pub(super) fn generation(&self) -> u32 {
         self.generation

@@ -16,11 +16,15 @@ pub(super) struct Counts {
     pub(super) cached: Option<u32>,
     /// `reasoning_tokens` of `completion_tokens_details` or `output_tokens_details`.
     pub(super) reasoning: Option<u32>,
+    pub(super) gemini_prompt: Option<u32>,
+    pub(super) candidates: Option<u32>,
+    pub(super) thoughts: Option<u32>,
+    pub(super) cached_content: Option<u32>,
 }
 
 /// Members that are looked at. One list and one loop: a `match` of names is a chain of comparisons
 /// for each length, all of which run from a cold cache.
-const NAMES: [&[u8]; 12] = [
+const NAMES: [&[u8]; 16] = [
     b"prompt_tokens",
     b"completion_tokens",
     b"input_tokens",
@@ -29,6 +33,10 @@ const NAMES: [&[u8]; 12] = [
     b"cache_creation_input_tokens",
     b"cached_tokens",
     b"reasoning_tokens",
+    b"promptTokenCount",
+    b"candidatesTokenCount",
+    b"thoughtsTokenCount",
+    b"cachedContentTokenCount",
     b"prompt_tokens_details",
     b"input_tokens_details",
     b"completion_tokens_details",
@@ -39,9 +47,9 @@ const CACHED: usize = 6;
 /// Where in [`NAMES`] the count stands that is a member of the details of a completion.
 const REASONING: usize = 7;
 /// Where in [`NAMES`] the objects with details stand: two of prompts, then two of completions.
-const DETAILS: core::ops::Range<usize> = 8..12;
+const DETAILS: core::ops::Range<usize> = 12..16;
 /// The first of those of completions.
-const COMPLETION_DETAILS: usize = 10;
+const COMPLETION_DETAILS: usize = 14;
 
 /// By position in [`NAMES`].
 type Found = [Option<u32>; DETAILS.start];
@@ -88,7 +96,9 @@ impl Counts {
 
 impl From<Found> for Counts {
     fn from(found: Found) -> Self {
-        let [prompt, completion, input, output, read, creation, cached, reasoning] = found;
+        let [prompt, completion, input, output, read, creation, cached, reasoning, gemini @ ..] =
+            found;
+        let [gemini_prompt, candidates, thoughts, cached_content] = gemini;
         Self {
             prompt,
             completion,
@@ -98,6 +108,10 @@ impl From<Found> for Counts {
             cache_creation_input: creation,
             cached,
             reasoning,
+            gemini_prompt,
+            candidates,
+            thoughts,
+            cached_content,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use hashbrown::HashMap;
 use weir_host::Host;
-use weir_pools::{Latest, PoolSource, Undecodable};
 use weir_snapshot::{VersionStamp, limits};
+
+use crate::source::{Latest, PoolSource};
+use crate::undecodable::Undecodable;
 
 /// How long an answer holds, in ns: half a snapshot's interval.
 const HOLDS_NS: u64 = 50_000_000;
@@ -12,15 +14,9 @@ const HOLDS_NS: u64 = 50_000_000;
 const FRESH_NS: u64 = 1_000_000_000;
 
 /// What was last seen of each pool.
-pub(crate) struct Saturation {
+pub struct Saturation {
     pools: HashMap<String, Seen>,
     undecodable: Undecodable,
-}
-
-impl Default for Saturation {
-    fn default() -> Self {
-        Self { pools: HashMap::new(), undecodable: Undecodable::new("weir.guardrail") }
-    }
 }
 
 struct Seen {
@@ -31,8 +27,13 @@ struct Seen {
 }
 
 impl Saturation {
+    /// For the filter by that name, such as `weir.guardrail`.
+    pub fn new(filter: &'static str) -> Self {
+        Self { pools: HashMap::new(), undecodable: Undecodable::new(filter) }
+    }
+
     /// Whether the pool is saturated. Not known is no.
-    pub(crate) fn of<H: Host>(&mut self, host: &H, pool: &str) -> bool {
+    pub fn of<H: Host>(&mut self, host: &H, pool: &str) -> bool {
         let now_ns = host.now_ns();
         if !self.pools.contains_key(pool) {
             self.make_room();
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_saturated_as_its_newest_fresh_view_says() {
-        let (host, mut saturation) = (FakeHost::new(), Saturation::default());
+        let (host, mut saturation) = (FakeHost::new(), Saturation::new("weir.guardrail"));
         host.set_now_ns(1000 * MS);
         assert!(!saturation.of(&host, "p"));
         store(&host, "p", 5);
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_view_that_cannot_be_read_is_counted_and_logged_and_saturates_nothing() {
-        let (host, mut saturation) = (FakeHost::new(), Saturation::default());
+        let (host, mut saturation) = (FakeHost::new(), Saturation::new("weir.guardrail"));
         host.set_now_ns(1000 * MS);
         store(&host, "p", 5);
         host.set_shared(&keys::view(0), b"garbage", None).unwrap();
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn any_number_of_pools_is_looked_at_in_bounded_memory() {
-        let (host, mut saturation) = (FakeHost::new(), Saturation::default());
+        let (host, mut saturation) = (FakeHost::new(), Saturation::new("weir.guardrail"));
         for index in 0..3 * limits::MAX_SLOTS {
             host.set_now_ns(index as u64 * MS);
             assert!(!saturation.of(&host, &format!("pool-{index}")));

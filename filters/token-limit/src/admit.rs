@@ -1,0 +1,276 @@
+//! Whether a request may go on.
+
+use std::rc::Rc;
+
+use weir_fingerprint::text_hash;
+use weir_host::{HeaderMap, Host};
+use weir_request::{Applicant, Meter};
+use weir_settings::token_limit::{OnExceed, PolicyLimit, TokenLimitPolicy, Unidentified};
+use weir_tokens::charge::{Demand, Used, Weights};
+use weir_tokens::limits::{self as ledger, Ask, Ledger, Limit, SlotKey, Standing};
+use weir_wire::facts::Facts;
+use weir_wire::path::Operation;
+
+use crate::admission::{Admission, Estimate, named};
+use crate::identity::Identity;
+use crate::metrics::Decision;
+use crate::reply::Refusal;
+use crate::shared::{ROOT_ID, Shared};
+use crate::slots::SharedSlots;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// The headers in which something before Weir says how urgent a request is.
+const OBJECTIVES: [&str; 2] = ["x-gateway-inference-objective", "x-llm-d-inference-objective"];
+
+/// What becomes of a request.
+pub(crate) enum Decided {
+    /// It goes on; `None` where no limit applies.
+    Go(Option<Box<Admission>>),
+    /// It may ask again with another model.
+    Downgrade(String),
+    /// It is refused.
+    Refused(Refusal),
+}
+
+/// A limit that applies, and whose slot.
+struct Applying<'p> {
+    at: usize,
+    policy: &'p PolicyLimit,
+    limit: Limit,
+    weights: Weights,
+    key: SlotKey,
+    enforced: bool,
+}
+
+/// Decides about a request, and reserves what it asks for.
+pub(crate) fn decide<H: Host>(host: &H, shared: &Shared, applicant: &Applicant<'_>) -> Decided {
+    let facts = applicant.facts;
+    let model = facts.policy_of(ROOT_ID);
+    let policy = match applicant.route.policy(host, &shared.settings.policies, model) {
+        Ok(policy) => policy,
+        Err(unknown) => {
+            shared.metrics.misconfigured.increment(host);
+            shared.trouble(host, &unknown);
+            return Decided::Refused(Refusal::misconfigured());
+        }
+    };
+    let saturated = is_saturated(host, shared, &policy, facts);
+    if saturated && is_shed(shared, &policy, applicant) {
+        shared.metrics.shed.increment(host);
+        return Decided::Refused(Refusal::shed());
+    }
+    let applying = match applying(host, shared, &policy, applicant, saturated) {
+        Ok(applying) if applying.is_empty() => return Decided::Go(None),
+        Ok(applying) => applying,
+        Err(refusal) => return Decided::Refused(*refusal),
+    };
+    reserve(host, shared, &policy, applicant, &applying)
+}
+
+/// Whether the pool is saturated, where anything hangs on that.
+fn is_saturated<H: Host>(
+    host: &H,
+    shared: &Shared,
+    policy: &TokenLimitPolicy,
+    facts: &Facts,
+) -> bool {
+    let waits = |limit: &PolicyLimit| limit.on_exceed == OnExceed::Deprioritise;
+    let matters = policy.saturated.matters() || policy.limits.iter().any(waits);
+    matters && shared.saturation.borrow_mut().of(host, &facts.pool)
+}
+
+/// Whether the request is one of those that go first. Only what something before Weir says counts.
+fn is_shed(shared: &Shared, policy: &TokenLimitPolicy, applicant: &Applicant<'_>) -> bool {
+    if !shared.settings.trust.objective {
+        return false;
+    }
+    let objective = OBJECTIVES.iter().find_map(|name| applicant.head.header(name));
+    let shed = |named: &[u8]| policy.saturated.shed.iter().any(|shed| shed.as_bytes() == named);
+    objective.is_some_and(shed)
+}
+
+/// The limits that apply.
+fn applying<'p, H: Host>(
+    host: &H,
+    shared: &Shared,
+    policy: &'p TokenLimitPolicy,
+    applicant: &Applicant<'_>,
+    saturated: bool,
+) -> Result<Vec<Applying<'p>>, Box<Refusal>> {
+    let Applicant { facts, head, .. } = *applicant;
+    let identity = Identity::new(host, &shared.settings.trust, facts, head);
+    let mut applying = Vec::with_capacity(policy.limits.len());
+    let limits = policy.limits.iter().enumerate();
+    for (at, limit) in limits.filter(|(_, limit)| limit.applies_to(&facts.model)) {
+        let values: Vec<_> = limit.per.iter().map(|dimension| identity.value(dimension)).collect();
+        if values.iter().any(Option::is_none) {
+            match limit.unidentified {
+                Unidentified::Share => {}
+                Unidentified::Exempt => continue,
+                Unidentified::Reject => {
+                    shared.metrics.decided(host, &shared.busy, limit, Decision::Rejected);
+                    return Err(Box::new(Refusal::unidentified(limit)));
+                }
+            }
+        }
+        let id = limit.limit.id();
+        let burst = if saturated { policy.saturated.burst_permille } else { 1_000 };
+        applying.push(Applying {
+            at,
+            policy: limit,
+            limit: if burst < 1_000 { limit.limit.with_burst_permille(burst) } else { limit.limit },
+            weights: limit.weights(&facts.model),
+            key: shared.digester.slot_key(id, values.iter().map(Option::as_deref)),
+            enforced: match limit.on_exceed {
+                OnExceed::Reject => true,
+                // Once downgraded, a request is not downgraded again.
+                OnExceed::Downgrade(_) => true,
+                OnExceed::Shadow => false,
+                OnExceed::Deprioritise => saturated,
+            },
+        });
+    }
+    Ok(applying)
+}
+
+fn reserve<H: Host>(
+    host: &H,
+    shared: &Shared,
+    policy: &Rc<TokenLimitPolicy>,
+    applicant: &Applicant<'_>,
+    applying: &[Applying<'_>],
+) -> Decided {
+    let estimate = estimate(shared, applicant.facts);
+    let demand = demand(applicant.facts, &estimate);
+    let asks: Vec<_> = applying.iter().map(Applying::ask).collect();
+    let mut slots = SharedSlots(host);
+    let mut ledger = Ledger::new(&mut slots, host.now_ns() / NS_PER_MS);
+    let outcome = ledger.reserve(&demand, &asks);
+    let notes = ledger.notes();
+    shared.note(host, notes);
+    match outcome {
+        ledger::Outcome::Admitted(admitted) => {
+            for (at, one) in applying.iter().enumerate() {
+                let decision = match (admitted.exceeded.contains(&at), &one.policy.on_exceed) {
+                    (false, _) => Decision::Admitted,
+                    (true, OnExceed::Deprioritise) => Decision::Deprioritised,
+                    (true, _) => Decision::Shadowed,
+                };
+                shared.metrics.decided(host, &shared.busy, one.policy, decision);
+            }
+            let admission = Admission {
+                policy: Rc::clone(policy),
+                standings: places(applying, admitted.standings),
+                reservation: admitted.reservation,
+                meter: Rc::new(Meter::default()),
+                estimate,
+                hides_usage: applicant.can_ask_usage,
+            };
+            Decided::Go(Some(Box::new(readable(host, applicant, admission))))
+        }
+        ledger::Outcome::Refused(refused) => {
+            shared.close(host, refused.leftover.clone(), Used::default());
+            exceeded(host, shared, policy, applicant, applying, refused)
+        }
+        ledger::Outcome::Unknown { leftover } => {
+            shared.close(host, leftover, Used::default());
+            shared.metrics.unknown.increment(host);
+            let what = "shared data was too busy, or failed: a request got a 503";
+            shared.trouble(host, &what);
+            Decided::Refused(Refusal::unknown())
+        }
+    }
+}
+
+/// Makes sure that the response can be read, and that usage is asked for only where it is needed.
+fn readable<H: Host>(host: &H, applicant: &Applicant<'_>, mut admission: Admission) -> Admission {
+    let reads = admission.by_tokens();
+    admission.hides_usage &= reads;
+    if reads && applicant.head.header("accept-encoding").is_some() {
+        // If it stays, the worst is a compressed response, which is charged by what it was estimated at.
+        let _ = host.remove_header(HeaderMap::Request, "accept-encoding");
+    }
+    admission
+}
+
+/// What becomes of a request that does not fit.
+fn exceeded<H: Host>(
+    host: &H,
+    shared: &Shared,
+    policy: &TokenLimitPolicy,
+    applicant: &Applicant<'_>,
+    applying: &[Applying<'_>],
+    refused: ledger::Refusal,
+) -> Decided {
+    let refusing = || refused.refusing.iter().filter_map(|at| applying.get(*at));
+    // Another model helps only where every limit that refuses gives one.
+    let model = refusing().map(|one| match &one.policy.on_exceed {
+        OnExceed::Downgrade(model) if !applicant.downgraded => Some(model),
+        _ => None,
+    });
+    let model = model.collect::<Option<Vec<_>>>().and_then(|models| models.into_iter().next());
+    let decision = if model.is_some() { Decision::Downgraded } else { Decision::Rejected };
+    for one in refusing() {
+        shared.metrics.decided(host, &shared.busy, one.policy, decision);
+    }
+    if let Some(model) = model {
+        return Decided::Downgrade(model.clone());
+    }
+    let Some(one) = applying.get(refused.ask) else { return Decided::Refused(Refusal::unknown()) };
+    let standings = places(applying, refused.standings);
+    let all = named(policy, &standings);
+    Decided::Refused(Refusal::limited(one.policy, refused.wait, &all))
+}
+
+/// Standings with the places of their limits in the policy.
+fn places(applying: &[Applying<'_>], standings: Vec<Standing>) -> Vec<(usize, Standing)> {
+    applying.iter().map(|one| one.at).zip(standings).collect()
+}
+
+impl Applying<'_> {
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            limit: &self.limit,
+            weights: &self.weights,
+            reserve: &self.policy.reserve,
+            key: self.key,
+            enforced: self.enforced,
+        }
+    }
+}
+
+fn estimate(shared: &Shared, facts: &Facts) -> Estimate {
+    let model = text_hash(facts.upstream_model.as_bytes());
+    let plain = match facts.operation {
+        // Nothing is computed.
+        Operation::CountTokens => 0,
+        _ => facts.prompt_tokens,
+    };
+    let corrected = shared.corrections.borrow().of(model).apply(plain);
+    Estimate {
+        model,
+        plain,
+        prompt: corrected.into(),
+        learns: facts.images == 0 && facts.audio == 0 && plain > 0,
+        completes: completes(facts.operation),
+    }
+}
+
+fn demand(facts: &Facts, estimate: &Estimate) -> Demand {
+    let choices = if estimate.completes { facts.n.unwrap_or(1).max(1) } else { 0 };
+    Demand { prompt: estimate.prompt, max_tokens: facts.max_tokens, choices }
+}
+
+/// Whether the operation makes a completion.
+fn completes(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::ChatCompletions
+            | Operation::Completions
+            | Operation::Responses
+            | Operation::Messages
+            | Operation::GenerateContent
+            | Operation::Generate
+    )
+}

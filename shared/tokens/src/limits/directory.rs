@@ -1,0 +1,109 @@
+//! Which limits there are, for whoever looks at slots without a policy.
+//!
+//! One value of shared data, a line for each limit: id in hexadecimal, measure, capacity, amount and
+//! window in decimal, then the name.
+
+use super::limit::{Limit, LimitId, Measure};
+
+/// Name of the value in shared data. The number is that of the layout, as in [`super::Place`].
+pub const DIRECTORY_KEY: &str = "weir/limits1/names";
+
+/// Most limits that are listed; the ones that were said longest ago go first.
+pub const MAX_LISTED: usize = 256;
+
+/// A limit by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What it is called.
+    pub name: String,
+    /// What it allows.
+    pub limit: Limit,
+}
+
+/// The limits that a directory lists. Lines that cannot be read are left out.
+pub fn read_directory(bytes: &[u8]) -> Vec<Listed> {
+    let text = core::str::from_utf8(bytes).unwrap_or_default();
+    text.lines().filter_map(read_line).take(MAX_LISTED).collect()
+}
+
+/// The directory with `limits` as its newest lines; `None` if they are listed as they are.
+pub fn with_limits(bytes: &[u8], limits: &[Listed]) -> Option<Vec<u8>> {
+    let mut all = read_directory(bytes);
+    if limits.iter().all(|limit| all.contains(limit)) {
+        return None;
+    }
+    all.retain(|known| limits.iter().all(|limit| limit.limit.id() != known.limit.id()));
+    all.extend_from_slice(limits);
+    let first = all.len().saturating_sub(MAX_LISTED);
+    let lines = all.iter().skip(first).map(|Listed { name, limit }| {
+        let (id, measure) = (limit.id().0, measure_name(limit.measure()));
+        let (capacity, amount, window) = (limit.capacity(), limit.amount(), limit.window_ms());
+        format!("{id:08x} {measure} {capacity} {amount} {window} {name}\n")
+    });
+    Some(lines.collect::<String>().into_bytes())
+}
+
+fn read_line(line: &str) -> Option<Listed> {
+    let mut words = line.splitn(6, ' ');
+    let id = LimitId(u32::from_str_radix(words.next()?, 16).ok()?);
+    let measure = measure_by_name(words.next()?)?;
+    let mut number = || words.next()?.parse::<u64>().ok();
+    let (capacity, amount, window_ms) = (number()?, number()?, number()?);
+    let name = words.next()?.to_owned();
+    Some(Listed { name, limit: Limit::new(id, measure, amount, window_ms, capacity).ok()? })
+}
+
+const MEASURES: [(Measure, &str); 4] = [
+    (Measure::Tokens, "tokens"),
+    (Measure::Cost, "cost"),
+    (Measure::Requests, "requests"),
+    (Measure::Concurrent, "concurrent"),
+];
+
+/// What a measure is called, as in settings.
+pub fn measure_name(measure: Measure) -> &'static str {
+    MEASURES.iter().find(|(known, _)| *known == measure).map_or("", |(_, name)| name)
+}
+
+fn measure_by_name(name: &str) -> Option<Measure> {
+    MEASURES.iter().find(|(_, known)| *known == name).map(|(measure, _)| *measure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn listed(id: u32, measure: Measure, amount: u64) -> Listed {
+        let limit = Limit::new(LimitId(id), measure, amount, 60_000, amount * 2).unwrap();
+        Listed { name: format!("limit-{id}"), limit }
+    }
+
+    #[test]
+    fn what_was_listed_is_read_and_said_once() {
+        let all = MEASURES.map(|(measure, _)| listed(measure.units() as u32, measure, 7));
+        let bytes = with_limits(b"", &all[..3]).unwrap();
+        assert_eq!(read_directory(&bytes), all[..3]);
+        assert_eq!(with_limits(&bytes, &all[1..2]), None);
+        let other = listed(1_000, Measure::Tokens, 9);
+        let changed = with_limits(&bytes, core::slice::from_ref(&other)).unwrap();
+        let found = read_directory(&changed);
+        assert_eq!(found.len(), 3);
+        assert_eq!(found.last(), Some(&other));
+    }
+
+    #[test]
+    fn a_directory_is_bounded_and_no_bytes_are_an_error() {
+        let mut bytes = Vec::new();
+        for id in 0..2 * MAX_LISTED as u32 {
+            bytes = with_limits(&bytes, &[listed(id, Measure::Tokens, 1)]).unwrap();
+        }
+        let found = read_directory(&bytes);
+        assert_eq!(found.len(), MAX_LISTED);
+        assert_eq!(found[0].limit.id(), LimitId(MAX_LISTED as u32));
+        for odd in [&b"\xff"[..], b"1 tokens 1", b"zz tokens 1 1 1 a", b"1 money 1 1 1000 a\n\n"] {
+            assert!(read_directory(odd).is_empty(), "{odd:?}");
+        }
+    }
+}
