@@ -99,7 +99,7 @@ fn client_of(
     while go_on() {
         turn = turn.wrapping_add(1);
         let model = load.models.get(turn % load.models.len().max(1)).cloned().unwrap_or_default();
-        let stream = (turn / load.models.len().max(1)) % 2 == 0;
+        let stream = (turn / load.models.len().max(1)).is_multiple_of(2);
         let (started, clock) = (now_ms(), Instant::now());
         let reply = http::send(&ask(load, &model, stream, turn))?;
         let what = problem(&reply, stream);

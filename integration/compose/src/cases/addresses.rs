@@ -64,3 +64,26 @@ pub(super) fn open(stack: &Stack, from: &str, targets: &Targets) -> Result<Vec<S
     let name = |address: &str| targets.get(address).cloned().unwrap_or_else(|| address.to_owned());
     Ok(open.iter().filter_map(|address| address.as_str()).map(name).collect())
 }
+
+/// What each container can connect to, all at once.
+///
+/// # Errors
+/// When `targets` or a probe fails.
+pub(super) fn from_each(
+    stack: &Stack,
+    targets: impl Fn(&str) -> Result<Targets, Error> + Sync,
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let containers: Vec<String> = stack.containers()?.into_keys().collect();
+    std::thread::scope(|scope| {
+        let targets = &targets;
+        let tried = containers
+            .iter()
+            .map(|from| (from, scope.spawn(move || open(stack, from, &targets(from)?))));
+        let tried: Vec<_> = tried.collect();
+        let ended = || Err(Error::unexpected("a scan", "ended early"));
+        let joined = tried
+            .into_iter()
+            .map(|(from, thread)| Ok((from.clone(), thread.join().unwrap_or_else(|_| ended())?)));
+        joined.collect()
+    })
+}

@@ -124,32 +124,15 @@ fn measured_flows(stack: &Stack, table: &Value) -> Result<BTreeSet<String>, Erro
         ports.flatten().filter_map(|port| u16::try_from(port.as_u64()?).ok()).collect();
     ports.sort_unstable();
     ports.dedup();
-    let containers: Vec<String> = stack.containers()?.into_keys().collect();
-    let mut flows = BTreeSet::new();
-    std::thread::scope(|scope| {
-        let tried: Vec<_> = containers
-            .iter()
-            .map(|from| {
-                let ports = &ports;
-                scope.spawn(move || {
-                    let targets = addresses::of_others(stack, from, ports)?;
-                    addresses::open(stack, from, &targets)
-                })
-            })
-            .collect();
-        for (from, tried) in containers.iter().zip(tried) {
-            let open =
-                tried.join().unwrap_or_else(|_| Err(Error::unexpected("a scan", "ended early")))?;
-            // `envoy-a(inference):10000`
-            let flow = |to: &String| {
-                let (service, rest) = to.split_once('(')?;
-                Some(format!("{from} → {service}:{}", rest.rsplit_once(':')?.1))
-            };
-            flows.extend(open.iter().filter_map(flow));
-        }
-        Ok(())
-    })
-    .map(|()| flows)
+    let each = addresses::from_each(stack, |from| addresses::of_others(stack, from, &ports))?;
+    // `envoy-a(inference):10000`
+    let flow = |from: &str, to: &str| {
+        let (service, rest) = to.split_once('(')?;
+        Some(format!("{from} → {service}:{}", rest.rsplit_once(':')?.1))
+    };
+    let flows =
+        each.iter().flat_map(|(from, open)| open.iter().filter_map(move |to| flow(from, to)));
+    Ok(flows.collect())
 }
 
 /// What differs, a line each.
@@ -179,16 +162,16 @@ fn as_measured(stack: &Stack) -> Seen {
 
 fn is_noticed(stack: &Stack) -> Seen {
     let table = declared()?;
-    let look = || -> Result<Vec<String>, Error> {
-        let mut found = differences(&declared_facts(&table), &reported_facts(stack)?);
-        found.extend(differences(&declared_flows(&table), &measured_flows(stack, &table)?));
-        Ok(found)
+    let reported = || -> Result<Vec<String>, Error> {
+        Ok(differences(&declared_facts(&table), &reported_facts(stack)?))
     };
     let (network, client) = (stack.network("inference"), stack.id("client")?);
     stack.docker(&["network", "connect", &network, &client])?;
-    let during = look();
+    let during = reported();
+    let flows = measured_flows(stack, &table);
     stack.docker(&["network", "disconnect", &network, &client])?;
-    let (during, after) = (during?, look()?);
+    let (mut during, after) = (during?, reported()?);
+    during.extend(differences(&declared_flows(&table), &flows?));
     let wanted = |text: &str| during.iter().any(|found| found == text);
     let named = wanted("found, not declared: client is in inference")
         && (1..=6)

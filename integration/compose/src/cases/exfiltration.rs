@@ -83,8 +83,12 @@ fn image_in_stream(stack: &Stack) -> Seen {
 fn large(stack: &Stack) -> Seen {
     let ask = |bytes: usize| {
         let text = "word ".repeat(bytes / 5);
+        // As it stands, for the replica would take a while for every word.
+        let answer = serde_json::json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}]});
+        let headers = [["content-type", "application/json"]];
+        let raw = serde_json::json!({"headers": headers, "body": answer.to_string()});
         let body = serde_json::json!({
-            "model": "qwen", "messages": [{"role": "user", "content": "All of it"}], "weir_reply": {"text": text},
+            "model": "qwen", "messages": [{"role": "user", "content": "All of it"}], "weir_reply": {"raw": raw},
         });
         stack.probe("client", &["request", CHAT, "--body", &body.to_string()])
     };

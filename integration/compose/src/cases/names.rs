@@ -71,16 +71,25 @@ fn is_private(address: &IpAddr) -> bool {
     }
 }
 
+/// What all of these are, looked up in all containers at once.
+fn all(
+    stack: &Stack,
+    names: &[(&str, &[&str])],
+) -> Result<Vec<(String, Vec<IpAddr>)>, crate::error::Error> {
+    std::thread::scope(|scope| {
+        let asked = names.iter().map(|(from, names)| scope.spawn(|| addresses(stack, from, names)));
+        let asked: Vec<_> = asked.collect();
+        let ended = || Err(crate::error::Error::unexpected("a look-up", "ended early"));
+        let found = asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended()));
+        Ok(found.collect::<Result<Vec<_>, _>>()?.concat())
+    })
+}
+
 fn own_names(stack: &Stack) -> Seen {
-    let (mut names, mut wrong) = (0, Vec::new());
-    for (from, own, _) in SEEN_FROM {
-        for (name, found) in addresses(stack, from, own)? {
-            names += 1;
-            if found.is_empty() || !found.iter().all(is_private) {
-                wrong.push(format!("{name}: {found:?}"));
-            }
-        }
-    }
+    let found = all(stack, &SEEN_FROM.map(|(from, own, _)| (from, own)))?;
+    let right = |found: &[IpAddr]| !found.is_empty() && found.iter().all(is_private);
+    let wrong: Vec<_> = found.iter().filter(|(_, found)| !right(found)).collect();
+    let names = found.len();
     expect(
         wrong.is_empty(),
         format!("{names} names, {} without a private address {wrong:?}", wrong.len()),
@@ -88,27 +97,22 @@ fn own_names(stack: &Stack) -> Seen {
 }
 
 fn other_names(stack: &Stack) -> Seen {
-    let (mut names, mut wrong) = (0, Vec::new());
-    for (from, _, others) in SEEN_FROM {
-        for (name, found) in addresses(stack, from, others)? {
-            names += 1;
-            if !found.is_empty() {
-                wrong.push(format!("{name}: {found:?}"));
-            }
-        }
-    }
-    expect(wrong.is_empty(), format!("{names} names, {} with an address {wrong:?}", wrong.len()))
+    let found = all(stack, &SEEN_FROM.map(|(from, _, others)| (from, others)))?;
+    let wrong: Vec<_> = found.iter().filter(|(_, found)| !found.is_empty()).collect();
+    expect(
+        wrong.is_empty(),
+        format!("{} names, {} with an address {wrong:?}", found.len(), wrong.len()),
+    )
 }
 
 fn outside(stack: &Stack) -> Seen {
-    let mut wrong = Vec::new();
+    let names: &[&str] = &["example.com", "c2VjcmV0.example.com"];
     let containers = ["replica-1", "redis", "secrets", "sandbox", "sidecar"];
-    for from in containers {
-        let found = addresses(stack, from, &["example.com", "c2VjcmV0.example.com"])?;
-        wrong.extend(found.into_iter().filter(|(_, found)| !found.is_empty()));
-    }
+    let found = all(stack, &containers.map(|from| (from, names)))?;
+    let wrong: Vec<_> = found.iter().filter(|(_, found)| !found.is_empty()).collect();
+    let containers = containers.len();
     expect(
         wrong.is_empty(),
-        format!("from {} containers: {} with an address {wrong:?}", containers.len(), wrong.len()),
+        format!("from {containers} containers: {} with an address {wrong:?}", wrong.len()),
     )
 }

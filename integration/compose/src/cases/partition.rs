@@ -86,7 +86,7 @@ fn frozen(stack: &Stack) -> Seen {
 }
 
 fn cut_off(stack: &Stack) -> Seen {
-    let (stream, replica) = start(stack, "heron-2", 4000)?;
+    let (stream, replica) = start(stack, "heron-2", 2500)?;
     let (id, network) = (stack.id(replica)?, stack.network("inference"));
     stack.docker(&["network", "disconnect", &network, &id])?;
     let mut others = Vec::new();
@@ -97,10 +97,12 @@ fn cut_off(stack: &Stack) -> Seen {
     }
     let reply = stream.finish()?;
     stack.docker(&["network", "connect", "--alias", replica, &network, &id])?;
+    let mut turn = 0;
     stack::wait(Duration::from_secs(30), "the replica does not serve again", || {
-        let mark = format!("back-{replica}");
-        chat(stack, "qwen", &mark, &[])?;
-        saw(stack, replica, &mark)
+        // Another prompt each time: the same one goes where it went before.
+        turn += 1;
+        chat(stack, "qwen", &format!("{turn}: who saw the kestrel?"), &[])?;
+        saw(stack, replica, "kestrel")
     })?;
     let served = others.iter().filter(|status| **status == 200).count();
     let took = reply["took_ms"].as_u64().unwrap_or_default();

@@ -90,7 +90,7 @@ fn chats(stack: &Stack) -> Seen {
 }
 
 fn by_load(stack: &Stack) -> Seen {
-    for turn in 0..8 {
+    for turn in 0..3 {
         chat(stack, "qwen", &format!("Number {turn}"), &[])?;
     }
     let mut picks = 0;
@@ -105,7 +105,7 @@ fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
     let body = body("qwen", "Think before you answer", true);
     let delay = format!("x-weir-frame-delay-ms: {}", seconds * 1000);
     let silence = (seconds + 60).to_string();
-    // A stream of this text has some 850 bytes: two frames, one gap.
+    // A stream of this text has some 850 bytes, in events that are longer than its words: two frames.
     let words = [
         "request",
         CHAT,
@@ -116,7 +116,9 @@ fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
         "--header",
         &delay,
         "--header",
-        "x-weir-frame-bytes: 600",
+        "x-weir-frame-bytes: 500",
+        "--header",
+        "x-weir-chunk-chars: 100",
         "--header",
         "x-weir-reply-text: hello%20there",
     ];

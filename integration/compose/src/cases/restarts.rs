@@ -18,7 +18,12 @@ pub(super) const CASES: [Case; 4] = [
         "no request fails but those that were with a replica when it was shot",
         replicas,
     ),
-    Case::new(GROUP, "the sidecar, under load", "no request fails", sidecar),
+    Case::new(
+        GROUP,
+        "the sidecar, under load",
+        "no request fails, and its snapshots come again",
+        sidecar,
+    ),
     Case::new(
         GROUP,
         "both Envoys under load, one after the other, each drained before",
@@ -95,9 +100,9 @@ fn replicas(stack: &Stack) -> Seen {
         let from = now();
         stack.docker(&["kill", &id])?;
         windows.push((from, now()));
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(Duration::from_millis(1000));
         stack.docker(&["start", &id])?;
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(Duration::from_millis(700));
     }
     // Six clients: with each replica at most six.
     judged(load, &windows, 6 * 6)
@@ -106,7 +111,11 @@ fn replicas(stack: &Stack) -> Seen {
 fn sidecar(stack: &Stack) -> Seen {
     let load = load(stack)?;
     stack.docker(&["restart", "--time", "5", &stack.id("sidecar")?])?;
-    std::thread::sleep(Duration::from_secs(4));
+    let taken = |stack: &Stack| stack.counter("envoy-a", "weir_intake_accepted_total");
+    let before = taken(stack)?;
+    crate::stack::wait(Duration::from_secs(20), "no snapshot after the restart", || {
+        Ok(taken(stack)? > before + 10)
+    })?;
     judged(load, &[], 0)
 }
 
