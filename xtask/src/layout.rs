@@ -67,6 +67,16 @@ impl Layout {
         self.installed().join("venv-presidio")
     }
 
+    /// The virtual environment of a wheel with a Redis server.
+    pub(crate) fn venv_of_redis(&self) -> PathBuf {
+        self.installed().join("venv-redis")
+    }
+
+    /// What the images of the compose harness are made of.
+    pub(crate) fn compose(&self) -> PathBuf {
+        self.installed().join("compose")
+    }
+
     /// What `cargo install --root` is given; programs lie in its `bin`.
     pub(crate) fn tools(&self) -> PathBuf {
         self.installed().join("tools")

@@ -7,6 +7,7 @@ mod bench;
 mod circles;
 mod command;
 mod compile;
+mod compose;
 mod configs;
 mod demo;
 mod failure;
@@ -47,6 +48,9 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         Task::Configs { check: true } => configs::check(&layout)?,
         Task::Configs { check: false } => configs::write(&layout)?,
         Task::Demo { arguments } => return demo::run(&layout, &arguments),
+        Task::ComposeImages => compose::images(&layout)?,
+        Task::Compose { arguments } => return compose::run(&layout, &arguments),
+        Task::ComposeDown => return compose::down(&layout),
         Task::Bench { name, arguments } => return bench::run(&layout, name, &arguments),
     }
     Ok(ExitCode::SUCCESS)

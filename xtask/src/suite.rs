@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::circles;
 use crate::command::{self, Run};
 use crate::compile::{self, BINARIES_FOLDER, FILTER_TARGET, Profile};
+use crate::compose;
 use crate::configs;
 use crate::failure::Failure;
 use crate::layout::Layout;
@@ -45,12 +46,21 @@ pub(crate) enum Step {
     Wasm,
     /// Tests in Envoy.
     EndToEnd,
+    /// Tests in containers.
+    Compose,
 }
 
 impl Step {
     /// All steps, in the order in which they run.
-    pub(crate) const ALL: [Step; 6] =
-        [Step::Format, Step::Modules, Step::Lint, Step::Native, Step::Wasm, Step::EndToEnd];
+    pub(crate) const ALL: [Step; 7] = [
+        Step::Format,
+        Step::Modules,
+        Step::Lint,
+        Step::Native,
+        Step::Wasm,
+        Step::EndToEnd,
+        Step::Compose,
+    ];
 
     /// What `--only` calls it.
     pub(crate) fn name(self) -> &'static str {
@@ -61,18 +71,22 @@ impl Step {
             Step::Native => "native",
             Step::Wasm => "wasm",
             Step::EndToEnd => "e2e",
+            Step::Compose => "compose",
         }
     }
 
-    fn run(self, layout: &Layout) -> Result<(), Failure> {
-        match self {
-            Step::Format => format(layout),
-            Step::Modules => modules(layout),
-            Step::Lint => lint(layout),
-            Step::Native => native(layout),
-            Step::Wasm => wasm(layout),
-            Step::EndToEnd => end_to_end(layout),
-        }
+    /// Runs it; why it was skipped, if it was.
+    fn run(self, layout: &Layout) -> Result<Option<String>, Failure> {
+        let run = match self {
+            Step::Format => format,
+            Step::Modules => modules,
+            Step::Lint => lint,
+            Step::Native => native,
+            Step::Wasm => wasm,
+            Step::EndToEnd => end_to_end,
+            Step::Compose => return compose::step(layout),
+        };
+        run(layout).map(|()| None)
     }
 }
 
@@ -80,7 +94,7 @@ impl Step {
 struct Outcome {
     step: Step,
     took: Duration,
-    failure: Option<Failure>,
+    result: Result<Option<String>, Failure>,
 }
 
 /// Runs set-up, then these steps, or all of them if none is named.
@@ -98,24 +112,26 @@ pub(crate) fn run(layout: &Layout, only: &[Step]) -> Result<(), Failure> {
 fn attempt(layout: &Layout, step: Step) -> Outcome {
     println!("\n== test: {}", step.name());
     let started = Instant::now();
-    let failure = step.run(layout).err();
-    if let Some(failure) = &failure {
+    let result = step.run(layout);
+    if let Err(failure) = &result {
         println!("FAILED {}: {failure}", step.name());
     }
-    Outcome { step, took: started.elapsed(), failure }
+    Outcome { step, took: started.elapsed(), result }
 }
 
 fn summarise(outcomes: &[Outcome]) -> Result<(), Failure> {
     println!("\n== summary");
     for outcome in outcomes {
-        let state = match outcome.failure {
-            None => "ok",
-            Some(_) => "FAILED",
+        let (state, reason) = match &outcome.result {
+            Ok(None) => ("ok", ""),
+            Ok(Some(reason)) => ("skipped", reason.as_str()),
+            Err(_) => ("FAILED", ""),
         };
         let seconds = outcome.took.as_secs();
-        println!("  {:<8} {state:<6} {seconds:>4} s", outcome.step.name());
+        let line = format!("  {:<8} {state:<7} {seconds:>4} s  {reason}", outcome.step.name());
+        println!("{}", line.trim_end());
     }
-    let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some());
+    let failed = outcomes.iter().filter(|outcome| outcome.result.is_err());
     let failed: Vec<_> = failed.map(|outcome| outcome.step.name()).collect();
     match failed.is_empty() {
         true => Ok(()),

@@ -44,6 +44,15 @@ pub(crate) enum Task {
         /// What the demo's own binary is given.
         arguments: Vec<String>,
     },
+    /// Make the images of the compose harness.
+    ComposeImages,
+    /// Run the compose harness.
+    Compose {
+        /// What the harness' own binary is given.
+        arguments: Vec<String>,
+    },
+    /// Take down what the compose harness has left for a person.
+    ComposeDown,
     /// Run a benchmark.
     Bench {
         /// Which one.
@@ -82,6 +91,17 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
         "test" => unless_help(rest, Topic::Test, test),
         "configs" => unless_help(rest, Topic::Configs, configs),
         "demo" => unless_help(rest, Topic::Demo, demo),
+        "compose-images" => unless_help(rest, Topic::Compose, |words| {
+            no_options("compose-images", words).map(|()| Task::ComposeImages)
+        }),
+        "compose-test" => unless_help(rest, Topic::Compose, compose_test),
+        "compose-up" => unless_help(rest, Topic::Compose, |words| {
+            let arguments = vec!["up".to_owned()];
+            no_options("compose-up", words).map(|()| Task::Compose { arguments })
+        }),
+        "compose-down" => unless_help(rest, Topic::Compose, |words| {
+            no_options("compose-down", words).map(|()| Task::ComposeDown)
+        }),
         "bench" => unless_help(rest, Topic::Bench, bench),
         "help" | "--help" | "-h" => Ok(Task::Help(Topic::Everything)),
         other => Err(Failure::Usage(format!("no command `{other}`"))),
@@ -156,6 +176,16 @@ fn demo(words: &[String]) -> Result<Task, Failure> {
     known_options("demo", help::DEMO, words)?;
     let arguments = words.to_vec();
     Ok(Task::Demo { arguments })
+}
+
+fn compose_test(words: &[String]) -> Result<Task, Failure> {
+    known_options("compose-test", help::COMPOSE, words)?;
+    let first = std::iter::once("test".to_owned());
+    Ok(Task::Compose { arguments: first.chain(words.iter().cloned()).collect() })
+}
+
+fn no_options(command: &str, words: &[String]) -> Result<(), Failure> {
+    words.first().map_or(Ok(()), |word| Err(unexpected(command, word)))
 }
 
 /// Refuses options that the help text does not list, before anything is installed or built for them.
@@ -238,6 +268,14 @@ mod tests {
             ("test", Task::Test { only: vec![] }),
             ("test --only lint", Task::Test { only: vec![Step::Lint] }),
             ("test --only lint --help", Task::Help(Topic::Test)),
+            ("compose-images", Task::ComposeImages),
+            ("compose-up", Task::Compose { arguments: words("up") }),
+            ("compose-down", Task::ComposeDown),
+            ("compose-down --help", Task::Help(Topic::Compose)),
+            (
+                "compose-test --only DNS --nightly",
+                Task::Compose { arguments: words("test --only DNS --nightly") },
+            ),
         ];
         for (line, task) in table {
             assert_eq!(parsed(line).unwrap(), task, "{line}");
@@ -276,6 +314,8 @@ mod tests {
             ("bench", "takes a name"),
             ("bench speed", "`speed`"),
             ("demo --check --seconds 3", "`--seconds`"),
+            ("compose-test --fast", "`--fast`"),
+            ("compose-up --fast", "`--fast`"),
             ("bench scan --guardrail", "`--guardrail`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
         ] {

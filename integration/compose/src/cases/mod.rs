@@ -1,0 +1,130 @@
+//! The tests: each says what it expects and what it saw.
+
+mod addresses;
+mod drift;
+mod exfiltration;
+mod failover;
+mod isolation;
+mod names;
+mod partition;
+mod positive;
+mod restarts;
+mod timeouts;
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::stack::Stack;
+
+/// What a test saw: as expected, or not.
+pub(crate) type Seen = Result<String, Wrong>;
+
+/// Why a test failed.
+#[derive(Debug)]
+pub(crate) enum Wrong {
+    /// It saw something else.
+    Seen(String),
+    /// It could not look.
+    Harness(Error),
+}
+
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Self {
+        Self::Harness(error)
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Seen(text) => out.write_str(text),
+            Self::Harness(error) => write!(out, "could not look: {error}"),
+        }
+    }
+}
+
+/// `seen` if it is as expected.
+pub(crate) fn expect(as_expected: bool, seen: impl Into<String>) -> Seen {
+    let seen = seen.into();
+    if as_expected { Ok(seen) } else { Err(Wrong::Seen(seen)) }
+}
+
+/// One test.
+pub(crate) struct Case {
+    /// What it is about.
+    pub(crate) group: &'static str,
+    /// What it tries.
+    pub(crate) name: &'static str,
+    /// What it expects to see.
+    pub(crate) expected: &'static str,
+    /// Only when asked for, because it takes minutes.
+    pub(crate) nightly: bool,
+    /// Looks.
+    pub(crate) run: fn(&Stack) -> Seen,
+}
+
+impl Case {
+    const fn new(
+        group: &'static str,
+        name: &'static str,
+        expected: &'static str,
+        run: fn(&Stack) -> Seen,
+    ) -> Self {
+        Self { group, name, expected, nightly: false, run }
+    }
+
+    const fn nightly(self) -> Self {
+        Self { nightly: true, ..self }
+    }
+}
+
+/// All tests, those that disturb the containers last.
+fn all() -> Vec<Case> {
+    let groups: [&[Case]; 8] = [
+        &positive::CASES,
+        &isolation::CASES,
+        &names::CASES,
+        &exfiltration::CASES,
+        &drift::CASES,
+        &failover::CASES,
+        &partition::CASES,
+        &restarts::CASES,
+    ];
+    let copy = |case: &Case| Case { ..*case };
+    groups.into_iter().flatten().map(copy).collect()
+}
+
+/// Runs the tests whose group or name holds `filter`, and prints each with what it saw.
+///
+/// # Errors
+/// [`Error::Tests`] if some failed.
+pub(crate) fn run(stack: &Stack, filter: &str, nightly: bool) -> Result<(), Error> {
+    let wanted = |case: &Case| {
+        (nightly || !case.nightly) && (case.group.contains(filter) || case.name.contains(filter))
+    };
+    let cases: Vec<_> = all().into_iter().filter(wanted).collect();
+    let mut failed = 0;
+    for case in &cases {
+        let started = Instant::now();
+        let seen = (case.run)(stack);
+        let seconds = started.elapsed().as_secs_f64();
+        let (state, seen) = match seen {
+            Ok(seen) => ("ok", seen),
+            Err(wrong) => {
+                failed += 1;
+                ("FAILED", wrong.to_string())
+            }
+        };
+        println!("{state:<6} {}: {} ({seconds:.1} s)", case.group, case.name);
+        println!("       expected: {}", case.expected);
+        println!("       seen:     {}", seen.trim().replace('\n', "\n                 "));
+    }
+    let all = cases.len();
+    match failed {
+        0 => {
+            println!("\n{all} of {all} tests passed, none was skipped");
+            Ok(())
+        }
+        failed => Err(Error::Tests { failed, all }),
+    }
+}
