@@ -162,51 +162,54 @@ impl ChannelState {
             until = until.min(self.taken.saturating_sub(1));
         }
         let (mut rest, mut from, mut sent) = (piece.text.as_str(), self.decided, 0);
-        let mut next = 0;
+        let mut over = Over { next: 0, done: false };
         for edit in &piece.edits {
             let exact = edit.at.saturating_sub(sent);
-            let (own, after) = rest.split_at_checked(exact).unwrap_or((rest, ""));
+            let (mut own, after) = rest.split_at_checked(exact).unwrap_or((rest, ""));
             let end = (from + own.len()).min(until);
-            next = self.pass(next, end, own, &mut from, queue);
-            let (edited, after) = after.split_at_checked(edit.len).unwrap_or((after, ""));
+            over = self.pass(over, queue, |queue, name| {
+                let (text, from) = (&mut own, &mut from);
+                queue.advance(name, end, Passing::Exact { text, from })
+            });
+            let (mut edited, after) = after.split_at_checked(edit.len).unwrap_or((after, ""));
             (rest, sent) = (after, edit.at + edit.len);
             from = (from + edit.taken).min(until);
-            next = self.replace(next, from, edited, queue);
+            // The event in which the replaced text begins takes all.
+            over = self.pass(over, queue, |queue, name| {
+                queue.advance(name, from, Passing::Edited(&mut edited))
+            });
         }
-        let done = self.pass(next, until, rest, &mut from, queue);
-        let last = self.waiting.get(done).is_some_and(|name| queue.is_done(*name));
-        self.waiting.drain(..(done + usize::from(last)).min(self.waiting.len()));
+        over = self.pass(over, queue, |queue, name| {
+            let (text, from) = (&mut rest, &mut from);
+            queue.advance(name, until, Passing::Exact { text, from })
+        });
+        self.waiting.drain(..(over.next + usize::from(over.done)).min(self.waiting.len()));
         self.decided = until;
     }
 
-    /// Gives text that came in as it is, up to `until`; answers with the place of the event that is next.
+    /// Lets the texts that wait, from the next on, take their own; the last keeps what is left.
     fn pass(
         &self,
-        mut next: usize,
-        until: usize,
-        mut text: &str,
-        from: &mut usize,
+        Over { mut next, mut done }: Over,
         queue: &mut Queue,
-    ) -> usize {
+        mut advance: impl FnMut(&mut Queue, (u64, usize)) -> bool,
+    ) -> Over {
         while let Some(name) = self.waiting.get(next).copied() {
-            let passing = Passing::Exact { text: &mut text, from };
-            if !queue.advance(name, until, passing) || next + 1 >= self.waiting.len() {
-                break;
-            }
-            next += 1;
-        }
-        next
-    }
-
-    /// The same for text that stands for what came in up to `until`: the event in which that begins takes all.
-    fn replace(&self, mut next: usize, until: usize, mut text: &str, queue: &mut Queue) -> usize {
-        while let Some(name) = self.waiting.get(next).copied() {
-            let done = queue.advance(name, until, Passing::Edited(&mut text));
+            done = advance(queue, name);
             if !done || next + 1 >= self.waiting.len() {
                 break;
             }
             next += 1;
         }
-        next
+        Over { next, done }
     }
+}
+
+/// How far the texts that wait have been given their own.
+#[derive(Clone, Copy)]
+struct Over {
+    /// The next to take something.
+    next: usize,
+    /// All of it may pass.
+    done: bool,
 }

@@ -117,13 +117,6 @@ impl Queue {
         part.done
     }
 
-    /// Whether all of the text of that name may pass.
-    pub(crate) fn is_done(&mut self, (number, place): (u64, usize)) -> bool {
-        let index = number.checked_sub(self.gone).and_then(|index| usize::try_from(index).ok());
-        let entry = index.and_then(|index| self.entries.get_mut(index)?.as_mut());
-        entry.and_then(|entry| entry.part(place)).is_none_or(|part| part.done)
-    }
-
     /// Adds bytes between two events after the last that waits; false if none does.
     pub(crate) fn between(&mut self, bytes: &[u8]) -> bool {
         let Some(last) = self.entries.iter_mut().rev().find_map(Option::as_mut) else {

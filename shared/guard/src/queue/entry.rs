@@ -72,10 +72,13 @@ impl Entry {
 
     /// The same for an event that may be sent in two, if it has one line of data and its name.
     pub(crate) fn divisible(mut self, event: Event<'_>) -> Self {
-        let mut data = event.lines.iter().filter(|line| line.field == Field::Data);
-        let others = event.lines.iter().all(|l| matches!(l.field, Field::Data | Field::Event));
-        if let (Some(line), None, true, true) = (data.next(), data.next(), others, event.complete) {
-            self.data = line.value.clone();
+        let data = match event.lines {
+            [data] => data,
+            [name, data] if name.field == Field::Event => data,
+            _ => return self,
+        };
+        if data.field == Field::Data && event.complete {
+            self.data = data.value.clone();
         }
         self
     }
