@@ -59,7 +59,7 @@ impl<'a> BodyInspector<'a> {
 
     /// What cannot be inspected, as the policy treats it.
     pub(crate) fn troubles(&mut self, texts: &Texts) {
-        texts.opaque.iter().for_each(|_| self.medium());
+        texts.opaque.iter().chain(&texts.encoded).for_each(|_| self.medium());
         let treatment = self.policy.on_unscannable;
         let Some(at) = texts.duplicate else { return };
         if self.inspected.report.trouble(Trouble::NotJson, treatment) {

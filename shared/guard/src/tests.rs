@@ -1,9 +1,11 @@
 mod bodies;
 mod bounds;
+mod media;
 mod names;
 mod nested;
 mod recall;
 mod shapes;
+mod signed;
 mod streams;
 mod unknown;
 

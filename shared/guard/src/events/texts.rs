@@ -108,6 +108,7 @@ impl Events {
             && !texts.overflows
             && texts.whole.logprobs.is_empty()
             && texts.whole.opaque.is_empty()
+            && texts.whole.encoded.is_empty()
             && texts.whole.duplicate.is_none()
             && edits.is_empty()
             && !self.found_whole;

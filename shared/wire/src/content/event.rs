@@ -153,7 +153,7 @@ impl EventTexts {
     fn leave_out(&mut self, media: Vec<usize>) {
         self.whole.opaque.extend(media);
         let (opaque, functional) = (&self.whole.opaque, &self.whole.functional);
-        if opaque.is_empty() && functional.is_empty() {
+        if opaque.is_empty() && functional.is_empty() && self.whole.encoded.is_empty() {
             return;
         }
         let is_medium = |span: &Range<usize>| opaque.iter().any(|at| at + 1 == span.start);
@@ -161,6 +161,9 @@ impl EventTexts {
         self.deltas.retain(|delta| {
             !is_medium(&delta.span) && functional.iter().all(|field| field.span != delta.span)
         });
+        // What a medium begins with goes on as one.
+        let deltas = &self.deltas;
+        self.whole.encoded.retain(|at| deltas.iter().all(|delta| at + 1 != delta.span.start));
     }
 
     /// A text that goes on, if it is not empty.

@@ -93,6 +93,8 @@ pub struct Texts {
     pub functional: Vec<TextField>,
     /// Where things stand that cannot be inspected: media, files, token ids.
     pub opaque: Vec<usize>,
+    /// Where encoded media stand in places of text, told by what they are.
+    pub encoded: Vec<usize>,
     /// Log probabilities of a response.
     pub logprobs: Vec<Logprobs>,
     /// Where a key stands a second time in an object of the dialect: which value counts would

@@ -238,7 +238,7 @@ impl<'t> Walk<'t> {
     fn note(&mut self, value: Value<'t>, form: Form, place: Place) {
         let functional = matches!(place.zone, Zone::Functional { .. });
         if form == Form::String && !functional && self.is_medium(value) {
-            self.found.opaque.push(value.span().start);
+            self.found.encoded.push(value.span().start);
             return;
         }
         let key = match place.zone {
