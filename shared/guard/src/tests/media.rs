@@ -114,7 +114,7 @@ fn a_streamed_picture_is_never_edited() {
         ),
         format!(r#"{{"type":"telepathy","picture":"{PNG}"}}"#),
     ] {
-        let (stream, out, report) = stream(&[event.clone()]);
+        let (stream, out, report) = stream(std::slice::from_ref(&event));
         assert_eq!(out, stream);
         assert_eq!(report, "flag unscannable.media=1", "{event}");
     }
