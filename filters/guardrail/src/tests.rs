@@ -4,6 +4,7 @@ use weir_host::{Action, Body, Config, FakeHost, HeaderMap, Host, HttpContext, Ro
 
 use crate::Root;
 
+mod documented;
 mod failures;
 
 const REDACT: &str = r#"{"policies":{"default":{"rules":[{"rules":["pii"],"action":"redact"}]}}}"#;

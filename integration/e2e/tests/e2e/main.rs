@@ -25,6 +25,7 @@ mod errors;
 mod failing_replicas;
 mod failures;
 mod guardrail;
+mod guardrail_fields;
 mod guardrail_json;
 mod guardrail_law;
 mod guardrail_recall;

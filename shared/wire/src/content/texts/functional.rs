@@ -50,7 +50,7 @@ impl<'t> Walk<'t> {
                 self.scalar(value, place);
                 Some(place)
             }
-            (Use::Schema, Kind::Object) => zone(Zone::Schema),
+            (Use::Schema, Kind::Object) if is_schema(value) => zone(Zone::Schema),
             _ => None,
         }
     }
@@ -132,6 +132,25 @@ impl<'t> Walk<'t> {
         self.tape.value(self.json, kind?)?.text()
     }
 }
+
+/// Whether an object says that it is a schema. Some servers call the arguments of a tool `parameters`, too.
+fn is_schema(object: Value<'_>) -> bool {
+    let says = |member: Value<'_>| match member.kind() {
+        Kind::Object => matches!(member.key().as_ref(), "properties" | "$defs" | "items" | "not"),
+        Kind::Array => {
+            matches!(member.key().as_ref(), "enum" | "anyOf" | "oneOf" | "allOf" | "type")
+        }
+        Kind::String => match member.key().as_ref() {
+            "type" => member.text().is_some_and(|kind| TYPES.contains(&&*kind.to_lowercase())),
+            key => key == "$ref",
+        },
+        _ => false,
+    };
+    object.children().any(says)
+}
+
+/// The types of JSON Schema; Gemini writes them in capitals.
+const TYPES: [&str; 7] = ["object", "array", "string", "number", "integer", "boolean", "null"];
 
 /// The name that an object stands under; of an element, that of its list.
 fn name_of(object: Value<'_>) -> Cow<'_, str> {
