@@ -5,7 +5,7 @@
 //! |---|---|
 //! | the request was served | its body begins like an answer |
 //! | it was not, or that is unsure | Envoy is asked for the status when it has ended |
-//! | a retry served it | Envoy is asked for the replica's address, of one response in 5 ms, and of all in the second after a failure; those before it on the list have failed |
+//! | a retry served it | Envoy is asked for the replica's address, of one response in 5 ms, of all in the second after a failure, and of all that were placed on a replica which has failed; those before it on the list have failed |
 //! | the replica broke it off | Envoy is asked why a response ended without its end |
 //! | the replica never answered | a stream has waited for 10 s longer than its prefill should take when its client leaves |
 
@@ -34,6 +34,16 @@ pub(crate) fn at_headers<H: Host>(
     placed: &mut Placed,
 ) -> Option<Verdict> {
     let seen = shared.read_attempts(host, &mut shared.pools.borrow_mut());
+    if let Some(shadow) = placed.shadow.take() {
+        if let Some(address) = upstream::address(host) {
+            shadow.compare(host, shared, placed, &address);
+            let replica = replica_key(&address);
+            if replica != placed.dispatch.replica {
+                move_to(host, shared, placed, replica, false);
+            }
+        }
+        return None;
+    }
     // A filter in between may have held these headers until another attempt was answered.
     let Some(seen) = seen.filter(|seen| placed.listed.place(seen.replica).is_some()) else {
         follow_retry(host, shared, placed);
@@ -44,7 +54,8 @@ pub(crate) fn at_headers<H: Host>(
         pool.metrics.asked(host, &shared.tick);
     }
     if replica != placed.dispatch.replica {
-        move_to(host, shared, placed, replica, &address);
+        let retried = is_retry(host, shared, placed, replica, &address);
+        move_to(host, shared, placed, replica, retried);
     }
     Some(Verdict::of_status(status))
 }
@@ -53,7 +64,7 @@ pub(crate) fn at_headers<H: Host>(
 fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     {
         let mut pools = shared.pools.borrow_mut();
-        if !pools.asks(placed.pool, placed.at_ns) {
+        if !pools.asks(placed.pool, placed.dispatch.replica, placed.at_ns) {
             return;
         }
         if let Some((pool, _)) = pools.get(placed.pool) {
@@ -63,18 +74,18 @@ fn follow_retry<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     let Some(address) = upstream::address(host) else { return };
     let replica = replica_key(&address);
     if replica != placed.dispatch.replica {
-        move_to(host, shared, placed, replica, &address);
+        let retried = is_retry(host, shared, placed, replica, &address);
+        move_to(host, shared, placed, replica, retried);
     }
 }
 
-/// The request went to another replica than to the first of its list.
+/// The request went to another replica than to the first of its list; `retried`: because those before it failed.
 #[cold]
-fn move_to<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, replica: u64, address: &[u8]) {
+fn move_to<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, replica: u64, retried: bool) {
     let before = placed.dispatch;
     placed.dispatch = before.moved_to(replica);
     let (to, at_ns) = (placed.dispatch, placed.at_ns);
     note(host, shared, placed, Event::Moved { from: before, to, at_ns });
-    let retried = is_retry(host, shared, placed, replica, address);
     let mut pools = shared.pools.borrow_mut();
     pools.moved(placed.pool, placed.at_ns);
     let Some((pool, prefixes)) = pools.get(placed.pool) else { return };

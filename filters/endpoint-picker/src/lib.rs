@@ -18,6 +18,7 @@ mod pool_metrics;
 mod request;
 mod response;
 mod root;
+mod shadow;
 mod shared;
 mod stream;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use weir_wire::facts::Facts;
 use weir_wire::response::{ResponseMeter, ResponseReader, Usage};
 
 use crate::pool::PoolId;
+use crate::shadow::Shadow;
 use crate::verdict::Verdict;
 
 /// A request that was placed; kept until its response has ended.
@@ -23,6 +24,8 @@ pub(crate) struct Placed {
     pub(crate) at_ns: u64,
     /// Who counts what the response uses, until its headers have come.
     pub(crate) meter: Option<Rc<Meter>>,
+    /// What was decided, where that is only counted.
+    pub(crate) shadow: Option<Box<Shadow>>,
     /// The answer, once its headers have come.
     pub(crate) response: Option<Response>,
 }

@@ -189,8 +189,10 @@ impl Pool {
         true
     }
 
-    /// Whether to ask Envoy where the request went that was placed at `placed_ns`.
-    fn asks(&mut self, placed_ns: u64) -> bool {
+    /// Whether to ask Envoy where the request went that was placed at `placed_ns` on the replica with this key.
+    fn asks(&mut self, replica: u64, placed_ns: u64) -> bool {
+        // That one which fails has served must be known for sure.
+        let unwell = !self.counts.load(replica).health.is_well();
         let wary = self.moved_ns.is_some_and(|moved| moved.abs_diff(placed_ns) < WARY_NS);
         // Requests are not answered in the order in which they were placed; one that was placed so much
         // earlier says that the clock was set back.
@@ -201,7 +203,7 @@ impl Pool {
         if due {
             self.asked_ns = placed_ns;
         }
-        due || wary
+        due || wary || unwell
     }
 }
 
@@ -327,8 +329,8 @@ impl Pools {
     }
 
     /// Whether to ask Envoy where a request of that pool went.
-    pub(crate) fn asks(&mut self, pool: PoolId, placed_ns: u64) -> bool {
-        self.find(pool).is_none_or(|pool| pool.asks(placed_ns))
+    pub(crate) fn asks(&mut self, pool: PoolId, replica: u64, placed_ns: u64) -> bool {
+        self.find(pool).is_none_or(|pool| pool.asks(replica, placed_ns))
     }
 
     /// Counts a request of the pool by that name that was not placed, and says so if it is for want of a

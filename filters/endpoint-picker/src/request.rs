@@ -15,6 +15,7 @@ use weir_wire::request::RequestFacts;
 
 use crate::placed::{Listed, Placed, Prompt};
 use crate::pool::Pools;
+use crate::shadow::Shadow;
 use crate::shared::Shared;
 
 /// The ordered endpoints, for Envoy's `override_host` policy.
@@ -47,11 +48,16 @@ pub(crate) fn place<H: Host>(
     let mut pools = shared.pools.borrow_mut();
     let Some(placed) = choose(host, shared, &mut pools, policy, facts, head) else {
         pools.not_placed(host, policy.pool.as_deref().unwrap_or(&facts.pool));
-        leave_to_envoy(host)?;
+        // In shadow the header is another picker's.
+        if !policy.shadow {
+            leave_to_envoy(host)?;
+        }
         return Ok(None);
     };
     let header = &pools.header;
-    host.set_header(HeaderMap::Request, DESTINATION, header)?;
+    if !policy.shadow {
+        host.set_header(HeaderMap::Request, DESTINATION, header)?;
+    }
     if shared.state_keys.has(StateKey::Endpoint) {
         let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
         // For access logs only; a request does not fail for it.
@@ -114,6 +120,7 @@ fn choose<H: Host>(
         at_ns: now_ns,
         meter: None,
         response: None,
+        shadow: policy.shadow.then(|| Box::new(Shadow::new(&pick, rule(policy)))),
     }))
 }
 

@@ -14,6 +14,7 @@ use weir_wire::path::Dialect;
 
 use crate::metrics::Metrics;
 use crate::pool::Pools;
+use crate::shadow::ShadowMetrics;
 use crate::shared::Shared;
 use crate::stream::Stream;
 
@@ -60,6 +61,7 @@ impl<H: Host> Root<H> {
                     pools: RefCell::new(pools),
                     served,
                     metrics: Metrics::new(),
+                    shadow: ShadowMetrics::new(),
                     tick,
                     odd_facts: Notice::default(),
                     route_check: RouteCheck::default(),

@@ -15,6 +15,7 @@ use weir_settings::endpoint_picker::PickerPolicy;
 use crate::attempts::AnsweredAttempt;
 use crate::metrics::Metrics;
 use crate::pool::Pools;
+use crate::shadow::ShadowMetrics;
 
 /// `root_id` of this filter in the suite.
 pub const ROOT_ID: &str = "endpoint-picker";
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     /// The pools that the policies name.
     pub(crate) served: ServedNames,
     pub(crate) metrics: Metrics,
+    pub(crate) shadow: ShadowMetrics,
     pub(crate) tick: Tick,
     /// Facts of another build.
     pub(crate) odd_facts: Notice,
@@ -81,6 +83,7 @@ impl Shared {
 
     pub(crate) fn on_tick<H: Host>(&self, host: &H) {
         self.metrics.flush(host);
+        self.shadow.flush(host);
         let mut pools = self.pools.borrow_mut();
         self.read_attempts(host, &mut pools);
         if !pools.flush(host) {

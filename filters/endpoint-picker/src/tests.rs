@@ -30,6 +30,11 @@ struct Sent {
 
 impl Vm {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With these further members of the policy.
+    fn with(members: &str) -> Self {
         let host = FakeHost::new();
         host.set_now_ns(1000 * SECOND);
         let endpoints = ADDRESSES.map(|address| {
@@ -43,8 +48,9 @@ impl Vm {
         host.set_shared(keys::POOLS, &Directory::new(&[]).with(0, "p"), None).unwrap();
         host.set_shared(&keys::stamp(0), &stamp.encode(), None).unwrap();
         host.set_shared(&keys::view(0), &view, None).unwrap();
-        let policy = br#"{"policies":{"default":{"pool":"p","fresh_ms":600000}}}"#;
-        host.set_configuration(Config::Plugin, policy);
+        let policy =
+            format!(r#"{{"policies":{{"default":{{"pool":"p","fresh_ms":600000{members}}}}}}}"#);
+        host.set_configuration(Config::Plugin, policy.as_bytes());
         let mut root = Root::new(host.clone());
         assert!(root.on_configure(0), "{:?}", host.logs());
         Self { host, root }
@@ -272,6 +278,52 @@ fn each_failure_that_attempt_saw_counts_once() {
     vm.attempt("10.9.9.9:1", AttemptEvent::Headers(500));
     vm.root.on_tick();
     assert_eq!(vm.host.metric("weir_picker_failures_total.pool.p"), Some(1), "of another cluster");
+}
+
+#[test]
+fn what_waits_for_a_tick_is_shared_when_the_plugin_is_removed() {
+    let mut vm = Vm::new();
+    for _ in 0..3 {
+        vm.served();
+    }
+    let in_flight = |vm: &Vm| {
+        let stored = vm.host.shared(&keys::outstanding(0)).unwrap().unwrap_or_default().0;
+        let counts = Outstanding::decode(&stored);
+        let each = ADDRESSES.map(|address| counts.load(replica_key(address.as_bytes())).in_flight);
+        each.iter().sum::<u32>()
+    };
+    assert!(in_flight(&vm) > 0, "ends wait");
+    vm.root.on_end();
+    assert_eq!(in_flight(&vm), 0);
+}
+
+#[test]
+fn in_shadow_the_header_is_left_alone_and_the_decision_is_held_against_what_happened() {
+    let mut vm = Vm::with(r#","shadow":true"#);
+    let name = "x-gateway-destination-endpoint";
+    vm.host.set_header(HeaderMap::Request, name, b"10.0.0.3:80").unwrap();
+    for (index, address) in ADDRESSES.into_iter().enumerate() {
+        let sent = vm.send_of(&format!("question {index} "), false);
+        assert_eq!(sent.listed, ["10.0.0.3:80"], "another picker's");
+        vm.envoy_says(address, 1, 200, "via_upstream");
+        vm.answer(sent, ANSWER, true);
+    }
+    vm.root.on_tick();
+    let host = vm.host.clone();
+    let count = |name: &str| host.metric(name).unwrap_or(0);
+    let (yes, no) = ("weir_shadow_picks_total.agrees.yes", "weir_shadow_picks_total.agrees.no");
+    assert_eq!(count(yes) + count(no), 3);
+    assert!(count(no) > 0);
+    assert!(vm.host.metric("weir_shadow_expected_ttft_ms.of.actual").is_some());
+    assert_eq!(vm.host.metric("weir_picks_ignored_total.pool.p"), None);
+    assert!(vm.set_aside().is_empty());
+    // What was served is learned where it was served: the same words again find their replica's cache.
+    let before = count("weir_shadow_matched_tokens_total.of.picked");
+    let sent = vm.send_of("question 2 ", false);
+    vm.envoy_says(ADDRESSES[2], 1, 200, "via_upstream");
+    vm.answer(sent, ANSWER, true);
+    vm.root.on_tick();
+    assert!(count("weir_shadow_matched_tokens_total.of.picked") > before);
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub struct RawPolicy {
     /// has read it.
     #[serde(default = "default_max_body_bytes")]
     pub max_body_bytes: u64,
+    /// True to decide and count only: no header is set or removed.
+    #[serde(default)]
+    pub shadow: bool,
 }
 
 fn default_alternates() -> u8 {
@@ -62,6 +65,8 @@ pub struct PickerPolicy {
     pub prefill_tokens_per_second: u32,
     /// Largest request body read here, in bytes.
     pub max_body_bytes: u64,
+    /// Whether the decision is only counted.
+    pub shadow: bool,
 }
 
 /// Most alternates after the chosen endpoint.
@@ -84,6 +89,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         fresh_ms,
         prefill_tokens_per_second,
         max_body_bytes,
+        shadow,
     } = raw;
     if alternates > MAX_ALTERNATES {
         let problem = format!("is more than {MAX_ALTERNATES}");
@@ -103,6 +109,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         fresh_ms,
         prefill_tokens_per_second,
         max_body_bytes,
+        shadow,
     })
 }
 
@@ -117,7 +124,7 @@ mod tests {
         let all = policies(br#"{"policies":{"default":{}}}"#).unwrap();
         let policy = all.fallback().unwrap();
         assert_eq!((policy.alternates, policy.fresh_ms), (2, 1000));
-        assert_eq!(policy.prefill_tokens_per_second, 5000);
+        assert_eq!((policy.prefill_tokens_per_second, policy.shadow), (5000, false));
     }
 
     #[test]

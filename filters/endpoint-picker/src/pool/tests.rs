@@ -110,11 +110,36 @@ fn an_idle_pools_counts_are_shared_at_once() {
 #[test]
 fn envoy_is_asked_where_requests_went_now_and_then_and_always_after_a_retry() {
     let mut pool = pool(&host());
-    let asked = |pool: &mut Pool, times: [u64; 4]| times.map(|ms| pool.asks(ms * MS));
+    let asked =
+        |pool: &mut Pool, times: [u64; 4]| times.map(|ms| pool.asks(dispatch().replica, ms * MS));
     assert_eq!(asked(&mut pool, [100, 101, 99, 105]), [true, false, false, true]);
     pool.moved_ns = Some(105 * MS);
     assert_eq!(asked(&mut pool, [106, 107, 104, 1104]), [true; 4]);
     assert_eq!(asked(&mut pool, [1106, 90_000, 89_999, 29_999]), [false, true, false, true]);
+}
+
+#[test]
+fn envoy_is_asked_about_each_request_that_was_placed_on_a_replica_which_fails() {
+    let mut pool = pool(&host());
+    pool.counts.failed(dispatch().replica, 0);
+    let asked = [100, 101, 102].map(|ms| pool.asks(dispatch().replica, ms * MS));
+    assert_eq!(asked, [true; 3]);
+    assert_eq!([103, 104].map(|ms| pool.asks(9, ms * MS)), [false; 2], "not about others");
+}
+
+#[test]
+fn what_other_workers_keep_from_being_stored_waits_for_the_next_share() {
+    let (host, mut pools) = (host(), Pools::default());
+    host.set_now_ns(100 * MS);
+    let id = pools.current(&host, "p", 100 * MS).unwrap();
+    send(&host, pools.get(id).unwrap().0, 100 * MS);
+    host.lose_swaps(100);
+    pools.note(&host, id, Event::Finished(dispatch(), Phase::Prefill));
+    assert!(pools.flush(&host), "it goes on");
+    assert_eq!(shared(&host), 1);
+    host.lose_swaps(0);
+    assert!(pools.flush(&host));
+    assert_eq!((shared(&host), pools.flush(&host)), (0, false));
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn every_setting_of_the_filters_is_documented() {
     for (page, members, least) in [
         ("filters/README.md", members(router, policy), 5),
         ("filters/README.md", members(router, model), 6),
-        ("filters/README.md", members(picker, policy), 6),
+        ("filters/README.md", members(picker, policy), 7),
         ("filters/README.md", members(intake, r#"{"?":1}"#), 3),
         ("filters/README.md", members(attempt, r#"{"?":1}"#), 1),
         ("filters/token-limit/README.md", members(limits, policy), 4),

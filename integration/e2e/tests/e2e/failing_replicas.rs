@@ -33,7 +33,7 @@ fn turn(index: usize) -> Request {
     let system = format!("system prompt {} ", index % 3).repeat(60);
     let question = format!("conversation {} asks ", index % 40).repeat(index % 7 + 1);
     Request::post("/v1/chat/completions").json(&json!({
-        "model": LLAMA, "stream": index % 2 == 0,
+        "model": LLAMA, "stream": index.is_multiple_of(2),
         "messages": [{"role": "system", "content": system}, {"role": "user", "content": question}],
     }))
 }

@@ -114,7 +114,7 @@ impl Plan {
     pub(crate) fn five_replicas(self) -> Self {
         let endpoint = |port: u16| {
             format!(
-                "      - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}\n"
+                "        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}\n"
             )
         };
         let third = endpoint(9003);

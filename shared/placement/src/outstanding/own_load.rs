@@ -43,7 +43,7 @@ impl OwnLoad {
     /// a VM that died took its streams' ends with it.
     pub(super) fn bound(&mut self, record: &EndpointRecord) {
         let (Some(running), Some(waiting)) = (record.running, record.waiting) else { return };
-        if record.age_ms.is_none_or(|age| u32::from(age) > FRESH_MS) {
+        if record.age_ms.is_none_or(|age| age > FRESH_MS) {
             return;
         }
         let sent = self.dispatched.saturating_add(self.dispatched_before);
