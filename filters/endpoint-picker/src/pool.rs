@@ -40,6 +40,10 @@ const ASK_EVERY_NS: u64 = 5_000_000;
 /// For how long every answer's replica is asked for once a retry was seen, in ns: 1 s.
 const WARY_NS: u64 = 1_000_000_000;
 
+/// A request that was placed so long before another which was answered already may have waited for a replica in
+/// vain, until a retry took it elsewhere: 250 ms in ns. To ask about it costs nothing beside what it took.
+const LATE_NS: u64 = 250_000_000;
+
 /// The host's clock is that of the wall: from this step back on it is taken to have been set, in ns:
 /// one minute.
 const SET_BACK_NS: u64 = 60_000_000_000;
@@ -196,14 +200,15 @@ impl Pool {
         let wary = self.moved_ns.is_some_and(|moved| moved.abs_diff(placed_ns) < WARY_NS);
         // Requests are not answered in the order in which they were placed; one that was placed so much
         // earlier says that the clock was set back.
+        let late = self.asked_ns.saturating_sub(placed_ns);
         let due = match placed_ns.checked_sub(self.asked_ns) {
             Some(since) => since >= ASK_EVERY_NS,
-            None => self.asked_ns - placed_ns >= SET_BACK_NS,
+            None => late >= SET_BACK_NS,
         };
         if due {
             self.asked_ns = placed_ns;
         }
-        due || wary || unwell
+        due || wary || unwell || late >= LATE_NS
     }
 }
 

@@ -128,6 +128,13 @@ fn envoy_is_asked_about_each_request_that_was_placed_on_a_replica_which_fails() 
 }
 
 #[test]
+fn envoy_is_asked_about_requests_that_were_answered_long_after_later_ones() {
+    let mut pool = pool(&host());
+    let asked = [5000, 4999, 4800, 4700, 2000].map(|ms| pool.asks(9, ms * MS));
+    assert_eq!(asked, [true, false, false, true, true]);
+}
+
+#[test]
 fn what_other_workers_keep_from_being_stored_waits_for_the_next_share() {
     let (host, mut pools) = (host(), Pools::default());
     host.set_now_ns(100 * MS);
