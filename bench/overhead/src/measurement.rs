@@ -30,7 +30,7 @@ pub(crate) async fn run(
     processors: &Processors,
 ) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
-    let chain = Chain { guardrail: options.guardrail, patient: false };
+    let chain = Chain { guardrail: options.guardrail, limits: options.limits, patient: false };
     let setups = Setup::ALL.map(|setup| (setup, chain));
     let streams = Streams { events: options.events, event_us: options.event_us };
     let mut paths = Paths::start(&setups, streams).await?;

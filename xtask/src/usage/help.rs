@@ -176,6 +176,7 @@ Options of overhead alone:
   --fresh         sends no message twice, in place of conversations with one that is new
   --let-halt      lets processors halt; otherwise, a thread on each runs when nothing else does
   --guardrail     adds the guardrail with its default policy to Weir's chain
+  --limits        adds limits of tokens and of requests to Weir's chain
   --per-event     only what chain and guardrail add per event of a stream
   --count         no time: what Envoy executes for one request, instruction by instruction, and the
                   memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)

@@ -43,5 +43,6 @@ mod side_by_side;
 mod soak;
 mod stack;
 mod token_limits;
+mod token_limits_applied;
 mod transport;
 mod unix_socket;
