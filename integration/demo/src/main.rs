@@ -8,6 +8,7 @@
 mod conversation;
 mod error;
 mod guarded;
+mod limited;
 mod load;
 mod report;
 mod stack;
@@ -32,7 +33,7 @@ struct Arguments {
     keep: bool,
     /// Exit with an error if what is shown is not true: every request served by its pool, a higher
     /// prefix hit rate and a shorter time to the first token than round robin, and the guardrail kept
-    /// back what it should.
+    /// back what it should, and a key that reached its limit was admitted when it was told.
     #[arg(long)]
     check: bool,
 }
@@ -88,6 +89,8 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::refusals(&refusals);
     let guarded = guarded::exchange(&stack).await?;
     report::guarded(&guarded);
+    let limited = limited::exchange(&stack).await?;
+    report::limited(&limited);
     let kept = arguments.keep.then_some(stack);
     println!("\n2/3  The same load on fresh replicas, Envoy's round robin instead of the picker");
     let round_robin = compare().await?;
@@ -95,13 +98,14 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::comparison(&weir, &round_robin);
     let mut untrue = truth::untrue(&weir, &round_robin, &refusals);
     untrue.extend(guarded.untrue());
+    untrue.extend(limited.untrue());
     if arguments.check {
         if !untrue.is_empty() {
             return Err(DemoError::Untrue(untrue));
         }
         println!(
             "\nchecked: every request was answered by a replica of its model's pool, with usage, or refused as \
-             it should be; the guardrail kept back what it should; Weir has the higher hit rate and the lower mean TTFT"
+             it should be; the guardrail kept back what it should; a key ran into its limit and was admitted when it was told; Weir has the higher hit rate and the lower mean TTFT"
         );
     }
     match kept {
