@@ -49,11 +49,12 @@ impl Agent {
             ignore_xids: Vec::new(),
         }));
         let (listener, address) = crate::daemon::listen(settings.listen).await?;
+        info!(%address, version = env!("CARGO_PKG_VERSION"), "agent started");
+        // Whatever it logs comes after that.
         let nvml = watch_nvml(&gpus, 0, settings.library.as_deref(), settings.interval)?;
         let state = State { gpus, is_agent: true, ..State::default() };
         let state = watch::Sender::new(Arc::new(state));
         let server = Server::start(listener, state.subscribe());
-        info!(%address, version = env!("CARGO_PKG_VERSION"), "agent started");
         Ok(Self { address, server, _nvml: nvml, _state: state })
     }
 

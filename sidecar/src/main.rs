@@ -88,12 +88,12 @@ fn raise_file_limit() {
 async fn be_agent(args: &AgentArgs) -> Result<(), Box<dyn std::error::Error>> {
     logging::start(LogSettings::default())?;
     let mut signals = Signals::new()?;
-    let agent = Agent::start(&AgentSettings {
+    let settings = AgentSettings {
         listen: args.listen,
         interval: Duration::from_millis(args.interval_ms),
         library: args.library.clone(),
-    });
-    let agent = agent.await?;
+    };
+    let agent = Agent::start(&settings).await?;
     // There is nothing to read again.
     while signals.next().await != Request::End {}
     info!("ending");

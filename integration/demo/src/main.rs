@@ -7,6 +7,7 @@
 
 mod conversation;
 mod error;
+mod gpu;
 mod guarded;
 mod load;
 mod report;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::error::DemoError;
+use crate::gpu::Fault;
 use crate::load::Served;
 use crate::stack::{Placement, Stack};
 
@@ -35,6 +37,9 @@ struct Arguments {
     /// back what it should.
     #[arg(long)]
     check: bool,
+    /// Also let a GPU of pool llama fail, as a DCGM exporter's page tells, and show where requests go.
+    #[arg(long)]
+    gpu_fault: bool,
 }
 
 #[tokio::main]
@@ -77,7 +82,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     println!(
         "1/3  Weir: Envoy with suite.wasm (envoy-config/guardrail.yaml), 2 pools of 3 replicas, the sidecar"
     );
-    let stack = Stack::start(Placement::Weir).await?;
+    let stack = Stack::start(Placement::Weir, arguments.gpu_fault).await?;
     stack.describe();
     if arguments.keep {
         stack.write_addresses()?;
@@ -88,6 +93,8 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::refusals(&refusals);
     let guarded = guarded::exchange(&stack).await?;
     report::guarded(&guarded);
+    let fault = gpu::fault(&stack).await?;
+    fault.iter().for_each(report::fault);
     let kept = arguments.keep.then_some(stack);
     println!("\n2/3  The same load on fresh replicas, Envoy's round robin instead of the picker");
     let round_robin = compare().await?;
@@ -95,6 +102,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::comparison(&weir, &round_robin);
     let mut untrue = truth::untrue(&weir, &round_robin, &refusals);
     untrue.extend(guarded.untrue());
+    untrue.extend(fault.iter().flat_map(Fault::untrue));
     if arguments.check {
         if !untrue.is_empty() {
             return Err(DemoError::Untrue(untrue));
@@ -111,7 +119,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
 }
 
 async fn compare() -> Result<Vec<Served>, DemoError> {
-    let stack = Stack::start(Placement::RoundRobin).await?;
+    let stack = Stack::start(Placement::RoundRobin, false).await?;
     load::play(&stack, "round robin").await
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::gpu::Fault;
 use crate::guarded::Guarded;
 use crate::load::{Refusal, Served};
 
@@ -44,6 +45,16 @@ pub(crate) fn guarded(guarded: &Guarded) {
     println!("     the replica answered   {answered}");
     println!("     the client got         {got}");
     println!("     the same token sent to `qwen`, whose policy is stricter: {status} {code}");
+}
+
+/// Where requests went while a GPU failed.
+pub(crate) fn fault(fault: &Fault) {
+    println!("\n     requests to pool llama while the GPU of {} fails:", fault.faulty);
+    for (row, counts) in &fault.rows {
+        let counts: Vec<String> =
+            counts.iter().map(|(replica, count)| format!("{replica}: {count}")).collect();
+        println!("     {row:<18} {}", counts.join("   "));
+    }
 }
 
 /// Both runs beside each other.
