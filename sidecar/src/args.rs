@@ -1,8 +1,9 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Tells the Weir filters in Envoy what the replicas are doing.
 ///
@@ -11,10 +12,15 @@ use clap::Parser;
 /// /readyz, /metrics and /snapshot.
 #[derive(Debug, Parser)]
 #[command(name = "weir-sidecar", version, after_long_help = EXAMPLE)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    /// What to be instead of a sidecar.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Configuration file (YAML).
-    #[arg(short, long, value_name = "FILE", env = "WEIR_SIDECAR_CONFIG")]
-    pub config: PathBuf,
+    #[arg(short, long, value_name = "FILE", env = "WEIR_SIDECAR_CONFIG", required = true)]
+    pub config: Option<PathBuf>,
 
     /// Check the configuration, say what it would do, and end.
     ///
@@ -27,6 +33,33 @@ pub struct Args {
     /// The request is signed with the configured key. Exit status 0 if every gateway answered, 1 if not.
     #[arg(long, conflicts_with = "check")]
     pub view: bool,
+}
+
+/// Another role of the same program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Offers this machine's GPUs, as NVML tells of them, to sidecars elsewhere.
+    ///
+    /// Runs on the GPU node where there is no DCGM exporter. /metrics has every GPU and MIG device under the
+    /// exporter's names; name it in the sidecar's gpus.exporters. Without a driver the page says so, and it is tried
+    /// again every minute.
+    Agent(AgentArgs),
+}
+
+/// Options of the agent.
+#[derive(Debug, clap::Args)]
+pub struct AgentArgs {
+    /// Where the page is offered.
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:9401")]
+    pub listen: SocketAddr,
+
+    /// How often NVML is asked, in ms: 10 to 60000.
+    #[arg(long, value_name = "MS", default_value = "1000", value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub interval_ms: u64,
+
+    /// The library to load instead of libnvidia-ml.so.1.
+    #[arg(long, value_name = "FILE")]
+    pub library: Option<String>,
 }
 
 const EXAMPLE: &str = "\
@@ -56,4 +89,11 @@ Example configuration:
         - address: 127.0.0.1:9001   # metrics at http://127.0.0.1:9001/metrics
         - address: 127.0.0.1:9002
           metrics_url: http://127.0.0.1:8000/metrics
+          gpus: [GPU-5f3e…]         # or HOST/INDEX, pod=NAME; all of its host's if not given
+  gpus:
+    poll_interval: 1s
+    exporters:                      # DCGM exporters, or weir-sidecar agent
+      - url: http://10.0.0.7:9400/metrics
+    nvml: {}                        # this machine's own GPUs
+    ignore_xids: [63]               # faults that are no reason to avoid a GPU
 ";

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use weir_settings::sidecar::{PoolSettings, SigningKey};
+use weir_settings::sidecar::{GpuSettings, PoolSettings, SigningKey};
 
 use crate::Config;
 
@@ -30,7 +30,8 @@ fn describe(text: &mut String, config: &Config) -> fmt::Result {
             writeln!(text, "  warning: anybody who can connect there can push the same way")?;
         }
     }
-    settings.pools.iter().try_for_each(|pool| describe_pool(text, pool))
+    settings.pools.iter().try_for_each(|pool| describe_pool(text, pool))?;
+    describe_gpus(text, &settings.gpus)
 }
 
 fn describe_pool(text: &mut String, pool: &PoolSettings) -> fmt::Result {
@@ -43,6 +44,19 @@ fn describe_pool(text: &mut String, pool: &PoolSettings) -> fmt::Result {
     for endpoint in endpoints {
         let url = endpoint.metrics_url.without_query();
         writeln!(text, "  {} with metrics at {url}", endpoint.address)?;
+    }
+    Ok(())
+}
+
+fn describe_gpus(text: &mut String, gpus: &GpuSettings) -> fmt::Result {
+    let interval = gpus.poll_interval;
+    for exporter in &gpus.exporters {
+        let hosts: Vec<String> = exporter.hosts.iter().map(ToString::to_string).collect();
+        let of = if hosts.is_empty() { "named GPUs only".to_owned() } else { hosts.join(", ") };
+        writeln!(text, "GPUs at {}, every {interval:?}: {of}", exporter.url.without_query())?;
+    }
+    if gpus.nvml.is_some() {
+        writeln!(text, "this machine's GPUs through NVML, every {interval:?}")?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use weir_settings::SettingsError;
 use weir_settings::intake::MIN_KEY_BYTES;
-use weir_settings::sidecar::{SidecarSettings, SigningKey};
+use weir_settings::sidecar::{HttpUrl, SidecarSettings, SigningKey};
 use weir_snapshot::signature::{self, BodyDigest};
 
 use crate::client::{TlsRoots, TlsRootsError};
@@ -120,8 +120,10 @@ fn checked(field: &'static str, key: Vec<u8>) -> Result<Option<Key>, ConfigError
 
 /// Loaded only if needed: reading the system's certificates takes a while.
 fn roots(settings: &SidecarSettings) -> Result<Option<TlsRoots>, TlsRootsError> {
-    let mut endpoints = settings.pools.iter().flat_map(|pool| &pool.endpoints);
-    if endpoints.any(|endpoint| endpoint.metrics_url.is_https()) {
+    let endpoints = settings.pools.iter().flat_map(|pool| &pool.endpoints);
+    let urls = endpoints.map(|endpoint| &endpoint.metrics_url);
+    let mut urls = urls.chain(settings.gpus.exporters.iter().map(|exporter| &exporter.url));
+    if urls.any(HttpUrl::is_https) {
         return TlsRoots::system().map(Some);
     }
     Ok(None)

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::Config;
+use crate::agent::watch_nvml;
+use crate::gpu::{self, Inventory, Nvml};
 use crate::http::{Server, State};
 use crate::poll::{Poller, PollerError};
 use crate::pool::Pool;
@@ -22,7 +24,7 @@ pub struct Daemon {
     address: SocketAddr,
     server: Server,
     state: watch::Sender<Arc<State>>,
-    loops: JoinSet<()>,
+    loops: Loops,
     sender: u64,
 }
 
@@ -50,6 +52,17 @@ pub enum StartError {
         /// What is wrong.
         error: PollerError,
     },
+    /// A page of GPUs cannot be polled.
+    #[error("gpus.exporters[{index}]: {error}")]
+    Exporter {
+        /// Position of the page.
+        index: usize,
+        /// Why.
+        error: PollerError,
+    },
+    /// The system gives no thread for NVML.
+    #[error("cannot start a thread for NVML: {0}")]
+    Thread(io::Error),
 }
 
 impl Daemon {
@@ -58,13 +71,7 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; then nothing goes on.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let address = config.settings.listen;
-        let listening = async {
-            let listener = TcpListener::bind(address).await?;
-            Ok((listener.local_addr()?, listener))
-        };
-        let (address, listener) =
-            listening.await.map_err(|error| StartError::Listen { address, error })?;
+        let (listener, address) = listen(config.settings.listen).await?;
         let sender = fastrand::u64(1..SENDERS);
         let (state, loops) = start_loops(&config, now_ms(), sender)?;
         let state = watch::Sender::new(Arc::new(state));
@@ -93,7 +100,7 @@ impl Daemon {
     /// restarted than to go on in part.
     pub async fn broken(&mut self) {
         // The set is never empty: a configuration has at least one pool.
-        self.loops.join_next().await;
+        self.loops.tasks.join_next().await;
     }
 
     /// Where its own HTTP listens.
@@ -104,18 +111,23 @@ impl Daemon {
 
     /// Ends all loops, closes their connections, and lets HTTP requests end that are under way.
     pub async fn stop(mut self) {
-        self.loops.shutdown().await;
+        self.loops.tasks.shutdown().await;
         self.server.stop().await;
     }
 }
 
+/// What runs for one configuration. Dropping it ends all of it.
+#[derive(Debug)]
+struct Loops {
+    tasks: JoinSet<()>,
+    _nvml: Option<Nvml>,
+}
+
 /// Starts the loops of a configuration; dropping the set ends them and closes their connections.
-fn start_loops(
-    config: &Config,
-    epoch: u64,
-    sender: u64,
-) -> Result<(State, JoinSet<()>), StartError> {
+fn start_loops(config: &Config, epoch: u64, sender: u64) -> Result<(State, Loops), StartError> {
     let mut loops = JoinSet::new();
+    let gpus = Arc::new(Inventory::new(&config.settings));
+    let nvml = start_gpus(config, &gpus, &mut loops)?;
     let gateways = &config.settings.gateways;
     let push_timeout = config.settings.push_timeout;
     let mut state = State {
@@ -123,7 +135,7 @@ fn start_loops(
         ..State::default()
     };
     for settings in &config.settings.pools {
-        let pool = Arc::new(Pool::new(settings));
+        let pool = Arc::new(Pool::new(settings, &gpus));
         for (index, endpoint) in settings.endpoints.iter().enumerate() {
             let poller =
                 Poller::new(&pool, index, settings, endpoint, config.roots.as_ref()).map_err(
@@ -145,7 +157,35 @@ fn start_loops(
         state.turns.push(turn);
         state.pools.push((pool, newest));
     }
-    Ok((state, loops))
+    state.gpus = gpus;
+    Ok((state, Loops { tasks: loops, _nvml: nvml }))
+}
+
+/// Starts what reads GPUs.
+fn start_gpus(
+    config: &Config,
+    gpus: &Arc<Inventory>,
+    loops: &mut JoinSet<()>,
+) -> Result<Option<Nvml>, StartError> {
+    let settings = &config.settings.gpus;
+    for (index, exporter) in settings.exporters.iter().enumerate() {
+        let poller = gpu::Poller::new(gpus, index, settings, exporter, config.roots.as_ref())
+            .map_err(|error| StartError::Exporter { index, error })?;
+        loops.spawn(poller.run());
+    }
+    let Some(nvml) = &settings.nvml else { return Ok(None) };
+    let (index, library) = (settings.exporters.len(), nvml.library.as_deref());
+    watch_nvml(gpus, index, library, settings.poll_interval).map(Some)
+}
+
+/// Binds the address of its own HTTP.
+pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listening = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listening.await.map_err(|error| StartError::Listen { address, error })
 }
 
 /// Time since 1970 in ms: a restarted sidecar has to have a greater epoch.

@@ -9,12 +9,14 @@
 //!
 //! [`Daemon`] composes the loops; [`Config`] is what it starts from.
 
+mod agent;
 pub mod args;
 mod check;
 mod client;
 mod config;
 mod daemon;
 mod durations;
+mod gpu;
 mod http;
 pub mod logging;
 mod look;
@@ -24,6 +26,7 @@ mod push;
 mod scrape;
 mod steady;
 
+pub use agent::{Agent, AgentSettings};
 pub use check::check;
 pub use client::{ClientError, TlsRootsError};
 pub use config::{Config, ConfigError};

@@ -1,14 +1,17 @@
 //! The daemon's process: command line, log, signals.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
-use weir_sidecar::args::Args;
-use weir_sidecar::{Config, Daemon, check, logging, look};
+use weir_settings::sidecar::LogSettings;
+use weir_sidecar::args::{AgentArgs, Args, Command};
+use weir_sidecar::{Agent, AgentSettings, Config, Daemon, check, logging, look};
 
 /// Exit status for a configuration that cannot be used, as clap has for a command line.
 const UNUSABLE: u8 = 2;
@@ -17,7 +20,17 @@ const UNUSABLE: u8 = 2;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let config = match Config::load(&args.config) {
+    let ended = match (&args.command, &args.config) {
+        (Some(Command::Agent(agent)), _) => be_agent(agent).await,
+        (None, Some(path)) => return be_sidecar(&args, path).await,
+        // The parser demands one of them.
+        (None, None) => return UNUSABLE.into(),
+    };
+    status(ended)
+}
+
+async fn be_sidecar(args: &Args, path: &Path) -> ExitCode {
+    let config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("weir-sidecar: {error}");
@@ -33,7 +46,11 @@ async fn main() -> ExitCode {
         return view(&config).await;
     }
     raise_file_limit();
-    match run(&args, config).await {
+    status(run(path, config).await)
+}
+
+fn status(ended: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "cannot go on");
@@ -68,7 +85,23 @@ fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-async fn run(args: &Args, config: Config) -> Result<(), Box<dyn std::error::Error>> {
+async fn be_agent(args: &AgentArgs) -> Result<(), Box<dyn std::error::Error>> {
+    logging::start(LogSettings::default())?;
+    let mut signals = Signals::new()?;
+    let settings = AgentSettings {
+        listen: args.listen,
+        interval: Duration::from_millis(args.interval_ms),
+        library: args.library.clone(),
+    };
+    let agent = Agent::start(&settings).await?;
+    // There is nothing to read again.
+    while signals.next().await != Request::End {}
+    info!("ending");
+    agent.stop().await;
+    Ok(())
+}
+
+async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Error>> {
     logging::start(config.settings.log)?;
     // Taken before anything starts, so that no early signal is lost.
     let mut signals = Signals::new()?;
@@ -81,7 +114,7 @@ async fn run(args: &Args, config: Config) -> Result<(), Box<dyn std::error::Erro
         if request == Request::End {
             break;
         }
-        let reloaded = Config::load(&args.config)
+        let reloaded = Config::load(path)
             .map_err(|error| error.to_string())
             .and_then(|config| daemon.reload(&config).map_err(|error| error.to_string()));
         if let Err(error) = reloaded {

@@ -7,6 +7,7 @@
 
 mod conversation;
 mod error;
+mod gpu;
 mod guarded;
 mod limited;
 mod load;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::error::DemoError;
+use crate::gpu::Fault;
 use crate::load::Served;
 use crate::stack::{Placement, Stack};
 
@@ -36,6 +38,9 @@ struct Arguments {
     /// back what it should, and a key that reached its limit was admitted when it was told.
     #[arg(long)]
     check: bool,
+    /// Also let a GPU of pool llama fail, as a DCGM exporter's page tells, and show where requests go.
+    #[arg(long)]
+    gpu_fault: bool,
 }
 
 #[tokio::main]
@@ -78,7 +83,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     println!(
         "1/3  Weir: Envoy with suite.wasm (envoy-config/guardrail.yaml), 2 pools of 3 replicas, the sidecar"
     );
-    let stack = Stack::start(Placement::Weir).await?;
+    let stack = Stack::start(Placement::Weir, arguments.gpu_fault).await?;
     stack.describe();
     if arguments.keep {
         stack.write_addresses()?;
@@ -91,6 +96,8 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::guarded(&guarded);
     let limited = limited::exchange(&stack).await?;
     report::limited(&limited);
+    let fault = gpu::fault(&stack).await?;
+    fault.iter().for_each(report::fault);
     let kept = arguments.keep.then_some(stack);
     println!("\n2/3  The same load on fresh replicas, Envoy's round robin instead of the picker");
     let round_robin = compare().await?;
@@ -99,6 +106,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     let mut untrue = truth::untrue(&weir, &round_robin, &refusals);
     untrue.extend(guarded.untrue());
     untrue.extend(limited.untrue());
+    untrue.extend(fault.iter().flat_map(Fault::untrue));
     if arguments.check {
         if !untrue.is_empty() {
             return Err(DemoError::Untrue(untrue));
@@ -115,7 +123,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
 }
 
 async fn compare() -> Result<Vec<Served>, DemoError> {
-    let stack = Stack::start(Placement::RoundRobin).await?;
+    let stack = Stack::start(Placement::RoundRobin, false).await?;
     load::play(&stack, "round robin").await
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::gpu::Fault;
 use crate::guarded::Guarded;
 use crate::limited::Limited;
 use crate::load::{Refusal, Served};
@@ -57,6 +58,16 @@ pub(crate) fn limited(limited: &Limited) {
     println!("     tokens left to ann     {}", left.join(", "));
     println!("     ann's next request     {status} {code}, again in {wait_ms} ms; bob's: {other}");
     println!("     ann's after that wait  {again}");
+}
+
+/// Where requests went while a GPU failed.
+pub(crate) fn fault(fault: &Fault) {
+    println!("\n     requests to pool llama while the GPU of {} fails:", fault.faulty);
+    for (row, counts) in &fault.rows {
+        let counts: Vec<String> =
+            counts.iter().map(|(replica, count)| format!("{replica}: {count}")).collect();
+        println!("     {row:<18} {}", counts.join("   "));
+    }
 }
 
 /// Both runs beside each other.

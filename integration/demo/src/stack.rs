@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use weir_harness::{ChildProcess, Envoy, EnvoyConfig, EnvoyOptions, Sidecar, workspace};
+use weir_harness::{
+    ChildProcess, Envoy, EnvoyConfig, EnvoyOptions, GpuExporter, Sidecar, workspace,
+};
 
 use crate::error::DemoError;
 
@@ -41,6 +43,8 @@ pub(crate) enum Placement {
 pub(crate) struct Stack {
     envoy: Envoy,
     sidecar: Sidecar,
+    /// Tells of the GPUs of pool `llama`.
+    exporter: Option<GpuExporter>,
     _replicas: Vec<ChildProcess>,
     _folder: TempDir,
     addresses: Vec<(SocketAddr, &'static str)>,
@@ -48,7 +52,9 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Starts all of it and waits until the first snapshots have arrived.
-    pub(crate) async fn start(placement: Placement) -> Result<Self, DemoError> {
+    ///
+    /// With `gpus`, the sidecar also polls a page of GPUs.
+    pub(crate) async fn start(placement: Placement, gpus: bool) -> Result<Self, DemoError> {
         let mut config = EnvoyConfig::from_file("envoy-config/guardrail.yaml")?;
         if placement == Placement::RoundRobin {
             // A pool that nobody pushes: the picker never has anything to say.
@@ -66,9 +72,14 @@ impl Stack {
         let envoy = Envoy::start_with(config, options).await?;
         let yaml = std::fs::read_to_string(workspace::file("envoy-config/sidecar.yaml"))
             .map_err(file_error("envoy-config/sidecar.yaml"))?;
+        let exporter = if gpus { Some(GpuExporter::start(POOLS[0].2.len()).await?) } else { None };
+        let yaml = match &exporter {
+            Some(exporter) => exporter.joined(&yaml, &POOLS[0].2),
+            None => yaml,
+        };
         let mut sidecar = Sidecar::start(&yaml, &ports, &[(KEY_VARIABLE, &key)]).await?;
         sidecar.wait_until_ready().await?;
-        Ok(Self { envoy, sidecar, _replicas: replicas, _folder: folder, addresses })
+        Ok(Self { envoy, sidecar, exporter, _replicas: replicas, _folder: folder, addresses })
     }
 
     /// Where clients connect.
@@ -79,6 +90,21 @@ impl Stack {
     /// The port that a replica really has, by its shipped one.
     pub(crate) fn port(&self, shipped: u16) -> u16 {
         self.envoy.ports().actual(shipped)
+    }
+
+    /// Where the sidecar's own HTTP is.
+    pub(crate) fn sidecar(&self) -> SocketAddr {
+        self.sidecar.address()
+    }
+
+    /// The page of GPUs.
+    pub(crate) fn exporter(&self) -> Option<&GpuExporter> {
+        self.exporter.as_ref()
+    }
+
+    /// The address of replica `index` of pool `llama`.
+    pub(crate) fn replica(&self, index: usize) -> String {
+        self.addresses.get(index).map(|(address, _)| address.to_string()).unwrap_or_default()
     }
 
     /// The pool of a replica, by its address.

@@ -20,6 +20,7 @@
 mod checks;
 mod duration;
 mod gateway;
+mod gpus;
 mod log;
 mod pool;
 mod url;
@@ -31,6 +32,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use gateway::Gateway;
+pub use gpus::{
+    ExporterSettings, GpuSelector, GpuSettings, NvmlSettings, RawExporter, RawGpus, RawNvml,
+};
 pub use log::{LogFormat, LogLevel, LogSettings, RawLog};
 pub use pool::{EndpointSettings, ModelServerKind, PoolSettings, RawEndpoint, RawPool};
 pub use url::HttpUrl;
@@ -79,6 +83,9 @@ pub struct RawSidecar {
     pub push_timeout: Option<String>,
     /// Intake listeners: `unix:/absolute/path` or `http://host:port`.
     pub gateways: Vec<String>,
+    /// Where readings of GPUs come from; none if not given.
+    #[serde(default)]
+    pub gpus: RawGpus,
     /// Pools of replicas by name.
     pub pools: BTreeMap<String, RawPool>,
 }
@@ -107,6 +114,8 @@ pub struct SidecarSettings {
     pub push_timeout: Duration,
     /// Intake listeners, none twice, at least one.
     pub gateways: Vec<Gateway>,
+    /// Where readings of GPUs come from.
+    pub gpus: GpuSettings,
     /// Pools in order of their names, at least one.
     pub pools: Vec<PoolSettings>,
 }
@@ -138,6 +147,7 @@ impl TryFrom<RawSidecar> for SidecarSettings {
             signing_key: signing_key(raw.signing_key_env, raw.signing_key_file)?,
             push_timeout: bounded("push_timeout", raw.push_timeout.as_deref(), &PUSH_TIMEOUT)?,
             gateways: gateways(&raw.gateways)?,
+            gpus: raw.gpus.try_into()?,
             pools: pools(raw.pools)?,
         })
     }

@@ -102,7 +102,7 @@ fn sections(message: &SnapshotMessage) -> Option<Sections> {
 type Number = fn(&EndpointReport) -> Option<u32>;
 
 /// Every column whose numbers come from one report alone.
-const COLUMNS: [(u32, Number); 16] = [
+const COLUMNS: [(u32, Number); 21] = [
     (tag::AGE_MS, |report| report.age_ms.map(|age| u32::try_from(age).unwrap_or(u32::MAX))),
     (tag::WAITING, |report| report.waiting),
     (tag::RUNNING, |report| report.running),
@@ -112,6 +112,11 @@ const COLUMNS: [(u32, Number); 16] = [
     (tag::BLOCKS, |report| report.blocks),
     (tag::MAX_LORA, |report| report.max_lora),
     (tag::GPU_MEMORY_USE, |report| report.gpu_memory_use.map(fraction_bits)),
+    (tag::GPU_TENSOR_ACTIVE, |report| report.gpu_tensor_active.map(fraction_bits)),
+    (tag::GPU_DRAM_ACTIVE, |report| report.gpu_dram_active.map(fraction_bits)),
+    (tag::GPU_TEMPERATURE, |report| report.gpu_temperature),
+    (tag::GPU_POWER, |report| report.gpu_power),
+    (tag::GPU_XID, |report| report.gpu_xid),
     (tag::GPU_THROTTLED, |report| report.gpu_throttled.map(u32::from)),
     (tag::GPU_FAILED, |report| report.gpu_failed.map(u32::from)),
     (tag::ROLE, |report| position(&EndpointRole::ALL, report.role)),

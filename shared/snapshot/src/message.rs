@@ -80,16 +80,31 @@ pub struct EndpointReport {
     /// KV-cache blocks in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<u32>,
-    /// Share of the GPU in use, 0 to 1.
+    /// Share of the GPU in use, 0 to 1; the busiest where the replica has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_use: Option<f64>,
-    /// Share of the GPU's memory in use, 0 to 1.
+    /// Share of the GPUs' memory in use, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_memory_use: Option<f64>,
-    /// Whether the GPU is slowed down by heat or power.
+    /// Share of the time in which the tensor cores work, 0 to 1; of the busiest GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_tensor_active: Option<f64>,
+    /// Share of the time in which the GPU's memory is read or written, 0 to 1; of the busiest GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_dram_active: Option<f64>,
+    /// Temperature of the hottest GPU in °C.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_temperature: Option<u32>,
+    /// What all its GPUs take, in W.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_power: Option<u32>,
+    /// The last fault (Xid) that one of its GPUs reports; 0 if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_xid: Option<u32>,
+    /// Whether a GPU is slowed down by heat or power.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_throttled: Option<bool>,
-    /// Whether the GPU reports a fault.
+    /// Whether a GPU reports a fault that is the GPU's and not a program's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_failed: Option<bool>,
     /// Which part of a request it serves.
@@ -136,6 +151,11 @@ impl EndpointReport {
             blocks: None,
             gpu_use: None,
             gpu_memory_use: None,
+            gpu_tensor_active: None,
+            gpu_dram_active: None,
+            gpu_temperature: None,
+            gpu_power: None,
+            gpu_xid: None,
             gpu_throttled: None,
             gpu_failed: None,
             role: None,

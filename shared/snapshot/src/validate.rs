@@ -130,6 +130,8 @@ fn check_fractions(index: usize, endpoint: &EndpointReport) -> Result<(), Invali
         ("kv_cache_use", endpoint.kv_cache_use),
         ("gpu_use", endpoint.gpu_use),
         ("gpu_memory_use", endpoint.gpu_memory_use),
+        ("gpu_tensor_active", endpoint.gpu_tensor_active),
+        ("gpu_dram_active", endpoint.gpu_dram_active),
     ];
     for (field, value) in fields {
         // A NaN lies in no range, so it is refused here too.

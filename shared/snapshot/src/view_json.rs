@@ -63,6 +63,16 @@ struct Endpoint {
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu_memory_use: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_tensor_active: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_dram_active: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_temperature: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_power: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_xid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     gpu_throttled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu_failed: Option<bool>,
@@ -122,6 +132,11 @@ impl Endpoint {
             gpu_use: record.gpu_use,
             max_lora: record.max_lora,
             gpu_memory_use: details.gpu_memory_use,
+            gpu_tensor_active: details.gpu_tensor_active,
+            gpu_dram_active: details.gpu_dram_active,
+            gpu_temperature: details.gpu_temperature,
+            gpu_power: details.gpu_power,
+            gpu_xid: details.gpu_xid,
             gpu_throttled: details.gpu_throttled,
             gpu_failed: details.gpu_failed,
             role: details.role,

@@ -216,6 +216,8 @@ mod properties {
                 report.role = EndpointRole::ALL.get(role).copied();
                 report.health = EndpointHealth::ALL.get(health).copied();
                 (report.zone, report.gpu_memory_use) = (zone, share);
+                (report.gpu_tensor_active, report.gpu_dram_active) = (share, share);
+                (report.gpu_temperature, report.gpu_power, report.gpu_xid) = numbers;
                 report
             },
         )
@@ -282,7 +284,12 @@ mod properties {
                 prop_assert_eq!((details.role, details.health), (report.role, report.health));
                 prop_assert_eq!(details.gpu_throttled, report.gpu_throttled);
                 prop_assert_eq!(details.gpu_failed, report.gpu_failed);
-                prop_assert_eq!(details.gpu_memory_use, report.gpu_memory_use.map(|used| used as f32));
+                let share = |share: Option<f64>| share.map(|share| share as f32);
+                prop_assert_eq!(details.gpu_memory_use, share(report.gpu_memory_use));
+                prop_assert_eq!(details.gpu_tensor_active, share(report.gpu_tensor_active));
+                prop_assert_eq!(details.gpu_dram_active, share(report.gpu_dram_active));
+                prop_assert_eq!(details.gpu_temperature, report.gpu_temperature);
+                prop_assert_eq!((details.gpu_power, details.gpu_xid), (report.gpu_power, report.gpu_xid));
                 prop_assert_eq!(details.in_flight_elsewhere, report.in_flight_elsewhere);
                 prop_assert_eq!(details.prefill_tokens_elsewhere, report.prefill_tokens_elsewhere);
                 prop_assert_eq!(details.decode_tokens_elsewhere, report.decode_tokens_elsewhere);
@@ -295,6 +302,8 @@ mod properties {
                 prop_assert_eq!(view.address(record), report.address.as_bytes());
                 prop_assert_eq!(record.state, report.state);
                 prop_assert_eq!((record.waiting, record.running), (report.waiting, report.running));
+                prop_assert_eq!(record.gpu_throttled, report.gpu_throttled == Some(true));
+                prop_assert_eq!(record.gpu_failed, report.gpu_failed == Some(true));
                 prop_assert_eq!(record.age_ms.map(u64::from), report.age_ms);
                 prop_assert_eq!(record.kv_cache_use, report.kv_cache_use.map(|used| used as f32));
                 prop_assert_eq!(record.gpu_use, report.gpu_use.map(|used| used as f32));

@@ -5,26 +5,26 @@ use std::fmt::{Display, Write};
 use crate::durations::Durations;
 
 /// Content type of the text format.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A page of metrics under construction.
 #[derive(Debug, Default)]
-pub(super) struct Exposition(String);
+pub(crate) struct Exposition(String);
 
 /// Type of a metric family.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Counter,
     Gauge,
     Histogram,
 }
 
 /// Label names and values.
-pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Exposition {
     /// Opens a family; its samples follow.
-    pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) {
+    pub(crate) fn family(&mut self, name: &str, kind: Kind, help: &str) {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -34,7 +34,7 @@ impl Exposition {
     }
 
     /// Adds a sample.
-    pub(super) fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
+    pub(crate) fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
         self.0.push_str(name);
         for (at, (label, text)) in labels.iter().enumerate() {
             self.write(format_args!("{}{label}=\"", if at == 0 { '{' } else { ',' }));
@@ -48,7 +48,7 @@ impl Exposition {
     }
 
     /// Adds the samples of a histogram in seconds.
-    pub(super) fn histogram(&mut self, name: &str, labels: Labels<'_>, durations: &Durations) {
+    pub(crate) fn histogram(&mut self, name: &str, labels: Labels<'_>, durations: &Durations) {
         let bucket = format!("{name}_bucket");
         for (bound, count) in durations.cumulative() {
             let bound = bound.to_string();
@@ -60,7 +60,7 @@ impl Exposition {
     }
 
     /// The page.
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.0
     }
 

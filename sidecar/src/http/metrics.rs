@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use weir_snapshot::EndpointState;
 
 use super::exposition::{CONTENT_TYPE, Exposition, Kind};
+use super::gpus;
 use super::page::{Page, State};
 
 /// All metrics in the Prometheus text format.
@@ -20,6 +21,8 @@ pub(super) fn page(state: &State, now: Instant) -> Page {
     page.sample("weir_sidecar_epoch_ms", &[], state.epoch());
     polls(&mut page, state);
     replicas(&mut page, state, now);
+    gpus::sources(&mut page, state);
+    gpus::replicas(&mut page, state, now);
     pushes(&mut page, state);
     gateways(&mut page, state, now);
     mismatches(&mut page, state, now);

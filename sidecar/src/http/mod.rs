@@ -1,6 +1,7 @@
 //! The sidecar's own HTTP: health, metrics and the current state.
 
-mod exposition;
+pub(crate) mod exposition;
+mod gpus;
 mod metrics;
 mod page;
 mod ready;
@@ -122,6 +123,7 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
     let page: fn(&State, Instant) -> Page = match request.uri().path() {
         "/healthz" => |_, _| Page::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
         "/readyz" => ready::page,
+        "/metrics" if state.is_agent => gpus::agent_page,
         "/metrics" => metrics::page,
         "/snapshot" => view::page,
         _ => |_, _| Page::error(StatusCode::NOT_FOUND, "not_found"),

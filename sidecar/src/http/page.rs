@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::gpu::Inventory;
 use crate::pool::Pool;
 use crate::push::{Link, Mismatches, Newest, Turn};
 
@@ -21,6 +22,10 @@ pub(crate) struct State {
     pub(crate) links: Vec<Arc<Link>>,
     /// What does not fit, by gateway.
     pub(crate) mismatches: Vec<Arc<Mismatches>>,
+    /// The GPUs.
+    pub(crate) gpus: Arc<Inventory>,
+    /// Whether the GPUs are all there is to show.
+    pub(crate) is_agent: bool,
 }
 
 impl State {

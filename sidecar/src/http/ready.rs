@@ -22,8 +22,12 @@ struct Reason<'a> {
 
 /// 200, or 503 with what is missing.
 pub(super) fn page(state: &State, now: Instant) -> Page {
-    let reasons: Vec<Reason<'_>> =
+    let mut reasons: Vec<Reason<'_>> =
         state.links.iter().filter_map(|link| reason(link, now)).collect();
+    if state.is_agent {
+        let reason = state.gpus.unavailable(now);
+        reasons.extend(reason.map(|reason| Reason { gateway: "", pool: "", reason }));
+    }
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Page::of(status, &Readiness { ready, reasons })

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use weir_snapshot::{EndpointFeedback, EndpointReport};
 
 use super::page::{Page, State};
+use crate::gpu::Joined;
 use crate::pool::Pool;
 use crate::push::{Link, Newest, Status};
 
@@ -30,6 +31,9 @@ struct EndpointView {
     report: EndpointReport,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Why nothing is known of its GPUs, where something should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_unavailable: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -61,12 +65,18 @@ pub(super) fn page(state: &State, now: Instant) -> Page {
 
 fn pool_view<'a>(pool: &'a Pool, newest: &Newest, now: Instant) -> PoolView<'a> {
     let sequence = newest.borrow().as_ref().map_or(0, |snapshot| snapshot.sequence);
+    let joined: Vec<Joined> = pool.gpus(now).collect();
     let endpoints = pool.inspect(|replicas, _| {
-        let view = |replica: &crate::pool::Replica| EndpointView {
-            report: replica.report(now),
-            reason: replica.reason().map(str::to_owned),
+        let view = |(replica, joined): (&crate::pool::Replica, &Joined)| {
+            let mut report = replica.report(now);
+            joined.load.fill(&mut report);
+            EndpointView {
+                report,
+                reason: replica.reason().map(str::to_owned),
+                gpu_unavailable: joined.reason,
+            }
         };
-        replicas.iter().map(view).collect()
+        replicas.iter().zip(&joined).map(view).collect()
     });
     PoolView { pool: pool.name(), sequence, endpoints }
 }

@@ -1,26 +1,19 @@
 //! Polls one replica's metrics page for as long as the sidecar runs.
 
+mod fetch;
 mod schedule;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{ACCEPT, HOST, USER_AGENT};
-use hyper::{Request, StatusCode};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use weir_settings::sidecar::{EndpointSettings, PoolSettings};
 
-use schedule::Schedule;
+pub(crate) use fetch::Fetch;
+pub(crate) use schedule::Schedule;
 
-use crate::client::{AGENT, Client, Target, TlsRoots, TlsRootsError};
+use crate::client::{TlsRoots, TlsRootsError};
 use crate::pool::Pool;
 use crate::scrape::{self, ModelServer, Page, PollError};
-
-/// Largest metrics page that is read, in bytes. vLLM's has some 50 KB, with every histogram of
-/// eight engines under 1 MB.
-const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The loop that polls one replica.
 #[derive(Debug)]
@@ -29,12 +22,8 @@ pub(crate) struct Poller {
     /// Position in the pool.
     index: usize,
     server: &'static ModelServer,
-    client: Client,
-    request: Request<Full<Bytes>>,
-    limit: Duration,
+    fetch: Fetch,
     schedule: Schedule,
-    /// Kept between polls, so that a page is read without allocating.
-    page: Vec<u8>,
 }
 
 /// A replica's metrics cannot be asked for.
@@ -60,21 +49,12 @@ impl Poller {
         endpoint: &EndpointSettings,
         roots: Option<&TlsRoots>,
     ) -> Result<Self, PollerError> {
-        let url = &endpoint.metrics_url;
-        let request = Request::get(url.path())
-            .header(HOST, url.authority())
-            .header(USER_AGENT, AGENT)
-            .header(ACCEPT, "text/plain;version=0.0.4")
-            .body(Full::default())?;
         Ok(Self {
             pool: Arc::clone(pool),
             index,
             server: ModelServer::of(settings.server),
-            client: Client::new(Target::of_url(url, roots)?),
-            request,
-            limit: settings.timeout,
+            fetch: Fetch::new(&endpoint.metrics_url, roots, settings.timeout)?,
             schedule: Schedule::new(settings.poll_interval, fastrand::Rng::new()),
-            page: Vec::new(),
         })
     }
 
@@ -92,12 +72,7 @@ impl Poller {
     }
 
     async fn poll(&mut self) -> Result<Page, PollError> {
-        let exchange = self.client.exchange(&self.request, MAX_PAGE_BYTES, &mut self.page);
-        let status =
-            timeout(self.limit, exchange).await.map_err(|_| PollError::Timeout(self.limit))??;
-        if status != StatusCode::OK {
-            return Err(PollError::Status(status.as_u16()));
-        }
-        Ok(scrape::read(self.server, &self.page)?)
+        let page = self.fetch.get().await?;
+        Ok(scrape::read(self.server, page)?)
     }
 }

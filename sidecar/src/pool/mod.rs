@@ -3,7 +3,7 @@
 mod fit;
 mod replica;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use weir_settings::sidecar::PoolSettings;
 use weir_snapshot::{EndpointReport, EndpointState};
 
 use crate::durations::Durations;
+use crate::gpu::{Inventory, Joined, Wanted};
 pub(crate) use fit::fit_adapters;
 pub(crate) use replica::Replica;
 
@@ -22,7 +23,8 @@ use crate::steady::Change;
 #[derive(Debug)]
 pub(crate) struct Pool {
     name: String,
-    size: usize,
+    /// The GPUs of each replica.
+    gpus: (Arc<Inventory>, Vec<Wanted>),
     seen: Mutex<Seen>,
 }
 
@@ -34,12 +36,12 @@ struct Seen {
 
 impl Pool {
     /// The pool of `settings`, before any poll.
-    pub(crate) fn new(settings: &PoolSettings) -> Self {
+    pub(crate) fn new(settings: &PoolSettings, gpus: &Arc<Inventory>) -> Self {
         let replicas: Vec<Replica> =
             settings.endpoints.iter().map(|endpoint| Replica::new(endpoint.address)).collect();
         Self {
             name: settings.name.clone(),
-            size: replicas.len(),
+            gpus: (Arc::clone(gpus), settings.endpoints.iter().map(Wanted::of).collect()),
             seen: Mutex::new(Seen { replicas, durations: Durations::default() }),
         }
     }
@@ -51,7 +53,7 @@ impl Pool {
 
     /// Number of replicas.
     pub(crate) fn len(&self) -> usize {
-        self.size
+        self.gpus.1.len()
     }
 
     /// Takes the result of a poll of replica `index` that ended `now`, and logs what it changed.
@@ -80,7 +82,17 @@ impl Pool {
 
     /// What a snapshot says of each replica at `now`.
     pub(crate) fn reports(&self, now: Instant) -> Vec<EndpointReport> {
-        self.seen().replicas.iter().map(|replica| replica.report(now)).collect()
+        let mut reports: Vec<EndpointReport> =
+            self.seen().replicas.iter().map(|replica| replica.report(now)).collect();
+        for (report, joined) in reports.iter_mut().zip(self.gpus(now)) {
+            joined.load.fill(report);
+        }
+        reports
+    }
+
+    /// What is known at `now` of each replica's GPUs.
+    pub(crate) fn gpus(&self, now: Instant) -> impl Iterator<Item = Joined> {
+        self.gpus.1.iter().map(move |wanted| self.gpus.0.joined(wanted, now))
     }
 
     /// Lets `look` see the replicas and the durations of their polls.

@@ -21,6 +21,9 @@ pub(crate) enum PollError {
     /// A page that cannot be used.
     #[error(transparent)]
     Page(#[from] PageError),
+    /// No page but NVML, which says nothing.
+    #[error("{0}")]
+    Nvml(String),
 }
 
 /// What a failed poll says about the replica.
@@ -91,6 +94,7 @@ impl PollError {
             Self::Timeout(_) => Outcome::Timeout,
             Self::Status(_) => Outcome::Status,
             Self::Page(_) => Outcome::Nonsense,
+            Self::Nvml(_) => Outcome::Connect,
         }
     }
 
@@ -101,9 +105,10 @@ impl PollError {
             Self::Client(ClientError::Broken(_)) | Self::Timeout(_) | Self::Status(500..) => {
                 Severity::Failing
             }
-            Self::Client(ClientError::TooLarge { .. }) | Self::Status(_) | Self::Page(_) => {
-                Severity::Blind
-            }
+            Self::Client(ClientError::TooLarge { .. })
+            | Self::Status(_)
+            | Self::Page(_)
+            | Self::Nvml(_) => Severity::Blind,
         }
     }
 }

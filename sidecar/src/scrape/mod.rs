@@ -12,4 +12,5 @@ pub(crate) use error::{Outcome, PollError, Severity};
 pub(crate) use metrics::{Flaw, Problem};
 pub(crate) use metrics::{Metrics, Page};
 pub(crate) use model_server::ModelServer;
-pub(crate) use page::read;
+pub(crate) use page::{PageError, lines, read, text_of};
+pub(crate) use sample::Sample;

@@ -19,6 +19,12 @@ pub(crate) enum PageError {
         /// The server whose names were looked for.
         server: &'static str,
     },
+    /// A page without any GPU.
+    #[error("the page has no GPU: no DCGM_FI_… series with gpu or UUID")]
+    NoGpus,
+    /// A page that was compressed unasked.
+    #[error("the page is compressed, though no compression was asked for")]
+    Compressed,
     /// The values that matter most make no sense.
     #[error("{0}")]
     Nonsense(Flaw),
@@ -29,8 +35,7 @@ pub(crate) enum PageError {
 /// # Errors
 /// [`PageError`] if neither the number of waiting nor of running requests can be read.
 pub(crate) fn read(server: &'static ModelServer, page: &[u8]) -> Result<Page, PageError> {
-    let text = std::str::from_utf8(page)
-        .map_err(|error| PageError::NotUtf8 { at: error.valid_up_to() })?;
+    let text = text_of(page)?;
     let mut gathered = Gathered::default();
     for line in lines(text) {
         for (series, rest) in server.named(line) {
@@ -44,8 +49,22 @@ pub(crate) fn read(server: &'static ModelServer, page: &[u8]) -> Result<Page, Pa
     Err(page.flaw.map_or(PageError::NoMetrics { server: server.name }, PageError::Nonsense))
 }
 
+/// What gzip data starts with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The page as text.
+///
+/// # Errors
+/// [`PageError`] if it is none.
+pub(crate) fn text_of(page: &[u8]) -> Result<&str, PageError> {
+    if page.starts_with(&GZIP) {
+        return Err(PageError::Compressed);
+    }
+    std::str::from_utf8(page).map_err(|error| PageError::NotUtf8 { at: error.valid_up_to() })
+}
+
 /// Lines by `memchr`: most of a page is skipped, so finding line ends is most of the work.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut start = 0;
     memchr::memchr_iter(b'\n', text.as_bytes()).chain([text.len()]).filter_map(move |end| {
         let line = text.get(start..end);

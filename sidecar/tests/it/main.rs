@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod gateways;
 #[cfg(test)]
+mod gpus;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod process;

@@ -134,6 +134,7 @@ with Envoy's round robin beside it. Ctrl-C ends every process it started.
 
 Options:
   --check      exit with 1 if what it shows is not true
+  --gpu-fault  also let a GPU fail, as a DCGM exporter's page tells, and show where requests go
   --keep       leave everything running, print curl lines, write target/demo/addresses.json
   -h, --help   print this
 ";

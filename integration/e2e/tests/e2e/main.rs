@@ -24,6 +24,8 @@ mod envoy_config;
 mod errors;
 mod failing_replicas;
 mod failures;
+mod gpus;
+#[cfg(test)]
 mod guardrail;
 mod guardrail_fields;
 mod guardrail_json;

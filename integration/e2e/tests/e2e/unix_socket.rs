@@ -15,6 +15,7 @@ const SOCKET: &str = "/run/weir/intake.sock";
 /// gets a port of its own.
 fn blocks(socket: &Path) -> [String; 3] {
     let page = fs::read_to_string(workspace::file("sidecar/README.md")).unwrap();
+    let (_, page) = page.split_once("## Over a Unix socket").unwrap();
     let blocks = page.split("```yaml\n").skip(1).map(|rest| {
         let block = rest.split("```").next().unwrap();
         block.replace(SOCKET, socket.to_str().unwrap())

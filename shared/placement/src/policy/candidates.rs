@@ -1,6 +1,6 @@
 //! Which endpoints may be chosen, and keeping the best few.
 
-use weir_snapshot::EndpointState;
+use weir_snapshot::{EndpointRecord, EndpointState};
 
 use super::PoolState;
 use super::subset::Subset;
@@ -44,6 +44,15 @@ fn some_takes_requests(subset: &Subset, view: &LoadView) -> Result<bool, NoPick>
         .peekable();
     states.peek().ok_or(NoPick::SubsetEmpty)?;
     Ok(states.any(takes_requests))
+}
+
+/// The state that a choice goes by: a replica whose GPU has failed comes after those that are well,
+/// whatever it says of itself.
+pub(super) fn standing(record: &EndpointRecord) -> EndpointState {
+    match record.state {
+        EndpointState::Ready if record.gpu_failed => EndpointState::Degraded,
+        state => state,
+    }
 }
 
 /// An endpoint with what it costs to send the request there.

@@ -1,6 +1,6 @@
 //! The policy that Weir ships: the least expected time to the first token.
 
-use super::candidates::{Best, Candidates, Scored};
+use super::candidates::{Best, Candidates, Scored, standing};
 use super::scoring::{Estimate, ScoreInputs, Scoring};
 use super::ttft_model::TtftModel;
 use super::{Policy, PoolState};
@@ -37,7 +37,7 @@ impl Policy for ExpectedTtft {
             }
             let estimate = scoring.estimate(record, endpoint);
             let scored = Scored {
-                state: record.state,
+                state: standing(record),
                 cost: scoring.cost_us(endpoint, &estimate),
                 weight: endpoint.weight,
                 index,

@@ -163,6 +163,7 @@ impl<'a> Scoring<'a> {
             let adapter = self.adapter.state_at(self.view, record);
             self.model.beside_queue_us(record, &endpoint.own, uncached_tokens)
                 + self.model.contention_us(record, prefill_us)
+                + self.model.throttled_us(record, endpoint.queue_us + prefill_us)
                 + self.model.adapter_us(adapter)
         } else {
             self.model.sharing_us(None, &endpoint.own) + self.assumed_us.unwrap_or(0)

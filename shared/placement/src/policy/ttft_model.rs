@@ -31,6 +31,10 @@ pub struct TtftModel {
     /// Wait for a LoRA adapter for which there is no room, in µs. Default 1,000,000, about the time
     /// until a running request ends and frees a slot.
     pub adapter_us: u64,
+    /// Time that a GPU which heat or power slows down needs on top, in 1/256 of what an unhindered one
+    /// needs for the prefills that wait and for this one. Default 256, twice as long: NVML documents its
+    /// hardware slowdown as clocks lower by a factor of two or more.
+    pub throttled: u64,
     /// Credit of a conversation's first rendezvous home, in 1/256 of the prefill there (the second
     /// gets half): other workers and gateways may have sent earlier turns to it, unseen. Default
     /// 192. More makes gateways that share nothing agree more often (better with many turns), less
@@ -48,6 +52,7 @@ impl Default for TtftModel {
             running_us: 1_500,
             pressure_us: 100_000,
             adapter_us: 1_000_000,
+            throttled: 256,
             home_credit: 192,
         }
     }
@@ -60,6 +65,9 @@ const KNEE: f32 = 0.8;
 /// Greatest constant that is calculated with, in µs (four minutes) or in ns per token: so bounded,
 /// no sum of products with 32-bit counts can overflow, and the hot path needs no checks.
 const MAX_CONSTANT: u64 = 1 << 28;
+
+/// Greatest share for a throttled GPU: sums of times in µs stay far below 2^64.
+const MAX_THROTTLED: u64 = 2560;
 
 /// What the model needs to know of the moment.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +102,8 @@ impl TtftModel {
             running_us: bounded(self.running_us),
             pressure_us: bounded(self.pressure_us),
             adapter_us: bounded(self.adapter_us),
+            // From ten times as long on, more makes no difference to a choice.
+            throttled: self.throttled.min(MAX_THROTTLED),
             home_credit: self.home_credit.min(256),
         }
     }
@@ -157,6 +167,12 @@ impl TtftModel {
     pub(super) fn contention_us(&self, record: &EndpointRecord, prefill_us: u64) -> u64 {
         let idle = record.waiting.unwrap_or(0) == 0 && record.running == Some(0);
         record.gpu_use.filter(|_| idle).map_or(0, |used| scale(prefill_us, used))
+    }
+
+    /// Time on top of `work_us` of prefills where the GPU is slowed down, in µs.
+    pub(super) fn throttled_us(&self, record: &EndpointRecord, work_us: u64) -> u64 {
+        // Less than 2^60 by the bounds of the constants: the product fits after the division.
+        if record.gpu_throttled { (work_us / 256).saturating_mul(self.throttled) } else { 0 }
     }
 
     /// Wait for the adapter, in µs: the shares 0, 0.2, 0.4 and 1 of

@@ -10,6 +10,7 @@ use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES};
 use super::HttpUrl;
 use super::checks::{count, quoted};
 use super::duration::{Bounds, bounded};
+use super::gpus::{GpuSelector, selectors};
 use crate::SettingsError;
 
 /// Below 10 ms the polls cost more than they tell; above a minute a view is no view.
@@ -53,6 +54,10 @@ pub struct RawEndpoint {
     /// Where the metrics are: `http://ADDRESS/metrics` if not given.
     #[serde(default)]
     pub metrics_url: Option<String>,
+    /// The GPUs that it runs on: `GPU-UUID`, `HOST/INDEX` (either with `/INSTANCE` for a MIG instance) or
+    /// `pod=NAME`. All GPUs of the page for its host if not given.
+    #[serde(default)]
+    pub gpus: Vec<String>,
 }
 
 /// A model server whose metric names are known.
@@ -95,6 +100,8 @@ pub struct EndpointSettings {
     pub address: SocketAddr,
     /// Where the metrics are.
     pub metrics_url: HttpUrl,
+    /// The GPUs that it names; empty where its host tells.
+    pub gpus: Vec<GpuSelector>,
 }
 
 impl PoolSettings {
@@ -151,5 +158,6 @@ fn endpoint(field: &str, raw: &RawEndpoint) -> Result<EndpointSettings, Settings
         Some(url) => HttpUrl::parse(&format!("{field}.metrics_url"), url)?,
         None => HttpUrl::metrics_of(address),
     };
-    Ok(EndpointSettings { address, metrics_url })
+    let gpus = selectors(&format!("{field}.gpus"), &raw.gpus)?;
+    Ok(EndpointSettings { address, metrics_url, gpus })
 }

@@ -22,6 +22,9 @@ fn the_smallest_file_has_the_documented_defaults() {
     assert_eq!(pool.poll_interval, Duration::from_millis(100));
     assert_eq!(pool.timeout, Duration::from_secs(1));
     assert_eq!(pool.endpoints[0].metrics_url.to_string(), "http://127.0.0.1:9001/metrics");
+    assert!(pool.endpoints[0].gpus.is_empty());
+    assert_eq!((settings.gpus.poll_interval, settings.gpus.timeout), (pool.timeout, pool.timeout));
+    assert_eq!((settings.gpus.exporters.len(), &settings.gpus.nvml), (0, &None));
 }
 
 #[test]
@@ -41,6 +44,16 @@ pools:
     endpoints:
       - address: '[::1]:9001'
         metrics_url: https://metrics.example:9443/replica/1?format=text
+        gpus: [GPU-1, node-7/3]
+gpus:
+  poll_interval: 500ms
+  timeout: 2s
+  ignore_xids: [63]
+  exporters:
+      - url: http://10.0.0.7:9400/metrics
+      - {url: 'http://node-8:9400/metrics', hosts: [10.0.0.8, '::1']}
+      - url: http://node-9:9400/metrics
+  nvml: {hosts: [10.0.0.1], library: /opt/libnvidia-ml.so}
 ",
     )
     .unwrap();
@@ -57,6 +70,16 @@ pools:
     assert!(url.is_https());
     assert_eq!(url.path(), "/replica/1?format=text");
     assert_eq!(url.without_query(), "https://metrics.example:9443/replica/1");
+    assert_eq!(pool.endpoints[0].gpus.len(), 2);
+    let gpus = &settings.gpus;
+    assert_eq!(gpus.poll_interval, Duration::from_millis(500));
+    assert_eq!((gpus.timeout, gpus.ignore_xids.as_slice()), (Duration::from_secs(2), &[63][..]));
+    let hosts: Vec<Vec<String>> = (gpus.exporters.iter())
+        .map(|exporter| exporter.hosts.iter().map(ToString::to_string).collect())
+        .collect();
+    assert_eq!(hosts, [vec!["10.0.0.7"], vec!["10.0.0.8", "::1"], vec![]]);
+    let nvml = gpus.nvml.as_ref().unwrap();
+    assert_eq!(nvml.library.as_deref(), Some("/opt/libnvidia-ml.so"));
 }
 
 #[test]
@@ -67,6 +90,16 @@ fn a_wrong_value_is_named_with_its_limit() {
         ("push_timeout: 5ms", "push_timeout: \"5ms\" must be 10ms to 60s"),
         ("signing_key_env: ''", "signing_key_env: \"\" can name no key"),
         ("signing_key_file: ''", "signing_key_file: \"\" can name no key"),
+        ("gpus: {timeout: 0s}", "gpus.timeout: \"0s\" must be 10ms to 60s"),
+        (
+            "gpus: {exporters: [{url: 'http://h/', hosts: [h]}]}",
+            "gpus.exporters[0].hosts[0]: \"h\" is no IP address",
+        ),
+        (
+            "gpus: {exporters: [{url: 'http://h/'}, {url: 'http://h/'}]}",
+            "gpus.exporters[1].url: the URL stands twice",
+        ),
+        ("gpus: {nvml: {library: ''}}", "gpus.nvml.library: \"\" names no library"),
         (
             "signing_key_env: A\nsigning_key_file: b",
             "signing_key_env: \"A\" and signing_key_file exclude each other",
@@ -114,6 +147,10 @@ fn a_wrong_pool_is_named() {
         (
             "{p: {endpoints: [{address: '[::1]:1'}, {address: '[0:0::1]:1'}]}}",
             "pools.p.endpoints[1].address: \"[0:0::1]:1\" stands twice",
+        ),
+        (
+            "{p: {endpoints: [{address: '1.1.1.1:1', gpus: ['0']}]}}",
+            "pools.p.endpoints[0].gpus[0]: \"0\" is no GPU-UUID",
         ),
         (
             "{p: {poll_interval: 1ms, endpoints: [{address: '1.1.1.1:1'}]}}",

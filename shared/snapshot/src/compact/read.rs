@@ -50,6 +50,8 @@ pub(super) fn read_records(sections: &Sections<'_>) -> Result<Vec<EndpointRecord
     let max_lora = sections.column(tag::MAX_LORA)?;
     let kv_cache_use = sections.column(tag::KV_CACHE_USE)?;
     let gpu_use = sections.column(tag::GPU_USE)?;
+    let (throttled, failed) =
+        (sections.column(tag::GPU_THROTTLED)?, sections.column(tag::GPU_FAILED)?);
     let record = |index, head: &[u8; 8]| {
         let [address @ .., state, _] = *head;
         let (adapters_start, running_adapters, waiting_adapters) =
@@ -68,6 +70,8 @@ pub(super) fn read_records(sections: &Sections<'_>) -> Result<Vec<EndpointRecord
             block_size: block_size.get(index),
             blocks: blocks.get(index),
             max_lora: max_lora.get(index),
+            gpu_throttled: throttled.get(index) == Some(1),
+            gpu_failed: failed.get(index) == Some(1),
         })
     };
     let records = heads.iter().enumerate();
@@ -86,14 +90,23 @@ pub(super) fn read_details(
     let in_flight = column(tag::IN_FLIGHT_ELSEWHERE)?;
     let prefill_tokens = column(tag::PREFILL_TOKENS_ELSEWHERE)?;
     let decode_tokens = column(tag::DECODE_TOKENS_ELSEWHERE)?;
+    let (tensor, dram) = (column(tag::GPU_TENSOR_ACTIVE)?, column(tag::GPU_DRAM_ACTIVE)?);
+    let (temperature, power) = (column(tag::GPU_TEMPERATURE)?, column(tag::GPU_POWER)?);
+    let xid = column(tag::GPU_XID)?;
     let all = [memory, throttled, failed, role, zone, health];
     let elsewhere = [in_flight, prefill_tokens, decode_tokens];
-    if all.iter().chain(&elsewhere).all(Column::is_empty) {
+    let gpu = [tensor, dram, temperature, power, xid];
+    if all.iter().chain(&elsewhere).chain(&gpu).all(Column::is_empty) {
         return Ok(Vec::new());
     }
     let details = |index| {
         Some(EndpointDetails {
             gpu_memory_use: fraction(memory.get(index))?,
+            gpu_tensor_active: fraction(tensor.get(index))?,
+            gpu_dram_active: fraction(dram.get(index))?,
+            gpu_temperature: temperature.get(index),
+            gpu_power: power.get(index),
+            gpu_xid: xid.get(index),
             gpu_throttled: one_of(&[false, true], throttled.get(index))?,
             gpu_failed: one_of(&[false, true], failed.get(index))?,
             role: one_of(&EndpointRole::ALL, role.get(index))?,

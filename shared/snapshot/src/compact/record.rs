@@ -69,6 +69,10 @@ pub struct EndpointRecord {
     pub blocks: Option<u32>,
     /// LoRA adapters that fit at once.
     pub max_lora: Option<u32>,
+    /// Whether a GPU is known to be slowed down by heat or power.
+    pub gpu_throttled: bool,
+    /// Whether a GPU is known to have failed.
+    pub gpu_failed: bool,
 }
 
 /// What is known of an endpoint that a pick by load does not need, apart from its record so that a pick
@@ -77,9 +81,19 @@ pub struct EndpointRecord {
 pub struct EndpointDetails {
     /// Share of the GPU's memory in use, 0 to 1.
     pub gpu_memory_use: Option<f32>,
-    /// Whether the GPU is slowed down by heat or power.
+    /// Share of the time in which the tensor cores work, 0 to 1.
+    pub gpu_tensor_active: Option<f32>,
+    /// Share of the time in which the GPU's memory is read or written, 0 to 1.
+    pub gpu_dram_active: Option<f32>,
+    /// Temperature of the hottest GPU in °C.
+    pub gpu_temperature: Option<u32>,
+    /// What its GPUs take, in W.
+    pub gpu_power: Option<u32>,
+    /// The last fault (Xid) of a GPU; 0 if there was none.
+    pub gpu_xid: Option<u32>,
+    /// Whether a GPU is slowed down by heat or power.
     pub gpu_throttled: Option<bool>,
-    /// Whether the GPU reports a fault.
+    /// Whether a GPU reports a fault.
     pub gpu_failed: Option<bool>,
     /// Which part of a request it serves.
     pub role: Option<EndpointRole>,

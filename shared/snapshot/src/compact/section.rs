@@ -52,6 +52,13 @@ pub(crate) mod tag {
     pub(crate) const IN_FLIGHT_ELSEWHERE: u32 = 0x10e;
     pub(crate) const PREFILL_TOKENS_ELSEWHERE: u32 = 0x10f;
     pub(crate) const DECODE_TOKENS_ELSEWHERE: u32 = 0x110;
+    /// The bits of an f32, from 0 to 1.
+    pub(crate) const GPU_TENSOR_ACTIVE: u32 = 0x111;
+    /// Likewise.
+    pub(crate) const GPU_DRAM_ACTIVE: u32 = 0x112;
+    pub(crate) const GPU_TEMPERATURE: u32 = 0x113;
+    pub(crate) const GPU_POWER: u32 = 0x114;
+    pub(crate) const GPU_XID: u32 = 0x115;
 }
 
 /// The sections of one view.

@@ -1,0 +1,61 @@
+//! Polls one page of GPUs for as long as the sidecar runs.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+use weir_settings::sidecar::{ExporterSettings, GpuSettings};
+
+use super::dcgm;
+use super::inventory::Inventory;
+use super::reading::Reading;
+use crate::client::TlsRoots;
+use crate::poll::{Fetch, PollerError, Schedule};
+use crate::scrape::PollError;
+
+/// The loop that polls one page.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    inventory: Arc<Inventory>,
+    /// Position among the sources, and how many there are.
+    index: (usize, usize),
+    fetch: Fetch,
+    schedule: Schedule,
+}
+
+impl Poller {
+    /// The poller of source `index`.
+    ///
+    /// # Errors
+    /// [`PollerError`] if the URL cannot be used.
+    pub(crate) fn new(
+        inventory: &Arc<Inventory>,
+        index: usize,
+        settings: &GpuSettings,
+        exporter: &ExporterSettings,
+        roots: Option<&TlsRoots>,
+    ) -> Result<Self, PollerError> {
+        Ok(Self {
+            inventory: Arc::clone(inventory),
+            index: (index, settings.exporters.len()),
+            fetch: Fetch::new(&exporter.url, roots, settings.timeout)?,
+            schedule: Schedule::new(settings.poll_interval, fastrand::Rng::new()),
+        })
+    }
+
+    /// Polls for ever; to be dropped when the sidecar ends.
+    pub(crate) async fn run(mut self) {
+        let (index, count) = self.index;
+        let mut due = Instant::now() + self.schedule.first_delay(index, count);
+        loop {
+            sleep_until(due).await;
+            let result = self.poll().await;
+            let ended = Instant::now();
+            self.inventory.record(index, result, ended);
+            due = self.schedule.next(due, ended);
+        }
+    }
+
+    async fn poll(&mut self) -> Result<Vec<Reading>, PollError> {
+        Ok(dcgm::read(self.fetch.get().await?)?)
+    }
+}
