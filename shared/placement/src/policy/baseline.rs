@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::candidates::{Best, Candidates, Scored, standing};
+use super::candidates::{Best, Candidates, Scored, Standing};
 use super::{Policy, PoolState};
 use crate::load_view::Replica;
 use crate::pick::{Basis, NoPick, Pick};
@@ -54,7 +54,7 @@ fn pick_by(
         let record = replica.record;
         if candidates.admit(usize::from(index), record.state) {
             let cost = cost(usize::from(index), replica);
-            best.offer(Scored { state: standing(record), cost, weight: 0, index });
+            best.offer(Scored { standing: Standing::of(record), cost, weight: 0, index });
         }
     }
     let order = best.order();

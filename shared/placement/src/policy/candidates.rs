@@ -46,20 +46,35 @@ fn some_takes_requests(subset: &Subset, view: &LoadView) -> Result<bool, NoPick>
     Ok(states.any(takes_requests))
 }
 
-/// The state that a choice goes by: a replica whose GPU has failed comes after those that are well,
-/// whatever it says of itself.
-pub(super) fn standing(record: &EndpointRecord) -> EndpointState {
-    match record.state {
-        EndpointState::Ready if record.gpu_failed => EndpointState::Degraded,
-        state => state,
+/// What comes before any cost; the order is that of preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It serves. A degraded one does, too; what that costs is in its cost.
+    Serves,
+    /// It serves on a GPU that has failed, whatever it says of itself.
+    GpuFailed,
+    /// It should get no requests.
+    Draining,
+    /// Nor should this.
+    Unreachable,
+}
+
+impl Standing {
+    pub(super) fn of(record: &EndpointRecord) -> Self {
+        match record.state {
+            EndpointState::Ready | EndpointState::Degraded if record.gpu_failed => Self::GpuFailed,
+            EndpointState::Ready | EndpointState::Degraded => Self::Serves,
+            EndpointState::Draining => Self::Draining,
+            EndpointState::Unreachable => Self::Unreachable,
+        }
     }
 }
 
 /// An endpoint with what it costs to send the request there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scored {
-    /// Endpoints that should get no requests come later, whatever the cost.
-    pub(super) state: EndpointState,
+    /// Worse ones come later, whatever the cost.
+    pub(super) standing: Standing,
     pub(super) cost: u64,
     /// Rendezvous weight: among equals the greatest is first, in every worker and gateway alike.
     pub(super) weight: u64,
@@ -68,9 +83,7 @@ pub(super) struct Scored {
 
 impl Scored {
     fn precedes(&self, other: &Self) -> bool {
-        // A degraded one serves; what that costs is in its cost.
-        let class = |state| if takes_requests(state) { EndpointState::Ready } else { state };
-        let key = |of: &Self| (class(of.state), of.cost, !of.weight, of.index);
+        let key = |of: &Self| (of.standing, of.cost, !of.weight, of.index);
         key(self) < key(other)
     }
 }

@@ -1,6 +1,6 @@
 //! The policy that Weir ships: the least expected time to the first token.
 
-use super::candidates::{Best, Candidates, Scored, standing};
+use super::candidates::{Best, Candidates, Scored, Standing};
 use super::scoring::{Estimate, ScoreInputs, Scoring};
 use super::ttft_model::TtftModel;
 use super::{Policy, PoolState};
@@ -37,7 +37,7 @@ impl Policy for ExpectedTtft {
             }
             let estimate = scoring.estimate(record, endpoint);
             let scored = Scored {
-                state: standing(record),
+                standing: Standing::of(record),
                 cost: scoring.cost_us(endpoint, &estimate),
                 weight: endpoint.weight,
                 index,
