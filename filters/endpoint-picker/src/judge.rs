@@ -17,7 +17,6 @@ use weir_placement::{Dispatch, replica_key};
 use crate::attempts::{AnsweredAttempt, tell};
 use crate::outstanding::Event;
 use crate::placed::Placed;
-use crate::response::note;
 use crate::shared::Shared;
 use crate::verdict::{Verdict, is_cut_by_replica};
 use crate::whereabouts::{self, Whereabouts};
@@ -85,7 +84,7 @@ fn move_to<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, replica: u64
     let before = placed.dispatch;
     placed.dispatch = before.moved_to(replica);
     let (to, at_ns) = (placed.dispatch, placed.at_ns);
-    note(host, shared, placed, Event::Moved { from: before, to, at_ns });
+    shared.note(host, placed.pool, Event::Moved { from: before, to, at_ns });
     let mut pools = shared.pools.borrow_mut();
     pools.moved(placed.pool, placed.at_ns);
     let Some((pool, prefixes)) = pools.get(placed.pool) else { return };

@@ -15,10 +15,12 @@ mod outstanding;
 mod placed;
 mod pool;
 mod pool_metrics;
+mod pools;
 mod request;
 mod response;
 mod root;
 mod shadow;
+mod shadow_comparison;
 mod shared;
 mod stream;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use weir_request::Meter;
 use weir_wire::facts::Facts;
 use weir_wire::response::{ResponseMeter, ResponseReader, Usage};
 
-use crate::pool::PoolId;
+use crate::pools::PoolId;
 use crate::shadow::Shadow;
 use crate::verdict::Verdict;
 

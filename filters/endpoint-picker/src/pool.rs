@@ -6,65 +6,60 @@ use weir_host::Host;
 use weir_placement::{Dispatch, LoadView, Outstanding, PrefixIndex};
 use weir_pools::{Latest, PoolSource, Undecodable};
 
-use crate::attempts::{AttemptReader, Read};
 use crate::outstanding::{self, Event};
 use crate::pool_metrics::PoolMetrics;
-
-/// Pools that are remembered at a time: as many as can have a view. The names come from policies; where
-/// there are more of them, the pool that was looked at longest ago makes room.
-const MAX_POOLS: usize = weir_snapshot::limits::MAX_SLOTS;
 
 /// How often a pool's version is looked at, in ns: 5 ms.
 ///
 /// A snapshot comes every 100 ms, so it is noticed in time. A look enters the host for data, which
 /// takes Envoy 10,000 instructions.
-const CHECK_EVERY_NS: u64 = 5_000_000;
+pub(crate) const CHECK_EVERY_NS: u64 = 5_000_000;
 
 /// How often a pool's counts are shared with the other workers while it is busy, in ns: 5 ms, a
 /// twentieth of a snapshot's interval. A share costs three entries of the host.
 ///
 /// An idle pool's counts are shared at once: the next turn of a conversation that has just ended
 /// would find its replica busy otherwise.
-const SHARE_EVERY_NS: u64 = 5_000_000;
+pub(crate) const SHARE_EVERY_NS: u64 = 5_000_000;
 
 /// Events that may wait for a share which other workers keep from being stored: some 100 ms of a worker at its limit.
 /// Beyond, they are dropped, and counts heal with the next snapshots.
-const MOST_WAITING: usize = 4096;
+pub(crate) const MOST_WAITING: usize = 4096;
 
 /// How often Envoy is asked where a request really went, in ns: 5 ms.
 ///
 /// It is the replica that was chosen unless Envoy could not connect to it. Replicas go down for
 /// longer than that, so a retry is noticed, and asking for each response costs two entries.
-const ASK_EVERY_NS: u64 = 5_000_000;
+pub(crate) const ASK_EVERY_NS: u64 = 5_000_000;
 
 /// For how long every answer's replica is asked for once a retry was seen, in ns: 1 s.
-const WARY_NS: u64 = 1_000_000_000;
+pub(crate) const WARY_NS: u64 = 1_000_000_000;
 
 /// A request that was placed so long before another which was answered already may have waited for a replica in
 /// vain, until a retry took it elsewhere: 250 ms in ns. To ask about it costs nothing beside what it took.
-const LATE_NS: u64 = 250_000_000;
+pub(crate) const LATE_NS: u64 = 250_000_000;
 
 /// The host's clock is that of the wall: from this step back on it is taken to have been set, in ns:
 /// one minute.
-const SET_BACK_NS: u64 = 60_000_000_000;
+pub(crate) const SET_BACK_NS: u64 = 60_000_000_000;
 
 /// One pool.
 pub(crate) struct Pool {
     pub(crate) source: PoolSource,
     /// Told apart from the pools that had its place before.
-    generation: u64,
+    pub(crate) generation: u64,
     /// When it was last looked whether there is a newer view.
-    looked_at_ns: Option<u64>,
+    pub(crate) looked_at_ns: Option<u64>,
     /// The counts of all workers as they were when they were last shared, with what waits.
     pub(crate) counts: Outstanding,
     /// When that was.
-    shared_at_ns: u64,
+    pub(crate) shared_at_ns: u64,
     /// What happened in this worker since, in order.
-    waiting: Vec<Event>,
+    pub(crate) waiting: Vec<Event>,
     /// When the request was placed that Envoy was last asked about.
-    asked_ns: u64,
+    pub(crate) asked_ns: u64,
     /// When the last one was placed that a retry took elsewhere, or when the last attempt failed.
-    moved_ns: Option<u64>,
+    pub(crate) moved_ns: Option<u64>,
     /// Whether the filter `attempt` has told of a replica of this pool, so that nothing has to be inferred.
     pub(crate) sees_attempts: bool,
     pub(crate) metrics: PoolMetrics,
@@ -73,7 +68,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn new(name: &str, generation: u64) -> Self {
+    pub(crate) fn new(name: &str, generation: u64) -> Self {
         Self {
             source: PoolSource::new(name),
             generation,
@@ -90,7 +85,7 @@ impl Pool {
     }
 
     /// Looks whether there is a newer view, and decodes it.
-    fn refresh<H: Host>(
+    pub(crate) fn refresh<H: Host>(
         &mut self,
         host: &H,
         prefixes: &mut PrefixIndex,
@@ -179,7 +174,7 @@ impl Pool {
     }
 
     /// Shares what waits; false if it still waits, because other workers were faster each time.
-    fn flush<H: Host>(&mut self, host: &H) -> bool {
+    pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
         if let Some(key) = self.source.outstanding_key().filter(|_| !self.waiting.is_empty()) {
             let (counts, stored) = outstanding::change(host, key, |counts| {
                 self.waiting.iter().for_each(|event| event.apply(counts));
@@ -194,7 +189,7 @@ impl Pool {
     }
 
     /// Whether to ask Envoy where the request went that was placed at `placed_ns` on the replica with this key.
-    fn asks(&mut self, replica: u64, placed_ns: u64) -> bool {
+    pub(crate) fn asks(&mut self, replica: u64, placed_ns: u64) -> bool {
         // That one which fails has served must be known for sure.
         let unwell = !self.counts.load(replica).health.is_well();
         let wary = self.moved_ns.is_some_and(|moved| moved.abs_diff(placed_ns) < WARY_NS);
@@ -219,153 +214,6 @@ pub(crate) enum Share {
     Waits,
     /// With this pick, and this number to do so with.
     Due(Option<u32>),
-}
-
-/// Which pool; it stands for none once another has its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PoolId {
-    place: usize,
-    generation: u64,
-}
-
-/// All pools, and the prefix index that spans them.
-pub(crate) struct Pools {
-    /// What cannot be read of them.
-    undecodable: Undecodable,
-    /// Pools that have had a place so far.
-    generations: u64,
-    /// Few, and most often one: a look at each name is less than a hash of one.
-    pools: Vec<Pool>,
-    /// Whether something waits in a pool, so that a tick is under way.
-    waiting: bool,
-    attempts: AttemptReader,
-    pub(crate) prefixes: PrefixIndex,
-    /// The last header's value; kept for its memory.
-    pub(crate) header: Vec<u8>,
-}
-
-impl Default for Pools {
-    fn default() -> Self {
-        Self {
-            undecodable: Undecodable::new("weir.endpoint-picker"),
-            generations: 0,
-            pools: Vec::new(),
-            waiting: false,
-            attempts: AttemptReader::default(),
-            prefixes: PrefixIndex::default(),
-            header: Vec::new(),
-        }
-    }
-}
-
-impl Pools {
-    /// The pool by that name, its view brought up to date.
-    pub(crate) fn current<H: Host>(&mut self, host: &H, name: &str, now_ns: u64) -> Option<PoolId> {
-        let known = self.pools.iter().position(|pool| pool.source.name() == name);
-        let place = match known {
-            Some(place) => place,
-            None => self.remember(host, name),
-        };
-        let pool = self.pools.get_mut(place)?;
-        pool.refresh(host, &mut self.prefixes, &self.undecodable, now_ns);
-        Some(PoolId { place, generation: pool.generation })
-    }
-
-    /// Gives a pool a place; that of the one that was looked at longest ago if there are too many.
-    #[cold]
-    fn remember<H: Host>(&mut self, host: &H, name: &str) -> usize {
-        self.generations = self.generations.wrapping_add(1);
-        let pool = Pool::new(name, self.generations);
-        if self.pools.len() >= MAX_POOLS {
-            let oldest =
-                self.pools.iter_mut().enumerate().min_by_key(|(_, pool)| pool.looked_at_ns);
-            if let Some((place, old)) = oldest {
-                old.flush(host);
-                old.metrics.flush(host);
-                *old = pool;
-                return place;
-            }
-        }
-        self.pools.push(pool);
-        self.pools.len().saturating_sub(1)
-    }
-
-    fn find(&mut self, id: PoolId) -> Option<&mut Pool> {
-        self.pools.get_mut(id.place).filter(|pool| pool.generation == id.generation)
-    }
-
-    /// What is counted and logged of values that cannot be read.
-    pub(crate) fn undecodable(&self) -> &Undecodable {
-        &self.undecodable
-    }
-
-    /// That pool, and the index.
-    pub(crate) fn get(&mut self, id: PoolId) -> Option<(&mut Pool, &mut PrefixIndex)> {
-        let pool = self.pools.get_mut(id.place).filter(|pool| pool.generation == id.generation)?;
-        Some((pool, &mut self.prefixes))
-    }
-
-    /// Takes notice of how attempts went since the last time.
-    pub(crate) fn read_attempts<H: Host>(&mut self, host: &H) -> Read {
-        self.attempts.read(host, &mut self.pools)
-    }
-
-    /// Notes what happened; true if it waits, and nothing was waiting before.
-    pub(crate) fn note<H: Host>(&mut self, host: &H, pool: PoolId, event: Event) -> bool {
-        let waiting = self.waiting;
-        let Some(pool) = self.find(pool) else { return false };
-        pool.note(event);
-        if waiting {
-            return false;
-        }
-        let now_ns = host.now_ns();
-        if now_ns.saturating_sub(pool.shared_at_ns) >= SHARE_EVERY_NS {
-            pool.shared_at_ns = now_ns;
-            if pool.flush(host) {
-                return false;
-            }
-        }
-        self.wait()
-    }
-
-    /// Notes that something waits; true if nothing was waiting before.
-    pub(crate) fn wait(&mut self) -> bool {
-        !std::mem::replace(&mut self.waiting, true)
-    }
-
-    /// Whether to ask Envoy where a request of that pool went.
-    pub(crate) fn asks(&mut self, pool: PoolId, replica: u64, placed_ns: u64) -> bool {
-        self.find(pool).is_none_or(|pool| pool.asks(replica, placed_ns))
-    }
-
-    /// Counts a request of the pool by that name that was not placed, and says so if it is for want of a
-    /// snapshot.
-    #[cold]
-    pub(crate) fn not_placed<H: Host>(&self, host: &H, name: &str) {
-        let mut pools = self.pools.iter();
-        let Some(pool) = pools.find(|pool| pool.source.name() == name) else { return };
-        pool.metrics.not_placed(host);
-        if pool.view.is_none() {
-            pool.metrics.tell_no_snapshot(host, name);
-        }
-    }
-
-    /// Notes that a retry took a request to another replica than the one chosen.
-    pub(crate) fn moved(&mut self, pool: PoolId, placed_ns: u64) {
-        if let Some(pool) = self.find(pool) {
-            pool.moved_ns = Some(placed_ns);
-        }
-    }
-
-    /// Shares what waits in any pool; false if nothing happened since the last time.
-    pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
-        let mut all = true;
-        for pool in &mut self.pools {
-            all &= pool.flush(host);
-            pool.metrics.flush(host);
-        }
-        std::mem::replace(&mut self.waiting, !all)
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
 use crate::placed::{Listed, Placed, Prompt};
-use crate::pool::Pools;
+use crate::pools::Pools;
 use crate::shadow::Shadow;
 use crate::shared::Shared;
 

@@ -73,7 +73,7 @@ fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
             let ttft_ms = now_ns.saturating_sub(placed.at_ns) / 1_000_000;
             shared.metrics.ttft_ms.record(host, ttft_ms);
         }
-        note(host, shared, placed, Event::FirstToken(placed.dispatch, now_ns));
+        shared.note(host, placed.pool, Event::FirstToken(placed.dispatch, now_ns));
     }
     if served {
         let mut pools = shared.pools.borrow_mut();
@@ -91,18 +91,11 @@ pub(crate) fn close<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     let response = placed.response.as_ref();
     let decoding = placed.streamed && response.is_some_and(|response| response.begun);
     let phase = if decoding { Phase::Decode } else { Phase::Prefill };
-    note(host, shared, placed, Event::Finished(placed.dispatch, phase));
+    shared.note(host, placed.pool, Event::Finished(placed.dispatch, phase));
     if verdict == Some(Verdict::Served) {
         learn(host, shared, placed);
     } else if let Some(expectation) = &placed.expectation {
         shared.pools.borrow_mut().prefixes.take_back(&placed.prompt.request(), expectation);
-    }
-}
-
-/// Leaves an event to the next request of the pool, or to the next tick.
-pub(crate) fn note<H: Host>(host: &H, shared: &Shared, placed: &Placed, event: Event) {
-    if shared.pools.borrow_mut().note(host, placed.pool, event) {
-        shared.tick(host);
     }
 }
 

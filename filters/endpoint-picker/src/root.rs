@@ -13,7 +13,7 @@ use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
 use crate::metrics::Metrics;
-use crate::pool::Pools;
+use crate::pools::Pools;
 use crate::shadow::ShadowMetrics;
 use crate::shared::Shared;
 use crate::stream::Stream;

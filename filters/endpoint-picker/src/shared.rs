@@ -14,7 +14,8 @@ use weir_settings::endpoint_picker::PickerPolicy;
 
 use crate::attempts::AnsweredAttempt;
 use crate::metrics::Metrics;
-use crate::pool::Pools;
+use crate::outstanding::Event;
+use crate::pools::{PoolId, Pools};
 use crate::shadow::ShadowMetrics;
 
 /// `root_id` of this filter in the suite.
@@ -53,6 +54,13 @@ impl Shared {
     /// costs a host call and under load there is always something.
     pub(crate) fn tick<H: Host>(&self, host: &H) {
         self.tick.every(host, FLUSH_MS);
+    }
+
+    /// Leaves an event to the next request of the pool, or to the next tick.
+    pub(crate) fn note<H: Host>(&self, host: &H, pool: PoolId, event: Event) {
+        if self.pools.borrow_mut().note(host, pool, event) {
+            self.tick(host);
+        }
     }
 
     /// Adds to a counter: at once, or with the next tick if one is on its way.

@@ -10,7 +10,8 @@ mod scalars;
 use weir_detect::Pseudonyms;
 use weir_wire::content::{is_named_before, is_option, names_next};
 
-use crate::run::{Piece, TextRun};
+use crate::piece::{JsonText, Piece};
+use crate::run::TextRun;
 use crate::{MAX_CONTEXT_KEY, Watch, key_context};
 use lead::Lead;
 
@@ -49,6 +50,25 @@ enum State {
     Word(String),
     /// This is no JSON.
     Plain(Box<TextRun>),
+}
+
+/// Begins to read arguments in a string of arguments.
+pub(crate) fn open(context: String, depth: usize, list: bool) -> Box<dyn JsonText> {
+    Box::new(if list { Arguments::of_list(context, depth) } else { Arguments::new(context, depth) })
+}
+
+impl JsonText for Arguments {
+    fn push(&mut self, watch: &Watch, text: &str, names: &mut Pseudonyms, piece: &mut Piece) {
+        self.push(watch, text, names, piece);
+    }
+
+    fn finish(&mut self, watch: &Watch, names: &mut Pseudonyms, piece: &mut Piece) {
+        self.finish(watch, names, piece);
+    }
+
+    fn held_back(&self) -> usize {
+        self.held_back()
+    }
 }
 
 impl Arguments {
@@ -173,7 +193,7 @@ impl Arguments {
                     let key = self.key_next && self.in_object();
                     let run = match key {
                         true => TextRun::new(watch, "", true),
-                        false => TextRun::of_value(watch, self.context(), true, self.depth),
+                        false => TextRun::of_value(watch, self.context(), true, self.depth, open),
                     };
                     let run = Box::new(run);
                     if key {

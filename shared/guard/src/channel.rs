@@ -8,9 +8,10 @@ use weir_detect::Pseudonyms;
 use weir_wire::content::{Delta, Form, Scope, is_encoded, is_media};
 
 use crate::Watch;
-use crate::arguments::Arguments;
+use crate::arguments::{self, Arguments};
+use crate::piece::Piece;
 use crate::queue::{Passing, Queue};
-use crate::run::{Piece, TextRun};
+use crate::run::TextRun;
 
 /// Longest end of a text that is looked at to see whether it is the end of a sentence, in bytes.
 const MAX_LAST_WORD: usize = 64;
@@ -28,7 +29,13 @@ impl Text {
     fn of(watch: &Watch, form: Form) -> Self {
         match form {
             Form::Arguments => Self::Arguments(Box::new(Arguments::new(String::new(), 1))),
-            _ => Self::Value(Box::new(TextRun::of_value(watch, String::new(), false, 0))),
+            _ => Self::Value(Box::new(TextRun::of_value(
+                watch,
+                String::new(),
+                false,
+                0,
+                arguments::open,
+            ))),
         }
     }
 

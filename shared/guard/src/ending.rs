@@ -3,7 +3,7 @@
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
 
-use crate::events::Framing;
+use crate::framing::Framing;
 
 /// The events that end a stream with `error`.
 ///

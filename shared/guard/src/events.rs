@@ -18,22 +18,13 @@ use crate::body::of_policy;
 use crate::channel::{self, ChannelState, is_like_json};
 use crate::ending;
 use crate::error_body::inspect_error;
+use crate::framing::Framing;
 use crate::inspection::BodyInspection;
 use crate::inspector::BodyInspector;
+use crate::piece::Piece;
 use crate::queue::{Entry, Queue, Way};
 use crate::report::{Report, Trouble};
-use crate::run::Piece;
 use crate::shape::{Shapes, StreamShapes};
-
-/// How a stream's bytes are cut into events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// Server-sent events.
-    Events,
-    /// The elements of a JSON array. Whether one was written that no comma follows yet, and whether the
-    /// array's bracket was.
-    Array { after_element: bool, opened: bool },
-}
 
 /// The events and the texts that go through them.
 pub(crate) struct Events {

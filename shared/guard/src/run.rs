@@ -2,79 +2,21 @@
 
 use std::borrow::Cow;
 
-use weir_detect::{Applied, Inspector, Pseudonyms, Released, Restorer};
+use weir_detect::{Inspector, Pseudonyms, Released, Restorer};
 use weir_wire::edit::push_escaped;
 
 use crate::Watch;
-use crate::arguments::Arguments;
 use crate::inspector::MAX_JSON_DEPTH;
-
-/// What a piece of a text led to.
-#[derive(Debug, Default)]
-pub(crate) struct Piece {
-    /// What may pass, as it has to be written.
-    pub(crate) text: String,
-    /// Findings.
-    pub(crate) applied: Vec<Applied>,
-    /// Where it is not what came in, in order.
-    pub(crate) edits: Vec<PieceEdit>,
-    /// Something was replaced.
-    pub(crate) redacted: bool,
-    /// Nothing more may pass.
-    pub(crate) blocked: bool,
-    /// The text has turned out to be an encoded medium.
-    pub(crate) medium: bool,
-}
-
-/// Text of a piece that stands for other text that came in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PieceEdit {
-    /// Its offset in the piece's text, in bytes.
-    pub(crate) at: usize,
-    /// Its bytes there.
-    pub(crate) len: usize,
-    /// The bytes that it stands for.
-    pub(crate) taken: usize,
-}
-
-impl Piece {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether the text is exactly the next bytes that came in.
-    pub(crate) fn is_exact(&self) -> bool {
-        self.edits.is_empty()
-    }
-
-    /// Adds `text` in place of `raw`, which came in. What both begin and end with is no edit.
-    pub(crate) fn push_edited(&mut self, raw: &str, text: &str) {
-        let pairs = || raw.bytes().zip(text.bytes());
-        let head = raw.floor_char_boundary(pairs().take_while(|(one, other)| one == other).count());
-        let left = raw.len().min(text.len()) - head;
-        let ends = raw.bytes().rev().zip(text.bytes().rev()).take(left);
-        let tail = ends.take_while(|(one, other)| one == other).count();
-        let end = raw.ceil_char_boundary(raw.len() - tail);
-        let (len, taken) = (text.len() - head - (raw.len() - end), end - head);
-        self.edits.push(PieceEdit { at: self.text.len() + head, len, taken });
-        self.text.push_str(text);
-    }
-
-    /// The same, with memory for its text.
-    pub(crate) fn new_in(mut text: String) -> Self {
-        text.clear();
-        Self { text, ..Self::new() }
-    }
-}
+use crate::piece::{JsonText, OpenJson, Piece};
 
 /// What reads a text.
 enum Reader {
     /// It begins with white space, so what it is does not show yet; after this context.
-    Unknown { context: String },
+    Unknown { context: String, open: OpenJson },
     /// As text.
     Plain { inspector: Box<Inspector>, restorer: Option<Restorer>, kept: String },
     /// As JSON.
-    Json(Box<Arguments>),
+    Json(Box<dyn JsonText>),
 }
 
 /// A text in pieces: as it reads, and as it is written (with or without the escapes of JSON).
@@ -103,10 +45,16 @@ impl TextRun {
         Self::read_by(plain(watch, context), escaped, 0)
     }
 
-    /// A value that may be JSON, inside of so many strings of JSON.
-    pub(crate) fn of_value(watch: &Watch, context: String, escaped: bool, depth: usize) -> Self {
+    /// A value that may be JSON, which `open` then reads, inside of so many strings of JSON.
+    pub(crate) fn of_value(
+        watch: &Watch,
+        context: String,
+        escaped: bool,
+        depth: usize,
+        open: OpenJson,
+    ) -> Self {
         let reader = match depth < MAX_JSON_DEPTH {
-            true => Reader::Unknown { context },
+            true => Reader::Unknown { context, open },
             false => plain(watch, &context),
         };
         Self::read_by(reader, escaped, depth)
@@ -188,15 +136,15 @@ impl TextRun {
         self.taken.0 += text.len();
         self.taken.1 += raw.len();
         self.raw.push_str(raw);
-        if let Reader::Unknown { context } = &mut self.reader {
+        if let Reader::Unknown { context, open } = &mut self.reader {
             let Some(first) = text.bytes().find(|byte| !byte.is_ascii_whitespace()) else {
                 self.released.text.clear();
                 return self.pass(self.taken.1, false, piece);
             };
-            let context = std::mem::take(context);
+            let (context, open) = (std::mem::take(context), *open);
             self.reader = match first {
-                b'{' => Reader::Json(Box::new(Arguments::new(context, self.depth + 1))),
-                b'[' => Reader::Json(Box::new(Arguments::of_list(context, self.depth + 1))),
+                b'{' => Reader::Json(open(context, self.depth + 1, false)),
+                b'[' => Reader::Json(open(context, self.depth + 1, true)),
                 _ => plain(watch, &context),
             };
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pools::*;
 use weir_host::FakeHost;
 use weir_placement::{Phase, replica_key};
 use weir_snapshot::{

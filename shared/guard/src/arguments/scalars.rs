@@ -5,7 +5,8 @@ use weir_detect::Pseudonyms;
 use super::{Arguments, State};
 use crate::Watch;
 use crate::inspector::is_harmless_number;
-use crate::run::{Piece, TextRun};
+use crate::piece::Piece;
+use crate::run::TextRun;
 
 /// Longest number that is inspected as one; a longer one is plain text.
 const MAX_NUMBER: usize = 128;

@@ -10,9 +10,9 @@ use weir_wire::sse::Event;
 use super::Events;
 use crate::channel::ChannelState;
 use crate::envelope::Frame;
+use crate::piece::Piece;
 use crate::queue::Entry;
 use crate::report::Trouble;
-use crate::run::Piece;
 use crate::shape::Shape;
 
 /// Most texts that go on at a time in one stream: choices, tool calls and kinds of text.

@@ -1,9 +1,10 @@
 //! Events of Anthropic's Messages API, the `error` of every API that names its events, and events with
 //! a type that nobody here has heard of.
 
-use super::{At, ChannelName, Choices, Ended, EventTexts, Value, number, others};
+use super::others;
+use super::parts::{At, ChannelName, Choices, Ended, EventTexts, number};
 use crate::content::field::Form;
-use crate::content::tape::Kind;
+use crate::content::tape::{Kind, Value};
 
 /// The events of the Messages API.
 pub(super) const NAMES: [&str; 8] = [

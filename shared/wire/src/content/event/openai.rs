@@ -1,9 +1,9 @@
 //! Chunks of chat completions and completions.
 
-use super::{At, ChannelName, Choices, Ended, EventTexts, Value, has_error, is_empty, number};
+use super::parts::{At, ChannelName, Choices, Ended, EventTexts, has_error, is_empty, number};
 use crate::content::field::Form;
 use crate::content::protocol::is_token;
-use crate::content::tape::Kind;
+use crate::content::tape::{Kind, Value};
 
 /// Members of a delta that come whole, in one event.
 const WHOLE: [&str; 5] = ["id", "type", "signature", "url", "format"];

@@ -1,8 +1,8 @@
 //! Gemini's events, Triton's and TGI's, errors, and events that nobody here has heard of.
 
-use super::{At, ChannelName, Choices, Ended, EventTexts, Value, has_error, number};
+use super::parts::{At, ChannelName, Choices, Ended, EventTexts, has_error, number};
 use crate::content::field::Form;
-use crate::content::tape::Kind;
+use crate::content::tape::{Kind, Value};
 
 /// What servers call a text that comes in pieces. In an event that is not known, strings of these names
 /// are taken to go on in the next; all others are whole.

@@ -7,8 +7,8 @@
 
 use core::ops::Range;
 
-use super::{Api, Value, is_empty};
-use crate::content::tape::Kind;
+use super::parts::{Api, is_empty};
+use crate::content::tape::{Kind, Value};
 
 /// Texts of which all clients put the pieces together.
 const TEXTS: [&str; 12] = [

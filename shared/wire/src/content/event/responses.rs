@@ -1,8 +1,8 @@
 //! Events of the Responses API.
 
-use super::{At, ChannelName, Choices, Ended, EventTexts, Value, number};
+use super::parts::{At, ChannelName, Choices, Ended, EventTexts, number};
 use crate::content::field::Form;
-use crate::content::tape::Kind;
+use crate::content::tape::{Kind, Value};
 
 /// Events about the response as a whole.
 const STAGES: [&str; 6] = ["created", "queued", "in_progress", "completed", "incomplete", "failed"];
