@@ -30,7 +30,7 @@ pub(crate) async fn run(
     processors: &Processors,
 ) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
-    let chain = Chain { guardrail: options.guardrail, patient: false };
+    let chain = Chain { guardrail: options.guardrail, limits: options.limits, patient: false };
     let compared = if options.before.is_some() { Setup::BESIDE_BEFORE } else { Setup::ALL };
     let setups = compared.map(|setup| (setup, chain));
     let earlier = options.before.clone().map(Earlier);

@@ -49,9 +49,12 @@ pub(crate) struct Options {
     /// `weir-sidecar` and `one-filter.yaml`.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["count", "per_event"])]
     pub(crate) before: Option<PathBuf>,
+    /// Adds limits of tokens and of requests to Weir's chain, in the same Envoy filter.
+    #[arg(long)]
+    pub(crate) limits: bool,
     /// Measures only what chain and guardrail add per event of a stream: long and short streams,
     /// with them and without.
-    #[arg(long, conflicts_with_all = ["guardrail", "body_kb", "events", "event_us"])]
+    #[arg(long, conflicts_with_all = ["guardrail", "limits", "body_kb", "events", "event_us"])]
     pub(crate) per_event: bool,
     /// Counts what Envoy's worker executes for one request, instead of measuring time: instructions, and
     /// the memory that they touch, by function of the filters. Takes Linux on x86-64; bodies of up to

@@ -30,6 +30,14 @@ const GUARDRAIL_AND_PICKER: &str = concat!(
     "                    endpoint-picker:\n"
 );
 
+/// The same for limits, which nothing here reaches: of tokens and of requests, by client.
+const LIMITS_AND_PICKER: &str = concat!(
+    "                    token-limit: {policies: {default: {limits: [",
+    "{name: tokens, per: [client-ip], tokens: 1000000000, window: 1m}, ",
+    "{name: requests, per: [client-ip], requests: 100000000, window: 1m}]}}}\n",
+    "                    endpoint-picker:\n"
+);
+
 /// What is said in the chain's configuration of how long a snapshot is fresh, and for one that is to
 /// last through a request executed step by step.
 const FRESH: &str = "fresh_ms: 1000";
@@ -40,6 +48,8 @@ const FRESH_FOR_LONG: &str = "fresh_ms: 60000";
 pub(crate) struct Chain {
     /// It has a guardrail.
     pub(crate) guardrail: bool,
+    /// It has limits of tokens and requests.
+    pub(crate) limits: bool,
     /// Snapshots stay fresh for a minute.
     pub(crate) patient: bool,
 }
@@ -155,6 +165,7 @@ impl Path {
         };
         let changes = [
             (chain.guardrail, PICKER, GUARDRAIL_AND_PICKER),
+            (chain.limits, PICKER, LIMITS_AND_PICKER),
             (chain.patient, FRESH, FRESH_FOR_LONG),
         ];
         for (_, from, to) in changes.into_iter().filter(|(wanted, ..)| *wanted) {

@@ -66,6 +66,39 @@ pub(crate) fn check(router: &Value, parts: &[(&str, &Value)]) -> Result<(), Sett
     Ok(())
 }
 
+/// Whether some policy of the router serves every model that a limit gives in place of a refusal.
+///
+/// # Errors
+/// The first one that none serves, with its place.
+pub(crate) fn check_downgrades(router: &Value, limits: &Value) -> Result<(), SettingsError> {
+    let policies = limits.get("policies").and_then(Value::as_object);
+    for (policy, settings) in policies.into_iter().flatten() {
+        let limits = settings.get("limits").and_then(Value::as_array);
+        for (at, limit) in limits.into_iter().flatten().enumerate() {
+            let on_exceed = limit.get("on_exceed").and_then(Value::as_str).unwrap_or_default();
+            let model =
+                on_exceed.strip_prefix("downgrade(").and_then(|rest| rest.strip_suffix(')'));
+            if let Some(model) = model.map(str::trim).filter(|model| !serves(router, model)) {
+                let place = format!("token-limit.policies.{policy}.limits[{at}].on_exceed");
+                let problem = "is a model that no policy of `model-router` serves";
+                return Err(SettingsError::invalid(place, format!("{model:?}"), problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a model's entry of some policy is for that name.
+fn serves(router: &Value, model: &str) -> bool {
+    let policies = router.get("policies").and_then(Value::as_object).into_iter().flatten();
+    let models = policies.filter_map(|(_, policy)| policy.get("models").and_then(Value::as_array));
+    let mut names = models.flatten().filter_map(|entry| entry.get("name").and_then(Value::as_str));
+    names.any(|name| match name.strip_suffix('*') {
+        Some(beginning) => model.starts_with(beginning),
+        None => name == model,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +123,22 @@ mod tests {
         );
         let error = checked(json!({"policies": {"guardrail": "strickt"}})).unwrap_err();
         assert!(error.contains("models[1].policies.guardrail: \"strickt\""), "{error}");
+    }
+
+    #[test]
+    fn a_model_that_nobody_serves_is_given_in_place_of_no_refusal() {
+        let checked = |name: &str| {
+            let limit = json!({"name": "l", "on_exceed": format!("downgrade({name})")});
+            let limits = json!({"policies": {"default": {"limits": [{"name": "a"}, limit]}}});
+            let router = router(json!({"name": "small-*", "pool": "p"}));
+            check_downgrades(&router, &limits).map_err(|error| error.to_string())
+        };
+        assert_eq!((checked("m"), checked("small-7b")), (Ok(()), Ok(())));
+        assert_eq!(
+            checked("smal").unwrap_err(),
+            "token-limit.policies.default.limits[1].on_exceed: \"smal\" is a model that no policy of \
+             `model-router` serves"
+        );
     }
 
     #[test]

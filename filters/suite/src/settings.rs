@@ -59,6 +59,9 @@ impl GatewaySettings {
         let picker = Some(("endpoint-picker", &self.endpoint_picker));
         let parts: Vec<_> = [limits, guardrail, picker].into_iter().flatten().collect();
         model_policies::check(&self.model_router, &parts)?;
+        if let Some(limits) = &self.token_limit {
+            model_policies::check_downgrades(&self.model_router, limits)?;
+        }
         let router = ("model-router", &self.model_router);
         let all = parts.into_iter().chain([router]);
         if !self.asks_route && all.into_iter().any(|(name, part)| self.needs_route(name, part)) {

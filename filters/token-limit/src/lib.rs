@@ -18,6 +18,7 @@ mod settle;
 mod shared;
 mod slots;
 mod stream;
+mod unsettled;
 
 pub use root::Root;
 pub use shared::ROOT_ID;

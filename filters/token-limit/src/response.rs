@@ -53,7 +53,8 @@ impl Exchange {
         (context_id, size): (u32, usize),
         ended: bool,
     ) {
-        let fed = self.admission.meter.take_fed() || size == 0 || self.outcome == Outcome::Failure;
+        let unread = size == 0 || self.outcome == Outcome::Failure || !self.admission.by_tokens();
+        let fed = self.admission.meter.take_fed() || unread;
         if fed && self.extra.is_none() {
             return;
         }

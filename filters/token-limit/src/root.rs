@@ -18,9 +18,9 @@ use weir_wire::path::Dialect;
 use crate::admit::{Decided, decide};
 use crate::digest_key::digester;
 use crate::metrics::Metrics;
-use crate::settle::Unsettled;
 use crate::shared::{FILTER, Shared};
 use crate::stream::Stream;
+use crate::unsettled::Unsettled;
 
 /// The filter's root context.
 pub struct Root<H: Host> {

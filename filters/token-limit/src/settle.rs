@@ -1,7 +1,6 @@
 //! What a request is charged in the end.
 
 use weir_host::Host;
-use weir_host::tick::Tick;
 use weir_request::StateKey;
 use weir_tokens::charge::Used;
 use weir_tokens::limits::{Ledger, Reservation, Settlement};
@@ -18,18 +17,6 @@ const AGAIN_MS: u32 = 20;
 
 /// Most settlements that wait. What does not find room expires, and is charged in full.
 const MAX_UNSETTLED: usize = 1_024;
-
-/// Settlements that the store was too busy for.
-pub(crate) struct Unsettled {
-    waiting: Vec<(Reservation, Used)>,
-    tick: Tick,
-}
-
-impl Unsettled {
-    pub(crate) fn new(tick: Tick) -> Self {
-        Self { waiting: Vec::new(), tick }
-    }
-}
 
 /// How a response came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,23 +44,29 @@ impl Shared {
     pub(crate) fn settle<H: Host>(&self, host: &H, admission: Admission, outcome: Outcome) {
         let usage = admission.meter.look(ResponseMeter::usage);
         let (used, basis) = used(&admission, usage, outcome);
+        if admission.by_tokens() {
+            self.count(host, &admission, &used, basis);
+            if basis != Basis::Nothing {
+                self.learn(&admission, usage);
+            }
+            // When a stream is cut nothing can be left in its filter state any more.
+            if matches!(outcome, Outcome::Complete) {
+                self.leave(host, &used);
+            }
+        }
+        self.close(host, admission.reservation, used);
+    }
+
+    fn count<H: Host>(&self, host: &H, admission: &Admission, used: &Used, basis: Basis) {
         let metric = match basis {
             Basis::Usage => &self.metrics.by_usage,
             Basis::Sight => &self.metrics.by_sight,
             Basis::Nothing => &self.metrics.nothing,
         };
         metric.add_by_tick(host, &self.busy, 1);
-        if admission.by_tokens() && basis != Basis::Nothing {
-            for limit in admission.limits().filter(|limit| limit.limit.measure().by_tokens()) {
-                self.metrics.used(host, &self.busy, limit, &used);
-            }
-            self.learn(&admission, usage);
+        for limit in admission.limits().filter(|limit| limit.limit.measure().by_tokens()) {
+            self.metrics.used(host, &self.busy, limit, used);
         }
-        // When a stream is cut nothing can be left in its filter state any more.
-        if matches!(outcome, Outcome::Complete) {
-            self.leave(host, &used);
-        }
-        self.close(host, admission.reservation, used);
     }
 
     /// Gives back what a request was let go for that did not go on.

@@ -14,7 +14,7 @@ use weir_tokens::limits::{KeyDigester, Notes};
 
 use crate::admission::Admission;
 use crate::metrics::Metrics;
-use crate::settle::Unsettled;
+use crate::unsettled::Unsettled;
 
 /// `root_id` of this filter in the suite.
 pub const ROOT_ID: &str = "token-limit";

@@ -205,6 +205,7 @@ Options of overhead alone:
   --before FOLDER
                   an earlier chain in turn with today's, in place of ext_proc: FOLDER has that build's
                   suite.wasm, weir-sidecar and one-filter.yaml
+  --limits        adds limits of tokens and of requests to Weir's chain
   --per-event     only what chain and guardrail add per event of a stream
   --count         no time: what Envoy executes for one request, instruction by instruction, and the
                   memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)

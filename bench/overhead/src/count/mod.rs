@@ -48,7 +48,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let both: &[bool] = &[false, true];
     let chains = if options.functions.is_some() { both } else { &[options.guardrail] };
     for guardrail in chains {
-        let chain = Chain { guardrail: *guardrail, patient: true };
+        let chain = Chain { guardrail: *guardrail, limits: options.limits, patient: true };
         chain_requests(options, chain, &names, &mut ran).await?;
     }
     match &options.functions {

@@ -6,7 +6,8 @@ use weir_harness::workspace;
 
 use crate::stack::Plan;
 
-async fn run(script: &str, base: String) -> Output {
+/// Runs a script with the address of a gateway.
+pub(crate) async fn run(script: &str, base: String) -> Output {
     let python = workspace::python().unwrap();
     let script = workspace::file("integration/e2e/clients").join(script);
     let run = move || Command::new(python).arg(script).arg(base).output();

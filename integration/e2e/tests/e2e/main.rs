@@ -48,5 +48,6 @@ mod silence;
 mod soak;
 mod stack;
 mod token_limits;
+mod token_limits_applied;
 mod transport;
 mod unix_socket;

@@ -3,16 +3,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use weir_harness::{Reply, Request, run_concurrently};
+use weir_harness::{Reply, Request};
 use weir_snapshot::signature::{HEADER, TIME_HEADER, sign_look};
 
-use crate::envoy_config::{connection_manager, settings};
-use crate::stack::{KEY, LLAMA, Plan, QWEN, Stack, eventually};
+use crate::envoy_config::settings;
+use crate::stack::{KEY, LLAMA, Plan, Stack, eventually};
 
 const LIMITS_PATH: &str = "/weir/v1/limits";
 
 /// `envoy-config/token-limits.yaml` with these limits in place of its own.
-fn limited(limits: &Value) -> Plan {
+pub(crate) fn limited(limits: &Value) -> Plan {
     let limits = limits.clone();
     Plan::token_limits().edited(|config| {
         let gateway = settings(config, "weir.gateway");
@@ -20,12 +20,12 @@ fn limited(limits: &Value) -> Plan {
     })
 }
 
-fn day_of_tokens(tokens: u64, reserve: &str) -> Value {
+pub(crate) fn day_of_tokens(tokens: u64, reserve: &str) -> Value {
     json!([{"name": "day", "per": ["consumer"], "tokens": tokens, "window": "1d", "reserve": reserve}])
 }
 
 /// A chat of ann's, whose answer has so many tokens.
-fn chat_of(key: &str, max_tokens: u64, tokens: u64, stream: bool) -> Request {
+pub(crate) fn chat_of(key: &str, max_tokens: u64, tokens: u64, stream: bool) -> Request {
     Request::post("/v1/chat/completions")
         .header("x-api-key", key)
         .header("x-weir-output-tokens", tokens.to_string())
@@ -35,13 +35,13 @@ fn chat_of(key: &str, max_tokens: u64, tokens: u64, stream: bool) -> Request {
         }))
 }
 
-fn ann(tokens: u64) -> Request {
+pub(crate) fn ann(tokens: u64) -> Request {
     chat_of("key-of-ann", tokens, tokens, false)
 }
 
 impl Stack {
     /// What the gateway shows of its limits.
-    async fn limits(&self) -> Value {
+    pub(crate) async fn limits(&self) -> Value {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let request = Request::get(LIMITS_PATH)
             .header(TIME_HEADER, now.to_string())
@@ -52,7 +52,7 @@ impl Stack {
     }
 
     /// What the busiest key of a limit has spent and reserved.
-    async fn spent(&self, name: &str) -> (f64, f64) {
+    pub(crate) async fn spent(&self, name: &str) -> (f64, f64) {
         let document = self.limits().await;
         let limits = document["limits"].as_array().unwrap().iter();
         let limit = limits.into_iter().find(|limit| limit["name"] == name).unwrap();
@@ -61,7 +61,7 @@ impl Stack {
     }
 
     /// Waits until nothing is reserved, and answers with what is spent.
-    async fn settled(&self, name: &str) -> f64 {
+    pub(crate) async fn settled(&self, name: &str) -> f64 {
         eventually("everything is settled", async || {
             let (spent, reserved) = self.spent(name).await;
             (reserved == 0.0).then_some(spent)
@@ -70,7 +70,7 @@ impl Stack {
     }
 }
 
-fn usage(reply: &Reply) -> f64 {
+pub(crate) fn usage(reply: &Reply) -> f64 {
     reply.json().unwrap()["usage"]["total_tokens"].as_f64().unwrap()
 }
 
@@ -164,62 +164,6 @@ async fn a_stream_is_the_same_byte_for_byte_as_without_limits() {
     with.assert_no_trap().await;
 }
 
-/// 64 clients of one key at once against a limit of 6,000 tokens; what answers used, how many were admitted,
-/// what was charged, and the most that was owed and reserved at any look.
-async fn hammered(reserve: &str) -> (f64, usize, f64, f64) {
-    let stack = limited(&day_of_tokens(6_000, reserve)).start().await;
-    let most = async {
-        let mut most = 0.0_f64;
-        loop {
-            let (spent, reserved) = stack.spent("day").await;
-            most = most.max(spent + reserved);
-            if spent + reserved > 5_900.0 && reserved == 0.0 {
-                return most;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let clients = run_concurrently(64, 400, |_| {
-        let (client, address) = (stack.http.clone(), stack.envoy.clients());
-        async move {
-            let reply = client.send(address, ann(40)).await.unwrap();
-            match reply.status {
-                200 => Some(usage(&reply)),
-                429 => None,
-                other => panic!("{other}: {}", reply.text()),
-            }
-        }
-    });
-    let (used, most) = tokio::join!(clients, tokio::time::timeout(Duration::from_secs(20), most));
-    let used: Vec<f64> = used.into_iter().flatten().collect();
-    let spent = stack.settled("day").await;
-    stack.assert_no_trap().await;
-    (used.iter().sum(), used.len(), spent, most.unwrap_or(spent))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_clients_never_pass_a_limit_together() {
-    // All of `max_tokens` is reserved: beyond that only the estimate of the prompt can be short.
-    let (used, admitted, spent, most) = hammered("full").await;
-    println!("64 clients, full: {admitted} admitted, {used} of 6000 used, at most {most} held");
-    assert!((80..=120).contains(&admitted), "{admitted}");
-    assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
-    assert!(most <= 6_000.0 * 1.02 && used <= 6_000.0 * 1.02, "{most} {used}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_reserved_is_debt_that_nobody_is_forgiven() {
-    for reserve in ["learned", "none"] {
-        let (used, admitted, spent, most) = hammered(reserve).await;
-        println!(
-            "64 clients, {reserve}: {admitted} admitted, {used} of 6000 used, at most {most} held"
-        );
-        assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
-        // 64 requests at once, each short of 40 tokens and a part of its prompt.
-        assert!(used <= 6_000.0 + 64.0 * 60.0, "{used}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_a_client_leaves_is_charged_for_what_came() {
     let stack = limited(&day_of_tokens(100_000, "full")).start().await;
@@ -234,7 +178,7 @@ async fn a_stream_that_a_client_leaves_is_charged_for_what_came() {
     assert!(reserved > 500.0, "{reserved}");
     drop(stream);
     let spent = stack.settled("day").await;
-    assert!(spent >= 10.0 && spent < 200.0, "{spent}");
+    assert!((10.0..200.0).contains(&spent), "{spent}");
     stack.assert_no_trap().await;
 }
 
@@ -296,40 +240,6 @@ async fn what_a_guardrail_blocks_is_charged_nothing_and_what_it_redacts_in_full(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_gives_a_cheaper_model_once_in_place_of_a_refusal() {
-    let limits = json!([{"name": "large", "per": ["consumer"], "models": [LLAMA], "requests": 1,
-        "window": "1d", "on_exceed": format!("downgrade({QWEN})")},
-        {"name": "small", "per": ["consumer"], "models": [QWEN], "requests": 1, "window": "1d",
-        "on_exceed": format!("downgrade({LLAMA})")}]);
-    let format = "decided %FILTER_STATE(wasm.weir.decision:PLAIN)%\n";
-    let stack = limited(&limits)
-        .edited(|config| {
-            settings(config, "weir.gateway")["leave-state"] = json!(["decision"]);
-            connection_manager(config)["access_log"] = json!([{
-                "name": "stdout",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-                    "log_format": {"text_format_source": {"inline_string": format}},
-                },
-            }]);
-        })
-        .start()
-        .await;
-    let mut pools = Vec::new();
-    for _ in 0..3 {
-        let reply = stack.send(ann(5).header("x-weir-echo", "1")).await;
-        pools.push((reply.status, stack.pool_of(&reply)));
-        if pools.len() == 2 {
-            assert_eq!(reply.json().unwrap()["model"], QWEN, "{}", reply.text());
-        }
-    }
-    assert_eq!(pools, [(200, "llama"), (200, "qwen"), (429, "-")], "never back again");
-    let line = format!("decided limit={QWEN}");
-    eventually(&line, async || stack.envoy.log().contains(&line).then_some(())).await;
-    stack.assert_no_trap().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_forged_identity_is_nobodys_and_nobody_else_sees_the_limits() {
     let limits = json!([{"name": "r", "per": ["consumer"], "requests": 2, "window": "1d"}]);
     let stack = limited(&limits).start().await;
@@ -346,33 +256,4 @@ async fn a_forged_identity_is_nobodys_and_nobody_else_sees_the_limits() {
     let shown = stack.limits().await.to_string();
     assert!(!shown.contains("ann") && !stack.envoy.log().contains("key-of-ann"), "{shown}");
     assert_eq!(stack.spent("r").await.0, 2.0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn as_a_filter_of_its_own_it_asks_for_usage_and_takes_it_out_again() {
-    let limits = day_of_tokens(100_000, "full")[0].clone();
-    let filter = |name: &str| {
-        json!({"policies": {"default": {"limits": [{"name": name, "tokens": limits["tokens"],
-            "window": "1d", "reserve": "full"}]}}})
-    };
-    let stack = Plan::quickstart()
-        .edited(|config| {
-            let filters = crate::envoy_config::http_filters(config);
-            let at = filters.iter().position(|f| f["name"] == "weir.endpoint-picker").unwrap();
-            let mut own = filters[at].clone();
-            own["name"] = json!("weir.token-limit");
-            let plugin = &mut own["typed_config"]["config"];
-            (plugin["name"], plugin["root_id"]) = (json!("weir.token-limit"), json!("token-limit"));
-            plugin["configuration"]["value"] = filter("day");
-            filters.insert(at, own);
-        })
-        .start()
-        .await;
-    let streamed = stack.send(chat_of("x", 30, 30, true)).await;
-    assert!(streamed.complete && !streamed.text().contains("\"usage\":{"), "{}", streamed.text());
-    let spent = stack.settled("day").await;
-    let whole = stack.send(chat_of("x", 30, 30, false)).await;
-    assert!((usage(&whole) - spent).abs() < 1.0, "{spent}");
-    assert_eq!(stack.settled("day").await, 2.0 * spent);
-    stack.assert_no_trap().await;
 }

@@ -87,13 +87,14 @@ mod tests {
 
     #[test]
     fn events_are_counted_wherever_chunks_end() {
-        let stream = "event: x\r\ndata: {\"a\":1}\r\n\r\n: data: no\ndata:{}\n\nxdata: no\n\rdata: [DONE]\n\n";
+        let stream = "event: x\r\ndata: {\"a\":1}\r\n\r\n: data: no\ndata:{}\n\nxdata: no\n\rdata: [DONE]\n\n"
+            .as_bytes();
         for first in 0..=stream.len() {
             for second in first..=stream.len() {
                 let mut meter = ResponseMeter::default();
-                meter.feed(stream[..first].as_bytes());
-                meter.feed(stream[first..second].as_bytes());
-                meter.feed(stream[second..].as_bytes());
+                meter.feed(&stream[..first]);
+                meter.feed(&stream[first..second]);
+                meter.feed(&stream[second..]);
                 assert_eq!(meter.seen(), 3, "cut at {first} and {second}");
             }
         }

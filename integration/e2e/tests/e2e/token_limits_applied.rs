@@ -1,0 +1,164 @@
+//! Limits under load, with the router's decision, alone in a chain, and with a real client.
+
+use std::time::Duration;
+
+use serde_json::json;
+use weir_harness::run_concurrently;
+
+use crate::envoy_config::{connection_manager, settings};
+use crate::stack::{LLAMA, Plan, QWEN, eventually};
+use crate::token_limits::{ann, chat_of, day_of_tokens, limited, usage};
+
+/// 64 clients of one key at once against a limit of 6,000 tokens; what answers used, how many were admitted,
+/// what was charged, and the most that was owed and reserved at any look.
+async fn hammered(reserve: &str) -> (f64, usize, f64, f64) {
+    let stack = limited(&day_of_tokens(6_000, reserve)).start().await;
+    let most = async {
+        let mut most = 0.0_f64;
+        loop {
+            let (spent, reserved) = stack.spent("day").await;
+            most = most.max(spent + reserved);
+            if spent + reserved > 5_900.0 && reserved == 0.0 {
+                return most;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let clients = run_concurrently(64, 400, |_| {
+        let (client, address) = (stack.http.clone(), stack.envoy.clients());
+        async move {
+            let reply = client.send(address, ann(40)).await.unwrap();
+            match reply.status {
+                200 => Some(usage(&reply)),
+                429 => None,
+                other => panic!("{other}: {}", reply.text()),
+            }
+        }
+    });
+    let (used, most) = tokio::join!(clients, tokio::time::timeout(Duration::from_secs(20), most));
+    let used: Vec<f64> = used.into_iter().flatten().collect();
+    let spent = stack.settled("day").await;
+    stack.assert_no_trap().await;
+    (used.iter().sum(), used.len(), spent, most.unwrap_or(spent))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_clients_never_pass_a_limit_together() {
+    // All of `max_tokens` is reserved: beyond that only the estimate of the prompt can be short.
+    let (used, admitted, spent, most) = hammered("full").await;
+    println!("64 clients, full: {admitted} admitted, {used} of 6000 used, at most {most} held");
+    assert!((80..=120).contains(&admitted), "{admitted}");
+    assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
+    assert!(most <= 6_000.0 * 1.02 && used <= 6_000.0 * 1.02, "{most} {used}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_reserved_is_debt_that_nobody_is_forgiven() {
+    for reserve in ["learned", "none"] {
+        let (used, admitted, spent, most) = hammered(reserve).await;
+        println!(
+            "64 clients, {reserve}: {admitted} admitted, {used} of 6000 used, at most {most} held"
+        );
+        assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
+        // 64 requests at once, each short of 40 tokens and a part of its prompt.
+        assert!(used <= 6_000.0 + 64.0 * 60.0, "{used}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_keys_lie_in_as_much_memory_as_a_few() {
+    let limits = json!([{"name": "r", "per": ["header:x-any"], "tokens": 100, "window": "1d",
+        "reserve": "full"}]);
+    let stack = limited(&limits).start().await;
+    let send = async |keys: std::ops::Range<usize>| {
+        let first = keys.start;
+        run_concurrently(32, keys.len(), |index| {
+            let (client, address) = (stack.http.clone(), stack.envoy.clients());
+            let request = ann(5).header("x-any", format!("key {}", first + index));
+            async move { assert_eq!(client.send(address, request).await.unwrap().status, 200) }
+        })
+        .await;
+        stack.envoy.process().usage().unwrap().resident_bytes
+    };
+    let before = send(0..4_000).await;
+    let after = send(4_000..14_000).await;
+    let shown = stack.limits().await;
+    assert_eq!(shown["limits"][0]["keys"], 14_000, "each has a slot, of 80 bytes");
+    // 10,000 slots of 80 bytes, and what else grows.
+    assert!(after < before + (6 << 20), "{before} {after}");
+    stack.assert_no_trap().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_gives_a_cheaper_model_once_in_place_of_a_refusal() {
+    let limits = json!([{"name": "large", "per": ["consumer"], "models": [LLAMA], "requests": 1,
+        "window": "1d", "on_exceed": format!("downgrade({QWEN})")},
+        {"name": "small", "per": ["consumer"], "models": [QWEN], "requests": 1, "window": "1d",
+        "on_exceed": format!("downgrade({LLAMA})")}]);
+    let format = "decided %FILTER_STATE(wasm.weir.decision:PLAIN)%\n";
+    let stack = limited(&limits)
+        .edited(|config| {
+            settings(config, "weir.gateway")["leave-state"] = json!(["decision"]);
+            connection_manager(config)["access_log"] = json!([{
+                "name": "stdout",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                    "log_format": {"text_format_source": {"inline_string": format}},
+                },
+            }]);
+        })
+        .start()
+        .await;
+    let mut pools = Vec::new();
+    for _ in 0..3 {
+        let reply = stack.send(ann(5).header("x-weir-echo", "1")).await;
+        pools.push((reply.status, stack.pool_of(&reply)));
+        if pools.len() == 2 {
+            assert_eq!(reply.json().unwrap()["model"], QWEN, "{}", reply.text());
+        }
+    }
+    assert_eq!(pools, [(200, "llama"), (200, "qwen"), (429, "-")], "never back again");
+    let line = format!("decided limit={QWEN}");
+    eventually(&line, async || stack.envoy.log().contains(&line).then_some(())).await;
+    stack.assert_no_trap().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_a_filter_of_its_own_it_asks_for_usage_and_takes_it_out_again() {
+    let limits = day_of_tokens(100_000, "full")[0].clone();
+    let filter = |name: &str| {
+        json!({"policies": {"default": {"limits": [{"name": name, "tokens": limits["tokens"],
+            "window": "1d", "reserve": "full"}]}}})
+    };
+    let stack = Plan::quickstart()
+        .edited(|config| {
+            let filters = crate::envoy_config::http_filters(config);
+            let at = filters.iter().position(|f| f["name"] == "weir.endpoint-picker").unwrap();
+            let mut own = filters[at].clone();
+            own["name"] = json!("weir.token-limit");
+            let plugin = &mut own["typed_config"]["config"];
+            (plugin["name"], plugin["root_id"]) = (json!("weir.token-limit"), json!("token-limit"));
+            plugin["configuration"]["value"] = filter("day");
+            filters.insert(at, own);
+        })
+        .start()
+        .await;
+    let streamed = stack.send(chat_of("x", 30, 30, true)).await;
+    assert!(streamed.complete && !streamed.text().contains("\"usage\":{"), "{}", streamed.text());
+    let spent = stack.settled("day").await;
+    let whole = stack.send(chat_of("x", 30, 30, false)).await;
+    assert!((usage(&whole) - spent).abs() < 1.0, "{spent}");
+    assert!((stack.settled("day").await - 2.0 * spent).abs() < 1.0);
+    stack.assert_no_trap().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openai_client_waits_as_long_as_it_is_told() {
+    let limits = json!([{"name": "r", "per": ["consumer"], "requests": 60, "burst": 2, "window": "1m"},
+        {"name": "t", "per": ["consumer"], "tokens": 1000, "window": "1m", "reserve": "full"}]);
+    let stack = limited(&limits).start().await;
+    let output =
+        crate::clients::run("limited_openai.py", format!("http://{}", stack.envoy.clients())).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    stack.assert_no_trap().await;
+}
