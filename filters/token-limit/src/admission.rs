@@ -16,6 +16,8 @@ pub(crate) struct Admission {
     pub(crate) reservation: Reservation,
     pub(crate) meter: Rc<Meter>,
     pub(crate) estimate: Estimate,
+    /// Who asks, where metrics may say so.
+    pub(crate) shown: Option<String>,
     /// Whether the replica was asked for the usage of the stream, and the client was not to see it.
     pub(crate) hides_usage: bool,
 }

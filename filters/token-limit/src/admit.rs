@@ -60,12 +60,15 @@ pub(crate) fn decide<H: Host>(host: &H, shared: &Shared, applicant: &Applicant<'
         shared.metrics.shed.increment(host);
         return Decided::Refused(Refusal::shed());
     }
-    let applying = match applying(host, shared, &policy, applicant, saturated) {
+    let identity = Identity::new(host, &shared.settings.trust, applicant.facts, applicant.head);
+    let applying = match applying(host, shared, &policy, (applicant.facts, &identity), saturated) {
         Ok(applying) if applying.is_empty() => return Decided::Go(None),
         Ok(applying) => applying,
         Err(refusal) => return Decided::Refused(*refusal),
     };
-    reserve(host, shared, &policy, applicant, &applying)
+    let shown = policy.show_consumers.then(|| identity.consumer()).flatten();
+    let shown = shown.map(|consumer| consumer.name().to_owned());
+    reserve(host, shared, &policy, (applicant, shown), &applying)
 }
 
 /// Whether the pool is saturated, where anything hangs on that.
@@ -95,11 +98,9 @@ fn applying<'p, H: Host>(
     host: &H,
     shared: &Shared,
     policy: &'p TokenLimitPolicy,
-    applicant: &Applicant<'_>,
+    (facts, identity): (&Facts, &Identity<'_, H>),
     saturated: bool,
 ) -> Result<Vec<Applying<'p>>, Box<Refusal>> {
-    let Applicant { facts, head, .. } = *applicant;
-    let identity = Identity::new(host, &shared.settings.trust, facts, head);
     let mut applying = Vec::with_capacity(policy.limits.len());
     let limits = policy.limits.iter().enumerate();
     for (at, limit) in limits.filter(|(_, limit)| limit.applies_to(&facts.model)) {
@@ -138,7 +139,7 @@ fn reserve<H: Host>(
     host: &H,
     shared: &Shared,
     policy: &Rc<TokenLimitPolicy>,
-    applicant: &Applicant<'_>,
+    (applicant, shown): (&Applicant<'_>, Option<String>),
     applying: &[Applying<'_>],
 ) -> Decided {
     let estimate = estimate(shared, applicant.facts);
@@ -165,6 +166,7 @@ fn reserve<H: Host>(
                 reservation: admitted.reservation,
                 meter: Rc::new(Meter::default()),
                 estimate,
+                shown,
                 hides_usage: applicant.can_ask_usage,
             };
             Decided::Go(Some(Box::new(readable(host, applicant, admission))))

@@ -41,7 +41,8 @@ impl<'a, H: Host> Identity<'a, H> {
         (!value.is_empty()).then_some(value)
     }
 
-    fn consumer(&self) -> Option<&Consumer> {
+    /// Who asks.
+    pub(crate) fn consumer(&self) -> Option<&Consumer> {
         let who = || Consumer::of(self.host, Some(self.head), self.trust);
         self.consumer.get_or_init(who).as_ref()
     }

@@ -1,5 +1,7 @@
 //! What the filter counts. Label values are names of limits, which come from the configuration, and
-//! of fixed sets.
+//! of fixed sets; where a policy says so, names of the first consumers, of a bounded number.
+
+use std::cell::RefCell;
 
 use weir_host::Host;
 use weir_host::metrics::Metric;
@@ -33,8 +35,15 @@ const DECISIONS: [(Decision, &str); 5] = [
 
 const TYPES: [&str; 4] = ["prompt", "cached", "completion", "reasoning"];
 
+/// Most consumers that metrics name; all further ones are `other`.
+const MAX_CONSUMERS: usize = 64;
+
+/// Longest name of a consumer in a metric.
+const MAX_NAME: usize = 64;
+
 /// All metrics of the filter.
 pub(crate) struct Metrics {
+    by_consumer: RefCell<Vec<(String, [Metric; 2])>>,
     by_limit: Vec<(LimitId, LimitMetrics)>,
     /// Requests whose charge is what the replica reported.
     pub(crate) by_usage: Metric,
@@ -64,6 +73,7 @@ impl Metrics {
     pub(crate) fn new<'l>(limits: impl Iterator<Item = &'l PolicyLimit>) -> Self {
         let settled = |by: &str| Metric::counter(format!("weir_limit_settled_total.by.{by}"));
         Self {
+            by_consumer: RefCell::default(),
             by_limit: limits
                 .map(|limit| (limit.limit.id(), LimitMetrics::new(&limit.name)))
                 .collect(),
@@ -113,6 +123,29 @@ impl Metrics {
         }
     }
 
+    /// Counts what a consumer's request took.
+    pub(crate) fn consumed<H: Host>(&self, host: &H, tick: &Tick, consumer: &str, used: &Used) {
+        let mut all = self.by_consumer.borrow_mut();
+        let named =
+            |all: &[(String, _)], name: &str| all.iter().position(|(known, _)| known == name);
+        let room = all.len() < MAX_CONSUMERS;
+        let name = shown(consumer);
+        let name = if named(&all, &name).is_some() || room { name } else { "other".to_owned() };
+        let place = named(&all, &name).unwrap_or_else(|| {
+            let metric = |kind| {
+                let name = format!("weir_limit_consumer_tokens_total.consumer.{name}.type.{kind}");
+                Metric::counter(name)
+            };
+            let metrics = ["prompt", "completion"].map(metric);
+            all.push((name, metrics));
+            all.len().saturating_sub(1)
+        });
+        let Some((_, metrics)) = all.get(place) else { return };
+        for (metric, count) in metrics.iter().zip([used.prompt, used.completion]) {
+            metric.add_by_tick(host, tick, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Counts what went otherwise than usual; whether a key shares a slot with others.
     pub(crate) fn note<H: Host>(&self, host: &H, notes: Notes) -> bool {
         let counts = [
@@ -135,6 +168,11 @@ impl Metrics {
                 metric.flush(host);
             });
         }
+        for (_, metrics) in self.by_consumer.borrow().iter() {
+            metrics.iter().for_each(|metric| {
+                metric.flush(host);
+            });
+        }
         for metric in [&self.by_usage, &self.by_sight, &self.nothing] {
             metric.flush(host);
         }
@@ -153,6 +191,12 @@ impl LimitMetrics {
         };
         Self { decisions: DECISIONS.map(decision), tokens: TYPES.map(tokens) }
     }
+}
+
+/// A consumer's name as part of a metric's: letters, digits, `-` and `_`.
+fn shown(consumer: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    consumer.chars().take(MAX_NAME).map(plain).collect()
 }
 
 /// A name without dots, which part the labels of a metric.

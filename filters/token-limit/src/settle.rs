@@ -67,6 +67,9 @@ impl Shared {
         for limit in admission.limits().filter(|limit| limit.limit.measure().by_tokens()) {
             self.metrics.used(host, &self.busy, limit, used);
         }
+        if let Some(consumer) = admission.shown.as_deref().filter(|_| basis != Basis::Nothing) {
+            self.metrics.consumed(host, &self.busy, consumer, used);
+        }
     }
 
     /// Gives back what a request was let go for that did not go on.

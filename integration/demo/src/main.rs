@@ -9,6 +9,7 @@ mod conversation;
 mod error;
 mod gpu;
 mod guarded;
+mod limited;
 mod load;
 mod report;
 mod stack;
@@ -34,7 +35,7 @@ struct Arguments {
     keep: bool,
     /// Exit with an error if what is shown is not true: every request served by its pool, a higher
     /// prefix hit rate and a shorter time to the first token than round robin, and the guardrail kept
-    /// back what it should.
+    /// back what it should, and a key that reached its limit was admitted when it was told.
     #[arg(long)]
     check: bool,
     /// Also let a GPU of pool llama fail, as a DCGM exporter's page tells, and show where requests go.
@@ -93,6 +94,8 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::refusals(&refusals);
     let guarded = guarded::exchange(&stack).await?;
     report::guarded(&guarded);
+    let limited = limited::exchange(&stack).await?;
+    report::limited(&limited);
     let fault = gpu::fault(&stack).await?;
     fault.iter().for_each(report::fault);
     let kept = arguments.keep.then_some(stack);
@@ -102,6 +105,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     report::comparison(&weir, &round_robin);
     let mut untrue = truth::untrue(&weir, &round_robin, &refusals);
     untrue.extend(guarded.untrue());
+    untrue.extend(limited.untrue());
     untrue.extend(fault.iter().flat_map(Fault::untrue));
     if arguments.check {
         if !untrue.is_empty() {
@@ -109,7 +113,7 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
         }
         println!(
             "\nchecked: every request was answered by a replica of its model's pool, with usage, or refused as \
-             it should be; the guardrail kept back what it should; Weir has the higher hit rate and the lower mean TTFT"
+             it should be; the guardrail kept back what it should; a key ran into its limit and was admitted when it was told; Weir has the higher hit rate and the lower mean TTFT"
         );
     }
     match kept {

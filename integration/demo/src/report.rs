@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::gpu::Fault;
 use crate::guarded::Guarded;
+use crate::limited::Limited;
 use crate::load::{Refusal, Served};
 
 /// One line per request of a conversation that shows something, the others counted.
@@ -45,6 +46,18 @@ pub(crate) fn guarded(guarded: &Guarded) {
     println!("     the replica answered   {answered}");
     println!("     the client got         {got}");
     println!("     the same token sent to `qwen`, whose policy is stricter: {status} {code}");
+}
+
+/// What a key with a limit was told.
+pub(crate) fn limited(limited: &Limited) {
+    let Limited { left, refused: (status, code, wait_ms), other, again } = limited;
+    let left: Vec<_> = left.iter().map(u64::to_string).collect();
+    println!(
+        "\n     limits (envoy-config/token-limits.yaml, of 200 tokens at once and 60 a second):"
+    );
+    println!("     tokens left to ann     {}", left.join(", "));
+    println!("     ann's next request     {status} {code}, again in {wait_ms} ms; bob's: {other}");
+    println!("     ann's after that wait  {again}");
 }
 
 /// Where requests went while a GPU failed.

@@ -12,7 +12,7 @@ use weir_harness::{
 use crate::error::DemoError;
 
 /// Shipped ports of the replicas of each pool, as in `envoy-config/guardrail.yaml`.
-const POOLS: [(&str, &[&str], [u16; 3]); 2] = [
+pub(crate) const POOLS: [(&str, &[&str], [u16; 3]); 2] = [
     ("llama", &["llama-3.1-8b-instruct", "sql-expert"], [9001, 9002, 9003]),
     ("qwen", &["qwen2.5-7b-instruct"], [9004, 9005, 9006]),
 ];
@@ -25,7 +25,7 @@ const BLOCKS: &str = "1536";
 const OUTPUT_TOKENS: &str = "16";
 
 /// The variable that both Envoy and the sidecar take the key from.
-const KEY_VARIABLE: &str = "WEIR_INTAKE_KEY";
+pub(crate) const KEY_VARIABLE: &str = "WEIR_INTAKE_KEY";
 
 /// The variable that Envoy takes the key of the guardrail's action `hash` from.
 const HASH_KEY_VARIABLE: &str = "WEIR_HASH_KEY";
@@ -85,6 +85,11 @@ impl Stack {
     /// Where clients connect.
     pub(crate) fn clients(&self) -> SocketAddr {
         self.envoy.clients()
+    }
+
+    /// The port that a replica really has, by its shipped one.
+    pub(crate) fn port(&self, shipped: u16) -> u16 {
+        self.envoy.ports().actual(shipped)
     }
 
     /// Where the sidecar's own HTTP is.

@@ -34,6 +34,8 @@ pub struct TokenLimitPolicy {
     pub limits: Vec<PolicyLimit>,
     /// What changes while the pool is saturated.
     pub saturated: Saturated,
+    /// Whether metrics may name consumers.
+    pub show_consumers: bool,
     /// Largest body in bytes that the filter itself reads.
     pub max_body_bytes: u64,
 }
@@ -108,7 +110,8 @@ pub fn policy(field: &str, raw: RawPolicy) -> Result<TokenLimitPolicy, SettingsE
         limits.push(limit);
     }
     let saturated = Saturated::compile(&path("saturated"), raw.saturated)?;
-    Ok(TokenLimitPolicy { limits, saturated, max_body_bytes: raw.max_body_bytes })
+    let RawPolicy { show_consumers, max_body_bytes, .. } = raw;
+    Ok(TokenLimitPolicy { limits, saturated, show_consumers, max_body_bytes })
 }
 
 /// What makes a limit the same in two policies, by what stands for it in shared data.

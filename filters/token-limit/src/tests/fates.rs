@@ -231,3 +231,25 @@ fn what_was_used_is_left_by_type_and_counted_by_limit() {
     let admitted = "weir_limit_requests_total.limit.minute.decision.admitted";
     assert_eq!(worker.host.metric(admitted), Some(1));
 }
+
+#[test]
+fn consumers_are_counted_by_name_only_where_the_policy_says_so_and_only_so_many() {
+    for shows in [false, true] {
+        let policy = format!(r#""default":{{"show_consumers":{shows},"#);
+        let mut worker = Worker::new(&config(TOKENS).replace(r#""default":{"#, &policy));
+        for index in 0..70_u64 {
+            worker.now(index * 60_000);
+            let consumer = format!("team.{index}");
+            let stream = worker.send(&Request { consumer: &consumer, ..CHAT }).unwrap();
+            worker.answer(stream, "200", USAGE);
+        }
+        let count = |name: &str, kind: &str| {
+            let name = format!("weir_limit_consumer_tokens_total.consumer.{name}.type.{kind}");
+            worker.host.metric(&name)
+        };
+        assert_eq!(count("team_0", "prompt"), shows.then_some(20));
+        assert_eq!(count("team_63", "completion"), shows.then_some(7));
+        assert_eq!(count("team_64", "prompt"), None);
+        assert_eq!(count("other", "prompt"), shows.then_some(6 * 20));
+    }
+}

@@ -14,6 +14,9 @@ pub struct RawPolicy {
     /// What changes while the pool is saturated.
     #[serde(default)]
     pub saturated: RawSaturated,
+    /// True if metrics may name consumers.
+    #[serde(default)]
+    pub show_consumers: bool,
     /// Largest body in bytes that the filter itself reads, where no router has.
     #[serde(default = "default_max_body_bytes")]
     pub max_body_bytes: u64,

@@ -81,10 +81,87 @@ fn check(
             return Err(SettingsError::misfit(format!("{field}.limits[{at}].on_exceed"), problem));
         }
     }
+    if policy.show_consumers && trust.consumer.is_empty() {
+        let problem = "needs `trust.consumer`, which says who the consumer is";
+        return Err(SettingsError::misfit(format!("{field}.show_consumers"), problem));
+    }
     if !policy.saturated.shed.is_empty() && !trust.objective {
         let problem = "needs `trust.objective: true`: otherwise a client's own objective would count, \
                        which is removed";
         return Err(SettingsError::misfit(format!("{field}.saturated.shed"), problem));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn read(trust: &str, policy: &str) -> Result<TokenLimitSettings, String> {
+        let json = format!(r#"{{"trust":{trust},"policies":{{"default":{policy}}}}}"#);
+        TokenLimitSettings::from_json(json.as_bytes(), true).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_policy_relies_on_has_to_be_vouched_for() {
+        let limit = |rest: &str| {
+            format!(r#"{{"limits":[{{"name":"a","requests":1,"window":"1m"{rest}}}]}}"#)
+        };
+        let more = |members: &str| limit("").replacen('{', &format!("{{{members},"), 1);
+        let (header, jwt) =
+            (r#"{"consumer":[{"header":"x-c"}]}"#, r#"{"consumer":[{"jwt":["p","s"]}]}"#);
+        for (policy, without, with) in [
+            (limit(r#","per":["consumer"]"#), "limits[0].per[0]: needs `trust.consumer`", header),
+            (limit(r#","per":["pool","claim:a.b"]"#), "limits[0].per[1]: needs a `jwt`", jwt),
+            (more(r#""show_consumers":true"#), "show_consumers: needs `trust.consumer`", header),
+            (
+                more(r#""saturated":{"shed":["low"]}"#),
+                "saturated.shed: needs `trust.objective: true`",
+                r#"{"objective":true}"#,
+            ),
+        ] {
+            let error = read("null", &policy).unwrap_err();
+            assert!(error.starts_with(&format!("policies.default.{without}")), "{error}");
+            assert!(read(with, &policy).is_ok(), "{policy}");
+        }
+        assert!(read(header, &limit(r#","per":["claim:a"]"#)).is_err(), "a header has no claims");
+    }
+
+    #[test]
+    fn what_changes_under_load_is_read_and_mistakes_have_their_place() {
+        let policy = |saturated: &str| {
+            let limit = r#"{"name":"a","requests":1,"window":"1m"}"#;
+            read(
+                r#"{"objective":true}"#,
+                &format!(r#"{{"saturated":{saturated},"limits":[{limit}]}}"#),
+            )
+        };
+        let read = policy(r#"{"shed":["low"],"burst":"0.25"}"#).unwrap();
+        let saturated = &read.policies.fallback().unwrap().saturated;
+        assert_eq!((saturated.shed.len(), saturated.burst_permille), (1, 250));
+        assert!(saturated.matters() && read.limits().len() == 1);
+        assert!(!policy("{}").unwrap().policies.fallback().unwrap().saturated.matters());
+        for (saturated, place) in [
+            (r#"{"burst":0}"#, "policies.default.saturated.burst: 0"),
+            (r#"{"burst":"1.1"}"#, "policies.default.saturated.burst: 1.1"),
+            (r#"{"shed":[""]}"#, "policies.default.saturated.shed[0]: "),
+        ] {
+            let error = policy(saturated).unwrap_err();
+            assert!(error.starts_with(place), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_two_policies_is_one() {
+        let json = r#"{"policies":{
+            "a":{"limits":[{"name":"x","requests":1,"window":"1m"},{"name":"y","concurrent":1}]},
+            "default":{"limits":[{"name":"x","requests":1,"window":"1m"}]}}}"#;
+        let settings = TokenLimitSettings::from_json(json.as_bytes(), false).unwrap();
+        let names: Vec<_> = settings.limits().iter().map(|limit| limit.name.as_str()).collect();
+        assert_eq!(names, ["x", "y"]);
+        let other = json.replacen("\"requests\":1", "\"requests\":2", 1);
+        assert!(TokenLimitSettings::from_json(other.as_bytes(), false).is_err());
+    }
 }
