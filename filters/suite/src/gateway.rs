@@ -213,4 +213,66 @@ mod tests {
         assert!(said.contains("\"batch\"") && said.ends_with("none of: default"), "{said}");
         assert_eq!(host.metric("weir_picker_misconfigured_total"), Some(1));
     }
+
+    const LIMITS: &str = r#""token-limit":{"policies":{"default":{"limits":[
+        {"name":"t","tokens":1000,"window":"1m","reserve":"full"},
+        {"name":"r","models":["m"],"requests":1,"window":"1m","on_exceed":"downgrade(small)"}]}}}"#;
+
+    const TWO_MODELS: &str = r#""model-router":{"policies":{"default":{"models":[
+        {"name":"m","pool":"p"},{"name":"small","pool":"q","rewrite":"small-7b"}]}}},
+        "endpoint-picker":{"policies":{"default":{}}}"#;
+
+    #[test]
+    fn a_limit_is_asked_before_the_body_is_edited_and_settled_by_what_was_read() {
+        let host = FakeHost::new();
+        let mut stream = chat(&host, &format!("{{{TWO_MODELS},{LIMITS}}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        assert_eq!(
+            host.body_now(Body::Request),
+            BODY,
+            "nothing is edited for who asks for no stream"
+        );
+        let answer = br#"{"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+        host.set_header(HeaderMap::Response, ":status", b"200").unwrap();
+        assert_eq!(stream.on_http_response_headers(1, false), Action::Continue);
+        host.set_body(Body::Response, answer);
+        assert_eq!(stream.on_http_response_body(answer.len(), true), Action::Continue);
+        stream.on_end();
+        assert_eq!(
+            host.state("weir.tokens").unwrap().unwrap(),
+            b"prompt=9 cached=0 completion=4 reasoning=0"
+        );
+        assert_eq!(host.metric("weir_limit_tokens_total.limit.t.type.prompt"), Some(9));
+        assert!(host.header_now(HeaderMap::Response, "x-ratelimit-remaining-tokens").is_some());
+
+        // The second one gets the model that the limit gives; all that hangs on the model follows.
+        let mut stream = chat(&host, &format!("{{{TWO_MODELS},{LIMITS}}}"));
+        assert_eq!(stream.on_http_request_body(BODY.len(), true), Action::Continue);
+        let body = String::from_utf8(host.body_now(Body::Request)).unwrap();
+        assert!(body.contains(r#""model":"small-7b""#), "{body}");
+        let name = host.header_now(HeaderMap::Request, "x-gateway-model-name").unwrap();
+        assert_eq!(name, b"small");
+        assert_eq!(host.state("weir.decision").unwrap().unwrap(), b"limit=small; alias=small-7b");
+        assert_eq!(host.state("weir.pool").unwrap().unwrap(), b"q");
+        assert_eq!(host.metric("weir_limit_requests_total.limit.r.decision.downgraded"), Some(1));
+    }
+
+    #[test]
+    fn a_model_that_the_router_does_not_give_is_a_refusal_in_the_limits_words() {
+        let host = FakeHost::new();
+        let limits = LIMITS.replace("downgrade(small)", "downgrade(team)");
+        let router = TWO_MODELS
+            .replacen('{', r#"{"trust":{"consumer":[{"header":"x-c"}]},"#, 1)
+            .replace(r#""name":"small""#, r#""name":"team","consumers":["ann"]"#);
+        for status in [None, Some(429)] {
+            let before = host.local_reply().is_some();
+            let mut stream = chat(&host, &format!("{{{router},{limits}}}"));
+            stream.on_http_request_body(BODY.len(), true);
+            let reply = host.local_reply().filter(|_| !before).map(|reply| reply.status);
+            assert_eq!(reply, status);
+        }
+        let reply = host.local_reply().unwrap();
+        assert!(reply.headers.iter().any(|(name, _)| name == "retry-after-ms"), "{reply:?}");
+        assert!(!String::from_utf8(reply.body).unwrap().contains("team"));
+    }
 }

@@ -69,19 +69,21 @@ async fn what_was_not_reserved_is_debt_that_nobody_is_forgiven() {
 async fn thousands_of_keys_lie_in_as_much_memory_as_a_few() {
     let limits = json!([{"name": "r", "per": ["header:x-any"], "tokens": 100, "window": "1d",
         "reserve": "full"}]);
-    let stack = limited(&limits).start().await;
+    let mut stack = limited(&limits).start().await;
+    let (client, address) = (stack.http.clone(), stack.envoy.clients());
     let send = async |keys: std::ops::Range<usize>| {
         let first = keys.start;
         run_concurrently(32, keys.len(), |index| {
-            let (client, address) = (stack.http.clone(), stack.envoy.clients());
+            let client = client.clone();
             let request = ann(5).header("x-any", format!("key {}", first + index));
             async move { assert_eq!(client.send(address, request).await.unwrap().status, 200) }
         })
         .await;
-        stack.envoy.process().usage().unwrap().resident_bytes
     };
-    let before = send(0..4_000).await;
-    let after = send(4_000..14_000).await;
+    send(0..4_000).await;
+    let before = stack.envoy.process().usage().unwrap().resident_bytes;
+    send(4_000..14_000).await;
+    let after = stack.envoy.process().usage().unwrap().resident_bytes;
     let shown = stack.limits().await;
     assert_eq!(shown["limits"][0]["keys"], 14_000, "each has a slot, of 80 bytes");
     // 10,000 slots of 80 bytes, and what else grows.
