@@ -24,6 +24,16 @@ test *ARGS:
 demo *ARGS:
     cargo xtask demo {{ARGS}}
 
+# Weir in containers on networks of their own: test, start for yourself, end.
+compose-test *ARGS:
+    cargo xtask compose-test {{ARGS}}
+
+compose-up:
+    cargo xtask compose-up
+
+compose-down:
+    cargo xtask compose-down
+
 # Measure: overhead, scan.
 bench NAME *ARGS:
     cargo xtask bench {{NAME}} {{ARGS}}

@@ -143,19 +143,14 @@ impl Stack {
     /// # Errors
     /// When the engine refuses.
     pub(crate) fn addresses(&self) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
-        let prefix = format!("{}_", self.engine.project);
-        let mut all = BTreeMap::new();
-        for (service, id) in self.containers()? {
-            let container = self.inspect("container", &id)?;
-            let networks = container["NetworkSettings"]["Networks"].as_object().cloned();
-            let own = networks.unwrap_or_default().into_iter().filter_map(|(name, network)| {
-                let name = name.strip_prefix(&prefix)?.to_owned();
-                let address = network["IPAddress"].as_str().filter(|text| !text.is_empty())?;
-                Some((name, address.to_owned()))
-            });
-            all.insert(service, own.collect());
-        }
-        Ok(all)
+        let prefix = self.network("");
+        let containers = self.containers()?;
+        let ids: Vec<&str> = containers.values().map(String::as_str).collect();
+        let text = self.docker(&[&["container", "inspect"], &ids[..]].concat())?;
+        let all: Vec<Value> =
+            serde_json::from_str(&text).map_err(|error| Error::unexpected("container", error))?;
+        // The engine answers in the order of the question.
+        Ok(containers.into_keys().zip(all.iter().map(|one| addresses_of(one, &prefix))).collect())
     }
 
     /// Runs `weir-probe` in a service's container; what it prints.
@@ -222,6 +217,16 @@ impl Stack {
         }
         Ok(())
     }
+}
+
+/// The addresses of a container, by the networks' names without the project's prefix.
+fn addresses_of(container: &Value, prefix: &str) -> BTreeMap<String, String> {
+    let networks = container["NetworkSettings"]["Networks"].as_object();
+    let own = networks.into_iter().flatten().filter_map(|(name, network)| {
+        let address = network["IPAddress"].as_str().filter(|text| !text.is_empty())?;
+        Some((name.strip_prefix(prefix)?.to_owned(), address.to_owned()))
+    });
+    own.collect()
 }
 
 /// Asks until the answer is yes.

@@ -57,7 +57,7 @@ pub(super) fn published(stack: &Stack) -> Result<Targets, Error> {
 /// # Errors
 /// When the probe fails.
 pub(super) fn open(stack: &Stack, from: &str, targets: &Targets) -> Result<Vec<String>, Error> {
-    let mut words = vec!["scan", "--timeout-ms", "1500"];
+    let mut words = vec!["scan", "--timeout-ms", "1000"];
     words.extend(targets.keys().map(String::as_str));
     let seen = stack.probe(from, &words)?;
     let open = seen["open"].as_array().cloned().unwrap_or_default();

@@ -11,6 +11,8 @@ mod positive;
 mod restarts;
 mod timeouts;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::error::Error;
@@ -94,30 +96,58 @@ fn all() -> Vec<Case> {
     groups.into_iter().flatten().map(copy).collect()
 }
 
+/// Groups that change nothing, and mostly wait: their tests run side by side.
+const QUIET: [&str; 5] = ["positive", "negative", "lateral movement", "DNS", "exfiltration"];
+
+/// How many at once.
+const SIDE_BY_SIDE: usize = 5;
+
+/// A test that has looked, and the seconds that it took.
+type Looked = (Seen, f64);
+
+fn look(stack: &Stack, case: &Case) -> Looked {
+    let started = Instant::now();
+    let seen = (case.run)(stack);
+    (seen, started.elapsed().as_secs_f64())
+}
+
+/// What the quiet ones of these tests see, by their places.
+fn side_by_side(stack: &Stack, cases: &[Case]) -> BTreeMap<usize, Looked> {
+    let quiet = cases.iter().enumerate().filter(|(_, case)| QUIET.contains(&case.group));
+    let (queue, looked) = (Mutex::new(quiet), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some((at, case)) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                    let seen = look(stack, case);
+                    if let Ok(mut looked) = looked.lock() {
+                        looked.insert(at, seen);
+                    }
+                }
+            });
+        }
+    });
+    looked.into_inner().unwrap_or_default()
+}
+
 /// Runs the tests whose group or name holds `filter`, and prints each with what it saw.
 ///
 /// # Errors
-/// [`Error::Tests`] if some failed.
+/// [`Error::Tests`] if some failed, [`Error::Unexpected`] if there is none.
 pub(crate) fn run(stack: &Stack, filter: &str, nightly: bool) -> Result<(), Error> {
     let wanted = |case: &Case| {
         (nightly || !case.nightly) && (case.group.contains(filter) || case.name.contains(filter))
     };
     let cases: Vec<_> = all().into_iter().filter(wanted).collect();
+    if cases.is_empty() {
+        return Err(Error::unexpected("no test's group or name holds", filter));
+    }
+    let mut looked = side_by_side(stack, &cases);
     let mut failed = 0;
-    for case in &cases {
-        let started = Instant::now();
-        let seen = (case.run)(stack);
-        let seconds = started.elapsed().as_secs_f64();
-        let (state, seen) = match seen {
-            Ok(seen) => ("ok", seen),
-            Err(wrong) => {
-                failed += 1;
-                ("FAILED", wrong.to_string())
-            }
-        };
-        println!("{state:<6} {}: {} ({seconds:.1} s)", case.group, case.name);
-        println!("       expected: {}", case.expected);
-        println!("       seen:     {}", seen.trim().replace('\n', "\n                 "));
+    for (at, case) in cases.iter().enumerate() {
+        let (seen, seconds) = looked.remove(&at).unwrap_or_else(|| look(stack, case));
+        failed += usize::from(seen.is_err());
+        show(case, seen, seconds);
     }
     let all = cases.len();
     match failed {
@@ -127,4 +157,14 @@ pub(crate) fn run(stack: &Stack, filter: &str, nightly: bool) -> Result<(), Erro
         }
         failed => Err(Error::Tests { failed, all }),
     }
+}
+
+fn show(case: &Case, seen: Seen, seconds: f64) {
+    let (state, seen) = match seen {
+        Ok(seen) => ("ok", seen),
+        Err(wrong) => ("FAILED", wrong.to_string()),
+    };
+    println!("{state:<6} {}: {} ({seconds:.1} s)", case.group, case.name);
+    println!("       expected: {}", case.expected);
+    println!("       seen:     {}", seen.trim().replace('\n', "\n                 "));
 }

@@ -113,7 +113,7 @@ fn sidecar(stack: &Stack) -> Seen {
     stack.docker(&["restart", "--time", "5", &stack.id("sidecar")?])?;
     let taken = |stack: &Stack| stack.counter("envoy-a", "weir_intake_accepted_total");
     let before = taken(stack)?;
-    crate::stack::wait(Duration::from_secs(20), "no snapshot after the restart", || {
+    crate::stack::wait(Duration::from_secs(40), "no snapshot after the restart", || {
         Ok(taken(stack)? > before + 10)
     })?;
     judged(load, &[], 0)
