@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use tracing::info;
 use weir_settings::sidecar::{GpuSettings, NvmlSettings};
 
-use crate::daemon::StartError;
 use crate::gpu::{Inventory, Nvml};
 use crate::http::{Server, State};
 use crate::scrape::PollError;
+use crate::start::StartError;
 
 /// What the agent does.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Agent {
             nvml: Some(NvmlSettings { hosts: Vec::new(), library: None }),
             ignore_xids: Vec::new(),
         }));
-        let (listener, address) = crate::daemon::listen(settings.listen).await?;
+        let (listener, address) = crate::start::listen(settings.listen).await?;
         info!(%address, version = env!("CARGO_PKG_VERSION"), "agent started");
         // Whatever it logs comes after that.
         let nvml = watch_nvml(&gpus, 0, settings.library.as_deref(), settings.interval)?;

@@ -1,11 +1,9 @@
 //! Composes the loops, and ends them.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
@@ -13,11 +11,12 @@ use weir_settings::sidecar::MetricsSource;
 
 use crate::Config;
 use crate::agent::watch_nvml;
-use crate::gpu::{self, Inventory, Nvml};
+use crate::gpu::{Inventory, Nvml};
 use crate::http::{Server, State};
-use crate::poll::{Poller, PollerError};
+use crate::poll::{GpuPoller, Poller};
 use crate::pool::Pool;
 use crate::push::{Link, Mismatches, Publisher, Pusher, Turn};
+use crate::start::{StartError, listen};
 
 /// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.
 #[derive(Debug)]
@@ -31,40 +30,6 @@ pub struct Daemon {
 
 /// Random numbers below that are whole in every JSON parser.
 const SENDERS: u64 = 1 << 53;
-
-/// Why a sidecar cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Its own HTTP cannot listen.
-    #[error("listen: cannot listen on {address}: {error}")]
-    Listen {
-        /// The configured address.
-        address: SocketAddr,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// A replica's metrics cannot be asked for.
-    #[error("pools.{pool}.endpoints[{index}]: {error}")]
-    Poller {
-        /// Name of the pool.
-        pool: String,
-        /// Position of the replica.
-        index: usize,
-        /// What is wrong.
-        error: PollerError,
-    },
-    /// A page of GPUs cannot be polled.
-    #[error("gpus.exporters[{index}]: {error}")]
-    Exporter {
-        /// Position of the page.
-        index: usize,
-        /// Why.
-        error: PollerError,
-    },
-    /// The system gives no thread for NVML.
-    #[error("cannot start a thread for NVML: {0}")]
-    Thread(io::Error),
-}
 
 impl Daemon {
     /// Starts polling, pushing and serving.
@@ -171,23 +136,13 @@ fn start_gpus(
 ) -> Result<Option<Nvml>, StartError> {
     let settings = &config.settings.gpus;
     for (index, exporter) in settings.exporters.iter().enumerate() {
-        let poller = gpu::Poller::new(gpus, index, settings, exporter, config.roots.as_ref())
+        let poller = GpuPoller::new(gpus, index, settings, exporter, config.roots.as_ref())
             .map_err(|error| StartError::Exporter { index, error })?;
         loops.spawn(poller.run());
     }
     let Some(nvml) = &settings.nvml else { return Ok(None) };
     let (index, library) = (settings.exporters.len(), nvml.library.as_deref());
     watch_nvml(gpus, index, library, settings.poll_interval).map(Some)
-}
-
-/// Binds the address of its own HTTP.
-pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listening = async {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    listening.await.map_err(|error| StartError::Listen { address, error })
 }
 
 /// Time since 1970 in ms: a restarted sidecar has to have a greater epoch.

@@ -8,6 +8,7 @@
     reason = "JSON values, where what is missing is null; nothing here runs in a filter"
 )]
 
+mod case;
 mod cases;
 mod engine;
 mod error;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::reading::{Field, Reading};
-use crate::http::exposition::{Exposition, Kind};
+use crate::exposition::{Exposition, Kind};
 use crate::scrape::{PageError, Sample, lines, text_of};
 
 /// What the names of all series start with: other lines are skipped unread.

@@ -3,8 +3,8 @@
 use hyper::StatusCode;
 use tokio::time::Instant;
 
-use super::exposition::{CONTENT_TYPE, Exposition, Kind};
 use super::page::{Page, State};
+use crate::exposition::{CONTENT_TYPE, Exposition, Kind};
 use crate::gpu::{Joined, write_page};
 
 /// The agent's page: every GPU under the names of the DCGM exporter.

@@ -4,9 +4,9 @@ use hyper::StatusCode;
 use tokio::time::Instant;
 use weir_snapshot::EndpointState;
 
-use super::exposition::{CONTENT_TYPE, Exposition, Kind};
 use super::gpus;
 use super::page::{Page, State};
+use crate::exposition::{CONTENT_TYPE, Exposition, Kind};
 
 /// All metrics in the Prometheus text format.
 pub(super) fn page(state: &State, now: Instant) -> Page {

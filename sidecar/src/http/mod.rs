@@ -1,6 +1,5 @@
 //! The sidecar's own HTTP: health, metrics and the current state.
 
-pub(crate) mod exposition;
 mod gpus;
 mod metrics;
 mod page;

@@ -9,7 +9,7 @@ use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 use weir_settings::sidecar::HttpUrl;
 
-use super::PollerError;
+use super::error::PollerError;
 use crate::client::{AGENT, Client, Target, TlsRoots};
 use crate::scrape::PollError;
 

@@ -1,6 +1,8 @@
 //! Polls one replica's metrics page for as long as the sidecar runs.
 
+mod error;
 mod fetch;
+mod gpus;
 mod schedule;
 
 use std::sync::Arc;
@@ -8,10 +10,12 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 use weir_settings::sidecar::{EndpointSettings, PoolSettings};
 
-pub(crate) use fetch::Fetch;
-pub(crate) use schedule::Schedule;
+pub use error::PollerError;
+use fetch::Fetch;
+pub(crate) use gpus::GpuPoller;
+use schedule::Schedule;
 
-use crate::client::{TlsRoots, TlsRootsError};
+use crate::client::TlsRoots;
 use crate::pool::Pool;
 use crate::scrape::{self, ModelServer, Page, PollError};
 
@@ -25,17 +29,6 @@ pub(crate) struct Poller {
     server: Option<&'static ModelServer>,
     fetch: Fetch,
     schedule: Schedule,
-}
-
-/// A replica's metrics cannot be asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum PollerError {
-    /// No TLS for an `https` URL.
-    #[error(transparent)]
-    Tls(#[from] TlsRootsError),
-    /// A URL that the HTTP library refuses, though the settings took it.
-    #[error("metrics_url: {0}")]
-    Url(#[from] hyper::http::Error),
 }
 
 impl Poller {

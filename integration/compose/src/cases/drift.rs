@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::addresses;
-use super::{Case, Seen, Wrong, expect};
+use crate::case::{Case, Seen, Wrong, expect};
 use crate::error::Error;
 use crate::stack::Stack;
 

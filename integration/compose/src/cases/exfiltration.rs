@@ -1,7 +1,8 @@
 //! Ways by which data could leave.
 
+use super::addresses;
 use super::positive::{CHAT, chat};
-use super::{Case, Seen, addresses, expect};
+use crate::case::{Case, Seen, expect};
 use crate::stack::{ENVOYS, Stack};
 
 const GROUP: &str = "exfiltration";

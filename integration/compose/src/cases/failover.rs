@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::positive::{chat, member};
-use super::{Case, Seen, expect};
+use crate::case::{Case, Seen, expect};
 use crate::error::Error;
 use crate::stack::{self, LLAMA, QWEN, Stack};
 

@@ -1,7 +1,7 @@
 //! What must not be reachable, by name or by address.
 
 use super::addresses::{self, PORTS, Targets};
-use super::{Case, Seen, expect};
+use crate::case::{Case, Seen, expect};
 use crate::stack::{ENVOYS, LLAMA, QWEN, Stack};
 
 pub(super) const CASES: [Case; 9] = [

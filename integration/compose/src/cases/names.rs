@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Case, Seen, expect};
+use crate::case::{Case, Seen, expect};
 use crate::stack::Stack;
 
 const GROUP: &str = "DNS";

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::failover::saw;
 use super::positive::{CHAT, body, chat};
-use super::{Case, Seen, expect};
+use crate::case::{Case, Seen, expect};
 use crate::error::Error;
 use crate::stack::{self, QWEN, Running, Stack};
 

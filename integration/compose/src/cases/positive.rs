@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Case, Seen, Wrong, expect, timeouts};
+use super::timeouts;
+use crate::case::{Case, Seen, Wrong, expect};
 use crate::error::Error;
 use crate::stack::{ENVOYS, Stack};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::positive::CHAT;
-use super::{Case, Seen, expect};
+use crate::case::{Case, Seen, expect};
 use crate::error::Error;
 use crate::stack::{ENVOYS, LLAMA, QWEN, Running, Stack};
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 use weir_settings::sidecar::{ExporterSettings, GpuSettings};
 
-use super::dcgm;
-use super::inventory::Inventory;
-use super::reading::Reading;
+use super::error::PollerError;
+use super::fetch::Fetch;
+use super::schedule::Schedule;
 use crate::client::TlsRoots;
-use crate::poll::{Fetch, PollerError, Schedule};
+use crate::gpu::{Inventory, Reading, read_page};
 use crate::scrape::PollError;
 
 /// The loop that polls one page.
 #[derive(Debug)]
-pub(crate) struct Poller {
+pub(crate) struct GpuPoller {
     inventory: Arc<Inventory>,
     /// Position among the sources, and how many there are.
     index: (usize, usize),
@@ -22,7 +22,7 @@ pub(crate) struct Poller {
     schedule: Schedule,
 }
 
-impl Poller {
+impl GpuPoller {
     /// The poller of source `index`.
     ///
     /// # Errors
@@ -56,6 +56,6 @@ impl Poller {
     }
 
     async fn poll(&mut self) -> Result<Vec<Reading>, PollError> {
-        Ok(dcgm::read(self.fetch.get().await?)?)
+        Ok(read_page(self.fetch.get().await?)?)
     }
 }

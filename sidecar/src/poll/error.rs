@@ -1,0 +1,14 @@
+//! Why something cannot be polled.
+
+use crate::client::TlsRootsError;
+
+/// A replica's metrics cannot be asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum PollerError {
+    /// No TLS for an `https` URL.
+    #[error(transparent)]
+    Tls(#[from] TlsRootsError),
+    /// A URL that the HTTP library refuses, though the settings took it.
+    #[error("metrics_url: {0}")]
+    Url(#[from] hyper::http::Error),
+}
