@@ -82,7 +82,7 @@ Example configuration:
     - http://127.0.0.1:10001
   pools:
     llama:
-      server: vllm                  # whose metric names are read; this is the default
+      server: vllm                  # whose metric names are read; auto, by the page, if not given
       poll_interval: 100ms
       timeout: 1s
       endpoints:

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use weir_settings::sidecar::{GpuSettings, PoolSettings, SigningKey};
+use weir_settings::sidecar::{GpuSettings, MetricsSource, PoolSettings, SigningKey};
 
 use crate::Config;
 
@@ -35,12 +35,15 @@ fn describe(text: &mut String, config: &Config) -> fmt::Result {
 }
 
 fn describe_pool(text: &mut String, pool: &PoolSettings) -> fmt::Result {
-    let PoolSettings { name, server, poll_interval, timeout, endpoints } = pool;
+    let PoolSettings { name, server, metrics, poll_interval, timeout, endpoints } = pool;
     let (count, server) = (endpoints.len(), server.name());
     writeln!(
         text,
         "pool {name}: {count} replicas ({server}), every {poll_interval:?}, at most {timeout:?} each"
     )?;
+    if *metrics == MetricsSource::None {
+        return writeln!(text, "  without metrics: nothing is polled");
+    }
     for endpoint in endpoints {
         let url = endpoint.metrics_url.without_query();
         writeln!(text, "  {} with metrics at {url}", endpoint.address)?;

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
+use weir_settings::sidecar::MetricsSource;
 
 use crate::Config;
 use crate::agent::watch_nvml;
@@ -136,7 +137,8 @@ fn start_loops(config: &Config, epoch: u64, sender: u64) -> Result<(State, Loops
     };
     for settings in &config.settings.pools {
         let pool = Arc::new(Pool::new(settings, &gpus));
-        for (index, endpoint) in settings.endpoints.iter().enumerate() {
+        let polled = settings.metrics == MetricsSource::Poll;
+        for (index, endpoint) in settings.endpoints.iter().enumerate().filter(|_| polled) {
             let poller =
                 Poller::new(&pool, index, settings, endpoint, config.roots.as_ref()).map_err(
                     |error| StartError::Poller { pool: settings.name.clone(), index, error },

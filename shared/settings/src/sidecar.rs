@@ -36,7 +36,9 @@ pub use gpus::{
     ExporterSettings, GpuSelector, GpuSettings, NvmlSettings, RawExporter, RawGpus, RawNvml,
 };
 pub use log::{LogFormat, LogLevel, LogSettings, RawLog};
-pub use pool::{EndpointSettings, ModelServerKind, PoolSettings, RawEndpoint, RawPool};
+pub use pool::{
+    EndpointSettings, MetricsSource, ModelServerKind, PoolSettings, RawEndpoint, RawPool,
+};
 pub use url::HttpUrl;
 
 use crate::SettingsError;

@@ -21,7 +21,8 @@ pub(crate) struct Poller {
     pool: Arc<Pool>,
     /// Position in the pool.
     index: usize,
-    server: &'static ModelServer,
+    /// `None` where each page has to tell.
+    server: Option<&'static ModelServer>,
     fetch: Fetch,
     schedule: Schedule,
 }

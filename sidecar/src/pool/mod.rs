@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
-use weir_settings::sidecar::PoolSettings;
+use weir_settings::sidecar::{MetricsSource, PoolSettings};
 use weir_snapshot::{EndpointReport, EndpointState};
 
 use crate::durations::Durations;
@@ -37,8 +37,12 @@ struct Seen {
 impl Pool {
     /// The pool of `settings`, before any poll.
     pub(crate) fn new(settings: &PoolSettings, gpus: &Arc<Inventory>) -> Self {
+        let replica = match settings.metrics {
+            MetricsSource::Poll => Replica::new,
+            MetricsSource::None => Replica::unpolled,
+        };
         let replicas: Vec<Replica> =
-            settings.endpoints.iter().map(|endpoint| Replica::new(endpoint.address)).collect();
+            settings.endpoints.iter().map(|endpoint| replica(endpoint.address)).collect();
         Self {
             name: settings.name.clone(),
             gpus: (Arc::clone(gpus), settings.endpoints.iter().map(Wanted::of).collect()),

@@ -21,6 +21,8 @@ pub(crate) struct Replica {
     last_good: Option<LastGoodPoll>,
     /// Failed polls since the last good one.
     failures: u32,
+    /// Whether nothing is to be waited for.
+    never_polled: bool,
     states: Steady<EndpointState>,
     outcomes: [u64; Outcome::ALL.len()],
 }
@@ -41,9 +43,16 @@ impl Replica {
             reason: Some("not polled yet".to_owned()),
             last_good: None,
             failures: 0,
+            never_polled: false,
             states: Steady::default(),
             outcomes: [0; Outcome::ALL.len()],
         }
+    }
+
+    /// A replica without metrics: it is what a gateway sees of it.
+    pub(crate) fn unpolled(address: SocketAddr) -> Self {
+        let never_polled = true;
+        Self { state: EndpointState::Ready, reason: None, never_polled, ..Self::new(address) }
     }
 
     /// Takes the result of a poll that ended `now`; returns a change of state to tell of.
@@ -114,7 +123,7 @@ impl Replica {
 
     /// True once a poll has ended, well or not.
     pub(crate) fn is_polled(&self) -> bool {
-        self.states.current().is_some()
+        self.never_polled || self.states.current().is_some()
     }
 
     /// Why it is not `ready`, for people.

@@ -64,6 +64,13 @@ impl<'a> Gathered<'a> {
             Meaning::Running => sum(&mut self.running, sample.value),
             Meaning::KvCacheUse => share(&mut self.kv_cache_use, sample.value),
             Meaning::KvCacheUseOlder => share(&mut self.kv_cache_use_older, sample.value),
+            Meaning::BlockSize => {
+                let mut size = None;
+                sum(&mut size, sample.value)?;
+                self.block_size = self.block_size.max(size.map(whole));
+                Ok(())
+            }
+            Meaning::Blocks => sum(&mut self.blocks, sample.value),
             Meaning::CacheConfig { block_size, blocks } => {
                 if let Some(size) = info_number(&sample, block_size)? {
                     self.block_size = self.block_size.max(Some(size));

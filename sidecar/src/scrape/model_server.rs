@@ -33,6 +33,10 @@ pub(crate) enum Meaning {
     KvCacheUse,
     /// The same under a name that newer releases replaced: counts only where the newer is missing.
     KvCacheUseOlder,
+    /// Tokens per block, equal in all engines.
+    BlockSize,
+    /// Blocks, summed over engines.
+    Blocks,
     /// Labels with tokens per block (equal in all engines) and blocks (summed over engines).
     CacheConfig { block_size: &'static str, blocks: &'static str },
     /// Labels with the adapters; the value is the time, and the newest counts.
@@ -41,6 +45,14 @@ pub(crate) enum Meaning {
 
 const fn series(name: &'static str, meaning: Meaning) -> Series {
     Series { name, label: None, meaning }
+}
+
+const fn labelled(
+    name: &'static str,
+    label: (&'static str, &'static str),
+    meaning: Meaning,
+) -> Series {
+    Series { name, label: Some(label), meaning }
 }
 
 /// vLLM; `gpu_cache_usage_perc` is the name before release 0.10.
@@ -67,12 +79,127 @@ const VLLM: ModelServer = ModelServer {
     ],
 };
 
+/// SGLang with `--enable-metrics`; `cache_config_info` is the form before its change #24197.
+const SGLANG: ModelServer = ModelServer {
+    name: "SGLang",
+    prefix: "sglang:",
+    series: &[
+        series("sglang:num_queue_reqs", Meaning::Waiting),
+        series("sglang:num_running_reqs", Meaning::Running),
+        series("sglang:token_usage", Meaning::KvCacheUse),
+        series("sglang:page_size", Meaning::BlockSize),
+        series("sglang:num_pages", Meaning::Blocks),
+        series(
+            "sglang:cache_config_info",
+            Meaning::CacheConfig { block_size: "page_size", blocks: "num_pages" },
+        ),
+    ],
+};
+
+/// TensorRT-LLM's own server, whose page is `/prometheus/metrics` (its change #12545).
+const TRTLLM: ModelServer = ModelServer {
+    name: "trtllm-serve",
+    prefix: "trtllm_",
+    series: &[
+        series("trtllm_num_requests_waiting", Meaning::Waiting),
+        series("trtllm_num_requests_running", Meaning::Running),
+        series("trtllm_kv_cache_utilization", Meaning::KvCacheUse),
+        series("trtllm_kv_cache_tokens_per_block", Meaning::BlockSize),
+        series("trtllm_kv_cache_max_blocks", Meaning::Blocks),
+    ],
+};
+
+const TRITON_REQUESTS: &str = "nv_trt_llm_request_metrics";
+const TRITON_BLOCKS: &str = "nv_trt_llm_kv_cache_block_metrics";
+
+/// Triton with the TensorRT-LLM backend, on port 8002.
+const TRITON: ModelServer = ModelServer {
+    name: "Triton with TensorRT-LLM",
+    prefix: "nv_trt_llm_",
+    series: &[
+        labelled(TRITON_REQUESTS, ("request_type", "waiting"), Meaning::Waiting),
+        labelled(TRITON_REQUESTS, ("request_type", "scheduled"), Meaning::Running),
+        labelled(TRITON_BLOCKS, ("kv_cache_block_type", "fraction"), Meaning::KvCacheUse),
+        labelled(TRITON_BLOCKS, ("kv_cache_block_type", "tokens_per"), Meaning::BlockSize),
+        labelled(TRITON_BLOCKS, ("kv_cache_block_type", "max"), Meaning::Blocks),
+    ],
+};
+
+/// Hugging Face's TGI, which tells nothing of its cache.
+const TGI: ModelServer = ModelServer {
+    name: "TGI",
+    prefix: "tgi_",
+    series: &[
+        series("tgi_queue_size", Meaning::Waiting),
+        series("tgi_batch_current_size", Meaning::Running),
+    ],
+};
+
+/// llama.cpp's server with `--metrics`; newer releases tell nothing of the cache.
+const LLAMACPP: ModelServer = ModelServer {
+    name: "llama.cpp",
+    prefix: "llamacpp:",
+    series: &[
+        series("llamacpp:requests_deferred", Meaning::Waiting),
+        series("llamacpp:requests_processing", Meaning::Running),
+        series("llamacpp:kv_cache_usage_ratio", Meaning::KvCacheUseOlder),
+    ],
+};
+
+/// LMDeploy.
+const LMDEPLOY: ModelServer = ModelServer {
+    name: "LMDeploy",
+    prefix: "lmdeploy:",
+    series: &[
+        series("lmdeploy:num_requests_waiting", Meaning::Waiting),
+        series("lmdeploy:num_requests_running", Meaning::Running),
+        series("lmdeploy:gpu_cache_usage_perc", Meaning::KvCacheUse),
+    ],
+};
+
+/// NVIDIA NIM, whose names have no prefix; its page is `/v1/metrics`.
+const NIM: ModelServer = ModelServer {
+    name: "NIM",
+    prefix: "",
+    series: &[
+        series("num_requests_waiting", Meaning::Waiting),
+        series("num_requests_running", Meaning::Running),
+        series("gpu_cache_usage_perc", Meaning::KvCacheUse),
+    ],
+};
+
+/// All of them; of two that a page could be, the earlier one counts.
+const ALL: [&ModelServer; 8] = [&VLLM, &SGLANG, &TRTLLM, &TRITON, &TGI, &LLAMACPP, &LMDEPLOY, &NIM];
+
 impl ModelServer {
-    /// The table of a server.
-    pub(crate) const fn of(kind: ModelServerKind) -> &'static Self {
+    /// The table of a server; `None` where the page has to tell.
+    pub(crate) const fn of(kind: ModelServerKind) -> Option<&'static Self> {
         match kind {
-            ModelServerKind::Vllm => &VLLM,
+            ModelServerKind::Auto => None,
+            ModelServerKind::Vllm => Some(&VLLM),
+            ModelServerKind::Sglang => Some(&SGLANG),
+            ModelServerKind::Trtllm => Some(&TRTLLM),
+            ModelServerKind::Triton => Some(&TRITON),
+            ModelServerKind::Tgi => Some(&TGI),
+            ModelServerKind::Llamacpp => Some(&LLAMACPP),
+            ModelServerKind::Lmdeploy => Some(&LMDEPLOY),
+            ModelServerKind::Nim => Some(&NIM),
         }
+    }
+
+    /// The server whose names stand on a page with these lines.
+    pub(crate) fn detect<'a>(lines: impl Iterator<Item = &'a str>) -> Option<&'static Self> {
+        let mut best = None;
+        for line in lines {
+            let before = best.unwrap_or(ALL.len());
+            let found =
+                ALL.iter().take(before).position(|server| server.named(line).next().is_some());
+            best = found.or(best);
+            if best == Some(0) {
+                break;
+            }
+        }
+        ALL.get(best?).copied()
     }
 
     /// The series that have the name of `line`, and what follows the name: several where a label

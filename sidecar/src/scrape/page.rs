@@ -30,12 +30,14 @@ pub(crate) enum PageError {
     Nonsense(Flaw),
 }
 
-/// Reads a page. Values that make no sense are left out, as long as the queue is known.
+/// Reads a page of `server`, or of the one that its names tell. Values that make no sense are left out, as long as the queue is known.
 ///
 /// # Errors
 /// [`PageError`] if neither the number of waiting nor of running requests can be read.
-pub(crate) fn read(server: &'static ModelServer, page: &[u8]) -> Result<Page, PageError> {
+pub(crate) fn read(server: Option<&'static ModelServer>, page: &[u8]) -> Result<Page, PageError> {
     let text = text_of(page)?;
+    let unknown = PageError::NoMetrics { server: "any known model server" };
+    let server = server.or_else(|| ModelServer::detect(lines(text))).ok_or(unknown)?;
     let mut gathered = Gathered::default();
     for line in lines(text) {
         for (series, rest) in server.named(line) {

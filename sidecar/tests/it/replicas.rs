@@ -28,6 +28,29 @@ async fn a_replica_is_reported_as_its_page_says_and_follows_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_lacks_vllms_names_is_as_good_as_any() {
+    let page = b"llamacpp:requests_processing 2\nllamacpp:requests_deferred 1\n".to_vec();
+    let (replica, intake) = (Replica::start(Behaviour::Page(page)).await, Intake::tcp().await);
+    let sidecar = Sidecar::start(&yaml(&[replica.address], &[&intake.target], "")).await;
+    let endpoint = &intake.next(1).await.endpoints[0];
+    assert_eq!((endpoint.waiting, endpoint.running), (Some(1), Some(2)));
+    assert_eq!((endpoint.state.name(), endpoint.kv_cache_use), ("ready", None));
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn replicas_without_metrics_are_pushed_as_ready_and_never_asked() {
+    let (replica, intake) = (Replica::start(vllm(1, 1)).await, Intake::tcp().await);
+    let config = yaml(&[replica.address], &[&intake.target], "");
+    let config = config.replace("    poll_interval", "    metrics: none\n    poll_interval");
+    let sidecar = Sidecar::start(&config).await;
+    let endpoint = &intake.next(3).await.endpoints[0];
+    assert_eq!((endpoint.state.name(), endpoint.age_ms, endpoint.waiting), ("ready", None, None));
+    assert_eq!(replica.polls(), 0);
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
 async fn polls_keep_one_connection_and_never_overlap() {
     let replica = Replica::start(Behaviour::Slow(Duration::from_millis(30))).await;
     let intake = Intake::tcp().await;

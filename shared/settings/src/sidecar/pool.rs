@@ -31,9 +31,13 @@ const TIMEOUT: Bounds = Bounds {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawPool {
-    /// Which model server the replicas run, so which metric names are read: `vllm` if not given.
+    /// Which model server the replicas run, so which metric names are read; each page tells if not given (`auto`).
     #[serde(default)]
     pub server: ModelServerKind,
+    /// `none` where the server has no metrics, such as Ollama: nothing is polled, and own counts and prefix
+    /// affinity place requests.
+    #[serde(default)]
+    pub metrics: MetricsSource,
     /// How often each replica is polled, and the pool's snapshot pushed: 10ms to 60s, 100ms if
     /// not given.
     #[serde(default)]
@@ -51,7 +55,8 @@ pub struct RawPool {
 pub struct RawEndpoint {
     /// Where Envoy sends requests: `ip:port`.
     pub address: String,
-    /// Where the metrics are: `http://ADDRESS/metrics` if not given.
+    /// Where the metrics are: `http://ADDRESS/metrics` if not given; for `trtllm` `/prometheus/metrics`, for `nim`
+    /// `/v1/metrics`.
     #[serde(default)]
     pub metrics_url: Option<String>,
     /// The GPUs that it runs on: `GPU-UUID`, `HOST/INDEX` (either with `/INSTANCE` for a MIG instance) or
@@ -60,20 +65,65 @@ pub struct RawEndpoint {
     pub gpus: Vec<String>,
 }
 
+/// Where load comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsSource {
+    /// Each replica's page is polled.
+    #[default]
+    Poll,
+    /// Nothing is known but what gateways count themselves.
+    None,
+}
+
 /// A model server whose metric names are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelServerKind {
-    /// vLLM.
+    /// Any of these, by the names on its page.
     #[default]
+    Auto,
+    /// vLLM.
     Vllm,
+    /// SGLang.
+    Sglang,
+    /// trtllm-serve.
+    Trtllm,
+    /// Triton with the TensorRT-LLM backend.
+    Triton,
+    /// Hugging Face's Text Generation Inference.
+    Tgi,
+    /// llama.cpp's server.
+    Llamacpp,
+    /// LMDeploy.
+    Lmdeploy,
+    /// NVIDIA NIM.
+    Nim,
 }
 
 impl ModelServerKind {
     /// As it is written in the configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Vllm => "vllm",
+            Self::Sglang => "sglang",
+            Self::Trtllm => "trtllm",
+            Self::Triton => "triton",
+            Self::Tgi => "tgi",
+            Self::Llamacpp => "llamacpp",
+            Self::Lmdeploy => "lmdeploy",
+            Self::Nim => "nim",
+        }
+    }
+
+    /// Where its page is unless the replica says otherwise.
+    fn metrics_path(self) -> &'static str {
+        match self {
+            // Its `/metrics` is JSON.
+            Self::Trtllm => "/prometheus/metrics",
+            Self::Nim => "/v1/metrics",
+            _ => "/metrics",
         }
     }
 }
@@ -85,6 +135,8 @@ pub struct PoolSettings {
     pub name: String,
     /// Which metric names are read.
     pub server: ModelServerKind,
+    /// Whether there are metrics at all.
+    pub metrics: MetricsSource,
     /// Time between two polls of a replica, and between two pushes.
     pub poll_interval: Duration,
     /// How long one poll may take.
@@ -113,9 +165,10 @@ impl PoolSettings {
         };
         Ok(Self {
             server: raw.server,
+            metrics: raw.metrics,
             poll_interval: duration("poll_interval", raw.poll_interval, &POLL_INTERVAL)?,
             timeout: duration("timeout", raw.timeout, &TIMEOUT)?,
-            endpoints: endpoints(&format!("{field}.endpoints"), &raw.endpoints)?,
+            endpoints: endpoints(&format!("{field}.endpoints"), &raw.endpoints, raw.server)?,
             name,
         })
     }
@@ -130,13 +183,17 @@ fn check_name(name: &str) -> Result<(), SettingsError> {
     Err(SettingsError::invalid("pools (name)", quoted(name), problem))
 }
 
-fn endpoints(field: &str, written: &[RawEndpoint]) -> Result<Vec<EndpointSettings>, SettingsError> {
+fn endpoints(
+    field: &str,
+    written: &[RawEndpoint],
+    server: ModelServerKind,
+) -> Result<Vec<EndpointSettings>, SettingsError> {
     count(field, written.len(), MAX_ENDPOINTS)?;
     let mut seen = std::collections::BTreeSet::new();
     let mut endpoints = Vec::with_capacity(written.len());
     for (at, raw) in written.iter().enumerate() {
         let field = format!("{field}[{at}]");
-        let endpoint = endpoint(&field, raw)?;
+        let endpoint = endpoint(&field, raw, server)?;
         if !seen.insert(endpoint.address) {
             let field = format!("{field}.address");
             return Err(SettingsError::invalid(field, quoted(&raw.address), "stands twice"));
@@ -146,7 +203,11 @@ fn endpoints(field: &str, written: &[RawEndpoint]) -> Result<Vec<EndpointSetting
     Ok(endpoints)
 }
 
-fn endpoint(field: &str, raw: &RawEndpoint) -> Result<EndpointSettings, SettingsError> {
+fn endpoint(
+    field: &str,
+    raw: &RawEndpoint,
+    server: ModelServerKind,
+) -> Result<EndpointSettings, SettingsError> {
     let address: SocketAddr =
         raw.address.parse().ok().filter(|address: &SocketAddr| address.port() != 0).ok_or_else(
             || {
@@ -156,7 +217,7 @@ fn endpoint(field: &str, raw: &RawEndpoint) -> Result<EndpointSettings, Settings
         )?;
     let metrics_url = match &raw.metrics_url {
         Some(url) => HttpUrl::parse(&format!("{field}.metrics_url"), url)?,
-        None => HttpUrl::metrics_of(address),
+        None => HttpUrl::metrics_of(address, server.metrics_path()),
     };
     let gpus = selectors(&format!("{field}.gpus"), &raw.gpus)?;
     Ok(EndpointSettings { address, metrics_url, gpus })

@@ -18,7 +18,7 @@ fn the_smallest_file_has_the_documented_defaults() {
     assert_eq!(settings.push_timeout, Duration::from_secs(1));
     assert_eq!(settings.gateways, [Gateway::Unix("/run/weir/intake.sock".into())]);
     let pool = &settings.pools[0];
-    assert_eq!((pool.name.as_str(), pool.server), ("llama", ModelServerKind::Vllm));
+    assert_eq!((pool.name.as_str(), pool.server), ("llama", ModelServerKind::Auto));
     assert_eq!(pool.poll_interval, Duration::from_millis(100));
     assert_eq!(pool.timeout, Duration::from_secs(1));
     assert_eq!(pool.endpoints[0].metrics_url.to_string(), "http://127.0.0.1:9001/metrics");
@@ -80,6 +80,24 @@ gpus:
     assert_eq!(hosts, [vec!["10.0.0.7"], vec!["10.0.0.8", "::1"], vec![]]);
     let nvml = gpus.nvml.as_ref().unwrap();
     assert_eq!(nvml.library.as_deref(), Some("/opt/libnvidia-ml.so"));
+}
+
+#[test]
+fn a_server_says_where_its_page_is_and_may_have_none() {
+    for (pool, url, metrics) in [
+        ("server: sglang", "/metrics", MetricsSource::Poll),
+        ("server: trtllm", "/prometheus/metrics", MetricsSource::Poll),
+        ("server: nim", "/v1/metrics", MetricsSource::Poll),
+        ("metrics: none", "/metrics", MetricsSource::None),
+    ] {
+        let yaml =
+            format!("{GATEWAY}pools: {{p: {{{pool}, endpoints: [{{address: '1.1.1.1:1'}}]}}}}\n");
+        let settings = read(&yaml).unwrap();
+        assert_eq!(settings.pools[0].metrics, metrics);
+        assert_eq!(settings.pools[0].endpoints[0].metrics_url.path(), url);
+        let kind = settings.pools[0].server.name();
+        assert!(pool.contains(kind) || kind == "auto", "{pool}");
+    }
 }
 
 #[test]

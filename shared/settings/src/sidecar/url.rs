@@ -19,14 +19,14 @@ pub struct HttpUrl {
 }
 
 impl HttpUrl {
-    /// `http://ADDRESS/metrics`.
+    /// `http://ADDRESS` with a path.
     #[must_use]
-    pub fn metrics_of(address: SocketAddr) -> Self {
+    pub(super) fn metrics_of(address: SocketAddr, path: &str) -> Self {
         Self {
             https: false,
             authority: address.to_string(),
             port: Some(address.port()),
-            path: "/metrics".to_owned(),
+            path: path.to_owned(),
         }
     }
 

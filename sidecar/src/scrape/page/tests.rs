@@ -8,7 +8,7 @@ use weir_snapshot::{EndpointReport, EndpointState};
 use super::super::model_server::{Meaning, Series};
 use super::*;
 
-fn vllm() -> &'static ModelServer {
+fn vllm() -> Option<&'static ModelServer> {
     ModelServer::of(ModelServerKind::Vllm)
 }
 
@@ -30,7 +30,11 @@ fn shown(result: Result<Page, PageError>) -> Value {
 }
 
 fn pages() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/sidecar");
+    pages_in("../testdata/sidecar")
+}
+
+fn pages_in(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|kind| kind == "prom")).collect()
 }
@@ -44,6 +48,38 @@ fn every_kept_page_is_read_as_its_expectation_says() {
         let expected = std::fs::read_to_string(path.with_extension("json")).unwrap();
         let expected: Value = serde_json::from_str(&expected).unwrap();
         assert_eq!(shown(read(vllm(), &page)), expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_page_of_every_server_is_known_by_its_names_and_what_it_lacks_is_unknown() {
+    let pages = pages_in("../testdata/sidecar/servers");
+    assert!(pages.len() >= 10, "{} pages", pages.len());
+    for path in pages {
+        let page = std::fs::read(&path).unwrap();
+        let expected = std::fs::read_to_string(path.with_extension("json")).unwrap();
+        let mut found = shown(read(None, &page));
+        let server = ModelServer::detect(lines(std::str::from_utf8(&page).unwrap())).unwrap();
+        found["server"] = server.name.into();
+        let expected: Value = serde_json::from_str(&expected).unwrap();
+        assert_eq!(found, expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_page_of_no_known_server_is_refused_and_vllms_is_found_among_others() {
+    let page =
+        b"# nothing\nprocess_open_fds 3\nnum_requests 5\nvllm:num_requests_running_total 9\n";
+    let error = read(None, page).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the page has neither waiting nor running requests of any known model server"
+    );
+    for path in self::pages() {
+        let page = std::fs::read(&path).unwrap();
+        if let Ok(expected) = read(vllm(), &page) {
+            assert_eq!(read(None, &page), Ok(expected), "{}", path.display());
+        }
     }
 }
 
@@ -69,7 +105,7 @@ fn one_series_name_can_have_several_meanings_by_label() {
         Series { name: "requests", label: Some(("type", value)), meaning }
     }
     let page = b"requests{type=\"waiting\"} 2\nrequests{type=\"scheduled\"} 5\nrequests 9\n";
-    assert_eq!(shown(read(&BY_LABEL, page)), json!({ "waiting": 2, "running": 5 }));
+    assert_eq!(shown(read(Some(&BY_LABEL), page)), json!({ "waiting": 2, "running": 5 }));
 }
 
 proptest! {
@@ -84,7 +120,7 @@ proptest! {
     ) {
         let page: String = lines
             .iter()
-            .map(|(series, rest)| format!("{}{rest}\n", vllm().series[*series].name))
+            .map(|(series, rest)| format!("{}{rest}\n", vllm().unwrap().series[*series].name))
             .collect();
         if let Ok(page) = read(vllm(), page.as_bytes()) {
             prop_assert!(page.metrics.kv_cache_use.is_none_or(|share| (0.0..=1.0).contains(&share)));
