@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use weir_harness::{HttpClient, Reply, Request, workspace};
+use weir_replica::FailureMode;
 
 use crate::guardrail::{CARD, EMAIL, REDACTING, scripted};
 use crate::stack::{LLAMA, Plan, Stack};
@@ -98,16 +99,15 @@ async fn an_error_of_envoy_itself_stays_one() {
     let sse = "event: error\ndata: upstream died, ask ann@example.com\n\n";
     let raw = json!({"headers": [["content-type", "text/event-stream"]], "body": sse});
     assert_eq!(fails(&stack, true, raw).await.text(), sse.replace(EMAIL, "[EMAIL]"));
-    // One replica after the other stops listening, until Envoy has nobody to ask.
-    let mut last = stack.send(question(true)).await;
-    for _ in 0..20 {
-        last = stack.send(question(true).header("x-weir-fail", "refuse")).await;
-        if last.text().contains("upstream connect error") {
-            break;
-        }
+    // Nobody listens any more.
+    for replica in stack.llama.replicas() {
+        replica.set_failure(FailureMode::Refuse).await;
     }
-    assert_eq!(last.status, 503, "{}", last.text());
-    assert!(last.text().contains("upstream connect error"), "{}", last.text());
+    for stream in [false, true] {
+        let reply = stack.send(question(stream)).await;
+        assert_eq!(reply.status, 503, "{}", reply.text());
+        assert!(!reply.text().contains("content_policy_violation"), "{}", reply.text());
+    }
     stack.assert_no_trap().await;
 }
 
