@@ -14,8 +14,8 @@
 /// - the endpoint that served: by an endpoint picker, on the way back;
 /// - `x-prefiller-host-port`, `x-encoder-hosts-ports`, `x-data-parallel-host-port`: addresses that llm-d's
 ///   sidecar of a replica would dial (its `pkg/common/routing/common.go`);
-/// - `x-weir-signature`: by the sidecar, on the intake listener, where it is not removed.
-pub const OWNED: [&str; 16] = [
+/// - `x-weir-signature`, `x-weir-challenge`, `x-weir-time`: by the sidecar, on the intake listener, where they are not removed.
+pub const OWNED: [&str; 18] = [
     "x-gateway-model-name",
     "x-gateway-base-model-name",
     "x-gateway-model-name-rewrite",
@@ -32,6 +32,8 @@ pub const OWNED: [&str; 16] = [
     "x-encoder-hosts-ports",
     "x-data-parallel-host-port",
     "x-weir-signature",
+    "x-weir-challenge",
+    "x-weir-time",
 ];
 
 /// Headers by which a request claims a priority, a share or a latency. They stay only where something

@@ -20,7 +20,7 @@ use crate::stack::KEY;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reasons for not running a block, and what each of its commands must begin with.
-const REASONS: [(&str, &[&str]); 2] = [
+const REASONS: [(&str, &[&str]); 3] = [
     (
         "installs and builds",
         &[
@@ -31,13 +31,14 @@ const REASONS: [(&str, &[&str]); 2] = [
             "cargo deny ",
         ],
     ),
+    ("goes on until it is ended, and wants a driver", &["weir-sidecar agent "]),
     ("needs a Kubernetes cluster", &["kubectl apply -f ", "helm upgrade --install "]),
 ];
 
 /// Pages whose YAML blocks another test runs, with their number: `documents`, `unix_socket`, `istio`, `attempts`.
 const YAML: [(&str, usize); 4] = [
     ("README.md", 2),
-    ("sidecar/README.md", 3),
+    ("sidecar/README.md", 4),
     ("envoy-config/istio/README.md", 1),
     ("filters/README.md", 2),
 ];

@@ -185,7 +185,8 @@ async fn assert_missing_option_is_an_error(stack: Stack) {
     // One for each worker that noticed: the router's, and the intake's.
     assert!((2..=4).contains(&lines), "{log}");
     // Once for each worker that noticed, and for each request in 10 s that was held on trial.
-    assert!(stack.stat("weir_router_misconfigured_total").await >= 1);
+    let noticed = stack.stat("weir_router_misconfigured_total").await;
+    assert!(noticed >= 1, "{}", stack.envoy.log());
     assert_eq!(stack.send(Request::get("/v1/models")).await.status, 200);
     stack.assert_no_trap().await;
 }
