@@ -10,7 +10,9 @@ use crate::stack::{LLAMA, Plan, Stack, chat, eventually};
 async fn send_until_ignored(stack: &Stack, pool: &str) {
     let name = format!("weir_picks_ignored_total.pool.{pool}");
     let ignored = async || {
-        assert_eq!(stack.send(chat(LLAMA, "where does this go?")).await.status, 200);
+        // A replica of another pool may say that it does not have the model.
+        let status = stack.send(chat(LLAMA, "where does this go?")).await.status;
+        assert!([200, 404].contains(&status), "{status}");
         (stack.stat(&name).await > 0).then_some(())
     };
     eventually(&name, ignored).await;
