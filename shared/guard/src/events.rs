@@ -11,12 +11,14 @@ use weir_wire::content::{
 use weir_wire::edit::Edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
-use weir_wire::sse::Event;
+use weir_wire::sse::{Event, SseParser};
 
 use crate::Watch;
+use crate::beside;
 use crate::body::of_policy;
 use crate::channel::{self, ChannelState, is_like_json};
 use crate::ending;
+use crate::envelope::write_edited;
 use crate::error_body::inspect_error;
 use crate::framing::Framing;
 use crate::inspection::BodyInspection;
@@ -124,6 +126,26 @@ impl Events {
         if let Some((shape, text)) = known.flatten() {
             return self.again(event, &shape, text, out);
         }
+        let Some(found) = beside::inspect(&self.watch, event) else {
+            return self.dispatched(event, true, out);
+        };
+        self.report.merge(found.report);
+        if found.refusal.is_some() {
+            return self.refuse(out);
+        }
+        if found.edits.is_empty() {
+            return self.dispatched(event, false, out);
+        }
+        let mut edited = Vec::with_capacity(event.raw.len());
+        write_edited(event.raw, &found.edits, &mut edited);
+        let mut parser = SseParser::new(usize::MAX);
+        // Without a limit nothing is too long.
+        let _ = parser.feed(&edited, |event| self.dispatched(event, false, out));
+        parser.finish(|event| self.dispatched(event, false, out));
+    }
+
+    /// An event whose comments and the like are inspected; `again` says that another one like it need not be.
+    fn dispatched(&mut self, event: Event<'_>, again: bool, out: &mut Vec<u8>) {
         // A comment, an id, a name without data, or data that are empty: nobody dispatches anything for it.
         let data = event.data().filter(|data| !data.trim_ascii().is_empty());
         let Some(data) = data else { return self.pass(event, Choices::None, out) };
@@ -144,7 +166,9 @@ impl Events {
         self.end(&texts.ended, &carried, out);
         let edits = if self.ended { Vec::new() } else { self.whole(&texts, &data, out) };
         if !self.ended {
-            self.remember(event, &texts, &edits);
+            if again {
+                self.remember(event, &texts, &edits);
+            }
             self.texts(event, &data, &texts, &edits, out);
         }
     }

@@ -19,6 +19,7 @@
 //! events are that bring it.
 
 mod arguments;
+mod beside;
 mod body;
 mod channel;
 mod ending;

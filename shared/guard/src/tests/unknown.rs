@@ -53,6 +53,40 @@ fn a_text_that_goes_on_in_events_that_nobody_here_has_heard_of_is_one_text() {
 }
 
 #[test]
+fn what_stands_beside_the_data_is_inspected_as_text() {
+    for (stream, expected) in [
+        (": ask a@b.com\n\n", ": ask [EMAIL]\n\n"),
+        ("id: a@b.com\ndata: {}\n\n", "id: [EMAIL]\ndata: {}\n\n"),
+        ("event: a@b.com\ndata: {}\n\n", "event: [EMAIL]\ndata: {}\n\n"),
+        ("data: {}\n: a@b.com\n\n", "data: {}\n: [EMAIL]\n\n"),
+        ("x a@b.com: y\r\ndata: {}\r\n\r\n", "x [EMAIL]: y\r\ndata: {}\r\n\r\n"),
+        (
+            "note: a@b.com\ndata: {\"detail\":\"c@d.com\"}\n\n",
+            "note: [EMAIL]\ndata: {\"detail\":\"[EMAIL]\"}\n\n",
+        ),
+        // A JSON body that calls itself a stream, in one line, in several, and without an end.
+        (r#"{"content":"\u0061@b.com"}"#, r#"{"content":"[EMAIL]"}"#),
+        ("{\n\"content\": \"a@b.com\"\n}\n\n", "{\n\"content\": \"[EMAIL]\"\n}\n\n"),
+        ("mail a@b.com", "mail [EMAIL]"),
+    ] {
+        for len in 1..=stream.len() {
+            let mut guard = openai(redacting());
+            let mut out = Vec::new();
+            stream.as_bytes().chunks(len).for_each(|chunk| guard.push(chunk, &mut out));
+            guard.finish(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "in pieces of {len}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_beside_the_data_may_end_a_stream() {
+    let policy = super::policy(r#"{"rules":[{"rules":["pii"],"action":"block"}]}"#);
+    let out = through(&mut openai(Watch::new(policy)), ": a@b.com\n\ndata: {}\n\n");
+    assert!(out.contains("content_policy_violation") && !out.contains("a@b.com"), "{out}");
+}
+
+#[test]
 fn what_clients_ignore_passes_without_a_trace() {
     let text = chunks(0, CONTENT, &["Hel", "lo", " wor", "ld"]);
     for event in [
