@@ -4,6 +4,8 @@
 //! up neither polling nor anybody else.
 
 mod error;
+mod fleet;
+mod gateways;
 mod link;
 mod mismatch;
 mod publish;
@@ -17,12 +19,14 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 use weir_settings::sidecar::Gateway;
 use weir_snapshot::Accepted;
-use weir_snapshot::signature::{CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH};
+use weir_snapshot::signature::{BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH};
 
 use error::PushError;
+pub(crate) use fleet::{Fleet, PushPlan};
+pub(crate) use gateways::Gateways;
 pub(crate) use link::{Link, Status};
 pub(crate) use mismatch::Mismatches;
 pub(crate) use publish::{Newest, Publisher, Snapshot};
@@ -30,7 +34,7 @@ pub(crate) use turn::Turn;
 use turn::{Holder, Verdict};
 
 use crate::client::{AGENT, Client, Target};
-use crate::config::Key;
+use crate::config::Keys;
 
 /// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -39,16 +43,22 @@ const MAX_REPLY_BYTES: usize = 1024 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
+/// The status of a refusal of the signature.
+const UNSIGNED: u16 = 401;
+
 /// The loop that pushes one pool to one gateway.
 #[derive(Debug)]
 pub(crate) struct Pusher {
     link: Arc<Link>,
+    gateways: Arc<Gateways>,
     newest: Newest,
     client: Client,
     host: String,
     limit: Duration,
     reply: Vec<u8>,
-    key: Option<Key>,
+    keys: Keys,
+    /// Which of the keys the gateway takes.
+    key_at: usize,
     /// What the gateway wants pushes to be signed with.
     challenge: String,
     turn: Arc<Turn>,
@@ -56,25 +66,27 @@ pub(crate) struct Pusher {
 }
 
 impl Pusher {
-    /// The pusher of what `newest` holds to `gateway`.
+    /// The pusher of what `plan` says to `gateway`; `gateways` say what they have under way.
     pub(crate) fn new(
-        link: Arc<Link>,
+        (link, gateways): (&Arc<Link>, &Arc<Gateways>),
         gateway: &Gateway,
-        (newest, turn): (Newest, Arc<Turn>),
-        key: Option<Key>,
+        plan: &PushPlan,
+        keys: Keys,
         push_timeout: Duration,
     ) -> Self {
         Self {
-            newest,
+            newest: plan.newest.clone(),
             client: Client::new(Target::of_gateway(gateway)),
             host: Target::host_of_gateway(gateway),
             limit: push_timeout,
             reply: Vec::new(),
-            key,
-            challenge: NO_CHALLENGE.to_owned(),
-            turn,
+            keys,
+            key_at: 0,
+            challenge: link.challenge().unwrap_or_else(|| NO_CHALLENGE.to_owned()),
+            turn: Arc::clone(&plan.turn),
             holder: Holder::new(link.fresh()),
-            link,
+            link: Arc::clone(link),
+            gateways: Arc::clone(gateways),
         }
     }
 
@@ -124,10 +136,34 @@ impl Pusher {
         }
     }
 
-    /// Pushes; twice if the gateway asks for another challenge.
+    /// Pushes, signed with the key that the gateway takes.
     async fn push(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
+        let own = self.for_this_gateway(snapshot);
+        let snapshot = own.as_ref().unwrap_or(snapshot);
+        let first = self.push_answering(snapshot).await;
+        let refused = matches!(first, Err(PushError::Refused { status: UNSIGNED, .. }));
+        if !refused || self.keys.count() < 2 {
+            return first;
+        }
+        let before = self.key_at;
+        self.key_at = 1 - before;
+        let second = self.push_answering(snapshot).await;
+        if matches!(second, Err(PushError::Refused { status: UNSIGNED, .. })) {
+            self.key_at = before;
+            return first;
+        }
+        let (gateway, pool, key) = (self.link.gateway(), self.link.pool(), self.key_at + 1);
+        info!(gateway, pool, key, "gateway takes the other key");
+        second
+    }
+
+    /// Pushes; twice if the gateway asks for another challenge.
+    async fn push_answering(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
         match self.push_once(snapshot).await {
-            Err(PushError::Challenge { challenge: Some(challenge), .. }) if self.key.is_some() => {
+            Err(PushError::Challenge { challenge: Some(challenge), .. })
+                if self.keys.count() > 0 =>
+            {
+                self.link.set_challenge(challenge.clone());
                 self.challenge = challenge;
                 self.push_once(snapshot).await
             }
@@ -135,8 +171,15 @@ impl Pusher {
         }
     }
 
+    /// The snapshot with what other gateways have under way; `None` where that is nothing.
+    fn for_this_gateway(&self, snapshot: &Snapshot) -> Option<Snapshot> {
+        let (pool, gateway) = (self.link.pool(), self.link.gateway());
+        let elsewhere = self.gateways.elsewhere(pool, gateway, Instant::now());
+        snapshot.with_elsewhere(&elsewhere)
+    }
+
     async fn push_once(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
-        let request = self.request(snapshot)?;
+        let request = self.request(&snapshot.body, snapshot.digest)?;
         let exchange = self.client.exchange(&request, MAX_REPLY_BYTES, &mut self.reply);
         let status =
             timeout(self.limit, exchange).await.map_err(|_| PushError::Timeout(self.limit))??;
@@ -146,17 +189,21 @@ impl Pusher {
         Accepted::parse(&self.reply).map_err(|_| PushError::BadReply)
     }
 
-    fn request(&self, snapshot: &Snapshot) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    fn request(
+        &self,
+        body: &Bytes,
+        digest: BodyDigest,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let mut request = Request::post(PATH)
             .header(HOST, &self.host)
             .header(USER_AGENT, AGENT)
             .header(CONTENT_TYPE, "application/json");
-        if let Some(key) = &self.key {
+        if let Some(key) = self.keys.at(self.key_at) {
             request = request
                 .header(CHALLENGE_HEADER, &self.challenge)
-                .header(HEADER, key.sign_push(&self.challenge, snapshot.digest));
+                .header(HEADER, key.sign_push(&self.challenge, digest));
         }
-        request.body(Full::new(snapshot.body.clone()))
+        request.body(Full::new(body.clone()))
     }
 }
 

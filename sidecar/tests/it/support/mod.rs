@@ -1,7 +1,10 @@
 //! Replicas and gateways for the tests, and a sidecar on a configuration of them.
 
+mod api;
+mod dns;
 mod intake;
 mod replica;
+pub(crate) mod tls;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -13,6 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weir_sidecar::{Config, Daemon};
 
+pub(crate) use api::Api;
+pub(crate) use dns::Dns;
 pub(crate) use intake::{Intake, Mode};
 pub(crate) use replica::{Behaviour, Replica, vllm};
 

@@ -12,17 +12,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-type Certified = rcgen::CertifiedKey<rcgen::KeyPair>;
+use super::tls::{Certified, acceptor};
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -43,6 +40,23 @@ pub(crate) enum Behaviour {
     Close,
     /// Half a page, then the connection breaks.
     Cut,
+    /// A page that comes a byte at a time.
+    Drip,
+    /// 100 MB.
+    Huge,
+    /// To another place.
+    Redirect(String),
+    /// 401 unless this is sent as `Authorization`, then good metrics.
+    Authorized(&'static str),
+    /// A long page, of which `name[]=` gets a part: all that is named, or nothing.
+    Filtering { well: bool },
+}
+
+/// What the last request was.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) http2: bool,
+    pub(crate) query: Option<String>,
 }
 
 /// A good page.
@@ -73,6 +87,7 @@ struct Shared {
     connections: AtomicUsize,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
+    asked: Mutex<Asked>,
 }
 
 impl Replica {
@@ -86,15 +101,12 @@ impl Replica {
 
     /// With TLS and this certificate.
     pub(crate) async fn start_tls(certified: &Certified, behaviour: Behaviour) -> Self {
-        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key)
-            .unwrap();
-        let address = "127.0.0.1:0".parse().unwrap();
-        Self::serving(address, Some(TlsAcceptor::from(Arc::new(config))), behaviour).await
+        Self::start_with(acceptor(certified, None, false), behaviour).await
+    }
+
+    /// With TLS as `tls` says.
+    pub(crate) async fn start_with(tls: TlsAcceptor, behaviour: Behaviour) -> Self {
+        Self::serving("127.0.0.1:0".parse().unwrap(), Some(tls), behaviour).await
     }
 
     async fn serving(address: SocketAddr, tls: Option<TlsAcceptor>, behaviour: Behaviour) -> Self {
@@ -106,6 +118,7 @@ impl Replica {
             connections: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
+            asked: Mutex::default(),
         });
         let mut server = JoinSet::new();
         server.spawn(serve(listener, tls, shared.clone()));
@@ -114,6 +127,11 @@ impl Replica {
 
     pub(crate) fn set(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// The last request.
+    pub(crate) fn asked(&self) -> Asked {
+        self.shared.asked.lock().unwrap().clone()
     }
 
     /// Requests so far.
@@ -138,12 +156,13 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shar
         let (stream, _) = listener.accept().await.unwrap();
         shared.connections.fetch_add(1, Ordering::SeqCst);
         match tls.clone() {
-            None => connections.spawn(connection(stream, shared.clone())),
+            None => connections.spawn(connection(stream, false, shared.clone())),
             Some(tls) => {
                 let shared = shared.clone();
                 connections.spawn(async move {
                     if let Ok(stream) = tls.accept(stream).await {
-                        connection(stream, shared).await;
+                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                        connection(stream, http2, shared).await;
                     }
                 })
             }
@@ -151,10 +170,19 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shar
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: Arc<Shared>) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    http2: bool,
+    shared: Arc<Shared>,
+) {
     let service = service_fn(move |request| answer(request, shared.clone()));
-    let builder = hyper::server::conn::http1::Builder::new();
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    if http2 {
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    } else {
+        let builder = hyper::server::conn::http1::Builder::new();
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    }
 }
 
 async fn answer(
@@ -162,11 +190,23 @@ async fn answer(
     shared: Arc<Shared>,
 ) -> Result<Response<Body>, Infallible> {
     assert_eq!(request.uri().path(), "/metrics");
-    assert!(request.headers().contains_key("host"));
+    let http2 = request.version() == Version::HTTP_2;
+    assert!(http2 || request.headers().contains_key("host"));
+    let query = request.uri().query().map(str::to_owned);
+    *shared.asked.lock().unwrap() = Asked { http2, query: query.clone() };
+    let authorization = request.headers().get("authorization").cloned();
     shared.polls.fetch_add(1, Ordering::SeqCst);
     let in_flight = InFlight::enter(shared.clone());
     let behaviour = shared.behaviour.lock().unwrap().clone();
-    let response = behave(behaviour).await;
+    let response = match behaviour {
+        Behaviour::Authorized(wanted) => {
+            let fits = authorization.is_some_and(|found| found == wanted);
+            let status = if fits { 200 } else { 401 };
+            behave(Behaviour::Status(status)).await
+        }
+        Behaviour::Filtering { well } => Response::new(full(filtered(query.as_deref(), well))),
+        behaviour => behave(behaviour).await,
+    };
     drop(in_flight);
     Ok(response)
 }
@@ -205,6 +245,17 @@ async fn behave(behaviour: Behaviour) -> Response<Body> {
             let chunk = Bytes::from(vec![b'#'; 64 * 1024]);
             Response::new(stream(std::iter::repeat_with(move || Ok(chunk.clone()))))
         }
+        Behaviour::Drip => Response::new(
+            Drip(good, tokio::time::interval(Duration::from_millis(50))).boxed_unsync(),
+        ),
+        Behaviour::Huge => {
+            let chunk = Bytes::from(vec![b'#'; 1024 * 1024]);
+            Response::new(stream(std::iter::repeat_n(chunk, 100).map(Ok)))
+        }
+        Behaviour::Redirect(to) => {
+            Response::builder().status(302).header("location", to).body(full(good)).unwrap()
+        }
+        Behaviour::Authorized(_) | Behaviour::Filtering { .. } => panic!("answered before"),
         Behaviour::Cut => {
             let broken = Err(std::io::ErrorKind::ConnectionReset.into());
             Response::new(stream([Ok(good.into()), broken]))
@@ -236,5 +287,47 @@ impl<I: Iterator<Item = std::io::Result<Bytes>> + Unpin> hyper::body::Body for C
         _: &mut Context<'_>,
     ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
         Poll::Ready(self.0.next().map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+/// The page as Prometheus' Python client makes it: of a part, only the series that are named.
+fn filtered(query: Option<&str>, well: bool) -> Vec<u8> {
+    let mut whole = String::from_utf8(page(3, 4)).unwrap();
+    whole.push_str("vllm:cache_config_info{block_size=\"16\",num_gpu_blocks=\"100\"} 1.0\n");
+    for bucket in 0..1000 {
+        whole.push_str(&format!(
+            "vllm:e2e_request_latency_seconds_bucket{{le=\"{bucket}.0\"}} 1.0\n"
+        ));
+    }
+    let Some(query) = query else { return whole.into_bytes() };
+    let names: Vec<String> = query
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("name%5B%5D="))
+        .map(|name| name.replace("%3A", ":"))
+        .collect();
+    let named = |line: &&str| {
+        let end = line.find(['{', ' ']).unwrap_or(line.len());
+        well && names.iter().any(|name| *name == line[..end])
+    };
+    whole.lines().filter(named).map(|line| format!("{line}\n")).collect::<String>().into_bytes()
+}
+
+/// A body that comes a byte at a time.
+struct Drip(Vec<u8>, tokio::time::Interval);
+
+impl hyper::body::Body for Drip {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        std::task::ready!(self.1.poll_tick(context));
+        if self.0.is_empty() {
+            return Poll::Ready(None);
+        }
+        let byte = self.0.remove(0);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![byte])))))
     }
 }
