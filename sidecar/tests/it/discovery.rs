@@ -1,10 +1,11 @@
 //! Replicas and gateways that come and go: by file, by DNS.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Dns, Intake, Replica, Sidecar, eventually, vllm};
+use crate::support::{Dns, Intake, PATIENCE, Replica, Sidecar, eventually, vllm};
 
 /// A configuration whose pool has `pool` beside its interval.
 fn yaml(gateways: &str, pool: &str, more: &str) -> String {
@@ -31,12 +32,19 @@ pub(crate) async fn become_these(sidecar: &Sidecar, what: &str, expected: &[(Str
     let mut expected: Vec<(String, String)> =
         expected.iter().map(|(address, state)| (address.clone(), (*state).to_owned())).collect();
     expected.sort();
-    eventually(what, async || {
-        let mut shown = shown(sidecar).await;
-        shown.sort();
-        (shown == expected).then_some(())
-    })
-    .await;
+    let mut last = Vec::new();
+    let waiting = async {
+        while last != expected {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            last = shown(sidecar).await;
+            last.sort();
+        }
+    };
+    let reached = tokio::time::timeout(PATIENCE, waiting).await;
+    if reached.is_err() {
+        let (_, status) = sidecar.get("/status").await;
+        panic!("never: {what}: {expected:?}, but {last:?}: {status}");
+    }
 }
 
 fn ready(replica: &Replica) -> (String, &'static str) {

@@ -126,8 +126,12 @@ async fn a_new_token_is_read_from_its_file_and_a_long_list_comes_in_pages() {
     let sidecar = Sidecar::start(&config).await;
     eventually("a refusal", async || (api.counts().2 > 0).then_some(())).await;
     assert_eq!(sidecar.get("/readyz").await.0, 503);
-    let (_, status) = sidecar.get("/status").await;
-    assert!(!status.contains("first") && status.contains("status 401"), "{status}");
+    let status = eventually("the reason", async || {
+        let (_, status) = sidecar.get("/status").await;
+        status.contains("status 401: Unauthorized").then_some(status)
+    })
+    .await;
+    assert!(!status.contains("first"), "{status}");
     std::fs::write(folder.path().join("token"), "second\n").unwrap();
     // It stands in seven slices, and is ready in the last.
     become_these(&sidecar, "the replica", &[is(&replica, "ready")]).await;
@@ -166,6 +170,7 @@ async fn an_inference_pool_is_the_pods_that_it_selects_unless_it_has_a_picker_of
     let other = Replica::start_at(format!("127.0.0.2:{port}").parse().unwrap(), vllm(2, 2)).await;
     let (api, intake, folder) =
         (Api::start("secret").await, Intake::tcp().await, tempfile::tempdir().unwrap());
+    intake.busy(0);
     let pool = |app: &str| json!({"spec": {"selector": {"matchLabels": {"app": app, "role/x": "decode"}}, "targetPorts": [{"number": port}]}});
     let labels = |app: &str| json!({"app": app, "role/x": "decode"});
     api.put(PODS, "a-0", pod(labels("a"), "127.0.0.1", "True"));

@@ -160,11 +160,19 @@ Options of compose-test:
 
 /// Where the options of one benchmark alone begin in the help of `bench`.
 const SCAN_ALONE: &str = "Options of scan alone:";
+const SIDECAR_ALONE: &str = "Options of sidecar alone:";
 const OVERHEAD_ALONE: &str = "Options of overhead alone:";
 
 /// What of the help of `bench` holds for `bench scan`.
 pub(super) fn of_scan() -> String {
-    BENCH.split(OVERHEAD_ALONE).next().unwrap_or_default().to_owned()
+    BENCH.split(SIDECAR_ALONE).next().unwrap_or_default().to_owned()
+}
+
+/// What of the help of `bench` holds for `bench sidecar`.
+pub(super) fn of_sidecar() -> String {
+    let (all, scan) = BENCH.split_once(SCAN_ALONE).unwrap_or_default();
+    let sidecar = scan.split_once(SIDECAR_ALONE).map_or("", |(_, sidecar)| sidecar);
+    [all, sidecar.split(OVERHEAD_ALONE).next().unwrap_or_default()].concat()
 }
 
 /// What of the help of `bench` holds for `bench overhead`.
@@ -182,6 +190,7 @@ Names:
              ext_proc server
   scan       throughput of the guardrail's scanner, natively, in V8 (Node) and beside Presidio's
              pattern recognisers; cost and hold-back of a stream's events, cost of requests
+  sidecar    size of the static binary; memory and CPU time with 100 and 1,000 replicas (Linux)
 
 Options:
   --json FILE     also write the figures to FILE
@@ -191,6 +200,11 @@ Options of scan alone:
   --no-presidio   leaves Presidio out: 400 MB of wheels in target/venv-presidio (Python 3.11 or
                   later), a minute or two of measuring; where it cannot be installed, the command
                   says why and measures the rest
+
+Options of sidecar alone:
+  --seconds N     how long each setup is measured (10)
+  --agent         measures `weir-sidecar agent` only
+  --library FILE  what the agent loads in place of the driver's library
 
 Options of overhead alone:
   --requests N    to each setup, for each size and kind of response (4000)

@@ -1,8 +1,7 @@
 //! Replicas and gateways from the Kubernetes API.
 //!
-//! A client of its own for the three kinds of objects that are read, over the sidecar's HTTP client: the `kube` crate
-//! with the API's types is several times the size of everything else here. What it has to get right is the watch:
-//! list with a resource version, watch from there with bookmarks, go on from the last one when the connection
+//! A client of its own over the sidecar's HTTP client, since of three kinds of objects a handful of fields is read. What
+//! it has to get right is the watch: list with a resource version, watch from there with bookmarks, go on from the last one when the connection
 //! ends, and list again when the server says `410 Gone`.
 
 mod api;

@@ -22,7 +22,7 @@ pub(crate) use intake::{Intake, Mode};
 pub(crate) use replica::{Behaviour, Replica, vllm};
 
 /// No test waits longer than this; it is far above what anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until `look` sees something.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
