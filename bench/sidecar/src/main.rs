@@ -85,7 +85,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for row in &rows {
         println!(
             "{:<58} {:>6.1} % {:>5.1} MiB {:>8.0} {:>8.1}",
-            row.what, row.cpu_percent, row.resident_mib, row.polls_per_second, row.pushes_per_second
+            row.what,
+            row.cpu_percent,
+            row.resident_mib,
+            row.polls_per_second,
+            row.pushes_per_second
         );
     }
     if let Some(path) = &options.json {
@@ -128,7 +132,9 @@ async fn agent(options: &Options) -> Result<Figures, Box<dyn Error>> {
             let _ = replicas::get(address, "/metrics").await;
         }
     });
-    let figures = measure("agent, NVML and page once a second".into(), &mut agent, None, options.seconds).await;
+    let figures =
+        measure("agent, NVML and page once a second".into(), &mut agent, None, options.seconds)
+            .await;
     asking.abort();
     agent.end().await?;
     figures
@@ -145,7 +151,8 @@ async fn measure(
     let (before, cpu, started) = (counts(), program.cpu_seconds()?, std::time::Instant::now());
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let (after, took) = (counts(), started.elapsed().as_secs_f64());
-    let rate = |before: u64, after: u64| u32::try_from(after - before).map(|all| f64::from(all) / took);
+    let rate =
+        |before: u64, after: u64| u32::try_from(after - before).map(|all| f64::from(all) / took);
     Ok(Figures {
         what,
         cpu_percent: (program.cpu_seconds()? - cpu) / took * 100.0,

@@ -26,6 +26,7 @@ mod gateway;
 mod gpus;
 mod lines;
 mod log;
+mod lookups;
 mod names;
 mod pool;
 mod server;
@@ -39,8 +40,7 @@ use serde::Deserialize;
 
 pub use access::{AccessSettings, RawAccess};
 pub use discovery::{
-    Discovery, DnsSettings, KubernetesSettings, RawDiscovery, RawDns, RawEndpointSlices,
-    RawInferencePool, RawKubernetes, RawPort, ServicePort,
+    Discovery, RawDiscovery, RawEndpointSlices, RawInferencePool, RawPort, ServicePort,
 };
 pub use endpoint::{EndpointSettings, MetricsUrl, RawEndpoint, endpoints_of_file};
 pub use gateway::{Gateway, RawGateway};
@@ -49,6 +49,7 @@ pub use gpus::{
 };
 pub use lines::line_of;
 pub use log::{LogFormat, LogLevel, LogSettings, RawLog};
+pub use lookups::{DnsSettings, KubernetesSettings, RawDns, RawKubernetes};
 pub use names::NamedAddress;
 pub use pool::{PoolSettings, RawPool};
 pub use server::{

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
-
 use weir_settings::sidecar::{MappedSeries, MappedValue, ModelServerKind, PoolSettings};
 
 /// The metric names of one model server.

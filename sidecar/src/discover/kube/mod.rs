@@ -5,6 +5,7 @@
 //! ends, and list again when the server says `410 Gone`.
 
 mod api;
+mod objects;
 mod pool;
 mod slices;
 mod watch;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use weir_settings::sidecar::{EndpointSettings, MetricsUrl, ServicePort};
 
 use super::api::Api;
-use super::watch::{Kind, Meta, Object, encoded, follow};
+use super::objects::{Meta, Object, encoded};
+use super::watch::{Kind, follow};
 use crate::discover::board::Spoken;
 use crate::discover::{Found, Readiness};
 

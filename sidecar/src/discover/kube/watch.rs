@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
 use super::api::{Api, AskError};
+use super::objects::{Event, List, Object, OnlyMeta, Status, encoded, shown};
 use crate::client::{Client, ClientError};
 use crate::discover::pause;
 
@@ -40,62 +39,6 @@ pub(super) struct Kind {
     pub(super) path: String,
     /// Selectors, percent-encoded: `labelSelector=…`.
     pub(super) selector: String,
-}
-
-/// What identifies an object and its version.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Meta {
-    #[serde(default)]
-    pub(super) name: String,
-    #[serde(default, rename = "resourceVersion")]
-    version: String,
-    #[serde(default, rename = "deletionTimestamp")]
-    pub(super) deleted_at: Option<String>,
-}
-
-/// An object that is read.
-pub(super) trait Object: DeserializeOwned {
-    fn meta(&self) -> &Meta;
-}
-
-#[derive(Deserialize)]
-struct List<T> {
-    #[serde(default)]
-    metadata: ListMeta,
-    #[serde(default = "Vec::new")]
-    items: Vec<T>,
-}
-
-#[derive(Default, Deserialize)]
-struct ListMeta {
-    #[serde(default, rename = "resourceVersion")]
-    version: String,
-    #[serde(default, rename = "continue")]
-    more: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(borrow)]
-    object: &'a serde_json::value::RawValue,
-}
-
-/// What a bookmark has.
-#[derive(Deserialize)]
-struct OnlyMeta {
-    #[serde(default)]
-    metadata: Meta,
-}
-
-/// What an event of type `ERROR` has, and the body of a refusal.
-#[derive(Deserialize)]
-struct Status {
-    #[serde(default)]
-    code: u16,
-    #[serde(default)]
-    message: String,
 }
 
 /// Why a list or a watch has ended.
@@ -299,33 +242,5 @@ impl<T: Object> Watch<'_, T> {
         let said = serde_json::from_slice::<Status>(body);
         let message = said.map_or("no reason given".to_owned(), |said| shown(&said.message));
         Err(WatchError::Status { code: status.as_u16(), message })
-    }
-}
-
-/// A message from outside as it may stand in a log line.
-fn shown(message: &str) -> String {
-    message.chars().filter(|letter| !letter.is_control()).take(300).collect()
-}
-
-/// A value of a query.
-pub(super) fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_of_a_query_is_encoded() {
-        assert_eq!(encoded("app=vllm,a b/ü-1"), "app%3Dvllm%2Ca%20b%2F%C3%BC-1");
     }
 }

@@ -3,6 +3,8 @@
 mod api;
 mod dns;
 mod intake;
+mod page;
+mod query;
 mod replica;
 pub(crate) mod tls;
 
