@@ -12,12 +12,13 @@ use weir_settings::sidecar::PoolSettings;
 use crate::Config;
 use crate::agent::watch_nvml;
 use crate::client::Access;
-use crate::discover::{Board, Roster, Sources};
+use crate::discover::{Board, Sources};
 use crate::gpu::{Inventory, Nvml};
 use crate::http::{PoolState, Server, State};
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
 use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
+use crate::roster::Roster;
 use crate::start::{StartError, listen};
 
 /// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.

@@ -27,6 +27,7 @@ mod poll;
 mod pool;
 mod print;
 mod push;
+mod roster;
 mod scrape;
 mod start;
 mod steady;

@@ -39,11 +39,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use access::{AccessSettings, RawAccess};
+pub use checks::MAX_YAML_BYTES;
 pub use discovery::{
     Discovery, RawDiscovery, RawEndpointSlices, RawInferencePool, RawPort, ServicePort,
 };
 pub use endpoint::{EndpointSettings, MetricsUrl, RawEndpoint, endpoints_of_file};
-pub use gateway::{Gateway, RawGateway};
+pub use gateway::{Gateway, MAX_GATEWAYS, RawGateway};
 pub use gpus::{
     ExporterSettings, GpuSelector, GpuSettings, NvmlSettings, RawExporter, RawGpus, RawNvml,
 };
@@ -61,12 +62,6 @@ use crate::SettingsError;
 use checks::{count, quoted};
 use duration::{Bounds, bounded};
 use weir_snapshot::limits::MAX_POOLS;
-
-/// Largest configuration file that is read, in bytes.
-pub const MAX_YAML_BYTES: usize = 4 * 1024 * 1024;
-
-/// Most gateways that one sidecar pushes to: each costs a connection per pool.
-pub const MAX_GATEWAYS: usize = 64;
 
 /// Most polls under way together unless configured: each takes a buffer as large as a page, and few wait for one
 /// of them but where many replicas hang.

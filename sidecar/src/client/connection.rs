@@ -10,7 +10,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::AbortHandle;
 
-use super::ClientError;
+use super::error::ClientError;
 use super::target::Target;
 
 /// Most bytes that are read ahead: a thousand idle connections keep their buffers.

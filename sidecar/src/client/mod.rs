@@ -7,6 +7,7 @@
 
 mod access;
 mod connection;
+mod error;
 mod target;
 mod tls;
 mod token;
@@ -18,6 +19,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 pub(crate) use access::Access;
 use connection::Connection;
+pub use error::ClientError;
 pub(crate) use target::Target;
 pub use tls::TlsError;
 pub(crate) use token::Token;
@@ -25,23 +27,6 @@ pub use token::TokenError;
 
 /// How the sidecar names itself.
 pub(crate) const AGENT: &str = concat!("weir-sidecar/", env!("CARGO_PKG_VERSION"));
-
-/// Why an exchange failed. Neither addresses nor bytes of the server are repeated.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No connection: refused, unreachable, unknown name, TLS.
-    #[error("cannot connect: {0}")]
-    Connect(std::io::Error),
-    /// The connection broke, or the server does not speak HTTP.
-    #[error("the connection broke")]
-    Broken(#[from] hyper::Error),
-    /// The body is over the limit.
-    #[error("the body has more than {limit} bytes")]
-    TooLarge {
-        /// The limit in bytes.
-        limit: usize,
-    },
-}
 
 /// A client of one server.
 #[derive(Debug)]

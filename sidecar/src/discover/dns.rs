@@ -16,7 +16,7 @@ use weir_settings::sidecar::{DnsSettings, EndpointSettings, GpuSelector, Metrics
 
 use super::board::Spoken;
 use super::found::Found;
-use super::pause;
+use super::pause::pause;
 
 /// After that a name that has no records is looked up again, if the settings don't say later.
 const NO_RECORDS: Duration = Duration::from_secs(5);

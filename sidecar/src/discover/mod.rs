@@ -1,7 +1,7 @@
 //! Which replicas and gateways there are.
 //!
 //! A source (a file, a DNS name, the Kubernetes API) says on a [`Board`] what it knows, each time as a whole. Whoever
-//! needs it, a pool's [`Roster`] or the gateways' pushers, waits for the board to change. A source that has not
+//! needs it, a pool's roster or the gateways' pushers, waits for the board to change. A source that has not
 //! spoken, or cannot any more, leaves what was known as it was: unknown never means gone.
 
 mod board;
@@ -9,10 +9,9 @@ mod dns;
 mod file;
 mod found;
 mod kube;
-mod roster;
+mod pause;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use weir_settings::sidecar::{Discovery, DnsSettings, KubernetesSettings, MetricsUrl};
@@ -21,13 +20,8 @@ pub(crate) use board::{Board, Shown, Spoken};
 pub use dns::ResolverError;
 pub(crate) use found::{Found, Readiness};
 pub use kube::KubernetesError;
-pub(crate) use roster::Roster;
 
 use crate::Config;
-
-/// First and last pause after a failure of a source; they double in between.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why a source cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +110,4 @@ impl Sources {
         let api = Arc::new(kube::Api::new(&self.kubernetes)?);
         Ok(Arc::clone(self.api.insert(api)))
     }
-}
-
-/// How long to wait after this many failures in a row, with some chance in it so that sidecars don't come together.
-fn pause(failures: u32) -> Duration {
-    let pause = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LAST_PAUSE);
-    pause.mul_f64(0.75 + 0.5 * fastrand::f64())
 }

@@ -8,18 +8,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 use weir_settings::sidecar::{Gateway, MAX_GATEWAYS};
 
-use super::{Gateways, Link, Mismatches, Newest, Pusher, Turn};
+use super::gateways::Gateways;
+use super::link::Link;
+use super::mismatch::Mismatches;
+use super::pusher::{PushPlan, Pusher};
 use crate::config::Keys;
 use crate::discover::Board;
-
-/// What is pushed of one pool.
-#[derive(Clone, Debug)]
-pub(crate) struct PushPlan {
-    pub(crate) pool: String,
-    pub(crate) interval: Duration,
-    pub(crate) newest: Newest,
-    pub(crate) turn: Arc<Turn>,
-}
 
 /// The loop that keeps the pushers.
 #[derive(Debug)]

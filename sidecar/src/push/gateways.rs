@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::{Link, Mismatches};
+use super::link::Link;
+use super::mismatch::Mismatches;
 
 /// Every gateway with every pool.
 #[derive(Debug, Default)]

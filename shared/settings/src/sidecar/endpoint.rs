@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 use weir_snapshot::limits::MAX_ENDPOINTS;
 
-use super::checks::quoted;
+use super::checks::{MAX_YAML_BYTES, quoted};
 use super::gpus::{GpuSelector, selectors};
 use super::names::NamedAddress;
-use super::{HttpUrl, MAX_YAML_BYTES};
+use super::url::HttpUrl;
 use crate::SettingsError;
 
 /// One replica as written.

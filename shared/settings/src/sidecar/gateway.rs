@@ -9,8 +9,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::checks::quoted;
 use super::discovery::{Discovery, RawDiscovery};
-use super::{HttpUrl, MAX_GATEWAYS};
+use super::url::HttpUrl;
 use crate::SettingsError;
+
+/// Most gateways that one sidecar pushes to: each costs a connection per pool.
+pub const MAX_GATEWAYS: usize = 64;
 
 /// What the system takes as the path of a Unix socket on Linux, in bytes (`sun_path` less the NUL).
 const MAX_SOCKET_PATH_BYTES: usize = 107;

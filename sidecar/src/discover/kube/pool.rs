@@ -14,7 +14,7 @@ use super::api::Api;
 use super::objects::{Meta, Object, encoded};
 use super::watch::{Kind, follow};
 use crate::discover::board::Spoken;
-use crate::discover::{Found, Readiness};
+use crate::discover::found::{Found, Readiness};
 
 #[derive(Debug, Deserialize)]
 struct InferencePool {

@@ -11,7 +11,7 @@ use super::api::Api;
 use super::objects::{Meta, Object, encoded};
 use super::watch::{Kind, follow};
 use crate::discover::board::Spoken;
-use crate::discover::{Found, Readiness};
+use crate::discover::found::{Found, Readiness};
 
 /// One slice, as far as it is read.
 #[derive(Debug, Deserialize)]
@@ -191,7 +191,7 @@ fn rank(readiness: Readiness) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discover::Board;
+    use crate::discover::board::Board;
 
     fn slices(port: Option<ServicePort>) -> Slices {
         let yaml = b"gateways: ['unix:/x']\npools: {p: {endpoints: [{address: '10.0.0.1:1'}]}}";

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::api::{Api, AskError};
 use super::objects::{Event, List, Object, OnlyMeta, Status, encoded, shown};
 use crate::client::{Client, ClientError};
-use crate::discover::pause;
+use crate::discover::pause::pause;
 
 /// Objects per page of a list, as `kubectl` asks for.
 const PAGE: usize = 500;

@@ -11,8 +11,7 @@ use tracing::{info, warn};
 use weir_settings::sidecar::{EndpointSettings, PoolSettings};
 use weir_snapshot::limits::MAX_ENDPOINTS;
 
-use super::board::Board;
-use super::found::Found;
+use crate::discover::{Board, Found};
 use crate::poll::{PollPlan, Poller, PollerError};
 use crate::pool::Pool;
 use crate::push::Gateways;
