@@ -11,6 +11,7 @@ mod effects;
 mod models;
 mod root;
 mod shared;
+mod split;
 mod stream;
 
 pub use root::Root;

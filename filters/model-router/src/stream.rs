@@ -1,5 +1,6 @@
 //! One request.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
@@ -7,14 +8,16 @@ use weir_request::{
     Applicant, BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, Meter, RequestHead,
     Route, StateKey, Verdict, respond,
 };
-use weir_settings::model_router::{RouterPolicy, UnknownPath};
+use weir_settings::model_router::{RouterPolicy, Split, UnknownPath};
 use weir_wire::edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
 use weir_wire::request::RequestFacts;
 
+use crate::choice::Asked;
 use crate::decision::{self, Decision, Refused};
 use crate::shared::Shared;
+use crate::split::{self, Drawn};
 use crate::{effects, models};
 
 /// How far a request has come.
@@ -50,11 +53,13 @@ pub(crate) struct Stream<H: Host> {
     /// `None` when the configuration was refused: every request then fails.
     shared: Option<Rc<Shared>>,
     phase: Phase,
+    /// The share that the request gets of a model that is split.
+    share: RefCell<Option<Drawn>>,
 }
 
 impl<H: Host> Stream<H> {
     pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
-        Self { host, context_id, shared, phase: Phase::Passing }
+        Self { host, context_id, shared, phase: Phase::Passing, share: RefCell::new(None) }
     }
 
     fn start(&mut self, end_of_stream: bool) -> Action {
@@ -91,7 +96,7 @@ impl<H: Host> Stream<H> {
         policy: &RouterPolicy,
         head: &RequestHead,
     ) -> Option<Consumer> {
-        let asks = policy.is_restricted();
+        let asks = policy.is_restricted() || split::asks_consumer(policy);
         asks.then(|| Consumer::of(&self.host, Some(head), &shared.trust)).flatten()
     }
 
@@ -211,8 +216,16 @@ impl<H: Host> Stream<H> {
         let Request { endpoint, head, route, policy } = request;
         let consumer = self.consumer(shared, policy, head);
         let consumer = consumer.as_ref().map(Consumer::name);
+        let share = |model: &str, split: &Split| {
+            let key = split::key(&self.host, split.by, head, consumer, body, self.context_id);
+            let (place, drawn) = shared.splits.draw(&self.host, model, split, key);
+            *self.share.borrow_mut() = Some(drawn);
+            place
+        };
         let choose = |instead: Option<&str>| {
-            decision::decide(policy, endpoint, head.path(), (consumer, instead), body)
+            *self.share.borrow_mut() = None;
+            let asked = Asked { model: None, consumer, instead, share: &share };
+            decision::decide(policy, endpoint, head.path(), asked, body)
         };
         let mut decision = choose(None)?;
         let Some(limits) = &shared.limits else { return Ok(Some((decision, None))) };
@@ -252,6 +265,9 @@ impl<H: Host> Stream<H> {
         effects::apply(&self.host, &head, &decision, size)?;
         effects::remove_claims(&self.host, &head, shared.trust.objective)?;
         effects::leave(&self.host, &decision, shared.state_keys)?;
+        if let Some(drawn) = &*self.share.borrow() {
+            shared.splits.routed(&self.host, drawn);
+        }
         let Decision { facts, edits, .. } = decision;
         if shared.state_keys.has(StateKey::Facts) {
             self.host.set_state(FACTS, &facts.encode())?;
@@ -280,6 +296,7 @@ impl<H: Host> Stream<H> {
         if let Some(shared) = &self.shared {
             shared.rejected.increment(&self.host);
         }
+        self.share.take();
         self.phase = Phase::Refused;
         Action::Pause
     }
@@ -306,9 +323,19 @@ impl<H: Host> HttpContext for Stream<H> {
         self.advance(size, true)
     }
 
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if let (Some(drawn), Some(shared)) = (&*self.share.borrow(), &self.shared) {
+            shared.splits.answered(&self.host, drawn);
+        }
+        Action::Continue
+    }
+
     fn on_end(&mut self) {
         if let Some(shared) = &self.shared {
             shared.probe.ended(self.context_id);
+            if let Some(drawn) = &*self.share.borrow() {
+                shared.splits.ended(&self.host, drawn);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::HttpUrl;
 use super::checks::quoted;
-use super::duration::{Bounds, bounded};
+use crate::duration::{Bounds, bounded};
 use crate::SettingsError;
 
 /// NVIDIA's exporter samples anew every 30 s unless told otherwise, NVML every 100 ms to 1 s.

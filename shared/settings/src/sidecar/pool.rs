@@ -9,7 +9,7 @@ use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES};
 
 use super::HttpUrl;
 use super::checks::{count, quoted};
-use super::duration::{Bounds, bounded};
+use crate::duration::{Bounds, bounded};
 use super::gpus::{GpuSelector, selectors};
 use crate::SettingsError;
 

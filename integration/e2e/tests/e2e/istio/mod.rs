@@ -1,5 +1,6 @@
 //! The files for Istio, applied to a gateway's configuration as Istio would, in real Envoy.
 
+mod oci;
 mod patches;
 
 use std::fs;
@@ -45,7 +46,7 @@ fn plan_with_decompressors(folder: &Path) -> Plan {
     let (mut config, mut filters) =
         (gateway(), [shipped("envoyfilter.yaml"), shipped("compressed.yaml")]);
     filters.sort_by_key(|filter| filter["spec"]["priority"].as_i64().unwrap_or(0));
-    filters.iter().for_each(|filter| patches::apply(&mut config, filter));
+    filters.iter().for_each(|filter| drop(patches::apply(&mut config, filter)));
     plan_of(folder, &config)
 }
 
