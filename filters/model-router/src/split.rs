@@ -9,7 +9,7 @@ use weir_host::notice::Notice;
 use weir_host::{HeaderMap, Host, LogLevel, upstream};
 use weir_placement::{Canaries, CanaryRule, Standing};
 use weir_pools::{ChangeError, Undecodable, change_shared};
-use weir_request::{Consumer, RequestHead};
+use weir_request::RequestHead;
 use weir_settings::Policies;
 use weir_settings::model_router::{Canary, RouterPolicy, Split, SplitBy};
 use weir_snapshot::keys;
