@@ -171,7 +171,8 @@ mod tests {
         let layout = Layout::of_workspace();
         let failure = Run::program(&layout, "false").arg("now").captured();
         assert!(matches!(failure, Err(Failure::Status { line, .. }) if line == "false now"));
-        let (ended_well, output) = Run::program(&layout, "sh").args(["-c", "echo a; echo b; false"]).followed().unwrap();
+        let (ended_well, output) =
+            Run::program(&layout, "sh").args(["-c", "echo a; echo b; false"]).followed().unwrap();
         assert_eq!((ended_well, output.as_str()), (false, "a\nb\n"));
         let failure = Run::program(&layout, "no-such-program-anywhere").captured();
         assert!(matches!(failure, Err(Failure::Start { .. })));

@@ -46,6 +46,7 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         }
         Task::Circles { arguments } => return circles::run(&layout, &arguments),
         Task::Test { only } => suite::run(&layout, &only)?,
+        Task::TestChart => envoys::chart(&layout)?,
         Task::TestEnvoys(options) => envoys::run(&layout, &options)?,
         Task::Configs { check: true } => configs::check(&layout)?,
         Task::Configs { check: false } => configs::write(&layout)?,

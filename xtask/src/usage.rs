@@ -37,6 +37,8 @@ pub(crate) enum Task {
         /// The steps to run; empty means all of them.
         only: Vec<Step>,
     },
+    /// Render the Helm chart and run what it renders.
+    TestChart,
     /// Run the end-to-end tests in older Envoys.
     TestEnvoys(envoys::Options),
     /// Write the configurations for Envoys before the reference.
@@ -99,6 +101,9 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
         // Its own help says what counts as an import.
         "circles" => Ok(Task::Circles { arguments: rest.to_vec() }),
         "test" => unless_help(rest, Topic::Test, test),
+        "test-chart" => unless_help(rest, Topic::TestChart, |words| {
+            no_options("test-chart", words).map(|()| Task::TestChart)
+        }),
         "test-envoys" => unless_help(rest, Topic::TestEnvoys, test_envoys),
         "configs" => unless_help(rest, Topic::Configs, configs),
         "demo" => unless_help(rest, Topic::Demo, demo),
@@ -303,6 +308,7 @@ mod tests {
             ("configs", Task::Configs { check: false }),
             ("configs --check", Task::Configs { check: true }),
             ("configs --older out", Task::OlderConfigs { folder: "out".into() }),
+            ("test-chart", Task::TestChart),
             ("test-envoys", Task::TestEnvoys(envoys::Options::default())),
             (
                 "test-envoys --envoy 1.37.0 --only routing --write",

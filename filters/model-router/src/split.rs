@@ -76,9 +76,10 @@ impl Splits {
         key: u64,
     ) -> (usize, Drawn) {
         let mut place = split.share(key);
-        let mut watched = split.shares.get(place).and_then(|share| {
-            share.canary.map(|canary| Watched::new(model, &share.model, canary))
-        });
+        let mut watched = split
+            .shares
+            .get(place)
+            .and_then(|share| share.canary.map(|canary| Watched::new(model, &share.model, canary)));
         if let Some(first) = &mut watched {
             let (now_ms, canaries) = (host.now_ns() / NS_PER_MS, self.read(host));
             first.probe = match canaries.standing(first.key, first.rule, now_ms) {

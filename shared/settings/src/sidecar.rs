@@ -41,8 +41,8 @@ pub use pool::{
 pub use url::HttpUrl;
 
 use crate::SettingsError;
-use checks::{count, quoted};
 use crate::duration::{Bounds, bounded};
+use checks::{count, quoted};
 use weir_snapshot::limits::MAX_POOLS;
 
 /// Largest configuration file that is read, in bytes.

@@ -177,7 +177,10 @@ mod tests {
         write_older(&Layout::of_workspace(), &folder).unwrap();
         let text = fs::read_to_string(folder.join("quickstart.yaml")).unwrap();
         assert!(!text.contains("body_size_limit") && !text.contains("decompressor.v3"), "{text}");
-        assert!(text.contains("root_id: model-router") && !folder.join("istio/compressed.yaml").exists());
+        assert!(
+            text.contains("root_id: model-router")
+                && !folder.join("istio/compressed.yaml").exists()
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 

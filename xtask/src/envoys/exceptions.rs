@@ -68,7 +68,10 @@ mod tests {
         let exceptions = Exceptions::parse(list).unwrap();
         let tests = |version| exceptions.before(version).map(|one| one.tests.as_str()).collect();
         assert_eq!((tests("1.40.0"), tests("1.39.3")), (vec![], vec!["limits::a"]));
-        assert_eq!((tests("1.37.0"), tests("1.36.4")), (vec!["limits::a"], vec!["limits::a", "tags"]));
+        assert_eq!(
+            (tests("1.37.0"), tests("1.36.4")),
+            (vec!["limits::a"], vec!["limits::a", "tags"])
+        );
         assert_eq!(exceptions.before("1.36.4").last().unwrap().reason, "no tags, so no spans");
         for line in ["1.40", "1.40 tests", "new tests why"] {
             assert_eq!(Exceptions::parse(line).err().as_deref(), Some(line));

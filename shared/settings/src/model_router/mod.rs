@@ -13,7 +13,9 @@ mod split;
 
 use model::Model;
 pub use model::{FILTERS, ModelPolicy, RawModel, Target};
-pub use split::{Canary, MAX_FAILURES, MAX_SHARES, RawCanary, RawShare, RawSplit, Share, Split, SplitBy};
+pub use split::{
+    Canary, MAX_FAILURES, MAX_SHARES, RawCanary, RawShare, RawSplit, Share, Split, SplitBy,
+};
 
 /// Largest accepted request body unless a policy says otherwise, in bytes (16 MiB).
 ///

@@ -15,7 +15,8 @@ async fn status(stack: &Stack, request: Request) -> u16 {
 async fn a_tokens_claim_says_which_models_its_bearer_may_use_and_sees() {
     let stack = example("jwt").start().await;
     let token = |claims: serde_json::Value, audience: &str, key: &[u8]| {
-        let mut all = json!({"iss": "https://idp.example.com", "aud": audience, "exp": 4_000_000_000_u64});
+        let mut all =
+            json!({"iss": "https://idp.example.com", "aud": audience, "exp": 4_000_000_000_u64});
         all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
         format!("Bearer {}", signed(&all, "try", key))
     };
@@ -86,7 +87,8 @@ async fn only_clients_of_the_named_networks_are_served_whatever_they_say_of_them
 #[tokio::test(flavor = "multi_thread")]
 async fn envoys_rbac_decides_by_the_pool_and_the_model_that_weir_has_found() {
     let stack = example("rbac").start().await;
-    let embed = |model: &str| Request::post("/v1/embeddings").json(&json!({"model": model, "input": "x"}));
+    let embed =
+        |model: &str| Request::post("/v1/embeddings").json(&json!({"model": model, "input": "x"}));
     for (request, expected) in [
         (chat(LLAMA, "x"), 200),
         (chat("sql-expert", "x"), 200),

@@ -46,7 +46,8 @@ impl Authority {
             "private_key": {"filename": path(&format!("{file}.key"))},
         }]});
         if let Some(authority) = clients {
-            context["validation_context"] = serde_json::json!({"trusted_ca": {"filename": path(authority)}});
+            context["validation_context"] =
+                serde_json::json!({"trusted_ca": {"filename": path(authority)}});
         }
         serde_json::json!({
             "name": "envoy.transport_sockets.tls",
@@ -85,8 +86,7 @@ pub(super) fn add_terminator(
 
 /// Adds a cluster of one endpoint of this machine.
 pub(super) fn add_cluster(config: &mut serde_json::Value, name: &str, port: u16) {
-    let endpoint =
-        serde_json::json!({"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}});
+    let endpoint = serde_json::json!({"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}});
     let cluster = serde_json::json!({
         "name": name, "connect_timeout": "1s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]},

@@ -52,10 +52,8 @@ async fn a_providers_model_is_asked_over_tls_with_the_providers_key_and_own_ones
     let fresh = authority.folder().join("fresh");
     fs::write(&fresh, text).unwrap();
     fs::rename(fresh, file).unwrap();
-    eventually("the new key", async || {
-        (seen("gpt-4o").await.0 == "Bearer ANOTHER").then_some(())
-    })
-    .await;
+    eventually("the new key", async || (seen("gpt-4o").await.0 == "Bearer ANOTHER").then_some(()))
+        .await;
     assert!(!stack.envoy.log().contains("KEY-OF-YOURS"));
 }
 
@@ -73,5 +71,7 @@ async fn a_provider_with_another_name_is_sent_nothing() {
 #[test]
 fn the_key_is_a_file_in_the_folder_that_envoy_watches() {
     let text = fs::read_to_string(weir_harness::workspace::file(path("cloud"))).unwrap();
-    assert!(text.contains(&format!("path: {KEYS}/cloud.yaml, watched_directory: {{path: {KEYS}}}")));
+    assert!(
+        text.contains(&format!("path: {KEYS}/cloud.yaml, watched_directory: {{path: {KEYS}}}"))
+    );
 }

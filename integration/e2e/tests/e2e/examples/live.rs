@@ -30,6 +30,12 @@ fn ask(model: &str, key: &str) -> Request {
     chat(model, "x").header("authorization", format!("Bearer {key}"))
 }
 
+/// The limit as shipped drains what a request takes in a few seconds; this one in minutes.
+fn slowly_drained(file: &mut Value) {
+    let limits = &mut settings(file)["token-limit"]["policies"]["default"]["limits"];
+    limits[0]["tokens"] = json!(50_000);
+}
+
 async fn status(stack: &Stack, model: &str, key: &str) -> u16 {
     stack.send(ask(model, key)).await.status
 }
@@ -38,7 +44,7 @@ async fn status(stack: &Stack, model: &str, key: &str) -> u16 {
 async fn a_model_a_limit_and_a_key_come_while_a_stream_goes_on_and_what_is_spent_stays() {
     let folder = TempDir::new().unwrap();
     let live = folder.path();
-    write(live, "gateway", |_| ());
+    write(live, "gateway", slowly_drained);
     write(live, "keys", |_| ());
     let plan = example("live-update").replace(FOLDER, live.to_str().unwrap());
     let stack = plan.start().await;
@@ -56,10 +62,15 @@ async fn a_model_a_limit_and_a_key_come_while_a_stream_goes_on_and_what_is_spent
         keys.as_array_mut().unwrap().push(json!({"key": "key-of-bob", "client": "bob"}));
     });
     write(live, "gateway", |file| {
+        slowly_drained(file);
         let models = &mut settings(file)["model-router"]["policies"]["default"]["models"];
-        models.as_array_mut().unwrap().push(json!({"name": "new", "pool": "qwen", "rewrite": QWEN}));
+        models
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"name": "new", "pool": "qwen", "rewrite": QWEN}));
         let limits = &mut settings(file)["token-limit"]["policies"]["default"]["limits"];
-        let one = json!({"name": "key-requests", "per": ["consumer"], "requests": 1, "window": "1d"});
+        let one =
+            json!({"name": "key-requests", "per": ["consumer"], "requests": 1, "window": "1d"});
         limits.as_array_mut().unwrap().push(one);
     });
     eventually("the new key and the new model", async || {

@@ -19,7 +19,8 @@ async fn line(stack: &Stack, status: u64) -> Value {
 async fn the_access_log_tells_all_that_weir_knows_and_nothing_that_was_written() {
     let stack = example("access-log").prompt_access_log().start().await;
     let _sidecar = stack.sidecar().await;
-    let reply = stack.send(chat("gpt-4o", "mail ann@example.com").header("x-weir-output-tokens", "9"));
+    let reply =
+        stack.send(chat("gpt-4o", "mail ann@example.com").header("x-weir-output-tokens", "9"));
     let reply = reply.await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let line = line(&stack, 200).await;
@@ -36,7 +37,11 @@ async fn the_access_log_tells_all_that_weir_knows_and_nothing_that_was_written()
         assert_eq!(line[name], value, "{line}");
     }
     assert!(line["tokens"].as_str().unwrap().contains("completion=9"), "{line}");
-    assert!(line["guard"].as_str().unwrap().contains("EMAIL") || line["guard"].as_str().unwrap().contains("email"), "{line}");
+    assert!(
+        line["guard"].as_str().unwrap().contains("EMAIL")
+            || line["guard"].as_str().unwrap().contains("email"),
+        "{line}"
+    );
     let total = line["tokens_total"].to_string();
     assert!(total.trim_matches('"').parse::<u64>().unwrap() > 9, "{line}");
     assert!(!line.to_string().contains("ann@"), "{line}");

@@ -62,9 +62,10 @@ fn whole(bytes: &[u8]) -> Option<(Received, usize)> {
     let (body, length) = if head.contains("transfer-encoding: chunked") {
         chunks(&bytes[end..])?
     } else {
-        let length = head.split("content-length: ").nth(1).and_then(|rest| {
-            rest.split("\r\n").next()?.parse::<usize>().ok()
-        });
+        let length = head
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok());
         let length = length.unwrap_or(0);
         (bytes.get(end..end + length)?.to_vec(), length)
     };

@@ -25,9 +25,8 @@ struct Picker {
     models: Arc<Mutex<Vec<String>>>,
 }
 
-type Answers = std::pin::Pin<
-    Box<dyn tokio_stream::Stream<Item = Result<ProcessingResponse, Status>> + Send>,
->;
+type Answers =
+    std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<ProcessingResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl ExternalProcessor for Picker {
@@ -62,8 +61,7 @@ fn picked(endpoint: &str) -> ProcessingResponse {
         ..HeaderValueOption::default()
     };
     let mutation = HeaderMutation { set_headers: vec![header], ..HeaderMutation::default() };
-    let response =
-        CommonResponse { header_mutation: Some(mutation), ..CommonResponse::default() };
+    let response = CommonResponse { header_mutation: Some(mutation), ..CommonResponse::default() };
     let headers = HeadersResponse { response: Some(response) };
     let response = Some(processing_response::Response::RequestHeaders(headers));
     ProcessingResponse { response, ..ProcessingResponse::default() }
@@ -77,8 +75,8 @@ async fn the_old_picker_goes_on_choosing_and_weir_counts_what_it_would_have_done
     let endpoint = SocketAddr::from(([127, 0, 0, 1], plan.ports().actual(9002)));
     let models = Arc::new(Mutex::new(Vec::new()));
     let picker = Picker { endpoint: endpoint.to_string(), models: Arc::clone(&models) };
-    let server = Server::builder().add_service(ExternalProcessorServer::new(picker));
-    tokio::spawn(server.serve(([127, 0, 0, 1], port).into()));
+    let service = ExternalProcessorServer::new(picker);
+    tokio::spawn(Server::builder().serve(([127, 0, 0, 1], port).into(), service));
     let stack = plan.start().await;
     assert_eq!(stack.push(|_, _| ()).await.status, 200);
     for number in 0..24 {

@@ -83,7 +83,8 @@ async fn clients_and_replicas_are_spoken_to_over_tls_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_with_another_name_is_not_asked_nor_does_one_serve_an_envoy_that_it_does_not_know() {
+async fn a_replica_with_another_name_is_not_asked_nor_does_one_serve_an_envoy_that_it_does_not_know()
+ {
     let (authority, other) = (Authority::new(), Authority::new());
     let tls = start(&authority, "other.models.example.com", "ca.pem").await;
     assert_eq!(status(&tls, PLAIN).await, 503);

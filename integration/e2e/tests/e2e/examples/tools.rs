@@ -27,9 +27,12 @@ async fn tools_are_called_by_a_rule_for_each_beside_inference() {
     let plan = example("mcp");
     let tools = Server::start(plan.ports().actual(9100), "application/json", ANSWER).await;
     let stack = plan.start().await;
-    for document in
-        [call("initialize", json!({})), call("tools/list", json!({})), tool("search"), tool("weather")]
-    {
+    for document in [
+        call("initialize", json!({})),
+        call("tools/list", json!({})),
+        tool("search"),
+        tool("weather"),
+    ] {
         assert_eq!(status(&stack, &document).await, 200, "{document}");
     }
     assert_eq!(tools.received().len(), 4);

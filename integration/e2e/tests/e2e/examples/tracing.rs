@@ -71,7 +71,8 @@ fn texts(attributes: Vec<otlp::KeyValue>) -> BTreeMap<String, String> {
 async fn a_span_has_model_pool_endpoint_tokens_and_findings_as_the_collector_reads_it() {
     // Spans go out at once, not in fives or after 5 s.
     let plan = example("tracing").edited(|config| {
-        let layer = json!({"name": "tests", "static_layer": {"tracing.opentelemetry.min_flush_spans": 1}});
+        let layer =
+            json!({"name": "tests", "static_layer": {"tracing.opentelemetry.min_flush_spans": 1}});
         config["layered_runtime"] = json!({"layers": [layer]});
     });
     let port = plan.ports().actual(4318);

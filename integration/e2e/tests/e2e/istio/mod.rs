@@ -111,6 +111,21 @@ async fn the_patched_gateway_routes_by_model_and_places_requests_on_replicas() {
     stack.assert_no_trap().await;
 }
 
+/// A gateway with this EnvoyFilter applied routes by model and follows what the sidecar with this file tells.
+pub(crate) async fn assert_filter_places(folder: &Path, filter: &Value, sidecar: &str) {
+    let mut config = gateway();
+    patches::apply(&mut config, filter);
+    let stack = plan_of(folder, &config).start().await;
+    let _sidecar = stack.sidecar_with(sidecar).await;
+    for (model, pool) in [(LLAMA, "llama"), (QWEN, "qwen")] {
+        let reply = stack.send(chat(model, "x")).await;
+        assert_eq!((reply.status, stack.pool_of(&reply)), (200, pool), "{}", reply.text());
+        let list = echoed(&reply.json().unwrap()["weir_echo"], "x-gateway-destination-endpoint");
+        assert_eq!(list.split(',').next().unwrap(), reply.header("x-weir-replica"), "{list}");
+    }
+    stack.assert_no_trap().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guardrail_takes_its_place_in_the_patch() {
     let folder = TempDir::new().unwrap();

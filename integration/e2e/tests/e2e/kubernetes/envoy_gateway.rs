@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use weir_harness::{EnvoyConfig, HarnessError, Request, workspace};
 
-use super::{assert_mounted, documents, of_kind};
+use super::{assert_mounted, documents, of_kind, on_this_machine};
 use crate::stack::{LLAMA, Plan, QWEN, chat, echoed};
 
 const SOCKET: &str = "/run/weir/intake.sock";
@@ -80,21 +80,17 @@ fn plan(folder: &Path, change: impl FnOnce(&mut Value)) -> Plan {
     Plan::of(config).replace(SOCKET, folder.join("intake.sock").to_str().unwrap())
 }
 
-/// The sidecar's file, with the socket in `folder` and replicas on this machine.
+/// The sidecar's file as it is mounted, with the socket in `folder`.
 pub(super) fn sidecar_yaml(folder: &Path) -> String {
     let path = workspace::file("envoy-config/kubernetes/kustomize/sidecar.yaml");
-    let mut yaml = fs::read_to_string(path).unwrap();
-    let pods = ["10.0.1.11", "10.0.1.12", "10.0.1.13", "10.0.2.11", "10.0.2.12", "10.0.2.13"];
-    for (pod, port) in pods.into_iter().zip(9001..) {
-        yaml = yaml.replace(&format!("{pod}:8000"), &format!("127.0.0.1:{port}"));
-    }
-    yaml.replace(SOCKET, folder.join("intake.sock").to_str().unwrap())
+    on_this_machine(&fs::read_to_string(path).unwrap(), folder)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_patched_gateway_routes_by_model_and_places_requests_on_pods() {
     let folder = TempDir::new().unwrap();
     let stack = plan(folder.path(), |_| ()).start().await;
+    crate::client_headers::assert_forgery_is_void(&stack).await;
     let _sidecar = stack.sidecar_with(&sidecar_yaml(folder.path())).await;
     for (model, pool) in [(LLAMA, "llama"), ("sql-expert", "llama"), (QWEN, "qwen")] {
         for number in 0..6 {
@@ -108,7 +104,6 @@ async fn the_patched_gateway_routes_by_model_and_places_requests_on_pods() {
     assert_eq!(stack.send(chat("nope", "x")).await.status, 404);
     assert_eq!(stack.send(chat(LLAMA, &"long ".repeat(400_000))).await.status, 200);
     assert_eq!(stack.send(Request::get("/v1/models")).await.status, 200);
-    crate::client_headers::assert_forgery_is_void(&stack).await;
     stack.assert_no_trap().await;
 }
 

@@ -13,7 +13,7 @@ use crate::stack::{LLAMA, Plan, QWEN, chat};
 const SOCKET: &str = "/run/weir/intake.sock";
 
 /// The endpoints of a cluster, on this machine in place of those that the Service's name has.
-fn here(cluster: &mut Value, ports: [u16; 3]) {
+pub(super) fn here(cluster: &mut Value, ports: [u16; 3]) {
     let endpoints = ports.map(|port| {
         json!({"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}})
     });
@@ -52,7 +52,8 @@ fn the_parts_of_the_pod_agree() {
     let service = documents("kustomize/service.yaml").pop().unwrap();
     assert_eq!(&service["spec"]["selector"], labels);
     assert_eq!(service["spec"]["ports"][0]["targetPort"], envoy["ports"][0]["name"]);
-    let text = std::fs::read_to_string(workspace::file("envoy-config/kubernetes/kustomize/envoy.yaml"));
+    let text =
+        std::fs::read_to_string(workspace::file("envoy-config/kubernetes/kustomize/envoy.yaml"));
     let text = text.unwrap();
     assert!(text.contains("/etc/weir/suite.wasm") && text.contains(SOCKET));
 }

@@ -1,9 +1,11 @@
 //! The files for Kubernetes, as far as they can be tried without one: what controllers should make of them, in real Envoy.
 
 mod envoy_gateway;
+mod helm;
 mod kustomize;
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 use weir_harness::workspace;
@@ -44,6 +46,18 @@ fn a_pool_without_a_picker_is_what_the_route_names() {
     let named = [&backend["group"], &backend["kind"], &backend["name"]];
     let group = pool["apiVersion"].as_str().unwrap().split('/').next().unwrap();
     assert_eq!(named, [&Value::from(group), &pool["kind"], &pool["metadata"]["name"]]);
+}
+
+/// A sidecar's file with the socket in `folder`, and replicas on this machine in place of the pods.
+fn on_this_machine(yaml: &str, folder: &Path) -> String {
+    let mut yaml = yaml.to_owned();
+    let pods = ["10.0.1.11", "10.0.1.12", "10.0.1.13", "10.0.2.11", "10.0.2.12", "10.0.2.13"];
+    for (pod, port) in pods.into_iter().zip(9001..) {
+        let address = format!("{pod}:8000");
+        assert!(yaml.contains(&address), "{yaml}");
+        yaml = yaml.replace(&address, &format!("127.0.0.1:{port}"));
+    }
+    yaml.replace("/run/weir/intake.sock", folder.join("intake.sock").to_str().unwrap())
 }
 
 /// Whether the volumes that containers mount are volumes of the pod.
