@@ -6,14 +6,17 @@ use weir_harness::Request;
 use super::example;
 use crate::stack::{LLAMA, QWEN, Stack, chat};
 
-/// What of an address is left at the replica; the status where it does not come there.
+/// What of an address is left at the replica, whatever the response makes of it; the status where it does not come there.
 async fn arrives(stack: &Stack, request: Request) -> String {
     let reply = stack.send(request).await;
     if reply.status != 200 {
         return reply.status.to_string();
     }
-    let echo = &reply.json().unwrap()["weir_echo"];
-    let body: Value = serde_json::from_str(echo["body"].as_str().unwrap()).unwrap();
+    let mut replicas = stack.llama.replicas().iter().chain(stack.qwen.replicas());
+    let served = reply.header("x-weir-replica");
+    let replica = replicas.find(|replica| replica.address().to_string() == served).unwrap();
+    let seen = replica.last_request();
+    let body: Value = serde_json::from_str(seen["body"].as_str().unwrap()).unwrap();
     body["messages"][0]["content"].as_str().unwrap().to_owned()
 }
 
@@ -30,7 +33,7 @@ async fn each_place_that_can_name_a_policy_does_and_the_first_of_them_decides() 
     assert_eq!(arrives(&stack, department("tests")).await, plain, "switched off");
     assert_eq!(arrives(&stack, partner(QWEN)).await, "mail [EMAIL]", "the virtual host");
     let legal = arrives(&stack, department("legal")).await;
-    assert!(legal.starts_with("mail ") && legal.contains("EMAIL_"), "the route's name: {legal}");
+    assert!(legal.contains("EMAIL") && legal != "mail [EMAIL]", "the route's name: {legal}");
     let masked = arrives(&stack, ask(LLAMA)).await;
     assert!(masked.contains('*') && !masked.contains("ann@"), "the listener: {masked}");
     stack.assert_no_trap().await;
