@@ -124,6 +124,12 @@ impl Plan {
         plan
     }
 
+    /// The same with what runs at `actual` for the shipped port.
+    pub(crate) fn served_at(mut self, shipped: u16, actual: u16) -> Self {
+        self.config.ports_mut().set(shipped, actual);
+        self
+    }
+
     /// Which port stands for which.
     pub(crate) fn ports(&self) -> &Ports {
         self.config.ports()
