@@ -191,8 +191,13 @@ impl Plan {
     }
 
     /// The same with one worker in place of two.
-    pub(crate) fn one_worker(mut self) -> Self {
-        self.options.concurrency = 1;
+    pub(crate) fn one_worker(self) -> Self {
+        self.workers(1)
+    }
+
+    /// The same with so many workers.
+    pub(crate) fn workers(mut self, workers: u32) -> Self {
+        self.options.concurrency = workers;
         self
     }
 
