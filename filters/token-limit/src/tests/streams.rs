@@ -4,7 +4,7 @@ use super::*;
 
 const EVENTS: [&str; 3] = [
     "data: {\"choices\":[{\"delta\":{\"content\":\"Gr\u{fc}\u{df}e\"}}]}",
-    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":7}}",
+    "data: {\"choices\":[],\"system_fingerprint\":\"f\u{fc}r\u{1f600}\",\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":7}}",
     "data: [DONE]",
 ];
 

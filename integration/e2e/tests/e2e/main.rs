@@ -52,6 +52,7 @@ mod spending;
 mod stack;
 mod token_limits;
 mod token_limits_applied;
+mod token_limits_fates;
 mod token_limits_hammered;
 mod token_limits_saturated;
 mod transport;
