@@ -62,7 +62,7 @@ pub(crate) struct Options {
     /// 64 KB.
     #[arg(long, conflicts_with_all = ["json", "requests", "rounds", "clients", "event_us", "let_halt", "per_event"])]
     pub(crate) count: bool,
-    /// With --count: counts without and with the guardrail, and writes the filters' functions that ran to
+    /// With --count: counts without and with the guardrail, and with limits, and writes the filters' functions that ran to
     /// this file, in their order. That is what filters/suite/functions.txt is, by which the build places
     /// them side by side.
     #[arg(long, value_name = "FILE", requires = "count")]

@@ -235,7 +235,7 @@ Options of overhead alone:
   --count         no time: what Envoy executes for one request, instruction by instruction, and the
                   memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)
   --functions FILE
-                  with --count: without and with the guardrail, and writes the functions that ran to
+                  with --count: without and with the guardrail, and with limits; writes the functions that ran to
                   FILE, as filters/suite/functions.txt lists them for the build
 ";
 
