@@ -106,12 +106,9 @@ fn start_loops(
     let nvml = start_gpus(config, &gpus, &mut loops)?;
     let gateways = &config.settings.gateways;
     let push_timeout = config.settings.push_timeout;
-    let mut state = State {
-        mismatches: gateways.iter().map(|at| Arc::new(Mismatches::new(at.to_string()))).collect(),
-        spending: spent.to_vec(),
-        ..State::default()
-    };
-    let spending: Vec<_> = gateways.iter().map(|at| state.spending_of(&at.to_string())).collect();
+    let mut state = State { spending: spent.to_vec(), ..State::default() };
+    state.mismatches =
+        gateways.iter().map(|at| Arc::new(Mismatches::new(at.to_string()))).collect();
     for settings in &config.settings.pools {
         let pool = Arc::new(Pool::new(settings, &gpus));
         let polled = settings.metrics == MetricsSource::Poll;
@@ -126,9 +123,9 @@ fn start_loops(
         let publisher = Publisher::new(&pool, settings, &turn);
         let newest = publisher.newest();
         loops.spawn(publisher.run());
-        let known = state.mismatches.iter().zip(&spending);
-        for (gateway, known) in gateways.iter().zip(known) {
-            let link = Arc::new(Link::new(settings, push_timeout, known));
+        for (gateway, mismatches) in gateways.iter().zip(state.mismatches.clone()) {
+            let spending = state.spending_of(&gateway.to_string());
+            let link = Arc::new(Link::new(settings, push_timeout, (&mismatches, &spending)));
             let source = (newest.clone(), turn.clone());
             let key = config.key.clone();
             loops.spawn(Pusher::new(link.clone(), gateway, source, key, push_timeout).run());
