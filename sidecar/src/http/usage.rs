@@ -182,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_keeps_what_it_told_under_another_configuration_and_is_counted_once() {
+        let before = state();
+        let mut after = State { spending: before.spending.clone(), ..State::default() };
+        let again = after.spending_of("http://b");
+        assert!(Arc::ptr_eq(&again, &before.spending[1]));
+        assert_eq!(csv(&after, Instant::now()).body, csv(&before, Instant::now()).body);
+    }
+
+    #[test]
     fn csv_is_for_those_who_ask_for_it() {
         for (accepted, csv) in
             [(None, false), (Some("application/json"), false), (Some("a/b, text/CSV;q=0.9"), true)]
