@@ -4,7 +4,6 @@
 //! * [`EnvoyConfig`] reads a shipped configuration and moves it to free ports and built modules.
 //! * [`Envoy`] runs it; [`Sidecar`] and [`fleet`] run what stands around it. Dropping any of them ends
 //!   its processes, also when a test panics.
-//! * [`RateLimitService`] is one that Envoy's own `ratelimit` filter asks; [`GpuExporter`] a page of GPUs.
 //! * [`HttpClient`] speaks HTTP/1.1 and HTTP/2; [`RawConnection`] sends bytes that no client would.
 //! * [`workspace`] finds what the build left: Envoy, modules, binaries.
 //!
@@ -34,7 +33,6 @@ mod listeners;
 mod load;
 mod ports;
 mod process;
-mod rate_limit_service;
 mod raw;
 mod sidecar;
 mod stats;
@@ -50,7 +48,6 @@ pub use listeners::DynamicListeners;
 pub use load::run_concurrently;
 pub use ports::{Ports, free_port};
 pub use process::{ChildProcess, Usage};
-pub use rate_limit_service::RateLimitService;
 pub use raw::{RawConnection, RawHead};
 pub use sidecar::Sidecar;
 pub use stats::Stats;

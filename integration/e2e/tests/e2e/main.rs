@@ -42,6 +42,7 @@ mod paths;
 mod placement;
 mod policies;
 mod privacy;
+mod rate_limit_counter;
 mod rate_limit_service;
 mod route_policies;
 mod routing;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_harness::{RateLimitService, Reply, Request};
+use weir_harness::{Reply, Request};
 
+use crate::rate_limit_counter::RateLimitService;
 use crate::stack::{LLAMA, Plan, Stack, eventually};
 use crate::token_limits::{ann, chat_of, usage};
 
@@ -13,7 +14,7 @@ const BOB: &str = "weir: consumer=bob";
 
 /// The shipped file, with a service that allows so many hits.
 async fn started(limit: u64) -> (RateLimitService, Stack) {
-    let service = RateLimitService::start(limit).await.unwrap();
+    let service = RateLimitService::start(limit).await;
     let plan = Plan::shipped("envoy-config/rate-limit-service.yaml");
     let stack = plan.prompt_access_log().served_at(8081, service.port()).start().await;
     (service, stack)

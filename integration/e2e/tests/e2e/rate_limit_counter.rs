@@ -1,5 +1,5 @@
 //! A rate-limit service as Envoy's `ratelimit` filter asks one (`envoy.service.ratelimit.v3`), which counts hits
-//! by descriptor in memory. There are no windows: what was hit stays.
+//! by descriptor in memory. It is part of these tests alone: the protocol's code takes long to compile. There are no windows: what was hit stays.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,11 +17,9 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::error::HarnessError;
-
 /// The service on a port of its own. Dropping it ends that.
 #[derive(Debug)]
-pub struct RateLimitService {
+pub(crate) struct RateLimitService {
     address: SocketAddr,
     hits: Arc<Hits>,
     server: AbortHandle,
@@ -50,13 +48,10 @@ impl Drop for RateLimitService {
 
 impl RateLimitService {
     /// Serves; every descriptor may be hit `limit` times, and is over its limit beyond.
-    ///
-    /// # Errors
-    /// When there is no port.
-    pub async fn start(limit: u64) -> Result<Self, HarnessError> {
+    pub(crate) async fn start(limit: u64) -> Self {
         let at = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = TcpListener::bind(at).await.map_err(HarnessError::Port)?;
-        let address = listener.local_addr().map_err(HarnessError::Port)?;
+        let listener = TcpListener::bind(at).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let hits = Arc::new(Hits { limit, counts: Mutex::default() });
         let service = RateLimitServiceServer::new(Counting(Arc::clone(&hits)));
         let server =
@@ -65,21 +60,21 @@ impl RateLimitService {
             // It ends with the harness.
             let _ = server.await;
         });
-        Ok(Self { address, hits, server: server.abort_handle() })
+        Self { address, hits, server: server.abort_handle() }
     }
 
     /// Its port of 127.0.0.1.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// How often a descriptor was hit, such as `weir: consumer=ann`.
-    pub fn hits(&self, descriptor: &str) -> u64 {
+    pub(crate) fn hits(&self, descriptor: &str) -> u64 {
         self.hits.counts().get(descriptor).map_or(0, |counted| counted.hits)
     }
 
     /// How often it was asked about that descriptor, with hits or without.
-    pub fn asked(&self, descriptor: &str) -> u64 {
+    pub(crate) fn asked(&self, descriptor: &str) -> u64 {
         self.hits.counts().get(descriptor).map_or(0, |counted| counted.asked)
     }
 }
