@@ -17,6 +17,8 @@ use crate::usage::Bench;
 pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<ExitCode, Failure> {
     let bench = match name {
         Bench::Overhead => overhead(layout)?,
+        Bench::Limits => limits(layout)?,
+        Bench::Decision => decision(layout)?,
         Bench::Scan { presidio } => scan(layout, presidio)?,
     };
     println!("== bench");
@@ -30,6 +32,25 @@ fn overhead(layout: &Layout) -> Result<Run, Failure> {
     let packages = [NAME, "weir-bench-ext-proc", "weir-replica", "weir-sidecar"];
     compile::packages(layout, Profile::Release, &packages)?;
     Ok(compile::compiled(layout, Profile::Release, NAME))
+}
+
+fn limits(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-limits";
+    setup::running(layout)?;
+    compile::modules(layout)?;
+    compile::packages(layout, Profile::Release, &[NAME])?;
+    Ok(compile::compiled(layout, Profile::Release, NAME))
+}
+
+/// The decision natively, which calls itself as a module in Node.
+fn decision(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-decision";
+    setup::rust_targets(layout)?;
+    let node = setup::node(layout)?;
+    let module = compile::standalone_module(layout, NAME)?;
+    compile::packages(layout, Profile::Release, &[NAME])?;
+    let bench = compile::compiled(layout, Profile::Release, NAME);
+    Ok(bench.arg("--node").arg(node).arg("--v8-module").arg(module))
 }
 
 /// The scanner natively, which calls itself as a module in Node, and Presidio.

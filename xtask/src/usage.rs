@@ -79,6 +79,10 @@ pub(crate) enum Task {
 pub(crate) enum Bench {
     /// CPU time per request of the chain beside a minimal ext_proc.
     Overhead,
+    /// What replicas use beyond a limit that many clients hammer at once.
+    Limits,
+    /// Cost of a limit's decision.
+    Decision,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -247,12 +251,22 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench overhead", &help::of_overhead(), rest)?;
             Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "limits" => {
+            known_options("bench limits", &help::of_limits(), rest)?;
+            Ok(Task::Bench { name: Bench::Limits, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "decision" => {
+            known_options("bench decision", help::of_all(), rest)?;
+            Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
         }
         Some((other, _)) => Err(unexpected("bench", other)),
-        None => Err(Failure::Usage("`bench` takes a name: overhead or scan".into())),
+        None => {
+            Err(Failure::Usage("`bench` takes a name: overhead, scan, limits or decision".into()))
+        }
     }
 }
 
@@ -346,6 +360,15 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_measured_with_their_own_options() {
+        let arguments = words("--runs 1 --json out.json");
+        let task = parsed("bench limits --runs 1 --json out.json").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Limits, arguments });
+        let task = parsed("bench decision").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Decision, arguments: vec![] });
+    }
+
+    #[test]
     fn presidio_is_measured_unless_it_is_refused() {
         for (line, presidio) in [("", true), ("--no-presidio", false)] {
             let task = parsed(&format!("bench scan --json out.json {line}")).unwrap();
@@ -374,6 +397,8 @@ mod tests {
             ("compose-up --fast", "`--fast`"),
             ("bench scan --guardrail", "`--guardrail`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
+            ("bench decision --runs 3", "`--runs`"),
+            ("bench limits --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();
             assert!(text.contains(named), "{line}: {text}");

@@ -184,7 +184,9 @@ impl Path {
         let (mut server, mut pusher) = (None, None);
         match setup {
             Setup::Bare => {}
-            Setup::Chain | Setup::Before => pusher = Some(sidecar(&ports, earlier).await?),
+            Setup::Chain | Setup::Before | Setup::Limited => {
+                pusher = Some(sidecar(&ports, earlier).await?)
+            }
             Setup::ExtProc => server = Some(ext_proc_server(ext_proc, folder)?),
         }
         Ok(Path { setup, envoy, ext_proc: server, sidecar: pusher })

@@ -14,6 +14,8 @@ pub(crate) enum Setup {
     ExtProc,
     /// As `Chain`, of an earlier build.
     Before,
+    /// As `Chain`, with limits of tokens and of requests.
+    Limited,
 }
 
 impl Setup {
@@ -23,9 +25,12 @@ impl Setup {
     /// What is compared where an earlier build is given.
     pub(crate) const BESIDE_BEFORE: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Before];
 
+    /// What is compared where it is asked what limits add.
+    pub(crate) const BESIDE_LIMITED: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Limited];
+
     /// Whether it is Weir's.
     pub(crate) fn is_weir(self) -> bool {
-        matches!(self, Setup::Chain | Setup::Before)
+        matches!(self, Setup::Chain | Setup::Before | Setup::Limited)
     }
 
     /// The name in tables and messages.
@@ -35,6 +40,7 @@ impl Setup {
             Setup::Chain => "chain",
             Setup::ExtProc => "ext_proc",
             Setup::Before => "before",
+            Setup::Limited => "limited",
         }
     }
 
@@ -42,7 +48,7 @@ impl Setup {
     pub(crate) fn envoy_config(self) -> &'static str {
         match self {
             Setup::Bare => "bench/overhead/config/bare.yaml",
-            Setup::Chain => "envoy-config/one-filter.yaml",
+            Setup::Chain | Setup::Limited => "envoy-config/one-filter.yaml",
             Setup::ExtProc => "bench/overhead/config/ext_proc.yaml",
             Setup::Before => "one-filter.yaml",
         }

@@ -59,7 +59,7 @@ Commands:
           The end-to-end tests in older Envoys; the Helm chart
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
-  bench   Measure: overhead, scan
+  bench   Measure: overhead, scan, limits, decision
   compose-images, compose-test, compose-up, compose-down
           Weir between networks, in containers: make the images, test, start for yourself, end
 
@@ -195,25 +195,43 @@ Options of compose-test:
 ";
 
 /// Where the options of one benchmark alone begin in the help of `bench`.
+const LIMITS_ALONE: &str = "Options of limits alone:";
 const SCAN_ALONE: &str = "Options of scan alone:";
 const OVERHEAD_ALONE: &str = "Options of overhead alone:";
 
+/// What of the help of `bench` holds for every benchmark.
+pub(super) fn of_all() -> &'static str {
+    BENCH.split(LIMITS_ALONE).next().unwrap_or_default()
+}
+
+/// The same with what holds from `heading` on, up to the heading `next`.
+fn with_part(heading: &str, next: &str) -> String {
+    let part = BENCH.split_once(heading).map_or("", |(_, part)| part);
+    [of_all(), part.split(next).next().unwrap_or_default()].concat()
+}
+
+/// What of the help of `bench` holds for `bench limits`.
+pub(super) fn of_limits() -> String {
+    with_part(LIMITS_ALONE, SCAN_ALONE)
+}
+
 /// What of the help of `bench` holds for `bench scan`.
 pub(super) fn of_scan() -> String {
-    BENCH.split(OVERHEAD_ALONE).next().unwrap_or_default().to_owned()
+    with_part(SCAN_ALONE, OVERHEAD_ALONE)
 }
 
 /// What of the help of `bench` holds for `bench overhead`.
 pub(super) fn of_overhead() -> String {
-    let (all, scan) = BENCH.split_once(SCAN_ALONE).unwrap_or_default();
-    let overhead = scan.split_once(OVERHEAD_ALONE).map_or("", |(_, overhead)| overhead);
-    [all, overhead].concat()
+    with_part(OVERHEAD_ALONE, "\0")
 }
 
 const BENCH: &str = "\
 cargo xtask bench NAME [OPTIONS]: measure, in a release build
 
 Names:
+  limits     64 clients of one key against one limit, in Envoy with 4 workers: what replicas used beyond it, the
+             worst of ten runs, for each way to reserve
+  decision   cost of a limit's decision and settlement, natively and in V8 (Node)
   overhead   CPU time and latency per request: Envoy alone, with Weir's chain, with a minimal
              ext_proc server
   scan       throughput of the guardrail's scanner, natively, in V8 (Node) and beside Presidio's
@@ -222,6 +240,12 @@ Names:
 Options:
   --json FILE     also write the figures to FILE
   -h, --help      print this
+
+Options of limits alone:
+  --runs N        of each way to reserve (10)
+  --clients N     of the one key (64)
+  --requests N    of a run (640)
+  --workers N     of Envoy (4)
 
 Options of scan alone:
   --no-presidio   leaves Presidio out: 400 MB of wheels in target/venv-presidio (Python 3.11 or
@@ -241,12 +265,13 @@ Options of overhead alone:
   --before FOLDER
                   an earlier chain in turn with today's, in place of ext_proc: FOLDER has that build's
                   suite.wasm, weir-sidecar and one-filter.yaml
-  --limits        adds limits of tokens and of requests to Weir's chain
+  --limits        a chain with limits of tokens and of requests in turn with one that has none, in place of
+                  ext_proc; with --count: the former
   --per-event     only what chain and guardrail add per event of a stream
   --count         no time: what Envoy executes for one request, instruction by instruction, and the
                   memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)
   --functions FILE
-                  with --count: without and with the guardrail, and writes the functions that ran to
+                  with --count: without and with the guardrail, and with limits; writes the functions that ran to
                   FILE, as filters/suite/functions.txt lists them for the build
 ";
 

@@ -127,6 +127,12 @@ impl Plan {
         plan
     }
 
+    /// The same with what runs at `actual` for the shipped port.
+    pub(crate) fn served_at(mut self, shipped: u16, actual: u16) -> Self {
+        self.config.ports_mut().set(shipped, actual);
+        self
+    }
+
     /// Which port stands for which.
     pub(crate) fn ports(&self) -> &Ports {
         self.config.ports()
@@ -194,8 +200,13 @@ impl Plan {
     }
 
     /// The same with one worker in place of two.
-    pub(crate) fn one_worker(mut self) -> Self {
-        self.options.concurrency = 1;
+    pub(crate) fn one_worker(self) -> Self {
+        self.workers(1)
+    }
+
+    /// The same with so many workers.
+    pub(crate) fn workers(mut self, workers: u32) -> Self {
+        self.options.concurrency = workers;
         self
     }
 
