@@ -7,6 +7,7 @@
 
 mod choice;
 mod decision;
+mod degradation;
 mod effects;
 mod models;
 mod root;

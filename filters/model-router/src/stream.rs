@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
+use weir_host::{Action, Host, HostError, HttpContext};
 use weir_request::{
     Applicant, BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, Meter, RequestHead,
-    Route, StateKey, Verdict, respond,
+    Route, StateKey, Verdict,
 };
-use weir_settings::model_router::{RouterPolicy, UnknownPath};
+use weir_settings::model_router::{RouterPolicy, Thresholds, UnknownPath};
 use weir_wire::edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
@@ -15,7 +15,9 @@ use weir_wire::request::RequestFacts;
 
 use crate::decision::{self, Decision, Refused};
 use crate::shared::Shared;
-use crate::{effects, models};
+use crate::{degradation, effects, models};
+
+mod refusal;
 
 /// How far a request has come.
 enum Phase {
@@ -50,11 +52,13 @@ pub(crate) struct Stream<H: Host> {
     /// `None` when the configuration was refused: every request then fails.
     shared: Option<Rc<Shared>>,
     phase: Phase,
+    /// What the response is to say of what serves it.
+    degraded: Option<String>,
 }
 
 impl<H: Host> Stream<H> {
     pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
-        Self { host, context_id, shared, phase: Phase::Passing }
+        Self { host, context_id, shared, phase: Phase::Passing, degraded: None }
     }
 
     fn start(&mut self, end_of_stream: bool) -> Action {
@@ -181,14 +185,16 @@ impl<H: Host> Stream<H> {
             Ok(decided.map(|decided| (decided, std::mem::take(&mut body.strings))))
         });
         match decided {
-            Err(refused) => {
-                effects::leave_refused(&self.host, &refused, shared.state_keys);
-                self.refuse(dialect, &refused.reply)
-            }
+            Err(refused) => self.refuse_decided(&shared, &request, &refused),
             // A limit has answered.
             Ok(None) => self.refused(),
             Ok(Some((decided, strings))) => {
                 let body = BodyRead { bytes, strings };
+                if let Some(degraded) = &decided.0.degraded {
+                    shared.degradation.note(&self.host, &shared.busy, degraded);
+                    let shown = request.policy.show_degraded;
+                    self.degraded = shown.then(|| degradation::told(&degraded.rule.instead));
+                }
                 match self.go_on(&shared, request, decided, body, size) {
                     Err(error) => self.failed(dialect, &error),
                     Ok(()) => {
@@ -211,8 +217,11 @@ impl<H: Host> Stream<H> {
         let Request { endpoint, head, route, policy } = request;
         let consumer = self.consumer(shared, policy, head);
         let consumer = consumer.as_ref().map(Consumer::name);
+        let saturated = |pool: &str, marks: Thresholds| {
+            shared.degradation.is_saturated(&self.host, pool, marks)
+        };
         let choose = |instead: Option<&str>| {
-            decision::decide(policy, endpoint, head.path(), (consumer, instead), body)
+            decision::decide(policy, endpoint, head.path(), (consumer, instead), &saturated, body)
         };
         let mut decision = choose(None)?;
         let Some(limits) = &shared.limits else { return Ok(Some((decision, None))) };
@@ -264,25 +273,6 @@ impl<H: Host> Stream<H> {
         }
         Ok(())
     }
-
-    /// What went wrong is no business of the client's.
-    fn failed(&mut self, dialect: Dialect, error: &dyn std::error::Error) -> Action {
-        self.host.log(LogLevel::Error, &format!("weir.model-router: {error}"));
-        self.refuse(dialect, &ErrorReply::misconfigured())
-    }
-
-    fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
-        respond(&self.host, dialect, error, "weir_model_router");
-        self.refused()
-    }
-
-    fn refused(&mut self) -> Action {
-        if let Some(shared) = &self.shared {
-            shared.rejected.increment(&self.host);
-        }
-        self.phase = Phase::Refused;
-        Action::Pause
-    }
 }
 
 impl<H: Host> HttpContext for Stream<H> {
@@ -304,6 +294,13 @@ impl<H: Host> HttpContext for Stream<H> {
             _ => 0,
         };
         self.advance(size, true)
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if let Some(what) = self.degraded.take() {
+            effects::tell_degraded(&self.host, &what);
+        }
+        Action::Continue
     }
 
     fn on_end(&mut self) {

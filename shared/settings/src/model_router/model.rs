@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 
+use super::saturated::{RawWhenSaturated, WhenSaturated};
 use crate::SettingsError;
 
 /// One model as written.
@@ -36,6 +37,9 @@ pub struct RawModel {
     /// The same by filter, such as `{guardrail: strict}`.
     #[serde(default)]
     pub policies: BTreeMap<String, String>,
+    /// What serves its requests while its pool is saturated.
+    #[serde(default)]
+    pub when_saturated: Option<RawWhenSaturated>,
 }
 
 /// Where a model's requests go.
@@ -51,6 +55,8 @@ pub struct Target {
     pub adapter: Option<String>,
     /// The policies that the model's entry names for the filters after the router.
     pub policies: Rc<[ModelPolicy]>,
+    /// What serves instead while the pool is saturated.
+    pub when_saturated: Option<Rc<WhenSaturated>>,
 }
 
 /// The policy that a model's entry names for one filter.
@@ -75,6 +81,7 @@ pub(super) struct Model {
     pub(super) hidden: bool,
     consumers: Option<Vec<String>>,
     policies: Rc<[ModelPolicy]>,
+    pub(super) when_saturated: Option<Rc<WhenSaturated>>,
 }
 
 impl Model {
@@ -92,7 +99,8 @@ impl Model {
         check_consumers(field, raw.consumers.as_deref().unwrap_or_default())?;
         let policies = policies(field, raw.policy, raw.policies)?;
         let RawModel { pool, rewrite, base_model, adapter, hidden, consumers, .. } = raw;
-        Ok(Self { pool, rewrite, base_model, adapter, hidden, consumers, policies })
+        let when_saturated = None;
+        Ok(Self { pool, rewrite, base_model, adapter, hidden, consumers, policies, when_saturated })
     }
 
     /// Whether only certain consumers may use it.
@@ -121,6 +129,7 @@ impl Model {
             pool: self.pool.clone(),
             adapter: self.adapter.then(|| upstream.clone()),
             policies: Rc::clone(&self.policies),
+            when_saturated: self.when_saturated.clone(),
             upstream,
         }
     }
