@@ -37,7 +37,7 @@ pub(crate) struct Refused {
     /// The model that it names, for access logs.
     pub(crate) model: Option<String>,
     /// That it is refused because a pool is saturated.
-    pub(crate) degraded: Option<Degraded>,
+    pub(crate) degraded: Option<Box<Degraded>>,
 }
 
 impl From<ErrorReply> for Refused {
@@ -71,7 +71,8 @@ pub(crate) fn decide(
         Err(reply) => return Err(Refused { reply, model: named, degraded: None }),
     };
     if let Some(Instead::Reply(reply)) = degraded.as_ref().map(|degraded| &degraded.rule.instead) {
-        return Err(Refused { reply: degradation::refusal(reply), model: named, degraded });
+        let reply = degradation::refusal(reply);
+        return Err(Refused { reply, model: named, degraded: degraded.map(Box::new) });
     }
     let renamed = named.as_deref() != Some(target.upstream.as_str());
     let mut edits = Vec::new();

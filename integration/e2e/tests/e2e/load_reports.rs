@@ -89,8 +89,7 @@ async fn reports_that_cannot_be_read_are_counted_and_fail_no_request() {
     let stack = asking(Plan::one_filter(), "json").start().await;
     assert_eq!(stack.push(|_, _| ()).await.status, 200);
     let long = format!("JSON {{\"named_metrics\":{{{}", "\"a\":1,".repeat(4000));
-    let odd: [&str; 6] = [
-        "",
+    let odd: [&str; 5] = [
         "JSON",
         "JSON {\"named_metrics\":{\"num_requests_waiting\":-1}}",
         "TEXT named_metrics.kv_cache_usage_perc=inf",
