@@ -128,7 +128,8 @@ async fn asked(stack: &Stack) -> Option<&'static str> {
         "model": LLAMA, "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}],
     });
     let request = Request::post("/v1/chat/completions").json(&body);
-    let reply = HttpClient::http1().send(stack.envoy.clients(), request);
+    let client = HttpClient::http1();
+    let reply = client.send(stack.envoy.clients(), request);
     let reply = tokio::time::timeout(Duration::from_secs(1), reply).await.ok()?.unwrap();
     Some(stack.pool_of(&reply))
 }
