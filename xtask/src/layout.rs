@@ -77,6 +77,11 @@ impl Layout {
         self.installed().join("venv-helm")
     }
 
+    /// The virtual environment of llama.cpp's server, which an end-to-end test runs.
+    pub(crate) fn venv_of_llama_cpp(&self) -> PathBuf {
+        self.installed().join("venv-llama-cpp")
+    }
+
     /// What the images of the compose harness are made of.
     pub(crate) fn compose(&self) -> PathBuf {
         self.installed().join("compose")

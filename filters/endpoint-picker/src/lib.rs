@@ -10,6 +10,7 @@
 
 mod attempts;
 mod judge;
+mod load_report;
 mod metrics;
 mod outstanding;
 mod placed;

@@ -8,6 +8,7 @@ use weir_request::Meter;
 use weir_wire::facts::Facts;
 use weir_wire::response::{ResponseMeter, ResponseReader, Usage};
 
+use crate::load_report::ReportFor;
 use crate::pools::PoolId;
 use crate::shadow::Shadow;
 use crate::verdict::Verdict;
@@ -28,6 +29,8 @@ pub(crate) struct Placed {
     pub(crate) shadow: Option<Box<Shadow>>,
     /// The answer, once its headers have come.
     pub(crate) response: Option<Response>,
+    /// Who reads the load that the replica reports, if it was asked for.
+    pub(crate) report: Option<ReportFor>,
 }
 
 impl Placed {

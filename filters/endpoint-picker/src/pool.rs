@@ -65,6 +65,10 @@ pub(crate) struct Pool {
     pub(crate) metrics: PoolMetrics,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
+    /// What replicas have reported since they were measured, each once.
+    reports: Vec<Reported>,
+    /// Whether reports have not been merged into this view yet.
+    unmerged: bool,
 }
 
 impl Pool {
@@ -81,6 +85,8 @@ impl Pool {
             sees_attempts: false,
             metrics: PoolMetrics::new(name),
             view: None,
+            reports: Vec::new(),
+            unmerged: false,
         }
     }
 
@@ -99,7 +105,10 @@ impl Pool {
         self.looked_at_ns = Some(now_ns);
         match self.source.look(host, undecodable) {
             Latest::Unchanged => {}
-            Latest::New(view) => self.view = Some(Rc::new(LoadView::new(*view, prefixes))),
+            Latest::New(view) => {
+                self.view = Some(Rc::new(LoadView::new(*view, prefixes)));
+                self.unmerged = true;
+            }
             Latest::Absent => {
                 self.view = None;
                 self.waiting.clear();
@@ -215,6 +224,10 @@ pub(crate) enum Share {
     /// With this pick, and this number to do so with.
     Due(Option<u32>),
 }
+
+mod reports;
+
+use reports::Reported;
 
 #[cfg(test)]
 mod tests;

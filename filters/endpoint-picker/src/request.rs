@@ -13,6 +13,7 @@ use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
+use crate::load_report;
 use crate::placed::{Listed, Placed, Prompt};
 use crate::pools::Pools;
 use crate::shadow::Shadow;
@@ -46,7 +47,7 @@ pub(crate) fn place<H: Host>(
     head: Option<&RequestHead>,
 ) -> Result<Option<Box<Placed>>, HostError> {
     let mut pools = shared.pools.borrow_mut();
-    let Some(placed) = choose(host, shared, &mut pools, policy, facts, head) else {
+    let Some(mut placed) = choose(host, shared, &mut pools, policy, facts, head) else {
         pools.not_placed(host, policy.pool.as_deref().unwrap_or(&facts.pool));
         // In shadow the header is another picker's.
         if !policy.shadow {
@@ -58,6 +59,7 @@ pub(crate) fn place<H: Host>(
     if !policy.shadow {
         host.set_header(HeaderMap::Request, DESTINATION, header)?;
     }
+    placed.report = load_report::ask(host, policy, head)?;
     if shared.state_keys.has(StateKey::Endpoint) {
         let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
         // For access logs only; a request does not fail for it.
@@ -80,8 +82,11 @@ fn choose<H: Host>(
     let id = pools.current(host, pool_name, now_ns)?;
     shared.read_attempts(host, pools);
     let (pool, prefixes) = pools.get(id)?;
+    let measured = Rc::clone(pool.view.as_ref()?);
+    let share = pool.count(host, &measured, now_ns);
+    drop(measured);
+    pool.merge_reports();
     let view = Rc::clone(pool.view.as_ref()?);
-    let share = pool.count(host, &view, now_ns);
     // Headers that were read as a whole tell for nothing that there is no such header.
     let absent = |name| head.is_some_and(|head| head.header(name).is_none());
     let header = |name| match absent(name) {
@@ -120,6 +125,7 @@ fn choose<H: Host>(
         at_ns: now_ns,
         meter: None,
         response: None,
+        report: None,
         shadow: policy.shadow.then(|| Box::new(Shadow::new(&pick, rule(policy)))),
     }))
 }

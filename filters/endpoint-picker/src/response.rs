@@ -6,6 +6,7 @@ use weir_request::{ROUTE_WAS_LEFT, Route};
 use weir_wire::response::{Usage, begins_like_an_answer};
 
 use crate::judge;
+use crate::load_report;
 use crate::outstanding::Event;
 use crate::placed::{Placed, Response};
 use crate::shared::Shared;
@@ -19,6 +20,9 @@ pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, comp
         let verdict = judge::at_headers(host, shared, placed);
         let response = Response::new(placed.meter.take());
         placed.response = Some(Response { verdict, complete, ..response });
+        if let Some(read_by) = placed.report {
+            load_report::take(host, shared, placed, read_by);
+        }
     }
 }
 

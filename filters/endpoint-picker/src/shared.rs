@@ -13,6 +13,7 @@ use weir_settings::Policies;
 use weir_settings::endpoint_picker::PickerPolicy;
 
 use crate::attempts::AnsweredAttempt;
+use crate::load_report::ReportMetrics;
 use crate::metrics::Metrics;
 use crate::outstanding::Event;
 use crate::pools::{PoolId, Pools};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     /// The pools that the policies name.
     pub(crate) served: ServedNames,
     pub(crate) metrics: Metrics,
+    pub(crate) reports: ReportMetrics,
     pub(crate) shadow: ShadowMetrics,
     pub(crate) tick: Tick,
     /// Facts of another build.
@@ -91,6 +93,7 @@ impl Shared {
 
     pub(crate) fn on_tick<H: Host>(&self, host: &H) {
         self.metrics.flush(host);
+        self.reports.flush(host);
         self.shadow.flush(host);
         let mut pools = self.pools.borrow_mut();
         self.read_attempts(host, &mut pools);

@@ -9,6 +9,8 @@ use weir_snapshot::{
 
 use crate::root::Root;
 
+mod load_reports;
+
 const ADDRESSES: [&str; 3] = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"];
 const SECOND: u64 = 1_000_000_000;
 const ANSWER: &str =

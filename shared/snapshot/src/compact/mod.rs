@@ -16,6 +16,7 @@
 //! endpoint whether it is known, then a number of 32 bits for each. A column of which nothing is known is
 //! left out. A span is an offset (u32) and a length (u16) into the section of text.
 
+mod merge;
 mod read;
 mod record;
 mod section;
@@ -133,11 +134,17 @@ impl CompactView {
         self.grants.iter().filter_map(|(key, tokens)| Some((key.of(&self.text)?, *tokens)))
     }
 
-    /// Whether the endpoints that take requests have no room left: the mean of what each has used,
-    /// the larger of its queue in [`FULL_QUEUE`] and its KV cache in [`FULL_KV_CACHE`], is 1 or more.
-    /// That is the rule of llm-d's saturation detector. What is not known counts as unused.
+    /// Whether the endpoints that take requests have no room left: their [`Self::load`] is 1 or more.
     #[must_use]
     pub fn is_saturated(&self) -> bool {
+        self.load().is_some_and(|load| load >= 1.0)
+    }
+
+    /// What the endpoints that take requests have used, 1 if they have no room left: the mean over them of
+    /// the larger of the queue in [`FULL_QUEUE`] and the KV cache in [`FULL_KV_CACHE`]. That is the rule of
+    /// llm-d's saturation detector. What is not known counts as unused; `None` if none takes requests.
+    #[must_use]
+    pub fn load(&self) -> Option<f64> {
         let used = |endpoint: &EndpointRecord| {
             let waiting = f64::from(endpoint.waiting.unwrap_or(0));
             let cache = f64::from(endpoint.kv_cache_use.unwrap_or(0.0));
@@ -145,7 +152,7 @@ impl CompactView {
         };
         let takes = self.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
         let (count, sum) = takes.fold((0u32, 0.0), |(count, sum), e| (count + 1, sum + used(e)));
-        count > 0 && sum >= f64::from(count)
+        (count > 0).then(|| sum / f64::from(count))
     }
 
     /// `ip:port` of an endpoint of this view, ready for the header.
