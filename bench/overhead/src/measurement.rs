@@ -30,8 +30,17 @@ pub(crate) async fn run(
     processors: &Processors,
 ) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
-    let chain = Chain { guardrail: options.guardrail, limits: options.limits, patient: false };
-    let compared = if options.before.is_some() { Setup::BESIDE_BEFORE } else { Setup::ALL };
+    let chain = Chain {
+        guardrail: options.guardrail,
+        limits: options.limits,
+        failover: options.failover,
+        patient: false,
+    };
+    let compared = match options {
+        Options { before: Some(_), .. } => Setup::BESIDE_BEFORE,
+        Options { attempt: true, .. } => Setup::WITH_ATTEMPT,
+        _ => Setup::ALL,
+    };
     let setups = compared.map(|setup| (setup, chain));
     let earlier = options.before.clone().map(Earlier);
     let streams = Streams { events: options.events, event_us: options.event_us };

@@ -14,6 +14,8 @@ pub(crate) enum Setup {
     ExtProc,
     /// As `Chain`, of an earlier build.
     Before,
+    /// As `Chain`, with a filter for each attempt in its clusters.
+    Attempt,
 }
 
 impl Setup {
@@ -23,9 +25,12 @@ impl Setup {
     /// What is compared where an earlier build is given.
     pub(crate) const BESIDE_BEFORE: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Before];
 
+    /// What is compared where the filter of an attempt is measured.
+    pub(crate) const WITH_ATTEMPT: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Attempt];
+
     /// Whether it is Weir's.
     pub(crate) fn is_weir(self) -> bool {
-        matches!(self, Setup::Chain | Setup::Before)
+        matches!(self, Setup::Chain | Setup::Before | Setup::Attempt)
     }
 
     /// The name in tables and messages.
@@ -35,6 +40,7 @@ impl Setup {
             Setup::Chain => "chain",
             Setup::ExtProc => "ext_proc",
             Setup::Before => "before",
+            Setup::Attempt => "attempt",
         }
     }
 
@@ -45,6 +51,7 @@ impl Setup {
             Setup::Chain => "envoy-config/one-filter.yaml",
             Setup::ExtProc => "bench/overhead/config/ext_proc.yaml",
             Setup::Before => "one-filter.yaml",
+            Setup::Attempt => "envoy-config/failover.yaml",
         }
     }
 }

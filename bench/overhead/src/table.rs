@@ -26,27 +26,41 @@ CPU time per request of Envoy, µs
     body  response    bare    chain   added     before   added        change
 ";
 
+const HEAD_ATTEMPT: &str = "
+bare: Envoy alone; chain: with Weir's router and picker; attempt: the same with the filter of an attempt in its
+clusters; added: to bare; attempt adds: to the chain
+
+CPU time per request of Envoy, µs
+    body  response    bare    chain   added    attempt   added  attempt adds
+";
+
 /// Two tables: CPU time with what each setup adds, and latencies.
 pub(crate) fn of(figures: &[Figure]) -> String {
-    let before = figures.iter().any(|figure| figure.setup == Setup::Before);
-    let mut text = String::from(if before { HEAD_BEFORE } else { HEAD });
+    let has = |setup| figures.iter().any(|figure| figure.setup == setup);
+    let (before, attempt) = (has(Setup::Before), has(Setup::Attempt));
+    let mut text = String::from(match (before, attempt) {
+        (true, _) => HEAD_BEFORE,
+        (_, true) => HEAD_ATTEMPT,
+        _ => HEAD,
+    });
     for [bare, chain, other] in rows(figures) {
         let (chain_adds, other_adds) = (chain.cpu_us - bare.cpu_us, other.cpu_us - bare.cpu_us);
-        let share = match before {
-            true => chain.cpu_us / other.cpu_us - 1.0,
-            false => chain_adds / other_adds,
+        let (last, unit) = match (before, attempt) {
+            (true, _) => (100.0 * (chain.cpu_us / other.cpu_us - 1.0), "%"),
+            (_, true) => (other.cpu_us - chain.cpu_us, "µs"),
+            _ => (100.0 * chain_adds / other_adds, "%"),
         };
         // Writing to a string can't fail.
         let _ = writeln!(
             text,
-            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}   {:>11.1} %",
+            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}   {:>11.1} {unit}",
             label(bare),
             bare.cpu_us,
             chain.cpu_us,
             chain_adds,
             other.cpu_us,
             other_adds,
-            100.0 * share,
+            last,
         );
     }
     text.push_str(LATENCY_HEAD);
@@ -87,6 +101,15 @@ mod tests {
         let text = of(&figures);
         let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
         assert!(row.ends_with("3.0 %"), "{row}");
+    }
+
+    #[test]
+    fn what_the_filter_of_an_attempt_adds_is_told_in_microseconds() {
+        let setups = Setup::WITH_ATTEMPT.into_iter().zip([30.0, 41.2, 45.0]);
+        let figures: Vec<_> = setups.map(|(setup, cpu)| figure(setup, cpu)).collect();
+        let text = of(&figures);
+        let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
+        assert!(row.ends_with("3.8 µs"), "{row}");
     }
 
     #[test]

@@ -7,9 +7,14 @@ use weir_wire::path::Dialect;
 
 /// Answers the request with an error; `details` becomes `%RESPONSE_CODE_DETAILS%`.
 pub fn respond<H: Host>(host: &H, dialect: Dialect, error: &ErrorReply, details: &str) {
-    let json: &[u8] = b"application/json";
+    let json: (&str, &[u8]) = ("content-type", b"application/json");
+    let headers: &[(&str, &[u8])] = match error.code {
+        // As soon as other streams have ended.
+        "gateway_full" => &[json, ("retry-after", b"1")],
+        _ => &[json],
+    };
     // Nothing better can be done when even the reply fails: Envoy resets the stream.
-    let _ = host.reply(error.status, &[("content-type", json)], &error.body(dialect), details);
+    let _ = host.reply(error.status, headers, &error.body(dialect), details);
 }
 
 /// Answers the streams that will never get a body callback, from `on_tick`; returns how many.

@@ -68,6 +68,8 @@ pub enum Trouble {
     UnknownEvent,
     /// A text that would have to be edited carries a signature over itself.
     Signed,
+    /// There is no memory to hold more of it.
+    Memory,
     /// Inspecting itself failed.
     Internal,
 }
@@ -81,6 +83,7 @@ impl Trouble {
             Self::ContentType => "unscannable.content-type",
             Self::Media => "unscannable.media",
             Self::TooLarge => "unscannable.too-large",
+            Self::Memory => "unscannable.memory",
             Self::UnknownEvent => "unscannable.unknown-event",
             Self::Signed => "unscannable.signed",
             Self::Internal => "error.internal",

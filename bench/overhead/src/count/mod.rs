@@ -48,7 +48,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let both: &[bool] = &[false, true];
     let chains = if options.functions.is_some() { both } else { &[options.guardrail] };
     for guardrail in chains {
-        let chain = Chain { guardrail: *guardrail, limits: options.limits, patient: true };
+        let chain =
+            Chain { guardrail: *guardrail, limits: options.limits, failover: false, patient: true };
         chain_requests(options, chain, &names, &mut ran).await?;
     }
     match &options.functions {

@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod bounds;
 mod bytes;
 mod client_headers;
 mod clients;
@@ -24,6 +25,7 @@ mod envoy_config;
 mod errors;
 mod failing_replicas;
 mod failures;
+mod first_token;
 mod gpus;
 #[cfg(test)]
 mod guardrail;
@@ -47,6 +49,7 @@ mod routing;
 mod side_by_side;
 mod silence;
 mod soak;
+mod soak_faults;
 mod stack;
 mod token_limits;
 mod token_limits_applied;
