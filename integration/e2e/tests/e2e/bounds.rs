@@ -1,6 +1,5 @@
 //! What all streams of a worker hold together has a bound, and at the bound clients get an answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,15 +23,15 @@ fn large_chat() -> Vec<u8> {
     [begin.as_bytes(), &text.as_bytes()[..room], end.as_bytes()].concat()
 }
 
-/// Sends all of `body` but its last byte.
-async fn begin(stack: &Stack, body: &[u8]) -> RawConnection {
+/// Announces `body` and sends so many bytes of it.
+async fn begin(stack: &Stack, body: &[u8], bytes: usize) -> RawConnection {
     let mut connection = RawConnection::open(stack.envoy.clients()).await.unwrap();
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     connection.send(head).await.unwrap();
-    connection.send(&body[..body.len() - 1]).await.unwrap();
+    connection.send(&body[..bytes]).await.unwrap();
     connection
 }
 
@@ -55,13 +54,19 @@ fn four_bodies() -> [Plan; 2] {
 async fn bodies_beyond_what_a_worker_may_hold_are_refused_in_the_dialect_and_the_others_served() {
     for plan in four_bodies() {
         let stack = plan.one_worker().start().await;
-        let body = Arc::new(large_chat());
+        let body = large_chat();
+        let but_one = body.len() - 1;
         let mut held = Vec::new();
         for _ in 0..4 {
-            held.push(begin(&stack, &body).await);
+            held.push(begin(&stack, &body, but_one).await);
         }
+        let received = async || {
+            let bytes = stack.stat("http.clients.downstream_cx_rx_bytes_total").await;
+            (bytes > 4 * but_one as u64).then_some(())
+        };
+        eventually("four bodies that Envoy holds", received).await;
         // The four are 4 bytes short of the bound; a fifth has no room.
-        let mut fifth = begin(&stack, &body).await;
+        let mut fifth = begin(&stack, &body, 100_000).await;
         let head = fifth.read_head().await.unwrap();
         assert_eq!((head.status, head.header("retry-after").as_deref()), (503, Some("1")));
         let told = fifth.read_body(&head).await.unwrap();
@@ -70,13 +75,13 @@ async fn bodies_beyond_what_a_worker_may_hold_are_refused_in_the_dialect_and_the
         assert_eq!(refused(&stack, "bodies").await, 1);
         // What was held before is served, and leaves its room to others.
         let mut first = held.pop().unwrap();
-        first.send(&body[body.len() - 1..]).await.unwrap();
+        first.send(&body[but_one..]).await.unwrap();
         assert_eq!(first.read_head().await.unwrap().status, 200);
         drop(held);
         assert_eq!(stack.send(chat(LLAMA, "small")).await.status, 200);
         let served = async || {
-            let mut again = begin(&stack, &body).await;
-            again.send(&body[body.len() - 1..]).await.ok()?;
+            let mut again = begin(&stack, &body, but_one).await;
+            again.send(&body[but_one..]).await.ok()?;
             (again.read_head().await.ok()?.status == 200).then_some(())
         };
         eventually("room for a large body", served).await;

@@ -1,13 +1,11 @@
 //! Streams that do not come to their first token: `failover` of endpoint-picker, with `attempt` in the clusters.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use weir_harness::{Reply, Request};
 use weir_replica::{FailureMode, RawReply, Replica, ReplyScript};
 
 use crate::attempts::{only_idle, with_attempts};
-use crate::stack::{LLAMA, Plan, QWEN, Stack, eventually};
+use crate::stack::{LLAMA, Plan, QWEN, Stack, chat, eventually};
 
 /// The limit of the shipped file, and a shorter one for tests in which it is waited for.
 const LIMIT: &str = "first_token_ms: 10000";
@@ -92,33 +90,37 @@ fn assert_served_elsewhere(reply: &Reply, first: &Replica, what: &str) {
     assert!(reply.events().len() > 2, "{what}: {}", reply.text());
 }
 
-/// Lets what a replica has failed be forgiven, so that the next request goes there again.
-async fn forgive() {
-    tokio::time::sleep(Duration::from_millis(600)).await;
+/// The replica that the next request goes to first: it has just served one, so nothing is held against it.
+async fn first_in_line(stack: &Stack) -> &Replica {
+    let first = only_idle(stack).await;
+    let serves = async || {
+        let reply = stack.send(chat(LLAMA, "good morning")).await;
+        (reply.header("x-weir-replica") == first.address().to_string()).then_some(())
+    };
+    eventually("the idle replica serves", serves).await;
+    first
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_hangs_breaks_off_or_ends_before_the_first_token_costs_no_stream() {
     for plan in both() {
         let stack = plan.start().await;
-        for (mode, why) in [
-            (FailureMode::HangBeforeToken, "silent"),
-            (FailureMode::CutBeforeToken, "silent"),
-            (FailureMode::NoToken, "empty"),
-            (FailureMode::Hang, ""),
+        for (mode, why, missed) in [
+            (FailureMode::HangBeforeToken, "silent", 1),
+            (FailureMode::CutBeforeToken, "silent", 1),
+            (FailureMode::NoToken, "empty", 1),
+            // Without headers, too.
+            (FailureMode::Hang, "silent", 0),
         ] {
-            forgive().await;
-            let before = if why.is_empty() { 0 } else { missing(&stack, why).await };
-            let first = only_idle(&stack).await;
+            let first = first_in_line(&stack).await;
+            let before = (attempts(&stack).await, missing(&stack, why).await);
             first.set_failure(mode).await;
             let reply = stack.send(request(&asks(LLAMA)[0])).await;
             assert_served_elsewhere(&reply, first, &format!("{mode:?}"));
             first.set_failure(FailureMode::None).await;
-            if !why.is_empty() {
-                assert_eq!(missing(&stack, why).await, before + 1, "{mode:?}");
-            }
+            let after = (attempts(&stack).await, missing(&stack, why).await);
+            assert_eq!(after, (before.0 + 2, before.1 + missed), "{mode:?}");
         }
-        assert_eq!(attempts(&stack).await, 8);
         stack.wait_for_in_flight(0).await;
         stack.assert_no_trap().await;
     }
@@ -128,14 +130,13 @@ async fn a_replica_that_hangs_breaks_off_or_ends_before_the_first_token_costs_no
 async fn an_error_in_place_of_the_first_token_goes_to_the_next_replica_in_every_dialect() {
     let stack = failover().start().await;
     for (ask, error) in asks(LLAMA).iter().zip(errors()) {
-        forgive().await;
-        let first = only_idle(&stack).await;
+        let first = first_in_line(&stack).await;
         says(first, &error);
         let reply = stack.send(request(ask)).await;
         assert_served_elsewhere(&reply, first, ask.0);
         first.set_script(ReplyScript::default());
     }
-    assert_eq!((missing(&stack, "error").await, attempts(&stack).await), (4, 8));
+    assert_eq!(missing(&stack, "error").await, 4);
     assert!(!stack.envoy.log().contains(MARK));
     stack.wait_for_in_flight(0).await;
     stack.assert_no_trap().await;
@@ -147,11 +148,14 @@ async fn what_comes_after_the_first_token_passes_unchanged_however_long_it_takes
     let [error, ..] = errors();
     let body = format!("{CHUNK}{error}");
     let requests_fault = "data: {\"error\":{\"message\":\"too long\",\"code\":400}}\n\n";
-    for (body, delay) in [(body.as_str(), 0), (requests_fault, 0), (body.as_str(), 40)] {
+    for (body, delay) in [(body.as_str(), 0), (requests_fault, 0), (body.as_str(), 400)] {
         for replica in stack.llama.replicas() {
             says(replica, body);
         }
-        let ask = request(&asks(LLAMA)[0]).header("x-weir-frame-delay-ms", delay.to_string());
+        // The slow one is over long after the limit; its first token comes with the first piece.
+        let ask = request(&asks(LLAMA)[0])
+            .header("x-weir-frame-bytes", "80")
+            .header("x-weir-frame-delay-ms", delay.to_string());
         let reply = stack.send(ask).await;
         assert_eq!((reply.status, reply.complete, reply.text()), (200, true, body.into()));
     }
@@ -169,8 +173,7 @@ async fn what_must_not_be_run_twice_is_never_retried_whatever_the_client_says() 
             json!({"model": LLAMA, "web_search_options": {}, "messages": []}),
         ];
         for body in once {
-            forgive().await;
-            let first = only_idle(&stack).await;
+            let first = first_in_line(&stack).await;
             first.set_failure(FailureMode::Error500).await;
             let before = attempts(&stack).await;
             let ask = Request::post("/v1/chat/completions")
@@ -182,7 +185,6 @@ async fn what_must_not_be_run_twice_is_never_retried_whatever_the_client_says() 
             first.set_failure(FailureMode::None).await;
         }
         // Nor is its stream held: an error in place of the first token is the client's.
-        forgive().await;
         let [error, ..] = errors();
         for replica in stack.llama.replicas() {
             says(replica, &error);
@@ -244,9 +246,11 @@ async fn a_guardrail_between_client_and_picker_passes_that_error_on() {
     for replica in stack.llama.replicas() {
         replica.set_failure(FailureMode::None).await;
     }
-    forgive().await;
-    let reply = stack.send(request(&asks(LLAMA)[0])).await;
-    assert_eq!((reply.status, reply.complete), (200, true));
+    let served = async || {
+        let reply = stack.send(request(&asks(LLAMA)[0])).await;
+        (reply.status == 200 && reply.complete).then_some(())
+    };
+    eventually("replicas that serve again", served).await;
     stack.assert_no_trap().await;
 }
 
