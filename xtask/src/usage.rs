@@ -65,6 +65,11 @@ pub(crate) enum Task {
     },
     /// Take down what the compose harness has left for a person.
     ComposeDown,
+    /// Run the soak test.
+    Soak {
+        /// For how long.
+        minutes: u32,
+    },
     /// Run a benchmark.
     Bench {
         /// Which one.
@@ -122,6 +127,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
         "compose-down" => unless_help(rest, Topic::Compose, |words| {
             no_options("compose-down", words).map(|()| Task::ComposeDown)
         }),
+        "soak" => unless_help(rest, Topic::Soak, soak),
         "bench" => unless_help(rest, Topic::Bench, bench),
         "help" | "--help" | "-h" => Ok(Task::Help(Topic::Everything)),
         other => Err(Failure::Usage(format!("no command `{other}`"))),
@@ -245,6 +251,17 @@ fn known_options(command: &str, help: &str, words: &[String]) -> Result<(), Fail
     }
 }
 
+fn soak(words: &[String]) -> Result<Task, Failure> {
+    let minutes = match values_of("soak", "--minutes", words)?.last() {
+        None => 10,
+        Some(text) => match text.parse() {
+            Ok(minutes) if minutes > 0 => minutes,
+            _ => return Err(Failure::Usage(format!("`--minutes` takes a number, not `{text}`"))),
+        },
+    };
+    Ok(Task::Soak { minutes })
+}
+
 fn bench(words: &[String]) -> Result<Task, Failure> {
     match words.split_first() {
         Some((name, rest)) if name == "overhead" => {
@@ -338,6 +355,8 @@ mod tests {
             ("compose-images", Task::ComposeImages),
             ("compose-up", Task::Compose { arguments: words("up") }),
             ("compose-down", Task::ComposeDown),
+            ("soak", Task::Soak { minutes: 10 }),
+            ("soak --minutes 2", Task::Soak { minutes: 2 }),
             ("compose-down --help", Task::Help(Topic::Compose)),
             (
                 "compose-test --only DNS --nightly",
@@ -395,6 +414,7 @@ mod tests {
             ("demo --check --seconds 3", "`--seconds`"),
             ("compose-test --fast", "`--fast`"),
             ("compose-up --fast", "`--fast`"),
+            ("soak --minutes none", "`none`"),
             ("bench scan --guardrail", "`--guardrail`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
             ("bench decision --runs 3", "`--runs`"),

@@ -9,6 +9,7 @@
 //! no data at all the header is not set and Envoy's fallback policy balances.
 
 mod attempts;
+mod failover;
 mod judge;
 mod load_report;
 mod metrics;

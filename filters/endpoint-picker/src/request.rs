@@ -13,6 +13,7 @@ use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
+use crate::failover;
 use crate::load_report;
 use crate::placed::{Listed, Placed, Prompt};
 use crate::pools::Pools;
@@ -46,6 +47,9 @@ pub(crate) fn place<H: Host>(
     facts: &mut Facts,
     head: Option<&RequestHead>,
 ) -> Result<Option<Box<Placed>>, HostError> {
+    if let Some(failover) = policy.failover {
+        failover::announce(host, failover, facts)?;
+    }
     let mut pools = shared.pools.borrow_mut();
     let Some(mut placed) = choose(host, shared, &mut pools, policy, facts, head) else {
         pools.not_placed(host, policy.pool.as_deref().unwrap_or(&facts.pool));
@@ -124,6 +128,8 @@ fn choose<H: Host>(
         streamed: facts.stream,
         at_ns: now_ns,
         meter: None,
+        failover: policy.failover.map(|_| facts.dialect),
+        answered: false,
         response: None,
         report: None,
         shadow: policy.shadow.then(|| Box::new(Shadow::new(&pick, rule(policy)))),

@@ -1,10 +1,11 @@
 //! The response's way: what it teaches about the replica that sent it.
 
-use weir_host::{Body, Host, LogLevel};
+use weir_host::{Action, Body, Host, LogLevel};
 use weir_placement::{CachedTokens, Phase};
 use weir_request::{ROUTE_WAS_LEFT, Route};
 use weir_wire::response::{Usage, begins_like_an_answer};
 
+use crate::failover;
 use crate::judge;
 use crate::load_report;
 use crate::outstanding::Event;
@@ -15,7 +16,22 @@ use crate::verdict::Verdict;
 /// Call when the response headers have come. Notices when a retry went to another replica than
 /// planned, and what the status says, if `attempt` has seen it. The headers are not read, because a host call that returns data
 /// costs more than everything that it would tell of most responses.
-pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, complete: bool) {
+///
+/// Answers with whether the response may pass: where Envoy answers because no replica has, it may be replaced.
+pub(crate) fn open<H: Host>(
+    host: &H,
+    shared: &Shared,
+    placed: &mut Placed,
+    complete: bool,
+) -> Action {
+    if let Some(dialect) = placed.failover
+        && placed.response.is_none()
+        && failover::answer_for_envoy(host, dialect)
+    {
+        placed.answered = true;
+        placed.response = Some(Response::new(placed.meter.take()));
+        return Action::Pause;
+    }
     if placed.response.is_none() {
         let verdict = judge::at_headers(host, shared, placed);
         let response = Response::new(placed.meter.take());
@@ -24,6 +40,7 @@ pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, comp
             load_report::take(host, shared, placed, read_by);
         }
     }
+    Action::Continue
 }
 
 /// Notes whether the end of the response has come.

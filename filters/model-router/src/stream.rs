@@ -120,7 +120,7 @@ impl<H: Host> Stream<H> {
         }
         let limit = request.policy.max_body_bytes;
         let taken = shared.next.as_ref().is_some_and(Handover::takes_bodies);
-        match BodyReader::new(&request.head, &request.endpoint, limit, taken) {
+        match BodyReader::new(&self.host, &request.head, &request.endpoint, limit, taken) {
             Err(error) => self.refuse(dialect, &error),
             // A request without a body would hang for ever if it were held.
             Ok(reader) if end_of_stream => self.route(reader, request, 0),

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -107,6 +108,11 @@ impl Replica {
     pub fn last_request(&self) -> serde_json::Value {
         let last = lock(&self.0.last);
         last.as_ref().map(|captured| captured.document(&self.0.name())).unwrap_or_default()
+    }
+
+    /// How many requests for an answer have come so far, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        self.0.requests.load(Ordering::Relaxed)
     }
 
     /// The metrics page as `GET /metrics` shows it.

@@ -21,6 +21,8 @@ pub(crate) enum Topic {
     Demo,
     /// The commands of the compose harness.
     Compose,
+    /// `soak`.
+    Soak,
     /// `bench`.
     Bench,
 }
@@ -38,6 +40,7 @@ impl Topic {
             Topic::Configs => CONFIGS,
             Topic::Demo => DEMO,
             Topic::Compose => COMPOSE,
+            Topic::Soak => SOAK,
             Topic::Bench => BENCH,
         }
     }
@@ -59,6 +62,7 @@ Commands:
           The end-to-end tests in older Envoys; the Helm chart
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
+  soak    Let everything fail for ten minutes, under load
   bench   Measure: overhead, scan, limits, decision
   compose-images, compose-test, compose-up, compose-down
           Weir between networks, in containers: make the images, test, start for yourself, end
@@ -195,6 +199,18 @@ Options of compose-test:
   -h, --help   print this
 ";
 
+const SOAK: &str = "\
+cargo xtask soak [--minutes N]: let everything fail for some minutes, under load, in real Envoy
+
+Five replicas fail in turn and in every way, clients leave in the middle, the sidecar is restarted, listeners are
+replaced. At the end in-flight counts have to be zero, memory what it was, and every replica has to serve. It is the
+end-to-end test soak_faults, which runs for one minute in `cargo xtask test`.
+
+Options:
+  --minutes N   for how long (10)
+  -h, --help    print this
+";
+
 /// Where the options of one benchmark alone begin in the help of `bench`.
 const LIMITS_ALONE: &str = "Options of limits alone:";
 const SCAN_ALONE: &str = "Options of scan alone:";
@@ -268,6 +284,9 @@ Options of overhead alone:
                   suite.wasm, weir-sidecar and one-filter.yaml
   --limits        a chain with limits of tokens and of requests in turn with one that has none, in place of
                   ext_proc; with --count: the former
+  --attempt       the same chain with the filter of an attempt in its clusters, in turn with it, in place of
+                  ext_proc
+  --failover      with --attempt: streams are held until their first token, too
   --per-event     only what chain and guardrail add per event of a stream
   --count         no time: what Envoy executes for one request, instruction by instruction, and the
                   memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)

@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod bounds;
 mod bytes;
 mod client_headers;
 mod clients;
@@ -26,6 +27,7 @@ mod errors;
 mod examples;
 mod failing_replicas;
 mod failures;
+mod first_token;
 mod gpus;
 #[cfg(test)]
 mod guardrail;
@@ -55,6 +57,7 @@ mod side_by_side;
 mod silence;
 mod soak;
 mod spending;
+mod soak_faults;
 mod stack;
 mod token_limits;
 mod token_limits_applied;

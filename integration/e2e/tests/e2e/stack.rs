@@ -207,6 +207,12 @@ impl Plan {
         self
     }
 
+    /// The same with listeners that are gone a second after they were replaced.
+    pub(crate) fn quick_drain(mut self) -> Self {
+        self.options.arguments.extend(["--drain-time-s", "1"].map(str::to_owned));
+        self
+    }
+
     /// The same with one worker in place of two.
     pub(crate) fn one_worker(self) -> Self {
         self.workers(1)
