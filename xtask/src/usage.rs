@@ -67,6 +67,8 @@ pub(crate) enum Task {
 pub(crate) enum Bench {
     /// CPU time per request of the chain beside a minimal ext_proc.
     Overhead,
+    /// Hit rate and time to the first token behind Weir and other routers.
+    Placement,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -205,12 +207,16 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench overhead", &help::of_overhead(), rest)?;
             Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "placement" => {
+            known_options("bench placement", &help::of_placement(), rest)?;
+            Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
         }
         Some((other, _)) => Err(unexpected("bench", other)),
-        None => Err(Failure::Usage("`bench` takes a name: overhead or scan".into())),
+        None => Err(Failure::Usage("`bench` takes a name: overhead, placement or scan".into())),
     }
 }
 
@@ -317,6 +323,8 @@ mod tests {
             ("compose-test --fast", "`--fast`"),
             ("compose-up --fast", "`--fast`"),
             ("bench scan --guardrail", "`--guardrail`"),
+            ("bench placement --guardrail", "`--guardrail`"),
+            ("bench scan --quick", "`--quick`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();

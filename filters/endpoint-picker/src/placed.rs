@@ -24,6 +24,8 @@ pub(crate) struct Placed {
     pub(crate) at_ns: u64,
     /// Who counts what the response uses, until its headers have come.
     pub(crate) meter: Option<Rc<Meter>>,
+    /// Whether the other workers are told that it is served.
+    pub(crate) told: bool,
     /// What was decided, where that is only counted.
     pub(crate) shadow: Option<Box<Shadow>>,
     /// The answer, once its headers have come.

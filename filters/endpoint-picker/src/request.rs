@@ -14,6 +14,7 @@ use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
 use crate::placed::{Listed, Placed, Prompt};
+use crate::pool::Share;
 use crate::pools::Pools;
 use crate::shadow::Shadow;
 use crate::shared::Shared;
@@ -79,9 +80,15 @@ fn choose<H: Host>(
     let now_ns = host.now_ns();
     let id = pools.current(host, pool_name, now_ns)?;
     shared.read_attempts(host, pools);
-    let (pool, prefixes) = pools.get(id)?;
+    let worker = pools.worker;
+    let (pool, _) = pools.get(id)?;
     let view = Rc::clone(pool.view.as_ref()?);
-    let share = pool.count(host, &view, now_ns);
+    let share = pool.count(host, &view, worker, now_ns);
+    if let Share::Due { look: true, .. } = share {
+        pools.take_over(host, id);
+    }
+    let (pool, prefixes) = pools.get(id)?;
+    prefixes.advance(now_ns);
     // Headers that were read as a whole tell for nothing that there is no such header.
     let absent = |name| head.is_some_and(|head| head.header(name).is_none());
     let header = |name| match absent(name) {
@@ -90,6 +97,7 @@ fn choose<H: Host>(
     };
     let subset = if policy.accept_subset { header(SUBSET) } else { None };
     let session = facts.session.unwrap_or(facts.conversation);
+    let output_tokens = expected_output(facts);
     let prompt = Prompt::take(facts);
     let request = PickRequest {
         conversation: Some(header(SESSION).map_or(session, |id| text_hash(&id))),
@@ -98,7 +106,7 @@ fn choose<H: Host>(
     };
     let state = PoolState { view: &view, prefixes, outstanding: &pool.counts, now_ns };
     let pick = rule(policy).pick(&request, &state).ok()?;
-    let dispatch = Dispatch::of(&pick, &view, facts.stream)?;
+    let dispatch = Dispatch::of(&pick, &view, output_tokens, facts.stream)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
     pool.metrics.picked(host, &shared.tick, pick.basis);
     if pool.dispatch(host, share, &dispatch, now_ns) && pools.wait() {
@@ -120,8 +128,16 @@ fn choose<H: Host>(
         at_ns: now_ns,
         meter: None,
         response: None,
+        told: false,
         shadow: policy.shadow.then(|| Box::new(Shadow::new(&pick, rule(policy)))),
     }))
+}
+
+/// Tokens that the answer is expected to have: as many as the client allows, 256 at most. Most clients allow more
+/// than they get, and many say nothing.
+fn expected_output(facts: &Facts) -> u32 {
+    const MOST: u32 = 256;
+    facts.max_tokens.and_then(|most| u32::try_from(most).ok()).unwrap_or(MOST).min(MOST)
 }
 
 /// The rule that a policy's settings stand for.

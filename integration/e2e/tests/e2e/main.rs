@@ -40,6 +40,7 @@ mod model_names;
 mod modules;
 mod paths;
 mod placement;
+mod prefix_sharing;
 mod policies;
 mod privacy;
 mod route_policies;

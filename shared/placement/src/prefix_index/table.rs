@@ -117,12 +117,13 @@ impl Table {
         let Key { fingerprint, .. } = key;
         let place = self.place(key, group);
         let Some(bucket) = self.buckets.get_mut(place) else { return };
-        let (mut place, mut oldest, mut replicas) = (None, u64::MAX, bits);
+        let (mut place, mut oldest, mut replicas, mut used) = (None, u64::MAX, bits, tick);
         for (other, entry) in
             bucket.fingerprints.iter_mut().zip(&mut bucket.entries).take(self.ways)
         {
             if *other == fingerprint && entry.is_of(group) {
                 replicas |= live(entry);
+                used = tick.max(entry.tick());
                 place = Some((other, entry));
                 break;
             }
@@ -133,7 +134,7 @@ impl Table {
         }
         if let Some((other, entry)) = place {
             *other = fingerprint;
-            *entry = Entry { replicas, tick_and_group: (tick << 16) | u64::from(group) };
+            *entry = Entry { replicas, tick_and_group: (used << 16) | u64::from(group) };
         }
     }
 

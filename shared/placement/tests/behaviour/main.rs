@@ -5,5 +5,6 @@ mod failures;
 mod freshness;
 mod outstanding;
 mod policies;
+mod prefix_events;
 mod prefix_index;
 mod support;
