@@ -1,12 +1,13 @@
 //! How the counts of a pool lie in shared data, and in memory: what is read from the host is changed
 //! in place and written back, because to decode and encode it would be a fair part of a pick.
 //!
-//! `WVO` and format 3, epoch and sequence of the last snapshot seen, mean prefill in µs, which worker counts here and
-//! the mean pace (u64 each), then 80 bytes per endpoint with anything to say, by ascending key: key, busy-until, heard-at,
+//! `WVO` and format 3, epoch and sequence of the last snapshot seen, mean prefill in µs, which worker counts here,
+//! the mean pace, and what others send (u64 each), then 80 bytes per endpoint with anything to say, by ascending key: key, busy-until, heard-at,
 //! health since (u64 each), in flight, in prefill, tokens in prefill, tokens in decode, dispatched, dispatched before,
 //! quiet snapshots, streams awaited, share of failures, failed trials, on trial,
 //! pace (u32 each). All little-endian.
 
+use super::elsewhere::Elsewhere;
 use super::health::Health;
 use super::own_load::OwnLoad;
 use super::pace::Pace;
@@ -16,8 +17,8 @@ const MAX_ENTRIES: usize = weir_snapshot::limits::MAX_ENDPOINTS;
 const MAGIC: [u8; 4] = *b"WVO\x03";
 const MAGIC_AND_HEADER: usize = MAGIC.len() + size_of::<Words>();
 
-/// Epoch, sequence, mean prefill, worker, mean pace.
-type Words = [[u8; 8]; 5];
+/// Epoch, sequence, mean prefill, worker, mean pace, what others send.
+type Words = [[u8; 8]; 6];
 /// One endpoint.
 pub(super) type Entry = [u8; WIDE * 8 + NARROW * 4];
 /// Values of eight bytes in an entry, and of four.
@@ -34,6 +35,7 @@ pub(super) struct Header {
     pub(super) worker: u64,
     /// See [`Pace`](super::pace::Pace); 0 before any.
     pub(super) mean_pace: u64,
+    pub(super) elsewhere: Elsewhere,
 }
 
 /// Stands for several workers.
@@ -69,12 +71,13 @@ impl Stored {
     pub(super) fn header(&self) -> Header {
         let words = self.0.get(MAGIC.len()..).unwrap_or_default().as_chunks().0;
         match words {
-            [epoch, sequence, mean, worker, pace, ..] => Header {
+            [epoch, sequence, mean, worker, pace, elsewhere, ..] => Header {
                 epoch: u64::from_le_bytes(*epoch),
                 sequence: u64::from_le_bytes(*sequence),
                 mean_prefill_us: u64::from_le_bytes(*mean),
                 worker: u64::from_le_bytes(*worker),
                 mean_pace: u64::from_le_bytes(*pace),
+                elsewhere: Elsewhere::read(u64::from_le_bytes(*elsewhere)),
             },
             _ => Header::default(),
         }
@@ -82,12 +85,13 @@ impl Stored {
 
     pub(super) fn set_header(&mut self, header: Header) {
         let words = self.0.get_mut(MAGIC.len()..).unwrap_or_default().as_chunks_mut().0;
-        if let [epoch, sequence, mean, worker, pace, ..] = words {
+        if let [epoch, sequence, mean, worker, pace, elsewhere, ..] = words {
             *epoch = header.epoch.to_le_bytes();
             *sequence = header.sequence.to_le_bytes();
             *mean = header.mean_prefill_us.to_le_bytes();
             *worker = header.worker.to_le_bytes();
             *pace = header.mean_pace.to_le_bytes();
+            *elsewhere = header.elsewhere.word().to_le_bytes();
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod codec;
 mod dispatch;
+mod elsewhere;
 mod health;
 mod own_load;
 mod pace;
@@ -180,10 +181,23 @@ impl Outstanding {
             return false;
         }
         let (stamp, seen) = (view.stamp(), self.stored.header());
-        let header = Header { epoch: stamp.epoch, sequence: stamp.sequence, ..seen };
+        let mut header = Header { epoch: stamp.epoch, sequence: stamp.sequence, ..seen };
+        let mut in_flight = vec![0; view.len()];
+        self.each(view, |index, load| {
+            if let Some(slot) = in_flight.get_mut(index) {
+                *slot = load.in_flight;
+            }
+        });
+        header.elsewhere.observe(view.compact().endpoints().iter().zip(in_flight));
         self.stored.set_header(header);
         self.stored.retain(|entry| next_snapshot(entry, view, header.mean_pace));
         true
+    }
+
+    /// Share of what the replicas run that other gateways have sent, in 1/256.
+    #[must_use]
+    pub fn foreign_share(&self) -> u64 {
+        self.stored.header().elsewhere.share()
     }
 
     /// Own load at the replica with `key`.

@@ -67,6 +67,8 @@ pub(super) struct Scoring<'a> {
     prompt_tokens: u32,
     /// Prompt tokens that nobody is known to have cached.
     new_tokens: u32,
+    /// Share, in 1/256, of what the replicas run that other gateways have sent.
+    foreign_share: u64,
     adapter: Adapter,
     /// Greatest rendezvous weights among the candidates, greatest first.
     homes: [u64; HOMES],
@@ -96,6 +98,7 @@ impl<'a> Scoring<'a> {
             oldest_fresh: state.view.oldest_fresh_age(state.now_ns, limits),
             prompt_tokens: request.prompt_tokens,
             new_tokens: request.prompt_tokens,
+            foreign_share: state.outstanding.foreign_share(),
             adapter: Adapter::new(request.adapter, view),
             homes: [0; HOMES],
             // Where the next turn would have another home, nobody else can have sent this one there.
@@ -193,8 +196,10 @@ impl<'a> Scoring<'a> {
         // The second choice gets half of the credit of the first.
         let rank = (0_u32..).zip(&self.homes).find(|(_, home)| **home == endpoint.weight);
         let credit = rank.map_or(0, |(rank, _)| self.home_credit >> rank);
-        // For what somebody is known to have, nobody can have sent it elsewhere unseen. No credit exceeds the prefill.
-        let credited_us = self.model.prefill_us(self.new_tokens).min(estimate.prefill_us);
+        // What somebody is known to have was sent elsewhere unseen only if other gateways send much. No credit
+        // exceeds the prefill.
+        let new_us = self.model.prefill_us(self.new_tokens).min(estimate.prefill_us);
+        let credited_us = new_us + (estimate.prefill_us - new_us) * self.foreign_share / 256;
         let served_us = estimate.ttft_us() + share_of_prefill(self.crowding)
             - credited_us * credit / 256;
         served_us.saturating_add(endpoint.doubt_us)

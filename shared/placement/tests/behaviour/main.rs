@@ -3,6 +3,7 @@
 
 mod failures;
 mod freshness;
+mod ledgers;
 mod outstanding;
 mod policies;
 mod prefix_events;

@@ -190,7 +190,7 @@ fn stored_counts_come_back() {
     sent.observe(&view((1..=4).map(idle).collect(), 3, &mut prefixes));
     sent.first_token(&dispatch(2, 200), NOW, NOW);
     let stored = sent.encode();
-    assert_eq!(stored.len(), 44 + 4 * 80);
+    assert_eq!(stored.len(), 52 + 4 * 80);
     assert_eq!(Outstanding::decode(&stored), sent);
 }
 
@@ -202,9 +202,9 @@ fn unreadable_values_count_as_no_counts() {
     let stored = sent.encode();
     let mut other_format = stored.clone();
     other_format[3] = 9;
-    let mut unsorted = stored[..44].to_vec();
-    unsorted.extend_from_slice(&stored[44 + 80..]);
-    unsorted.extend_from_slice(&stored[44..44 + 80]);
+    let mut unsorted = stored[..52].to_vec();
+    unsorted.extend_from_slice(&stored[52 + 80..]);
+    unsorted.extend_from_slice(&stored[52..52 + 80]);
     let cases = [&stored[..stored.len() - 1], &stored[..10], b"", &other_format, &unsorted];
     for bytes in cases {
         assert_eq!(Outstanding::decode(bytes), Outstanding::default());
@@ -223,7 +223,7 @@ mod properties {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(
-            header in bytes(40),
+            header in bytes(48),
             mut entries in proptest::collection::vec(bytes(80), 0..5),
         ) {
             // Ascending by key, else they are refused at once.

@@ -1,7 +1,7 @@
 //! An Envoy as the filters see it: workers with their own prefix index, who share counts and what they learn.
 
 use weir_placement::{
-    CachedTokens, Dispatch, Expectation, LoadView, Outstanding, Phase, PickRequest, Policy,
+    CachedTokens, Dispatch, Expectation, LoadView, Outstanding, Phase, Policy,
     PoolState, PrefixEvents, PrefixIndex, PrefixRing, RingCursor,
 };
 
@@ -36,7 +36,7 @@ impl Gateway {
     pub(crate) fn new(workers: usize, share: bool, policy: &dyn Fn() -> Box<dyn Policy>) -> Self {
         let worker = |_| Worker {
             policy: policy(),
-            prefixes: PrefixIndex::with_capacity(1 << 14),
+            prefixes: PrefixIndex::default(),
             view: None,
             cursor: RingCursor::default(),
         };
