@@ -186,7 +186,7 @@ impl Exchange {
 
     /// What the policy does about something that cannot be inspected.
     pub(crate) fn trouble(&mut self, trouble: Trouble) -> Next {
-        let refused = self.found.trouble(trouble, self.policy.policy.on_unscannable);
+        let refused = self.found.trouble(trouble, &self.policy.policy);
         if !refused {
             return Next::Pass;
         }
@@ -263,6 +263,6 @@ impl Exchange {
 
     /// Whether a failure of the filter itself lets the exchange go on.
     pub(crate) fn survives_failure(&mut self) -> bool {
-        !self.found.trouble(Trouble::Internal, self.policy.policy.on_error)
+        !self.found.trouble(Trouble::Internal, &self.policy.policy)
     }
 }

@@ -89,10 +89,11 @@ pub(crate) fn open<H: Host>(
     let in_array = exchange.dialect() == Dialect::Gemini && exchange.asks_stream();
     let status = status(&headers);
     let form = Form { kind: kind(&headers), status, has_length, has_sums };
-    let blocks = exchange.policy.policy.on_unscannable == OnTrouble::Block;
+    let blocks =
+        |trouble: Trouble| trouble.treatment(&exchange.policy.policy) == OnTrouble::Block;
     match form.kind {
         _ if form.is_failure() && status != SWITCHING_PROTOCOLS => {}
-        Err(_) if blocks && status != SWITCHING_PROTOCOLS => {}
+        Err(trouble) if blocks(trouble) && status != SWITCHING_PROTOCOLS => {}
         Err(_) if BODILESS.contains(&status) => return Ok(Opened::Passes),
         Err(trouble) => {
             return Ok(match withheld(exchange, found, trouble) {
@@ -161,7 +162,7 @@ fn kind(headers: &HeaderBlock) -> Result<Kind, Trouble> {
 
 /// The reply in place of a response that cannot be inspected; `None` if the policy lets it pass.
 fn withheld(exchange: &Exchange, found: &mut Report, trouble: Trouble) -> Option<ErrorReply> {
-    let refused = found.trouble(trouble, exchange.policy.policy.on_unscannable);
+    let refused = found.trouble(trouble, &exchange.policy.policy);
     refused.then(|| ErrorReply::response_violation(&found.blocking()))
 }
 

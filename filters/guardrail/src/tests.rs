@@ -6,6 +6,7 @@ use crate::Root;
 
 mod documented;
 mod failures;
+mod unscannable;
 
 const REDACT: &str = r#"{"policies":{"default":{"rules":[{"rules":["pii"],"action":"redact"}]}}}"#;
 const QUESTION: &str = r#"{"model":"m","messages":[{"role":"user","content":"I am a@b.com"}]}"#;

@@ -42,6 +42,7 @@ mod scan;
 mod scanner;
 mod selection;
 mod stream;
+mod unscannable;
 mod validate;
 mod window;
 
@@ -59,3 +60,4 @@ pub use rule::{Finding, Group, Rule, RuleIndex};
 pub use scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner};
 pub use selection::Selection;
 pub use stream::{Step, StreamScanner};
+pub use unscannable::{OnUnscannable, Unscannable};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::unscannable::OnUnscannable;
+
 /// Which way a text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -173,7 +175,7 @@ pub struct RawPolicy {
     /// When inspecting fails.
     pub on_error: OnTrouble,
     /// When a body can't be read: compressed, not JSON, binary, too large, an unknown event.
-    pub on_unscannable: OnTrouble,
+    pub on_unscannable: OnUnscannable,
     /// Most bytes of text in a response (or, streamed, in one choice's channel).
     pub max_response_bytes: Option<usize>,
     /// Most bytes held back in a stream; 2048 to 65536, default 4096.

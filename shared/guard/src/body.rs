@@ -119,7 +119,7 @@ pub(crate) fn of_policy(policy: &Policy, texts: Texts) -> Texts {
 
 fn malformed(policy: &Policy, error: WireError) -> BodyInspection {
     let mut inspected = BodyInspection::default();
-    if inspected.report.trouble(Trouble::NotJson, policy.on_unscannable) {
+    if inspected.report.trouble(Trouble::NotJson, policy) {
         inspected.refusal = Some(Refusal::Malformed(error));
     }
     inspected

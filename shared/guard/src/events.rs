@@ -99,7 +99,7 @@ impl Events {
 
     /// What the policy does about something that cannot be inspected.
     pub(crate) fn unscannable(&mut self, trouble: Trouble, out: &mut Vec<u8>) {
-        let treatment = self.watch.policy.on_unscannable;
+        let treatment = trouble.treatment(&self.watch.policy);
         self.trouble(trouble, treatment, out);
     }
 
@@ -248,7 +248,7 @@ impl Events {
     }
 
     pub(crate) fn trouble(&mut self, trouble: Trouble, treatment: OnTrouble, out: &mut Vec<u8>) {
-        if self.report.trouble(trouble, treatment) {
+        if self.report.treated(trouble, treatment) {
             self.refuse(out);
         }
     }

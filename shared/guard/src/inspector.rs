@@ -60,9 +60,8 @@ impl<'a> BodyInspector<'a> {
     /// What cannot be inspected, as the policy treats it.
     pub(crate) fn troubles(&mut self, texts: &Texts) {
         texts.opaque.iter().chain(&texts.encoded).for_each(|_| self.medium());
-        let treatment = self.policy.on_unscannable;
         let Some(at) = texts.duplicate else { return };
-        if self.inspected.report.trouble(Trouble::NotJson, treatment) {
+        if self.inspected.report.trouble(Trouble::NotJson, self.policy) {
             let error = WireError::DuplicateKey { at, field: "key" };
             self.inspected.refusal = Some(Refusal::Malformed(error));
         }
@@ -108,7 +107,7 @@ impl<'a> BodyInspector<'a> {
         }
         if field.signed && self.inspected.edits.len() > before {
             self.inspected.edits.truncate(before);
-            self.inspected.report.trouble(Trouble::Signed, weir_detect::OnTrouble::Block);
+            self.inspected.report.trouble(Trouble::Signed, self.policy);
             self.inspected.refusal = Some(Refusal::Policy);
         }
     }
@@ -173,7 +172,7 @@ impl<'a> BodyInspector<'a> {
     /// A body without structure.
     pub(crate) fn plain_text(&mut self) {
         let Ok(text) = std::str::from_utf8(self.body) else {
-            if self.inspected.report.trouble(Trouble::ContentType, self.policy.on_unscannable) {
+            if self.inspected.report.trouble(Trouble::ContentType, self.policy) {
                 self.inspected.refusal = Some(Refusal::Policy);
             }
             return;
@@ -234,7 +233,7 @@ impl<'a> BodyInspector<'a> {
 
     /// A medium, as the policy treats it.
     fn medium(&mut self) {
-        if self.inspected.report.trouble(Trouble::Media, self.policy.on_unscannable) {
+        if self.inspected.report.trouble(Trouble::Media, self.policy) {
             self.inspected.refusal = Some(Refusal::Policy);
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use weir_detect::{Action, Applied, OnTrouble};
+use weir_detect::{Action, Applied, OnTrouble, Policy, Unscannable};
 
 /// What was done about a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,6 +86,21 @@ impl Trouble {
             Self::Internal => "error.internal",
         }
     }
+
+    /// What the policy does about it. What is signed can only be refused: an edit would break the signature.
+    pub fn treatment(self, policy: &Policy) -> OnTrouble {
+        let kind = match self {
+            Self::Compressed => Unscannable::Compressed,
+            Self::NotJson => Unscannable::NotJson,
+            Self::ContentType => Unscannable::ContentType,
+            Self::Media => Unscannable::Media,
+            Self::TooLarge => Unscannable::TooLarge,
+            Self::UnknownEvent => Unscannable::UnknownEvent,
+            Self::Signed => return OnTrouble::Block,
+            Self::Internal => return policy.on_error,
+        };
+        policy.on_unscannable.of(kind)
+    }
 }
 
 /// How often one rule led to one outcome.
@@ -151,7 +166,12 @@ impl Report {
     }
 
     /// Counts a trouble as the policy treats it; true if it asks to refuse.
-    pub fn trouble(&mut self, trouble: Trouble, treatment: OnTrouble) -> bool {
+    pub fn trouble(&mut self, trouble: Trouble, policy: &Policy) -> bool {
+        self.treated(trouble, trouble.treatment(policy))
+    }
+
+    /// Counts a trouble that is treated so whatever the policy says; true for a block.
+    pub(crate) fn treated(&mut self, trouble: Trouble, treatment: OnTrouble) -> bool {
         match treatment {
             OnTrouble::Allow => {}
             OnTrouble::Flag => self.count(Cow::Borrowed(trouble.name()), Outcome::Flag, 1),

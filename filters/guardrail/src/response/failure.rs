@@ -28,7 +28,7 @@ pub(crate) fn inspect_failure<H: Host>(
     let too_large = exchange.is_too_large(body.len() as u64).then_some(Trouble::TooLarge);
     let compressed = form.kind.err().filter(|trouble| *trouble == Trouble::Compressed);
     if let Some(trouble) = too_large.or(compressed) {
-        let refused = found.trouble(trouble, exchange.policy.policy.on_unscannable);
+        let refused = found.trouble(trouble, &exchange.policy.policy);
         if refused {
             withhold(host, exchange, form, found)?;
         }

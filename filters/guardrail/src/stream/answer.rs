@@ -48,7 +48,7 @@ impl<H: Host> Stream<H> {
     ) -> Action {
         self.host.log(LogLevel::Error, &format!("weir.guardrail: response: {error}"));
         let [_, found] = &mut self.found;
-        let refused = found.trouble(Trouble::Internal, exchange.policy.policy.on_error);
+        let refused = found.trouble(Trouble::Internal, &exchange.policy.policy);
         self.close(shared);
         if !refused {
             return Action::Continue;

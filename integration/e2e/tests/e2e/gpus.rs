@@ -40,6 +40,19 @@ async fn served_by(stack: &Stack, what: &str) -> BTreeSet<String> {
     replicas
 }
 
+/// Waits until 24 prompts in a row all go to the other two replicas. On a busy machine a snapshot can
+/// come late, and a pool without a fresh one is picked from without regard to its GPUs.
+async fn until_avoided(stack: &Stack, replica: &str, what: &str) {
+    let mut replicas = BTreeSet::new();
+    for round in 0..10 {
+        replicas = served_by(stack, &format!("{what} {round}")).await;
+        if replicas.len() == 2 && !replicas.contains(replica) {
+            return;
+        }
+    }
+    panic!("{replicas:?} with {replica}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_on_the_exporters_page_keeps_requests_away_from_the_replica_until_it_is_gone() {
     for plan in Plan::both() {
@@ -50,8 +63,7 @@ async fn a_fault_on_the_exporters_page_keeps_requests_away_from_the_replica_unti
         assert!(served_by(&stack, "well").await.contains(&faulty));
         exporter.say(1, "DCGM_FI_DEV_XID_ERRORS", 79);
         until_known(&stack, 1, "gpu_failed", &true.into()).await;
-        let replicas = served_by(&stack, "fallen off the bus").await;
-        assert!(replicas.len() == 2 && !replicas.contains(&faulty), "{replicas:?} with {faulty}");
+        until_avoided(&stack, &faulty, "fallen off the bus").await;
         // A fault of a program is no reason.
         exporter.say(1, "DCGM_FI_DEV_XID_ERRORS", 31);
         until_known(&stack, 1, "gpu_xid", &31.into()).await;
@@ -68,7 +80,5 @@ async fn a_gpu_that_heat_slows_down_gets_what_the_others_cannot_take_sooner() {
     let _sidecar = stack.sidecar_with(&sidecar_yaml(&exporter)).await;
     exporter.say(2, "DCGM_FI_DEV_CLOCKS_EVENT_REASONS", 0x48);
     until_known(&stack, 2, "gpu_throttled", &true.into()).await;
-    let replicas = served_by(&stack, "hot").await;
-    let hot = stack.llama(2).to_string();
-    assert!(replicas.len() == 2 && !replicas.contains(&hot), "{replicas:?} with {hot}");
+    until_avoided(&stack, &stack.llama(2).to_string(), "hot").await;
 }

@@ -12,6 +12,7 @@ use crate::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule, h
 use crate::rule::{Finding, Group, Rule, RuleIndex};
 use crate::scanner::{DEFAULT_HOLD_BACK, Scanner};
 use crate::selection::Selection;
+use crate::unscannable::OnUnscannable;
 
 /// What a policy does about one rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +41,7 @@ pub struct Policy {
     /// When inspecting fails.
     pub on_error: OnTrouble,
     /// When a body can't be read.
-    pub on_unscannable: OnTrouble,
+    pub on_unscannable: OnUnscannable,
     /// Most bytes of text in a response.
     pub max_response_bytes: Option<usize>,
     /// Message roles inspected in requests; empty means all.
@@ -121,7 +122,8 @@ impl Policy {
         let mut treatments = self.treatments.iter().flatten();
         treatments.any(|t| t.direction.include(direction) && edits(t))
             || (direction == Direction::Response && self.pseudonymises())
-            || [self.on_error, self.on_unscannable].contains(&OnTrouble::Block)
+            || self.on_error == OnTrouble::Block
+            || self.on_unscannable.ever_blocks()
     }
 
     /// Whether any rule ever looks in `direction`.

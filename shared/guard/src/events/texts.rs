@@ -154,7 +154,7 @@ impl Events {
             self.redacted.push(state.scope);
         }
         if piece.redacted && state.signed {
-            self.report.trouble(Trouble::Signed, OnTrouble::Block);
+            self.report.treated(Trouble::Signed, OnTrouble::Block);
             piece.blocked = true;
             piece.text.clear();
         }
