@@ -122,7 +122,8 @@ mod tests {
         let count = plan.sessions.len();
         assert!((2200..2600).contains(&count), "{count}");
         let turns = || plan.sessions.iter().flat_map(|session| &session.turns);
-        let mean = turns().map(|turn| turn.think.as_secs_f64()).sum::<f64>() / turns().count() as f64;
+        let mean =
+            turns().map(|turn| turn.think.as_secs_f64()).sum::<f64>() / turns().count() as f64;
         assert!((3.8..4.2).contains(&mean), "{mean}");
         assert!(plan.sessions.iter().all(|session| (2..=8).contains(&session.turns.len())));
         let mut systems: Vec<String> =

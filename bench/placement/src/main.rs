@@ -9,6 +9,7 @@ mod load;
 mod memory;
 mod options;
 mod player;
+mod ready;
 mod replicas;
 mod routers;
 mod row;
@@ -74,7 +75,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
     for row in options.rows() {
         let plan = load::Plan::new(options.seed, row.sessions_per_second, options.seconds());
         for router in &routers {
-            let figure = measure(router, row, &plan).await?;
+            let figure = measure(router, *row, &plan).await?;
             println!("  {}", table::line(&figure));
             figures.push(figure);
         }

@@ -33,7 +33,9 @@ type Points = [u64; 3];
 pub(crate) async fn run() -> Result<(), HarnessError> {
     let mut points: Vec<Points> = Vec::new();
     for workers in WORKERS {
-        println!("  {workers} workers: {PROMPTS} prompts of 64 KiB, then {STREAMS} streams, each per worker");
+        println!(
+            "  {workers} workers: {PROMPTS} prompts of 64 KiB, then {STREAMS} streams, each per worker"
+        );
         points.push(measure(workers).await?);
     }
     let [one, three] = points.as_slice() else { return Ok(()) };

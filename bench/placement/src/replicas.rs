@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use weir_harness::{ChildProcess, HarnessError, workspace};
 
 use crate::load::{MODEL, OUTPUT_TOKENS};
+use crate::ready::wait_for;
 
 /// How many there are.
 pub(crate) const COUNT: usize = 5;
@@ -55,7 +56,7 @@ impl Replicas {
             processes.push(process(slow, SLOWNESS, speed, &folder)?);
         }
         for port in ports {
-            super::routers::wait_for(SocketAddr::from(([127, 0, 0, 1], *port)), "/health").await?;
+            wait_for(SocketAddr::from(([127, 0, 0, 1], *port)), "/health").await?;
         }
         Ok(Self { _processes: processes, _folder: folder })
     }

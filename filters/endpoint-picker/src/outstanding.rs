@@ -102,7 +102,14 @@ mod tests {
     #[test]
     fn counts_that_another_worker_has_changed_are_not_overwritten() {
         let host = FakeHost::new();
-        let dispatch = Dispatch { replica: 9, uncached_tokens: 10, prefill_us: 1, decode_tokens: 10, alone_us: 0, streamed: true };
+        let dispatch = Dispatch {
+            replica: 9,
+            uncached_tokens: 10,
+            prefill_us: 1,
+            decode_tokens: 10,
+            alone_us: 0,
+            streamed: true,
+        };
         change(&host, "k", |counts| counts.dispatch(&dispatch, 1));
         let (stale, cas) = read(&host, "k");
         change(&host, "k", |counts| counts.dispatch(&dispatch, 1));
@@ -113,7 +120,14 @@ mod tests {
     #[test]
     fn events_undo_what_a_dispatch_counted() {
         let (here, there) = (9, 10);
-        let from = Dispatch { replica: here, uncached_tokens: 10, prefill_us: 1, decode_tokens: 10, alone_us: 0, streamed: true };
+        let from = Dispatch {
+            replica: here,
+            uncached_tokens: 10,
+            prefill_us: 1,
+            decode_tokens: 10,
+            alone_us: 0,
+            streamed: true,
+        };
         let to = from.moved_to(there);
         let mut counts = Outstanding::default();
         counts.dispatch(&from, 1);

@@ -73,7 +73,11 @@ fn replicas(page: &mut Exposition, state: &State, now: Instant) {
             page.sample(STATE, &labels, u8::from(replica.state() == state));
         }
     });
-    page.family(RESTARTS, Kind::Counter, "Restarts seen: another time of start, or counters that fell.");
+    page.family(
+        RESTARTS,
+        Kind::Counter,
+        "Restarts seen: another time of start, or counters that fell.",
+    );
     each_replica(state, |pool, replica| {
         let labels = [("pool", pool), ("endpoint", replica.address())];
         page.sample(RESTARTS, &labels, replica.restarts());

@@ -23,14 +23,14 @@ pub(crate) struct Generation {
 impl Generation {
     /// Takes what a page says; true if it is to be told that there was a restart. `unix_s`: the time, in s since 1970.
     pub(crate) fn observe(&mut self, life: Life, now: Instant, unix_s: u32) -> bool {
-        let before = (self.number(), self.life);
+        let before = self.life;
         let fell = self.life.counted.zip(life.counted).is_some_and(|(old, new)| new < old);
         self.life = Life {
             started: life.started.or(self.life.started),
             counted: life.counted.or(self.life.counted),
         };
         // A time of start that changes says it all.
-        let started_anew = before.1.started.is_some() && before.1.started != self.life.started;
+        let started_anew = before.started.is_some() && before.started != self.life.started;
         if fell && !started_anew {
             self.fell_at = Some(unix_s);
         }

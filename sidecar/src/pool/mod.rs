@@ -81,7 +81,10 @@ impl Pool {
         // Logging may block on a slow terminal: not while others wait for the lock.
         drop(seen);
         if restarted {
-            info!(pool = self.name, endpoint, "replica was restarted, so its prefix cache is empty");
+            info!(
+                pool = self.name,
+                endpoint, "replica was restarted, so its prefix cache is empty"
+            );
         }
         if let Some(change) = change {
             log(&self.name, &endpoint, &change, reason.as_deref());

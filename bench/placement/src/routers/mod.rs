@@ -5,21 +5,13 @@ mod peers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-use weir_harness::{HarnessError, HttpClient, Request};
+use weir_harness::HarnessError;
 
-use crate::replicas::{COUNT, Replicas, Speed};
+use crate::replicas::{Replicas, Speed};
 use crate::row::Row;
 use envoy::Weir;
 use peers::Peer;
-
-/// How long anything may take until it answers.
-const START: Duration = Duration::from_secs(60);
-
-/// How often it is asked.
-const ASK: Duration = Duration::from_millis(50);
 
 /// One router.
 #[derive(Debug, Clone)]
@@ -87,27 +79,5 @@ impl Running {
             Front::Envoy(weir) => weir.picks_by_load().await,
             Front::Peer(_) => Ok(None),
         }
-    }
-}
-
-/// The URLs of replicas.
-fn urls(ports: &[u16; COUNT]) -> Vec<String> {
-    ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
-}
-
-/// Waits until `path` is answered with 200.
-pub(crate) async fn wait_for(address: SocketAddr, path: &str) -> Result<(), HarnessError> {
-    let (client, start) = (HttpClient::http1(), Instant::now());
-    loop {
-        let reply = client.send(address, Request::get(path)).await;
-        if reply.as_ref().is_ok_and(|reply| reply.status == 200) {
-            return Ok(());
-        }
-        if start.elapsed() > START {
-            let what = format!("waiting for {path} of {address}");
-            let log = reply.map_or_else(|error| error.to_string(), |reply| reply.text());
-            return Err(HarnessError::Timeout { what, limit: START, log });
-        }
-        sleep(ASK).await;
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use weir_harness::{ChildProcess, HarnessError, free_port};
 
-use super::{urls, wait_for};
+use crate::ready::wait_for;
 use crate::replicas::COUNT;
 
 /// A running router.
@@ -35,7 +35,9 @@ impl Peer {
         let folder = TempDir::with_prefix("weir-bench-placement-")
             .map_err(|source| HarnessError::File { path: std::env::temp_dir(), source })?;
         let (port, prometheus) = (free_port()?, free_port()?.to_string());
-        let (listen, urls) = (port.to_string(), urls(ports));
+        let urls: Vec<String> =
+            ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        let listen = port.to_string();
         let mut arguments = command.to_vec();
         arguments.extend(["--host", "127.0.0.1", "--port", &listen]);
         arguments.extend(["--prometheus-port", &prometheus, "--policy", "cache_aware"]);

@@ -83,7 +83,8 @@ fn a_busy_pools_counts_are_shared_every_few_milliseconds_and_known_here_at_once(
 fn a_newer_view_makes_the_counts_due_at_once() {
     let (host, mut pool) = (host(), pool(&host()));
     send(&host, &mut pool, 100 * MS);
-    let mut due = |sequence| matches!(pool.count(&host, &view(sequence), 1, 101 * MS), Share::Due { .. });
+    let mut due =
+        |sequence| matches!(pool.count(&host, &view(sequence), 1, 101 * MS), Share::Due { .. });
     assert_eq!([due(1), due(2), due(2)], [false, true, false]);
     assert_eq!(pool.counts.load(dispatch().replica).dispatched_before, 1);
 }

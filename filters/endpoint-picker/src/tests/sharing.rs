@@ -21,6 +21,13 @@ fn ring(vm: &Vm) -> Vec<u8> {
     vm.host.shared(&keys::prefixes(0)).unwrap().unwrap_or_default().0
 }
 
+/// Nothing is learned of what the replica had cached.
+fn served_without_usage(vm: &Vm) {
+    let sent = vm.send(false);
+    vm.envoy_says(&sent.listed[0], 1, 200, "via_upstream");
+    vm.answer(sent, r#"{"id":"1"}"#, true);
+}
+
 #[test]
 fn a_conversation_that_began_on_one_worker_is_placed_by_its_prefix_on_the_other() {
     let (mut one, mut other) = pair();
@@ -69,7 +76,7 @@ fn a_worker_alone_looks_at_nothing_and_tells_once_a_second() {
     let mut alone = Vm::new();
     let mut told = Vec::new();
     for _ in 0..30 {
-        alone.served();
+        served_without_usage(&alone);
         alone.root.on_tick();
         later(&alone, 100);
         told.push(shares(&alone, "told"));
@@ -79,11 +86,11 @@ fn a_worker_alone_looks_at_nothing_and_tells_once_a_second() {
     // The second worker's first request says that there are two.
     let mut other = Vm::on(&alone.host);
     assert!(other.matched() > 0);
-    alone.served();
+    served_without_usage(&alone);
     alone.root.on_tick();
     assert_eq!(shares(&alone, "told"), 31);
     later(&alone, 10);
-    other.served();
+    served_without_usage(&other);
     other.root.on_tick();
     assert_eq!(shares(&alone, "told"), 32);
 }

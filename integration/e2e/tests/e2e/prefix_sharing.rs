@@ -37,9 +37,8 @@ async fn a_conversation_that_began_on_one_worker_is_placed_by_its_prefix_on_ever
         let mut messages = opening("one");
         let (reply, matched) = turn(&stack, &messages).await;
         assert_eq!(matched, 0, "nobody has seen it");
-        let told = async || {
-            (stack.stat("weir_prefix_shares_total.what.told").await == 1).then_some(())
-        };
+        let told =
+            async || (stack.stat("weir_prefix_shares_total.what.told").await == 1).then_some(());
         eventually("the worker tells the others", told).await;
         goes_on(&mut messages, &reply);
         let home = reply.header("x-weir-replica").to_owned();

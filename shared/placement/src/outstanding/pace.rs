@@ -13,6 +13,9 @@ const EQUAL: std::ops::RangeInclusive<u64> = 192..=320;
 /// With each snapshot a pace moves by 1/256 of the difference towards the mean: half of it in 18 s. So a replica that was
 /// slow for a while is tried again.
 const FADING: i64 = 256;
+/// Closer to the mean than a sixteenth of it, a pace is forgotten: less than what one sample of a replica makes that is
+/// half again as slow.
+const CLOSE: u64 = 16;
 /// No sample counts for more than this many times what was expected, or less than a part of it: others may have been
 /// in the way.
 const EXTREMES: std::ops::RangeInclusive<u64> = ONE / 8..=ONE * 16;
@@ -36,7 +39,8 @@ impl Pace {
     pub(super) fn fade(&mut self, mean: u64) {
         if self.0 != 0 {
             *self = Self::of(towards(u64::from(self.0), bounded(mean), FADING));
-            if self.relative(mean) == 256 {
+            let difference = u64::from(self.0).abs_diff(bounded(mean));
+            if difference <= bounded(mean) / CLOSE {
                 *self = Self::default();
             }
         }

@@ -200,8 +200,8 @@ impl<'a> Scoring<'a> {
         // exceeds the prefill.
         let new_us = self.model.prefill_us(self.new_tokens).min(estimate.prefill_us);
         let credited_us = new_us + (estimate.prefill_us - new_us) * self.foreign_share / 256;
-        let served_us = estimate.ttft_us() + share_of_prefill(self.crowding)
-            - credited_us * credit / 256;
+        let served_us =
+            estimate.ttft_us() + share_of_prefill(self.crowding) - credited_us * credit / 256;
         served_us.saturating_add(endpoint.doubt_us)
     }
 

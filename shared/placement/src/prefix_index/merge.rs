@@ -4,7 +4,7 @@ use weir_fingerprint::MAX_FINGERPRINTS;
 
 use super::PrefixIndex;
 use super::table::{Entry, Key};
-use crate::prefix_events::{CacheChange, PrefixEvent};
+use crate::prefix_event::{CacheChange, PrefixEvent};
 
 impl PrefixIndex {
     /// Takes over what another worker has learned. What is known to be gone from the replica stays gone, and a

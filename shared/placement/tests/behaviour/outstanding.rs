@@ -10,7 +10,14 @@ const NOW: u64 = RECEIVED_NS;
 
 fn dispatch(host: u8, uncached_tokens: u32) -> Dispatch {
     let replica = replica_key(format!("10.0.0.{host}:80").as_bytes());
-    Dispatch { replica, uncached_tokens, prefill_us: uncached_tokens * 200, decode_tokens: uncached_tokens, alone_us: 0, streamed: true }
+    Dispatch {
+        replica,
+        uncached_tokens,
+        prefill_us: uncached_tokens * 200,
+        decode_tokens: uncached_tokens,
+        alone_us: 0,
+        streamed: true,
+    }
 }
 
 /// In flight, in prefill, tokens in prefill, dispatched.

@@ -8,6 +8,7 @@ use weir_placement::{
     CachedTokens, Expectation, LoadView, PickRequest, PrefixEvents, PrefixIndex, PrefixRing,
     RingCursor, RingError,
 };
+use weir_snapshot::{SnapshotMessage, encode};
 
 const POOL: u64 = 7;
 const MS: u64 = 1_000_000;
@@ -80,7 +81,9 @@ fn pair() -> (Worker, Worker, PrefixRing) {
 #[test]
 fn a_prompt_that_one_worker_saw_served_matches_in_another() {
     let (mut one, mut other, mut ring) = pair();
-    let long = prompt(1, 40);
+    let (older, long) = (prompt(9, 5), prompt(1, 40));
+    other.serve(1, &older, 0, 0);
+    other.events.clear();
     one.serve(1, &long, 0, 1);
     one.tell(&mut ring);
     assert_eq!(other.take(&ring), (1, 0));
@@ -92,7 +95,7 @@ fn a_prompt_that_one_worker_saw_served_matches_in_another() {
     other.serve(1, &long, 0, 2);
     other.serve(1, &prompt(2, 9), 0, 3);
     other.serve(1, &prompt(2, 9), 0, 4);
-    assert_eq!(other.matches(&long)[1], 0);
+    assert_eq!(other.matches(&older), [0, 0, 0]);
 }
 
 #[test]
@@ -141,15 +144,16 @@ fn what_one_worker_knows_to_be_evicted_is_forgotten_by_all_and_older_news_does_n
 fn a_restarted_replica_is_forgotten_and_older_news_does_not_bring_it_back() {
     let (mut one, mut other, mut ring) = pair();
     let (before, after) = (prompt(1, 10), prompt(2, 10));
+    // The view with this sequence came so many ms after the first.
     let generation = |number, sequence, prefixes: &mut PrefixIndex| {
         let mut reports: Vec<_> = (1..=3).map(idle).collect();
         reports[1].generation = number;
-        view(reports, sequence, prefixes)
+        let message = SnapshotMessage::new("llama", (1, sequence), 0, reports);
+        let received_ns = RECEIVED_NS + sequence * MS;
+        LoadView::decode(&encode(&message, received_ns).unwrap(), prefixes).unwrap()
     };
     one.view = generation(Some(5), 2, &mut one.prefixes);
-    // Sent before the view with another generation came.
-    one.prefixes.learn(&request(&before), one.view.id(1).unwrap());
-    let expectation = one.prefixes.learn(&request(&before), one.view.id(1).unwrap());
+    let expectation = one.send(1, &before, 3);
     one.prefixes.confirm(&expectation);
     one.view = generation(None, 3, &mut one.prefixes);
     one.view = generation(Some(5), 4, &mut one.prefixes);
@@ -165,7 +169,7 @@ fn a_restarted_replica_is_forgotten_and_older_news_does_not_bring_it_back() {
     // A worker that sees the view late keeps what came after it.
     let mut late = Worker::new();
     late.view = generation(Some(5), 2, &mut late.prefixes);
-    one.serve(1, &after, 0, 1);
+    one.serve(1, &after, 0, 9);
     one.tell(&mut ring);
     late.take(&ring);
     late.view = generation(Some(6), 5, &mut late.prefixes);
@@ -179,23 +183,23 @@ fn a_ring_is_bounded_and_tells_how_much_was_missed() {
     one.tell(&mut ring);
     other.take(&ring);
     for text in 2..200 {
-        one.serve(0, &prompt(text, 100), 0, text);
+        one.serve(0, &prompt(text, 60), 0, text);
         one.tell(&mut ring);
         assert!(ring.as_bytes().len() <= PrefixRing::MAX_BYTES);
     }
     let (taken, missed) = other.take(&ring);
     assert_eq!(u64::from(taken) + missed, 198);
-    assert_eq!(taken, 19, "824 bytes each");
-    assert_eq!(other.matches(&prompt(199, 100))[0], 6400);
+    assert_eq!(taken, 32, "504 bytes each");
+    assert_eq!(other.matches(&prompt(199, 60))[0], 3840);
     let mut fresh = Worker::new();
-    assert_eq!(fresh.take(&ring), (19, 0), "a new worker has missed nothing");
+    assert_eq!(fresh.take(&ring), (32, 0), "a new worker has missed nothing");
     // Events that wait are bounded, too, and what found no room is told.
     for text in 0..99 {
-        let expectation = one.send(0, &prompt(text, 100), 300);
-        one.events.served(&request(&prompt(text, 100)), &expectation);
+        let expectation = one.send(0, &prompt(text, 60), 300);
+        one.events.served(&request(&prompt(text, 60)), &expectation);
     }
-    assert_eq!((one.events.len(), one.events.is_half_full()), (19, true));
-    assert_eq!((one.events.clear(), one.events.is_empty(), one.events.clear()), (80, true, 0));
+    assert_eq!((one.events.len(), one.events.is_half_full()), (32, true));
+    assert_eq!((one.events.clear(), one.events.is_empty(), one.events.clear()), (67, true, 0));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! An Envoy as the filters see it: workers with their own prefix index, who share counts and what they learn.
 
 use weir_placement::{
-    CachedTokens, Dispatch, Expectation, LoadView, Outstanding, Phase, Policy,
-    PoolState, PrefixEvents, PrefixIndex, PrefixRing, RingCursor,
+    CachedTokens, Dispatch, Expectation, LoadView, Outstanding, Phase, Policy, PoolState,
+    PrefixEvents, PrefixIndex, PrefixRing, RingCursor,
 };
 
 use crate::workload::Turn;

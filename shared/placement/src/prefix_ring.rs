@@ -1,11 +1,12 @@
 //! The ring: a value of shared data, bounded, oldest events first.
 
-use super::{PrefixEvent, PrefixEvents, first_event};
+use crate::prefix_event::{PrefixEvent, first_event};
+use crate::prefix_events::{MOST_BYTES, PrefixEvents};
 
 /// `WVL`, format 1.
 const MAGIC: [u8; 4] = *b"WVL\x01";
 /// Magic, 0 (4 bytes each), pool, identity, number of the next event (u64 each).
-pub(super) const HEADER: usize = 32;
+const HEADER: usize = 32;
 
 /// Why bytes are no ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +38,7 @@ pub struct PrefixRing {
 
 impl PrefixRing {
     /// Most bytes of the value: 16 KiB, some 80 prompts of 6 KB. Envoy needs 2 µs to hand it out.
-    pub const MAX_BYTES: usize = 16 * 1024;
+    pub const MAX_BYTES: usize = HEADER + MOST_BYTES;
 
     /// An empty ring. `pool` is what stands for the pool's name; `identity` tells this ring from those before it.
     #[must_use]
@@ -72,7 +73,7 @@ impl PrefixRing {
         let mut rest = ring.bytes.get(HEADER..).unwrap_or_default();
         let mut events = 0;
         while !rest.is_empty() {
-            (_, rest) = first_event(rest)?;
+            (_, rest) = first_event(rest).ok_or(RingError::Event)?;
             events += 1;
         }
         ring.events = events;
@@ -81,20 +82,21 @@ impl PrefixRing {
 
     /// Appends events; the oldest give way.
     pub fn append(&mut self, events: &PrefixEvents) {
-        let next = self.next().saturating_add(events.count.into());
-        let room = Self::MAX_BYTES.saturating_sub(events.bytes.len());
+        let (added, count) = (events.as_bytes(), u64::from(events.len()));
+        let next = self.next().saturating_add(count);
+        let room = Self::MAX_BYTES.saturating_sub(added.len());
         let mut rest = self.bytes.get(HEADER..).unwrap_or_default();
         let mut dropped = 0;
         while HEADER + rest.len() > room
-            && let Ok((_, after)) = first_event(rest)
+            && let Some((_, after)) = first_event(rest)
         {
             rest = after;
             dropped += 1;
         }
         let from = self.bytes.len() - rest.len();
         self.bytes.drain(HEADER..from);
-        self.bytes.extend_from_slice(&events.bytes);
-        self.events = (self.events - dropped).saturating_add(events.count.into());
+        self.bytes.extend_from_slice(added);
+        self.events = self.events.saturating_sub(dropped).saturating_add(count);
         if let Some(place) = self.bytes.get_mut(24..HEADER) {
             place.copy_from_slice(&next.to_le_bytes());
         }
@@ -102,11 +104,7 @@ impl PrefixRing {
 
     /// Shows `note` the events that `cursor` has not passed, oldest first, and moves it behind them. Answers with how
     /// many have given way to others before they could be read.
-    pub fn read_on(
-        &self,
-        cursor: &mut RingCursor,
-        mut note: impl FnMut(&PrefixEvent<'_>),
-    ) -> u64 {
+    pub fn read_on(&self, cursor: &mut RingCursor, mut note: impl FnMut(&PrefixEvent<'_>)) -> u64 {
         let (identity, next) = (self.number(16), self.next());
         let first = next.saturating_sub(self.events);
         // What there is of a ring that is new to the worker is all that it can know.
@@ -115,7 +113,7 @@ impl PrefixRing {
         *cursor = RingCursor { identity, next };
         let mut rest = self.bytes.get(HEADER..).unwrap_or_default();
         for number in first..next {
-            let Ok((event, after)) = first_event(rest) else { break };
+            let Some((event, after)) = first_event(rest) else { break };
             rest = after;
             if let Some(event) = event.filter(|_| number >= from) {
                 note(&event);
