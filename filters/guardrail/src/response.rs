@@ -89,8 +89,7 @@ pub(crate) fn open<H: Host>(
     let in_array = exchange.dialect() == Dialect::Gemini && exchange.asks_stream();
     let status = status(&headers);
     let form = Form { kind: kind(&headers), status, has_length, has_sums };
-    let blocks =
-        |trouble: Trouble| trouble.treatment(&exchange.policy.policy) == OnTrouble::Block;
+    let blocks = |trouble: Trouble| trouble.treatment(&exchange.policy.policy) == OnTrouble::Block;
     match form.kind {
         _ if form.is_failure() && status != SWITCHING_PROTOCOLS => {}
         Err(trouble) if blocks(trouble) && status != SWITCHING_PROTOCOLS => {}

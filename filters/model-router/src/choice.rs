@@ -3,14 +3,15 @@
 //! 1. [`Reason::Default`]: a request that names no model gets the policy's.
 //! 2. Permission: who may not use the entry is told that there is no such model.
 //! 3. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too.
-//! 4. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
+//! 4. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
+//! 5. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
 //!
-//! What comes later (a split by weight, a smaller model while a pool is saturated, a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
+//! What comes later (a smaller model while a pool is saturated, a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
 //! its own: each stage sees what the ones before have chosen, and leaves a [`Step`] if it changes that.
 
 use std::fmt::{self, Write as _};
 
-use weir_settings::model_router::{RouterPolicy, Target};
+use weir_settings::model_router::{RouterPolicy, Split, Target};
 use weir_wire::error::ErrorReply;
 
 /// What is asked for, and by whom.
@@ -22,6 +23,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) consumer: Option<&'a str>,
     /// The model that a limit gives it in place of a refusal.
     pub(crate) instead: Option<&'a str>,
+    /// The place of the share that the request gets of the split of a model.
+    pub(crate) share: &'a dyn Fn(&str, &Split) -> usize,
 }
 
 /// The model that serves a request, and how it was found.
@@ -51,6 +54,8 @@ pub(crate) enum Reason {
     Default,
     /// A limit would have refused it.
     Limit,
+    /// The requests of the model are split.
+    Split,
     /// It named an alias.
     Alias,
 }
@@ -61,6 +66,7 @@ impl Reason {
         match self {
             Self::Default => "default",
             Self::Limit => "limit",
+            Self::Split => "split",
             Self::Alias => "alias",
         }
     }
@@ -87,7 +93,7 @@ impl fmt::Display for Shown<'_> {
 type Stage = fn(&RouterPolicy, &Asked<'_>, &mut Choice) -> Result<(), ErrorReply>;
 
 /// What happens to a choice once its entry is known, in order.
-const STAGES: [Stage; 3] = [permit, downgrade, send_as];
+const STAGES: [Stage; 4] = [permit, downgrade, split, send_as];
 
 /// Decides which model serves a request.
 ///
@@ -138,13 +144,25 @@ fn downgrade(
     permit(policy, asked, choice)
 }
 
+/// Goes to the entry of the share that the request gets. Whoever may use the model may use its shares.
+fn split(policy: &RouterPolicy, asked: &Asked<'_>, choice: &mut Choice) -> Result<(), ErrorReply> {
+    let Some(split) = policy.split(&choice.model) else { return Ok(()) };
+    let place = (asked.share)(&choice.model, split);
+    let share = split.shares.get(place).zip(policy.share(&choice.model, place));
+    let (share, target) = share.ok_or_else(ErrorReply::misconfigured)?;
+    choice.steps.push(Step { reason: Reason::Split, to: share.model.clone() });
+    choice.target = target;
+    Ok(())
+}
+
 /// Notes that the entry sends another name upstream.
 fn send_as(
     _policy: &RouterPolicy,
     _asked: &Asked<'_>,
     choice: &mut Choice,
 ) -> Result<(), ErrorReply> {
-    if choice.target.upstream != choice.model {
+    let named = choice.steps.last().map_or(&choice.model, |step| &step.to);
+    if choice.target.upstream != *named {
         choice.steps.push(Step { reason: Reason::Alias, to: choice.target.upstream.clone() });
     }
     Ok(())
@@ -162,12 +180,15 @@ mod tests {
             {"name":"llama-8b","pool":"llama"},
             {"name":"qwen","pool":"qwen","rewrite":"qwen2.5-7b"},
             {"name":"gpt-*","pool":"llama","rewrite":"llama-8b"},
+            {"name":"trial","split":{"to":[{"model":"llama-8b","weight":9},{"model":"team","weight":1}]}},
+            {"name":"trial2","split":{"to":[{"model":"llama-8b","weight":9},{"model":"qwen","weight":1}]}},
             {"name":"team","pool":"llama","consumers":["ann"]}]}}}"#;
         Rc::clone(RouterSettings::from_json(json).unwrap().policies.fallback().unwrap())
     }
 
     fn chosen(model: Option<&str>, consumer: Option<&str>) -> Result<(String, String), String> {
-        let choice = choose(&policy(), &Asked { model, consumer, instead: None });
+        let asked = Asked { model, consumer, instead: None, share: &|_, _| 1 };
+        let choice = choose(&policy(), &asked);
         let choice = choice.map_err(|error| error.code.to_owned())?;
         let reasons: Vec<_> = choice.steps.iter().map(|step| step.reason).collect();
         assert!(reasons.is_sorted(), "{reasons:?}");
@@ -181,6 +202,9 @@ mod tests {
             (Some("gpt-4o"), "llama-8b", "alias=llama-8b"),
             (None, "qwen2.5-7b", "default=qwen; alias=qwen2.5-7b"),
             (Some(""), "qwen2.5-7b", "default=qwen; alias=qwen2.5-7b"),
+            // The share is one that clients themselves could not ask for.
+            (Some("trial"), "team", "split=team"),
+            (Some("trial2"), "qwen2.5-7b", "split=qwen; alias=qwen2.5-7b"),
         ] {
             assert_eq!(
                 chosen(model, None),
@@ -193,7 +217,8 @@ mod tests {
     #[test]
     fn a_limit_gives_another_model_with_what_its_entry_says_and_only_to_who_may_use_it() {
         let choose = |instead, consumer| {
-            choose(&policy(), &Asked { model: Some("llama-8b"), consumer, instead: Some(instead) })
+            let (model, instead) = (Some("llama-8b"), Some(instead));
+            choose(&policy(), &Asked { model, consumer, instead, share: &|_, _| 1 })
         };
         let choice = choose("qwen", None).unwrap();
         assert_eq!((choice.model.as_str(), choice.target.pool.as_str()), ("qwen", "qwen"));

@@ -41,8 +41,7 @@ impl From<ErrorReply> for Refused {
     }
 }
 
-/// Decides where a request goes. `asked` is the consumer, and the model that a limit gives the request in
-/// place of a refusal.
+/// Decides where a request goes. `asked` is all but the model, which stands in the path or the body.
 ///
 /// # Errors
 /// See [`choose`]; also a model in the path that cannot be read.
@@ -50,16 +49,15 @@ pub(crate) fn decide(
     policy: &RouterPolicy,
     endpoint: &Endpoint,
     sent_path: &[u8],
-    asked: (Option<&str>, Option<&str>),
+    asked: Asked<'_>,
     request: &RequestFacts,
 ) -> Result<Decision, Refused> {
-    let (consumer, instead) = asked;
     let in_path = endpoint.path_model.clone();
     let named = match endpoint.model(sent_path).map_err(bad_path)? {
         Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
-    let asked = Asked { model: named.as_deref(), consumer, instead };
+    let asked = Asked { model: named.as_deref(), ..asked };
     let Choice { model, target, steps } = match choose(policy, &asked) {
         Ok(choice) => choice,
         Err(reply) => return Err(Refused { reply, model: named }),

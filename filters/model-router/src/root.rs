@@ -12,6 +12,7 @@ use weir_settings::model_router::{RouterPolicy, RouterSettings};
 use weir_wire::path::Dialect;
 
 use crate::shared::Shared;
+use crate::split::Splits;
 use crate::stream::Stream;
 
 /// What the filter's log lines begin with.
@@ -47,6 +48,7 @@ impl<H: Host> Root<H> {
                 let tick = busy.another();
                 let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
                 self.shared = Some(Rc::new(Shared {
+                    splits: Splits::of(&policies, FILTER),
                     policies,
                     trust,
                     served,

@@ -93,7 +93,9 @@ impl<'de> Visitor<'de> for OneOrByKind {
     type Value = OnUnscannable;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`block`, `allow`, `flag`, or a map from kinds (`media`, `not-json`, …) to these")
+        f.write_str(
+            "`block`, `allow`, `flag`, or a map from kinds (`media`, `not-json`, …) to these",
+        )
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
