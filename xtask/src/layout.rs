@@ -67,6 +67,11 @@ impl Layout {
         self.installed().join("venv-presidio")
     }
 
+    /// The virtual environment of another router, which a benchmark compares with.
+    pub(crate) fn venv_of_router(&self, name: &str) -> PathBuf {
+        self.installed().join(format!("venv-{name}"))
+    }
+
     /// The virtual environment of a wheel with a Redis server.
     pub(crate) fn venv_of_redis(&self) -> PathBuf {
         self.installed().join("venv-redis")

@@ -88,6 +88,8 @@ pub(crate) enum Bench {
     Limits,
     /// Cost of a limit's decision.
     Decision,
+    /// Hit rate and time to the first token behind Weir and other routers.
+    Placement,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -276,14 +278,18 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench decision", help::of_all(), rest)?;
             Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "placement" => {
+            known_options("bench placement", &help::of_placement(), rest)?;
+            Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
         }
         Some((other, _)) => Err(unexpected("bench", other)),
-        None => {
-            Err(Failure::Usage("`bench` takes a name: overhead, scan, limits or decision".into()))
-        }
+        None => Err(Failure::Usage(
+            "`bench` takes a name: overhead, placement, scan, limits or decision".into(),
+        )),
     }
 }
 
@@ -416,6 +422,8 @@ mod tests {
             ("compose-up --fast", "`--fast`"),
             ("soak --minutes none", "`none`"),
             ("bench scan --guardrail", "`--guardrail`"),
+            ("bench placement --guardrail", "`--guardrail`"),
+            ("bench scan --quick", "`--quick`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
             ("bench decision --runs 3", "`--runs`"),
             ("bench limits --no-presidio", "`--no-presidio`"),

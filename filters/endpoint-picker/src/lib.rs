@@ -18,6 +18,7 @@ mod placed;
 mod pool;
 mod pool_metrics;
 mod pools;
+mod prefix_sharing;
 mod request;
 mod response;
 mod root;

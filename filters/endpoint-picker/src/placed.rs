@@ -26,6 +26,8 @@ pub(crate) struct Placed {
     pub(crate) at_ns: u64,
     /// Who counts what the response uses, until its headers have come.
     pub(crate) meter: Option<Rc<Meter>>,
+    /// Whether the other workers are told that it is served.
+    pub(crate) told: bool,
     /// What was decided, where that is only counted.
     pub(crate) shadow: Option<Box<Shadow>>,
     /// The dialect to answer in where Envoy does because no replica has; `None` where Envoy's own words go out.

@@ -48,6 +48,7 @@ mod modules;
 mod paths;
 mod placement;
 mod policies;
+mod prefix_sharing;
 mod privacy;
 mod rate_limit_counter;
 mod rate_limit_service;
