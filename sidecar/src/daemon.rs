@@ -125,7 +125,15 @@ impl Loops {
         let (pools, plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
         let board = start.fleet(plans)?;
         let Start { gpus, slots, gateways, tasks, .. } = start;
-        let state = State { pools, gateways, gateway_sources: board, gpus, slots, is_agent: false };
+        let state = State {
+            pools,
+            gateways,
+            spending: Arc::clone(&before.spending),
+            gateway_sources: board,
+            gpus,
+            slots,
+            is_agent: false,
+        };
         Ok((state, Self { tasks, _nvml: nvml }))
     }
 }
@@ -149,7 +157,7 @@ impl Start<'_> {
             (settings.gateways.clone(), &board),
             plans,
             (self.config.keys.clone(), settings.push_timeout),
-            &self.gateways,
+            (&self.gateways, &self.before.spending),
             Some(Arc::clone(&self.before.gateways)),
         );
         self.tasks.spawn(fleet.run());

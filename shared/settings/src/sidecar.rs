@@ -20,7 +20,6 @@
 mod access;
 mod checks;
 mod discovery;
-mod duration;
 mod endpoint;
 mod gateway;
 mod gpus;
@@ -59,8 +58,8 @@ pub use server::{
 pub use url::HttpUrl;
 
 use crate::SettingsError;
+use crate::duration::{Bounds, bounded};
 use checks::{count, quoted};
-use duration::{Bounds, bounded};
 use weir_snapshot::limits::MAX_POOLS;
 
 /// Most polls under way together unless configured: each takes a buffer as large as a page, and few wait for one

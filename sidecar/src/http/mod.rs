@@ -1,4 +1,4 @@
-//! The sidecar's own HTTP: health, metrics and the current state.
+//! The sidecar's own HTTP: health, metrics, the current state, and what was spent.
 
 mod gpus;
 mod metrics;
@@ -7,6 +7,7 @@ mod pools;
 mod ready;
 mod status;
 mod status_page;
+mod usage;
 mod view;
 
 use std::convert::Infallible;
@@ -128,6 +129,9 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
         "/metrics" if state.is_agent => gpus::agent_page,
         "/metrics" => metrics::page,
         "/snapshot" => view::page,
+        "/usage" if usage::wants_csv(request.headers()) => usage::csv,
+        "/usage" => usage::json,
+        "/usage.csv" => usage::csv,
         "/status" if accepts_html(request) => status_page::page,
         "/status" => status::page,
         _ => |_, _| Page::error(StatusCode::NOT_FOUND, "not_found"),

@@ -12,6 +12,7 @@ use crate::gpu::Inventory;
 use crate::poll::Slots;
 use crate::pool::Pool;
 use crate::push::{Gateways, Newest, Turn};
+use crate::spending::Ledger;
 
 /// What is shown.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct State {
     pub(crate) pools: Vec<PoolState>,
     /// Every gateway with every pool.
     pub(crate) gateways: Arc<Gateways>,
+    /// What was spent, by gateway, also by those that are gone.
+    pub(crate) spending: Arc<Ledger>,
     /// Where gateways are found.
     pub(crate) gateway_sources: Arc<Board>,
     /// The GPUs.
@@ -45,6 +48,7 @@ impl Default for State {
         Self {
             pools: Vec::new(),
             gateways: Arc::default(),
+            spending: Arc::default(),
             gateway_sources: Board::new(),
             gpus: Arc::default(),
             slots: Slots::new(1),
@@ -81,7 +85,8 @@ impl Page {
     }
 
     pub(super) fn error(status: StatusCode, code: &str) -> Self {
-        let message = "there are GET /healthz, /readyz, /metrics, /status and /snapshot";
+        let message =
+            "there are GET /healthz, /readyz, /metrics, /status, /snapshot, /usage and /usage.csv";
         Self::of(status, &serde_json::json!({ "error": { "code": code, "message": message } }))
     }
 }

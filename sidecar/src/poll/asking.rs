@@ -4,7 +4,7 @@
 //! that starts such a client in another way answers with an empty page, and others ignore the names. So the part is
 //! tried once the whole page has told what to expect of it, and not used where it has less.
 
-use crate::scrape::{Metrics, ModelServer};
+use crate::scrape::{ModelServer, Page};
 
 /// Pages below that are not worth a second form of them, in bytes.
 const SMALL_BYTES: usize = 8 * 1024;
@@ -28,10 +28,10 @@ pub(super) enum Asking {
 
 /// Which values are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known([bool; 7]);
+pub(super) struct Known([bool; 9]);
 
 impl Known {
-    fn of(metrics: &Metrics) -> Self {
+    fn of(Page { metrics, life, .. }: &Page) -> Self {
         Self([
             metrics.waiting.is_some(),
             metrics.running.is_some(),
@@ -40,6 +40,8 @@ impl Known {
             metrics.blocks.is_some(),
             metrics.max_lora.is_some(),
             metrics.first_tokens.is_some(),
+            life.started.is_some(),
+            life.counted.is_some(),
         ])
     }
 
@@ -55,19 +57,19 @@ impl Asking {
     }
 
     /// Takes a page that came whole, of `bytes`.
-    pub(super) fn saw_whole(&mut self, server: &ModelServer, metrics: &Metrics, bytes: usize) {
+    pub(super) fn saw_whole(&mut self, server: &ModelServer, page: &Page, bytes: usize) {
         *self = match self {
             Self::NoPart(times) if *times < TRIED_AGAIN => Self::NoPart(*times + 1),
-            _ if server.filters && bytes >= SMALL_BYTES => Self::Trying(Known::of(metrics)),
+            _ if server.filters && bytes >= SMALL_BYTES => Self::Trying(Known::of(page)),
             _ => Self::Whole,
         };
     }
 
     /// Takes the part; false if it cannot be used.
-    pub(super) fn saw_part(&mut self, metrics: Option<&Metrics>) -> bool {
-        let good = match (&self, metrics) {
-            (Self::Trying(expected), Some(metrics)) => Known::of(metrics).has(*expected),
-            (_, metrics) => metrics.is_some(),
+    pub(super) fn saw_part(&mut self, page: Option<&Page>) -> bool {
+        let good = match (&self, page) {
+            (Self::Trying(expected), Some(page)) => Known::of(page).has(*expected),
+            (_, page) => page.is_some(),
         };
         *self = match (&self, good) {
             (_, true) => Self::Part,
@@ -89,27 +91,40 @@ pub(super) fn query(server: &ModelServer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scrape::{Life, Metrics};
     use weir_settings::sidecar::ModelServerKind;
 
     fn vllm() -> std::sync::Arc<ModelServer> {
         ModelServer::of(ModelServerKind::Vllm).unwrap()
     }
 
+    fn empty() -> Page {
+        Page { metrics: Metrics::default(), life: Life::default(), flaw: None }
+    }
+
     #[test]
     fn the_part_is_used_once_it_has_what_the_whole_had() {
-        let metrics = Metrics { waiting: Some(1), blocks: Some(9), ..Metrics::default() };
-        let more = Metrics { running: Some(1), ..metrics.clone() };
-        let less = Metrics { waiting: Some(1), ..Metrics::default() };
-        for (part, used) in
-            [(Some(&metrics), true), (Some(&more), true), (Some(&less), false), (None, false)]
-        {
+        let page =
+            |metrics, started| Page { metrics, life: Life { started, counted: None }, flaw: None };
+        let known = Metrics { waiting: Some(1), blocks: Some(9), ..Metrics::default() };
+        let whole = page(known.clone(), Some(1.5));
+        let more = page(Metrics { running: Some(1), ..known.clone() }, Some(1.5));
+        let less = page(Metrics { waiting: Some(1), ..Metrics::default() }, Some(1.5));
+        let unborn = page(known, None);
+        for (part, used) in [
+            (Some(&whole), true),
+            (Some(&more), true),
+            (Some(&less), false),
+            (Some(&unborn), false),
+            (None, false),
+        ] {
             let mut asking = Asking::default();
             assert!(!asking.wants_part());
-            asking.saw_whole(&vllm(), &metrics, 50_000);
+            asking.saw_whole(&vllm(), &whole, 50_000);
             assert!(asking.wants_part());
             assert_eq!(asking.saw_part(part), used);
             assert_eq!(asking.wants_part(), used);
-            asking.saw_whole(&vllm(), &metrics, 50_000);
+            asking.saw_whole(&vllm(), &whole, 50_000);
             assert_eq!(
                 asking.wants_part(),
                 used,
@@ -121,7 +136,7 @@ mod tests {
     #[test]
     fn a_part_that_fails_later_is_followed_by_the_whole_page() {
         let mut asking = Asking::Part;
-        assert!(asking.saw_part(Some(&Metrics::default())));
+        assert!(asking.saw_part(Some(&empty())));
         assert!(!asking.saw_part(None));
         assert!(!asking.wants_part());
     }
@@ -129,10 +144,10 @@ mod tests {
     #[test]
     fn small_pages_and_other_servers_are_asked_for_whole() {
         let mut asking = Asking::default();
-        asking.saw_whole(&vllm(), &Metrics::default(), 1_000);
+        asking.saw_whole(&vllm(), &empty(), 1_000);
         assert!(!asking.wants_part());
         let tgi = ModelServer::of(ModelServerKind::Tgi).unwrap();
-        asking.saw_whole(&tgi, &Metrics::default(), 50_000);
+        asking.saw_whole(&tgi, &empty(), 50_000);
         assert!(!asking.wants_part());
     }
 

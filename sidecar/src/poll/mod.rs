@@ -121,7 +121,7 @@ impl Poller {
             // Nothing is known of the part then, and the whole would fail the same way.
             Err(error) => return Some(Err(error)),
         };
-        let good = self.asking.saw_part(found.as_ref().map(|page| &page.metrics));
+        let good = self.asking.saw_part(found.as_ref());
         found.filter(|_| good).map(Ok)
     }
 
@@ -129,7 +129,7 @@ impl Poller {
         self.fetch.get(None, page).await?;
         let (read, server) = scrape::read(self.plan.server.as_ref(), page)?;
         if self.plan.filter {
-            self.asking.saw_whole(&server, &read.metrics, page.len());
+            self.asking.saw_whole(&server, &read, page.len());
             let known = self.part.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, &server));
             if self.asking.wants_part() && !known {
                 // Without one the whole page is asked for as before.

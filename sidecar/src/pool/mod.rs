@@ -1,6 +1,7 @@
 //! One pool: its replicas as last seen, shared between roster, pollers, publisher and what is shown.
 
 mod fit;
+mod generation;
 mod load;
 mod member;
 mod prediction;
@@ -167,12 +168,23 @@ impl Pool {
         let mut seen = self.seen();
         seen.durations.add(took);
         let Some(Member { replica, .. }) = seen.member(address) else { return };
-        let Some(change) = replica.record(result, now) else { return };
+        let (change, restarted) = (replica.record(result, now), replica.take_restart());
+        if change.is_none() && !restarted {
+            return;
+        }
         let endpoint = replica.address().to_owned();
         let reason = replica.reason().map(|reason| reason.into_owned());
         // Logging may block on a slow terminal: not while others wait for the lock.
         drop(seen);
-        log(&self.name, &endpoint, &change, reason.as_deref());
+        if restarted {
+            info!(
+                pool = self.name,
+                endpoint, "replica was restarted, so its prefix cache is empty"
+            );
+        }
+        if let Some(change) = change {
+            log(&self.name, &endpoint, &change, reason.as_deref());
+        }
     }
 
     /// True once all sources have said which replicas there are, and every one has been polled.

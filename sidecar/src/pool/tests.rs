@@ -5,7 +5,7 @@ use weir_settings::sidecar::SidecarSettings;
 use super::*;
 use crate::client::ClientError;
 use crate::discover::Readiness;
-use crate::scrape::Metrics;
+use crate::scrape::{Life, Metrics};
 
 fn settings(more: &str) -> PoolSettings {
     let yaml = format!(
@@ -27,7 +27,8 @@ fn found(at: u8) -> Found {
 }
 
 fn good(waiting: u32) -> Result<Page, PollError> {
-    Ok(Page { metrics: Metrics { waiting: Some(waiting), ..Metrics::default() }, flaw: None })
+    let metrics = Metrics { waiting: Some(waiting), ..Metrics::default() };
+    Ok(Page { metrics, life: Life::default(), flaw: None })
 }
 
 /// The last byte of each address, and its state.

@@ -14,6 +14,7 @@ use super::mismatch::Mismatches;
 use super::pusher::{PushPlan, Pusher};
 use crate::config::Keys;
 use crate::discover::Board;
+use crate::spending::Ledger;
 
 /// The loop that keeps the pushers.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Fleet {
     keys: Keys,
     push_timeout: Duration,
     gateways: Arc<Gateways>,
+    ledger: Arc<Ledger>,
     /// What was known before a reload.
     previous: Option<Arc<Gateways>>,
     running: BTreeMap<Gateway, Vec<AbortHandle>>,
@@ -39,7 +41,7 @@ impl Fleet {
         (listed, board): (Vec<Gateway>, &Arc<Board>),
         plans: Vec<PushPlan>,
         (keys, push_timeout): (Keys, Duration),
-        gateways: &Arc<Gateways>,
+        (gateways, ledger): (&Arc<Gateways>, &Arc<Ledger>),
         previous: Option<Arc<Gateways>>,
     ) -> Self {
         Self {
@@ -49,6 +51,7 @@ impl Fleet {
             keys,
             push_timeout,
             gateways: Arc::clone(gateways),
+            ledger: Arc::clone(ledger),
             previous,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -113,11 +116,13 @@ impl Fleet {
         let before = self.previous.as_ref();
         let known = before.and_then(|before| before.mismatches_of(&name));
         let mismatches = known.unwrap_or_else(|| Arc::new(Mismatches::new(name.clone())));
+        let spending = self.ledger.of(&name);
         let (mut links, mut tasks) = (Vec::new(), Vec::new());
         for plan in &self.plans {
             let known = before.and_then(|before| before.link(&name, &plan.pool));
             let pool = (plan.pool.as_str(), plan.interval);
-            let link = Arc::new(Link::new(pool, self.push_timeout, &mismatches, known.as_deref()));
+            let told = (&mismatches, &spending);
+            let link = Arc::new(Link::new(pool, self.push_timeout, told, known.as_deref()));
             let pusher = Pusher::new(
                 (&link, &self.gateways),
                 &gateway,

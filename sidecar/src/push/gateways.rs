@@ -4,9 +4,26 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
+use weir_snapshot::EndpointFeedback;
 
 use super::link::Link;
 use super::mismatch::Mismatches;
+
+/// What other gateways have under way at one replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    pub(super) in_flight: u32,
+    pub(super) prefill_tokens: u32,
+    pub(super) decode_tokens: u32,
+}
+
+impl Elsewhere {
+    fn add(&mut self, one: &EndpointFeedback) {
+        self.in_flight = self.in_flight.saturating_add(one.in_flight);
+        self.prefill_tokens = self.prefill_tokens.saturating_add(one.prefill_tokens);
+        self.decode_tokens = self.decode_tokens.saturating_add(one.decode_tokens);
+    }
+}
 
 /// Every gateway with every pool.
 #[derive(Debug, Default)]
@@ -72,21 +89,20 @@ impl Gateways {
         })
     }
 
-    /// Requests that gateways other than `gateway` have under way, by replica. Empty if there are none.
+    /// What gateways other than `gateway` have under way, by replica. Empty if that is nothing.
     pub(super) fn elsewhere(
         &self,
         pool: &str,
         gateway: &str,
         now: Instant,
-    ) -> HashMap<String, u32> {
-        let mut sums: HashMap<String, u32> = HashMap::new();
+    ) -> HashMap<String, Elsewhere> {
+        let mut sums: HashMap<String, Elsewhere> = HashMap::new();
         let links = self.links();
         let others = links.iter().filter(|link| link.pool() == pool && link.gateway() != gateway);
         for link in others {
             link.in_flight(now, |all| {
                 for one in all.iter().filter(|one| one.in_flight > 0) {
-                    let sum = sums.entry(one.address.clone()).or_default();
-                    *sum = sum.saturating_add(one.in_flight);
+                    sums.entry(one.address.clone()).or_default().add(one);
                 }
             });
         }

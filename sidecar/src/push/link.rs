@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-use weir_snapshot::{Accepted, EndpointFeedback};
+use weir_snapshot::{Accepted, EndpointFeedback, SpendingSeen};
 
 use super::error::{Outcome, PushError};
 use super::mismatch::Mismatches;
 use crate::durations::Durations;
+use crate::spending::Spending;
 use crate::steady::{Change, Steady};
 
 /// A gateway that took nothing for this long is behind, however short the interval is.
@@ -21,6 +22,7 @@ pub(crate) struct Link {
     pool: String,
     fresh: Duration,
     mismatches: Arc<Mismatches>,
+    spending: Arc<Spending>,
     status: Mutex<Status>,
 }
 
@@ -55,13 +57,14 @@ impl Link {
     pub(crate) fn new(
         (pool, interval): (&str, Duration),
         push_timeout: Duration,
-        mismatches: &Arc<Mismatches>,
+        (mismatches, spending): (&Arc<Mismatches>, &Arc<Spending>),
         previous: Option<&Self>,
     ) -> Self {
         Self {
             pool: pool.to_owned(),
             fresh: LEAST_FRESH.max(3 * interval + push_timeout),
             mismatches: Arc::clone(mismatches),
+            spending: Arc::clone(spending),
             status: Mutex::new(previous.map(|it| it.status().clone()).unwrap_or_default()),
         }
     }
@@ -76,10 +79,21 @@ impl Link {
         &self.pool
     }
 
+    /// What the gateway has told of spending.
+    pub(crate) fn spending_seen(&self) -> SpendingSeen {
+        self.spending.seen()
+    }
+
     /// Takes the result of a push that ended `now`, and logs what it changed.
-    pub(crate) fn record(&self, result: Result<Accepted, PushError>, now: Instant, took: Duration) {
-        if let Ok(reply) = &result {
+    pub(crate) fn record(
+        &self,
+        mut result: Result<Accepted, PushError>,
+        now: Instant,
+        took: Duration,
+    ) {
+        if let Ok(reply) = &mut result {
             self.mismatches.record(&self.pool, reply, now);
+            reply.spending.take().into_iter().for_each(|told| self.spending.record(told));
         }
         let mut status = self.status();
         status.durations.add(took);

@@ -13,6 +13,7 @@ use weir_snapshot::SnapshotMessage;
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
 
+use super::gateways::Elsewhere;
 use super::turn::Turn;
 use crate::pool::{Pool, fit_adapters};
 
@@ -34,13 +35,16 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// The same with what other gateways have under way, by replica. `None` where that is nothing, or does not fit in.
-    pub(super) fn with_elsewhere(&self, elsewhere: &HashMap<String, u32>) -> Option<Self> {
+    pub(super) fn with_elsewhere(&self, elsewhere: &HashMap<String, Elsewhere>) -> Option<Self> {
         if elsewhere.is_empty() {
             return None;
         }
         let mut message = self.message.clone();
         for endpoint in &mut message.endpoints {
-            endpoint.in_flight_elsewhere = elsewhere.get(&endpoint.address).copied();
+            let Some(others) = elsewhere.get(&endpoint.address) else { continue };
+            endpoint.in_flight_elsewhere = Some(others.in_flight);
+            endpoint.prefill_tokens_elsewhere = Some(others.prefill_tokens);
+            endpoint.decode_tokens_elsewhere = Some(others.decode_tokens);
         }
         let body = encode(&message).filter(|body| body.len() <= MAX_BODY_BYTES)?;
         let (sequence, digest) = (self.sequence, BodyDigest::of(&body));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use weir_snapshot::limits::{MAX_ADAPTERS_PER_ENDPOINT, MAX_NAME_BYTES};
 
-use super::metrics::{FirstTokens, Flaw, Metrics, Page, Problem};
+use super::metrics::{FirstTokens, Flaw, Life, Metrics, Page, Problem};
 use super::model_server::{Meaning, Series};
 use super::sample::Sample;
 
@@ -26,6 +26,9 @@ pub(crate) struct Gathered<'a> {
     queue_seconds: Option<f64>,
     /// Names and labels of the samples so far.
     seen: HashSet<(&'a str, &'a str)>,
+    life: Life,
+    /// A line that belongs to `life` makes no sense, so it says nothing.
+    life_is_flawed: bool,
     flaw: Option<Flaw>,
 }
 
@@ -55,6 +58,9 @@ impl Mean {
 impl<'a> Gathered<'a> {
     /// Takes one line: its series, and what follows the name.
     pub(crate) fn add(&mut self, series: &'a Series, rest: &'a str) {
+        if series.meaning.is_of_life() {
+            return self.add_life(series, rest);
+        }
         let added = match Sample::parse(rest) {
             Some(sample) if !applies(series, &sample) => Ok(()),
             Some(sample) if !self.seen.insert((&series.name, sample.labels_text)) => {
@@ -93,9 +99,24 @@ impl<'a> Gathered<'a> {
                 }
             }
             Meaning::Lora { .. } => self.add_lora(series, sample),
+            Meaning::Started | Meaning::Counted => Ok(()),
             Meaning::FirstTokens => total(&mut self.first_tokens, sample.value),
             Meaning::FirstTokenSeconds => total(&mut self.first_token_seconds, sample.value),
             Meaning::QueueSeconds => total(&mut self.queue_seconds, sample.value),
+        }
+    }
+
+    /// Nothing is placed by these values, so a flaw in them does not degrade the replica.
+    fn add_life(&mut self, series: &Series, rest: &str) {
+        let value = Sample::parse(rest).map(|sample| sample.value);
+        match value.filter(|value| value.is_finite() && *value >= 0.0) {
+            None => self.life_is_flawed = true,
+            Some(value) if series.meaning == Meaning::Started => {
+                self.life.started = Some(self.life.started.unwrap_or_default().max(value));
+            }
+            Some(value) => {
+                self.life.counted = Some(self.life.counted.unwrap_or_default() + value);
+            }
         }
     }
 
@@ -136,7 +157,8 @@ impl<'a> Gathered<'a> {
         {
             self.note(series, problem);
         }
-        Page { metrics, flaw: self.flaw }
+        let life = if self.life_is_flawed { Life::default() } else { self.life };
+        Page { metrics, life, flaw: self.flaw }
     }
 }
 

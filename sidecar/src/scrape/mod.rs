@@ -8,7 +8,7 @@ mod page;
 mod sample;
 
 pub(crate) use error::{Outcome, PollError, Severity};
-pub(crate) use metrics::{FirstTokens, Metrics, Page};
+pub(crate) use metrics::{FirstTokens, Life, Metrics, Page};
 #[cfg(test)]
 pub(crate) use metrics::{Flaw, Problem};
 pub(crate) use model_server::ModelServer;

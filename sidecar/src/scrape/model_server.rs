@@ -47,6 +47,10 @@ pub(crate) enum Meaning {
     CacheConfig { block_size: &'static str, blocks: &'static str },
     /// Labels with the adapters; the value is the time, and the newest counts.
     Lora { max: &'static str, running: &'static str, waiting: &'static str },
+    /// When the process was started, in s since 1970.
+    Started,
+    /// A counter that only a restart lowers.
+    Counted,
     /// Requests that have got their first token since the server started, summed over engines.
     FirstTokens,
     /// Seconds that they waited for it, all together.
@@ -56,11 +60,20 @@ pub(crate) enum Meaning {
 }
 
 impl Meaning {
+    /// Whether it tells a server from the one before it.
+    pub(crate) const fn is_of_life(self) -> bool {
+        matches!(self, Self::Started | Self::Counted)
+    }
+
     /// Whether a replica counts as flawed when such a value makes no sense: what only predictions use does not matter.
     pub(crate) fn matters(self) -> bool {
         !matches!(self, Self::FirstTokens | Self::FirstTokenSeconds | Self::QueueSeconds)
     }
 }
+
+/// Of Prometheus' own client libraries, whatever the server; a server of several processes has no such line.
+static STARTED: LazyLock<Series> =
+    LazyLock::new(|| series("process_start_time_seconds", Meaning::Started));
 
 fn series(name: &'static str, meaning: Meaning) -> Series {
     Series { name: name.into(), labels: Vec::new(), scale: 1.0, meaning }
@@ -100,6 +113,8 @@ fn vllm() -> ModelServer {
                     waiting: "waiting_lora_adapters",
                 },
             ),
+            series("vllm:prompt_tokens_total", Meaning::Counted),
+            series("vllm:generation_tokens_total", Meaning::Counted),
         ],
     }
 }
@@ -122,6 +137,8 @@ fn sglang() -> ModelServer {
                 "sglang:cache_config_info",
                 Meaning::CacheConfig { block_size: "page_size", blocks: "num_pages" },
             ),
+            series("sglang:prompt_tokens_total", Meaning::Counted),
+            series("sglang:generation_tokens_total", Meaning::Counted),
         ],
     }
 }
@@ -170,6 +187,7 @@ fn tgi() -> ModelServer {
         series: vec![
             series("tgi_queue_size", Meaning::Waiting),
             series("tgi_batch_current_size", Meaning::Running),
+            series("tgi_request_count", Meaning::Counted),
         ],
     }
 }
@@ -184,6 +202,8 @@ fn llamacpp() -> ModelServer {
             series("llamacpp:requests_deferred", Meaning::Waiting),
             series("llamacpp:requests_processing", Meaning::Running),
             series("llamacpp:kv_cache_usage_ratio", Meaning::KvCacheUseOlder),
+            series("llamacpp:prompt_tokens_total", Meaning::Counted),
+            series("llamacpp:tokens_predicted_total", Meaning::Counted),
         ],
     }
 }
@@ -269,18 +289,31 @@ impl ModelServer {
         line: &'a str,
     ) -> impl Iterator<Item = (&'s Series, &'a str)> + use<'a, 's> {
         let series = if line.starts_with(self.prefix) { self.series.as_slice() } else { &[] };
-        series.iter().filter_map(move |series| {
-            let rest = line.strip_prefix(series.name.as_ref())?;
-            rest.starts_with(['{', ' ', '\t']).then_some((series, rest))
-        })
+        series.iter().filter_map(move |series| after(series, line))
+    }
+
+    /// The same, and what every server may say of its process.
+    pub(crate) fn named_or_common<'a, 's>(
+        &'s self,
+        line: &'a str,
+    ) -> impl Iterator<Item = (&'s Series, &'a str)> + use<'a, 's> {
+        self.named(line).chain(after(&STARTED, line))
     }
 
     /// The names of all its samples, each once.
     pub(crate) fn sample_names(&self) -> impl Iterator<Item = &str> {
         let before = |at: usize, name: &str| self.series.iter().take(at).any(|it| it.name == name);
         let names = self.series.iter().enumerate();
-        names.filter(move |(at, it)| !before(*at, &it.name)).map(|(_, it)| it.name.as_ref())
+        let own =
+            names.filter(move |(at, it)| !before(*at, &it.name)).map(|(_, it)| it.name.as_ref());
+        own.chain([STARTED.name.as_ref()])
     }
+}
+
+/// The series, and what follows its name, if the line has that.
+fn after<'a, 's>(series: &'s Series, line: &'a str) -> Option<(&'s Series, &'a str)> {
+    let rest = line.strip_prefix(series.name.as_ref())?;
+    rest.starts_with(['{', ' ', '\t']).then_some((series, rest))
 }
 
 fn mapped(from: &MappedSeries) -> Series {

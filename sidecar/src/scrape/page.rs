@@ -47,7 +47,7 @@ pub(crate) fn read(
     let server = server.cloned().or_else(detected).ok_or(unknown)?;
     let mut gathered = Gathered::default();
     for line in lines(text) {
-        for (series, rest) in server.named(line) {
+        for (series, rest) in server.named_or_common(line) {
             gathered.add(series, rest);
         }
     }

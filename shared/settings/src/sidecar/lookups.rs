@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::HttpUrl;
 use super::checks::quoted;
 use super::discovery::namespace_name;
-use super::duration::{Bounds, bounded};
 use crate::SettingsError;
+use crate::duration::{Bounds, bounded};
 
 /// Shortest and longest time after which a name is looked up again, whatever its TTL says. A TTL of 0 is usual in
 /// clusters, and would be a query per request of the resolver's.

@@ -9,10 +9,10 @@ use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES};
 use super::access::{AccessSettings, RawAccess};
 use super::checks::quoted;
 use super::discovery::{Discovery, RawDiscovery};
-use super::duration::{Bounds, bounded};
 use super::endpoint::{EndpointSettings, MetricsUrl, RawEndpoint, Written};
 use super::server::{MappedSeries, MetricsSource, ModelServerKind, RawSeries};
 use crate::SettingsError;
+use crate::duration::{Bounds, bounded};
 
 /// Below 10 ms the polls cost more than they tell; above a minute a view is no view.
 const POLL_INTERVAL: Bounds = Bounds {

@@ -10,11 +10,18 @@ fn link() -> Link {
     let settings = SidecarSettings::from_yaml(yaml).unwrap();
     let mismatches = Arc::new(Mismatches::new(settings.gateways[0].to_string()));
     let pool = ("p", settings.pools[0].poll_interval);
-    Link::new(pool, Duration::from_millis(100), &mismatches, None)
+    let spending = Arc::new(Spending::new(settings.gateways[0].to_string()));
+    Link::new(pool, Duration::from_millis(100), (&mismatches, &spending), None)
 }
 
 fn taken(sequence: u64) -> Result<Accepted, PushError> {
-    let endpoint = EndpointFeedback { address: "127.0.0.1:2".into(), in_flight: 4, dispatched: 9 };
+    let endpoint = EndpointFeedback {
+        address: "127.0.0.1:2".into(),
+        in_flight: 4,
+        dispatched: 9,
+        prefill_tokens: 5,
+        decode_tokens: 6,
+    };
     let (pool, endpoints) = ("p".into(), vec![endpoint]);
     Ok(Accepted { accepted: true, pool, sequence, endpoints, ..Accepted::default() })
 }
