@@ -77,6 +77,11 @@ impl Layout {
         self.installed().join("venv-llama-cpp")
     }
 
+    /// The virtual environment of Helm's engine.
+    pub(crate) fn venv_of_helm(&self) -> PathBuf {
+        self.installed().join("venv-helm")
+    }
+
     /// What the images of the compose harness are made of.
     pub(crate) fn compose(&self) -> PathBuf {
         self.installed().join("compose")

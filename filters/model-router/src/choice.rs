@@ -2,19 +2,22 @@
 //!
 //! 1. [`Reason::Default`]: a request that names no model gets the policy's.
 //! 2. Permission: who may not use the entry is told that there is no such model.
-//! 3. [`Reason::Saturated`]: while the pool is saturated, what its entry says serves instead, once, unless that is
-//!    saturated as well; another model needs permission, too.
-//! 4. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too.
-//! 5. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
+//! 3. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too.
+//! 4. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
+//! 5. [`Reason::Saturated`], [`Reason::OtherPool`]: while the pool is saturated, what its entry says serves instead, once,
+//!    unless that is saturated as well; another model needs permission, too. What a limit has given stays.
+//! 6. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
 //!
-//! What comes later (a split by weight, a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
+//! What comes later (a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
 //! its own: each stage sees what the ones before have chosen, and leaves a [`Step`] if it changes that.
 
 use std::fmt::{self, Write as _};
 
 use std::rc::Rc;
 
-use weir_settings::model_router::{Instead, RouterPolicy, Target, Thresholds, WhenSaturated};
+use weir_settings::model_router::{
+    Instead, RouterPolicy, Split, Target, Thresholds, WhenSaturated,
+};
 use weir_wire::error::ErrorReply;
 
 /// What is asked for, and by whom.
@@ -28,6 +31,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) instead: Option<&'a str>,
     /// Whether a pool is saturated by these marks.
     pub(crate) saturated: &'a dyn Fn(&str, Thresholds) -> bool,
+    /// The place of the share that the request gets of the split of a model.
+    pub(crate) share: &'a dyn Fn(&str, &Split) -> usize,
 }
 
 /// The model that serves a request, and how it was found.
@@ -57,7 +62,7 @@ pub(crate) struct Degraded {
 pub(crate) struct Step {
     /// Why.
     pub(crate) reason: Reason,
-    /// The model from then on; `pool:NAME` where it is the same in another pool.
+    /// The model from then on, or the pool that serves it from then on.
     pub(crate) to: String,
 }
 
@@ -66,10 +71,14 @@ pub(crate) struct Step {
 pub(crate) enum Reason {
     /// It named none.
     Default,
-    /// The pool of its model is saturated.
-    Saturated,
     /// A limit would have refused it.
     Limit,
+    /// The requests of the model are split.
+    Split,
+    /// The pool of its model is saturated.
+    Saturated,
+    /// The same; another pool serves the same model.
+    OtherPool,
     /// It named an alias.
     Alias,
 }
@@ -79,8 +88,9 @@ impl Reason {
     fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
-            Self::Saturated => "saturated",
             Self::Limit => "limit",
+            Self::Split => "split",
+            Self::Saturated | Self::OtherPool => "saturated",
             Self::Alias => "alias",
         }
     }
@@ -97,6 +107,9 @@ impl fmt::Display for Shown<'_> {
             }
             f.write_str(step.reason.name())?;
             f.write_char('=')?;
+            if step.reason == Reason::OtherPool {
+                f.write_str("pool:")?;
+            }
             f.write_str(&step.to)?;
         }
         Ok(())
@@ -107,7 +120,7 @@ impl fmt::Display for Shown<'_> {
 type Stage = fn(&RouterPolicy, &Asked<'_>, &mut Choice) -> Result<(), ErrorReply>;
 
 /// What happens to a choice once its entry is known, in order.
-const STAGES: [Stage; 4] = [permit, degrade, downgrade, send_as];
+const STAGES: [Stage; 5] = [permit, downgrade, split, degrade, send_as];
 
 /// Decides which model serves a request.
 ///
@@ -152,7 +165,9 @@ fn degrade(
     asked: &Asked<'_>,
     choice: &mut Choice,
 ) -> Result<(), ErrorReply> {
-    let Some(rule) = choice.target.when_saturated.clone() else { return Ok(()) };
+    // What a limit has given is less already.
+    let rule = choice.target.when_saturated.clone().filter(|_| asked.instead.is_none());
+    let Some(rule) = rule else { return Ok(()) };
     let saturated = |pool: &str| (asked.saturated)(pool, rule.thresholds);
     let from = choice.target.pool.clone();
     if !saturated(&from) {
@@ -172,7 +187,7 @@ fn degrade(
             if saturated(pool) {
                 return Ok(());
             }
-            choice.steps.push(Step { reason: Reason::Saturated, to: format!("pool:{pool}") });
+            choice.steps.push(Step { reason: Reason::OtherPool, to: pool.clone() });
             choice.target.pool.clone_from(pool);
             if let Some(base_model) = base_model {
                 choice.target.base_model.clone_from(base_model);
@@ -196,13 +211,26 @@ fn downgrade(
     permit(policy, asked, choice)
 }
 
+/// Goes to the entry of the share that the request gets. Whoever may use the model may use its shares.
+fn split(policy: &RouterPolicy, asked: &Asked<'_>, choice: &mut Choice) -> Result<(), ErrorReply> {
+    let Some(split) = policy.split(&choice.model) else { return Ok(()) };
+    let place = (asked.share)(&choice.model, split);
+    let share = split.shares.get(place).zip(policy.share(&choice.model, place));
+    let (share, target) = share.ok_or_else(ErrorReply::misconfigured)?;
+    choice.steps.push(Step { reason: Reason::Split, to: share.model.clone() });
+    choice.target = target;
+    Ok(())
+}
+
 /// Notes that the entry sends another name upstream.
 fn send_as(
     _policy: &RouterPolicy,
     _asked: &Asked<'_>,
     choice: &mut Choice,
 ) -> Result<(), ErrorReply> {
-    if choice.target.upstream != choice.model {
+    let mut models = choice.steps.iter().filter(|step| step.reason != Reason::OtherPool);
+    let named = models.next_back().map_or(&choice.model, |step| &step.to);
+    if choice.target.upstream != *named {
         choice.steps.push(Step { reason: Reason::Alias, to: choice.target.upstream.clone() });
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use weir_settings::model_router::{Instead, RouterPolicy, Target, Thresholds};
+use weir_settings::model_router::{Instead, RouterPolicy, Target};
 use weir_wire::edit::{self, Edit};
 use weir_wire::error::{ErrorKind, ErrorReply};
 use weir_wire::facts::{Destination, Facts, FilterPolicy};
@@ -46,8 +46,7 @@ impl From<ErrorReply> for Refused {
     }
 }
 
-/// Decides where a request goes. `asked` is the consumer, and the model that a limit gives the request in
-/// place of a refusal; `saturated` says whether a pool is.
+/// Decides where a request goes. `asked` is all but the model, which stands in the path or the body.
 ///
 /// # Errors
 /// See [`choose`]; also a model in the path that cannot be read, and a saturated pool in place of which nothing serves.
@@ -55,17 +54,15 @@ pub(crate) fn decide(
     policy: &RouterPolicy,
     endpoint: &Endpoint,
     sent_path: &[u8],
-    asked: (Option<&str>, Option<&str>),
-    saturated: &dyn Fn(&str, Thresholds) -> bool,
+    asked: Asked<'_>,
     request: &RequestFacts,
 ) -> Result<Decision, Refused> {
-    let (consumer, instead) = asked;
     let in_path = endpoint.path_model.clone();
     let named = match endpoint.model(sent_path).map_err(bad_path)? {
         Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
-    let asked = Asked { model: named.as_deref(), consumer, instead, saturated };
+    let asked = Asked { model: named.as_deref(), ..asked };
     let Choice { model, target, steps, degraded } = match choose(policy, &asked) {
         Ok(choice) => choice,
         Err(reply) => return Err(Refused { reply, model: named, degraded: None }),

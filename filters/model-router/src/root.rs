@@ -13,6 +13,7 @@ use weir_wire::path::Dialect;
 
 use crate::degradation::Degradation;
 use crate::shared::Shared;
+use crate::split::Splits;
 use crate::stream::Stream;
 
 /// What the filter's log lines begin with.
@@ -47,10 +48,10 @@ impl<H: Host> Root<H> {
                 let named = policies.iter().flat_map(RouterPolicy::pools).map(str::to_owned);
                 let tick = busy.another();
                 let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
-                let degradation = Degradation::of(policies.iter());
                 self.shared = Some(Rc::new(Shared {
+                    splits: Splits::of(&policies, FILTER),
                     policies,
-                    degradation,
+                    degradation: Degradation::new(),
                     trust,
                     served,
                     undecodable,

@@ -23,6 +23,7 @@
 //!
 //! Nothing here reads a clock, allocates without bound, or panics.
 
+mod canaries;
 mod hash;
 mod load_view;
 mod matches;
@@ -32,6 +33,7 @@ mod policy;
 mod prefix_index;
 mod request;
 
+pub use canaries::{Canaries, CanaryRule, Failed, MAX_CANARIES, Standing};
 pub use hash::replica_key;
 pub use load_view::{Freshness, FreshnessLimits, LoadView, Replica};
 pub use matches::Matches;

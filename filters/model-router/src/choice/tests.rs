@@ -13,12 +13,17 @@ fn policy() -> Rc<RouterPolicy> {
         {"name":"llama-8b","pool":"llama"},
         {"name":"qwen","pool":"qwen","rewrite":"qwen2.5-7b"},
         {"name":"gpt-*","pool":"llama","rewrite":"llama-8b"},
+        {"name":"trial","split":{"to":[{"model":"llama-8b","weight":9},{"model":"team","weight":1}]}},
+        {"name":"trial2","split":{"to":[{"model":"llama-8b","weight":9},{"model":"qwen","weight":1}]}},
         {"name":"team","pool":"llama","consumers":["ann"]}]}}}"#;
     Rc::clone(RouterSettings::from_json(json).unwrap().policies.fallback().unwrap())
 }
 
 fn chosen(model: Option<&str>, consumer: Option<&str>) -> Result<(String, String), String> {
-    let choice = choose(&policy(), &Asked { model, consumer, instead: None, saturated: &idle });
+    let choice = choose(
+        &policy(),
+        &Asked { model, consumer, instead: None, share: &|_, _| 1, saturated: &idle },
+    );
     let choice = choice.map_err(|error| error.code.to_owned())?;
     let reasons: Vec<_> = choice.steps.iter().map(|step| step.reason).collect();
     assert!(reasons.is_sorted(), "{reasons:?}");
@@ -32,6 +37,9 @@ fn each_change_of_the_model_is_a_step_with_its_reason() {
         (Some("gpt-4o"), "llama-8b", "alias=llama-8b"),
         (None, "qwen2.5-7b", "default=qwen; alias=qwen2.5-7b"),
         (Some(""), "qwen2.5-7b", "default=qwen; alias=qwen2.5-7b"),
+        // The share is one that clients themselves could not ask for.
+        (Some("trial"), "team", "split=team"),
+        (Some("trial2"), "qwen2.5-7b", "split=qwen; alias=qwen2.5-7b"),
     ] {
         assert_eq!(chosen(model, None), Ok((upstream.to_owned(), steps.to_owned())), "{model:?}");
     }
@@ -41,7 +49,16 @@ fn each_change_of_the_model_is_a_step_with_its_reason() {
 fn a_limit_gives_another_model_with_what_its_entry_says_and_only_to_who_may_use_it() {
     let choose = |instead, consumer| {
         let instead = Some(instead);
-        choose(&policy(), &Asked { model: Some("llama-8b"), consumer, instead, saturated: &idle })
+        choose(
+            &policy(),
+            &Asked {
+                model: Some("llama-8b"),
+                consumer,
+                instead,
+                share: &|_, _| 1,
+                saturated: &idle,
+            },
+        )
     };
     let choice = choose("qwen", None).unwrap();
     assert_eq!((choice.model.as_str(), choice.target.pool.as_str()), ("qwen", "qwen"));
@@ -68,6 +85,7 @@ fn degrading() -> Rc<RouterPolicy> {
         {"name":"alias","pool":"big","rewrite":"big","when_saturated":{"pool":"mid"}},
         {"name":"mid","pool":"mid","rewrite":"mid-13b","when_saturated":{"model":"small"}},
         {"name":"small","pool":"small","when_saturated":{"reply":{"status":503}}},
+        {"name":"trial","split":{"to":[{"model":"small","weight":1},{"model":"big","weight":1}]}},
         {"name":"team","pool":"last","consumers":["ann"]}]}}}"#;
     Rc::clone(RouterSettings::from_json(json).unwrap().policies.fallback().unwrap())
 }
@@ -88,10 +106,18 @@ fn while_a_pool_is_saturated_its_entry_says_what_serves_and_only_once() {
         ("mid", "mid", "small", "small", "small", "saturated=small"),
         ("huge", "huge", "last", "team", "team", "saturated=team"),
         ("team", "last", "last", "team", "team", ""),
+        ("trial", "", "big", "big", "big", "split=big"),
+        ("trial", "big", "mid", "mid-13b", "mid-13b", "split=big; saturated=mid; alias=mid-13b"),
     ] {
         let saturated = |pool: &str, _: Thresholds| full.split(' ').any(|full| full == pool);
         let consumer = Some("ann");
-        let asked = Asked { model: Some(model), consumer, instead: None, saturated: &saturated };
+        let asked = Asked {
+            model: Some(model),
+            consumer,
+            instead: None,
+            share: &|_, _| 1,
+            saturated: &saturated,
+        };
         let choice = choose(&policy, &asked).unwrap();
         let found = (&*choice.target.pool, &*choice.target.base_model, &*choice.target.upstream);
         assert_eq!(found, (pool, base, upstream), "{model} with {full}");
@@ -106,7 +132,13 @@ fn while_a_pool_is_saturated_its_entry_says_what_serves_and_only_once() {
 #[test]
 fn a_model_that_the_consumer_may_not_use_serves_in_place_of_none() {
     let saturated = |pool: &str, _: Thresholds| pool == "huge";
-    let asked = Asked { model: Some("huge"), consumer: None, instead: None, saturated: &saturated };
+    let asked = Asked {
+        model: Some("huge"),
+        consumer: None,
+        instead: None,
+        share: &|_, _| 1,
+        saturated: &saturated,
+    };
     let choice = choose(&degrading(), &asked).unwrap();
     assert_eq!((choice.model.as_str(), choice.degraded.is_none()), ("huge", true));
 }
@@ -114,8 +146,13 @@ fn a_model_that_the_consumer_may_not_use_serves_in_place_of_none() {
 #[test]
 fn a_reply_serves_nobody_and_is_no_step() {
     let saturated = |pool: &str, _: Thresholds| pool == "small";
-    let asked =
-        Asked { model: Some("small"), consumer: None, instead: None, saturated: &saturated };
+    let asked = Asked {
+        model: Some("small"),
+        consumer: None,
+        instead: None,
+        share: &|_, _| 1,
+        saturated: &saturated,
+    };
     let choice = choose(&degrading(), &asked).unwrap();
     assert!(choice.steps.is_empty());
     let rule = choice.degraded.unwrap().rule;
@@ -123,11 +160,12 @@ fn a_reply_serves_nobody_and_is_no_step() {
 }
 
 #[test]
-fn a_limit_may_still_give_another_model_which_is_not_degraded_again() {
-    let saturated = |pool: &str, _: Thresholds| pool != "mid";
-    let (consumer, instead) = (None, Some("small"));
-    let asked = Asked { model: Some("big"), consumer, instead, saturated: &saturated };
+fn what_a_limit_gives_is_not_degraded_in_turn() {
+    let saturated = |pool: &str, _: Thresholds| pool != "small";
+    let (consumer, instead) = (None, Some("mid"));
+    let asked =
+        Asked { model: Some("big"), consumer, instead, share: &|_, _| 1, saturated: &saturated };
     let choice = choose(&degrading(), &asked).unwrap();
-    assert_eq!(choice.model, "small");
-    assert_eq!(Shown(&choice.steps).to_string(), "saturated=mid; limit=small");
+    assert_eq!((choice.model.as_str(), choice.degraded.is_none()), ("mid", true));
+    assert_eq!(Shown(&choice.steps).to_string(), "limit=mid; alias=mid-13b");
 }

@@ -5,7 +5,8 @@ use weir_request::{respond, respond_with};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
-use super::{Phase, Request, Stream};
+use super::{Phase, Stream};
+use crate::asking::Request;
 use crate::decision::Refused;
 use crate::effects;
 use crate::shared::Shared;
@@ -46,6 +47,7 @@ impl<H: Host> Stream<H> {
         if let Some(shared) = &self.shared {
             shared.rejected.increment(&self.host);
         }
+        self.share = None;
         self.phase = Phase::Refused;
         Action::Pause
     }

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     replicas: Settings,
     /// Ports of pool `llama`, as shipped files would name them.
     llama_ports: Vec<u16>,
+    /// Whether replicas serve a model by any name.
+    any_model: bool,
 }
 
 impl Plan {
@@ -107,7 +109,8 @@ impl Plan {
     pub(crate) fn of(config: EnvoyConfig) -> Self {
         let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY).env("WEIR_HASH_KEY", KEY);
         let replicas = Settings { timing: Timing::instant(), ..Settings::default() };
-        Self { config, options, replicas, llama_ports: vec![9001, 9002, 9003] }
+        let (llama_ports, any_model) = (vec![9001, 9002, 9003], false);
+        Self { config, options, replicas, llama_ports, any_model }
     }
 
     /// The same with five replicas in pool `llama`.
@@ -192,6 +195,12 @@ impl Plan {
         self
     }
 
+    /// The same with replicas that serve a model by any name, so that one model can be in both pools.
+    pub(crate) fn any_model(mut self) -> Self {
+        self.any_model = true;
+        self
+    }
+
     /// The same with one worker in place of two.
     pub(crate) fn one_worker(mut self) -> Self {
         self.options.concurrency = 1;
@@ -229,8 +238,9 @@ impl Plan {
     }
 
     async fn start_replicas(&mut self) -> (Fleet, Fleet) {
+        let any_model = self.any_model;
         let with = |models: &str, adapters: &[&str]| Settings {
-            models: vec![models.to_owned()],
+            models: if any_model { Vec::new() } else { vec![models.to_owned()] },
             adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
             ..self.replicas.clone()
         };

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::Deserialize;
 
 use super::saturated::{RawWhenSaturated, WhenSaturated};
+use super::split::{RawSplit, Split};
 use crate::SettingsError;
 
 /// One model as written.
@@ -14,8 +15,12 @@ use crate::SettingsError;
 pub struct RawModel {
     /// The name that clients send: exact, or a prefix that ends in `*`.
     pub name: String,
-    /// The pool of replicas that serves it.
+    /// The pool of replicas that serves it; none where its requests are split.
+    #[serde(default)]
     pub pool: String,
+    /// Other entries that serve its requests, by weight.
+    #[serde(default)]
+    pub split: Option<RawSplit>,
     /// The name to send upstream; `*` in it stands for what the `*` of `name` matched.
     #[serde(default)]
     pub rewrite: Option<String>,
@@ -75,6 +80,7 @@ pub const FILTERS: [&str; 3] = ["token-limit", "guardrail", "endpoint-picker"];
 #[derive(Debug)]
 pub(super) struct Model {
     pool: String,
+    split: Option<Split>,
     rewrite: Option<String>,
     base_model: Option<String>,
     adapter: bool,
@@ -85,9 +91,19 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// The pool of replicas that serves it.
-    pub(super) fn pool(&self) -> &str {
-        &self.pool
+    /// The pool of replicas that serves it; none where its requests are split.
+    pub(super) fn pool(&self) -> Option<&str> {
+        self.split.is_none().then_some(&self.pool)
+    }
+
+    /// The entries that serve its requests in its place.
+    pub(super) fn split(&self) -> Option<&Split> {
+        self.split.as_ref()
+    }
+
+    /// The policies that it names for the filters after the router.
+    pub(super) fn policies(&self) -> &Rc<[ModelPolicy]> {
+        &self.policies
     }
 
     /// Compiles what stands at `field`.
@@ -98,9 +114,21 @@ impl Model {
         check_names(field, &raw)?;
         check_consumers(field, raw.consumers.as_deref().unwrap_or_default())?;
         let policies = policies(field, raw.policy, raw.policies)?;
-        let RawModel { pool, rewrite, base_model, adapter, hidden, consumers, .. } = raw;
+        let RawModel { pool, split, rewrite, base_model, adapter, hidden, consumers, .. } = raw;
+        let split = split.map(|raw| Split::compile(&format!("{field}.split"), raw)).transpose()?;
+        // The policy compiles it, which knows the other entries.
         let when_saturated = None;
-        Ok(Self { pool, rewrite, base_model, adapter, hidden, consumers, policies, when_saturated })
+        Ok(Self {
+            pool,
+            split,
+            rewrite,
+            base_model,
+            adapter,
+            hidden,
+            consumers,
+            policies,
+            when_saturated,
+        })
     }
 
     /// Whether only certain consumers may use it.
@@ -151,6 +179,9 @@ fn check_names(field: &str, model: &RawModel) -> Result<(), SettingsError> {
     if stars(&model.name) > usize::from(prefix) {
         return bad(field, "name", &model.name, "may have one `*`, at the end");
     }
+    if model.split.is_some() {
+        return check_split(field, model);
+    }
     if model.pool.is_empty() {
         return bad(field, "pool", &model.pool, "is empty");
     }
@@ -163,6 +194,24 @@ fn check_names(field: &str, model: &RawModel) -> Result<(), SettingsError> {
             bad(field, "rewrite", rewrite, "may have one `*`, and only if the name ends in one")
         }
         _ => Ok(()),
+    }
+}
+
+/// An entry that is split has nothing of what its shares have.
+fn check_split(field: &str, model: &RawModel) -> Result<(), SettingsError> {
+    let given = [
+        ("pool", !model.pool.is_empty()),
+        ("rewrite", model.rewrite.is_some()),
+        ("base_model", model.base_model.is_some()),
+        ("adapter", model.adapter),
+        ("when_saturated", model.when_saturated.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((part, _)) => {
+            let problem = "stands in the entries that `split` names, not beside it";
+            Err(SettingsError::misfit(format!("{field}.{part}"), problem))
+        }
+        None => Ok(()),
     }
 }
 
