@@ -9,6 +9,7 @@
 //! no data at all the header is not set and Envoy's fallback policy balances.
 
 mod attempts;
+mod failover;
 mod judge;
 mod load_report;
 mod metrics;
@@ -17,6 +18,7 @@ mod placed;
 mod pool;
 mod pool_metrics;
 mod pools;
+mod prefix_sharing;
 mod request;
 mod response;
 mod root;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use weir_attempt::Attempts;
 use weir_host::hold::HoldProbe;
 use weir_host::notice::Notice;
 use weir_host::tick::Ticker;
@@ -52,6 +53,9 @@ impl<H: Host> Root<H> {
                 let pools = Pools::default();
                 let tick = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
                 let named = policies.iter().filter_map(|policy| policy.pool.clone());
+                if policies.iter().any(|policy| policy.failover.is_some()) {
+                    Attempts::of_vm().expect_failover();
+                }
                 let served = ServedNames::say(
                     &self.host,
                     "weir.endpoint-picker",

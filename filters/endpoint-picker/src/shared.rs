@@ -7,6 +7,7 @@ use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::notice::Notice;
 use weir_host::tick::Tick;
+use weir_placement::PrefixEvents;
 use weir_pools::ServedNames;
 use weir_request::{Handover, RouteCheck, StateKeys};
 use weir_settings::Policies;
@@ -61,6 +62,18 @@ impl Shared {
     /// Leaves an event to the next request of the pool, or to the next tick.
     pub(crate) fn note<H: Host>(&self, host: &H, pool: PoolId, event: Event) {
         if self.pools.borrow_mut().note(host, pool, event) {
+            self.tick(host);
+        }
+    }
+
+    /// Leaves what other workers are to know of a pool's prefix caches to the next tick.
+    pub(crate) fn tell<H: Host>(
+        &self,
+        host: &H,
+        pool: PoolId,
+        note: impl FnOnce(&mut PrefixEvents),
+    ) {
+        if self.pools.borrow_mut().learned(pool, note) {
             self.tick(host);
         }
     }

@@ -77,9 +77,9 @@ impl<H: Host> Asking<'_, H> {
             decision::decide(policy, endpoint, head.path(), asked, body)
         };
         let decided = self.admit(request, body, choose)?;
-        // What serves in place of a share says nothing of it.
-        let stays = |(decision, _): &Decided| decision.degraded.is_none();
-        let share = last.take().filter(|_| decided.as_ref().is_some_and(stays));
+        // A share in whose place something else serves neither serves nor fails.
+        let of_share = decided.as_ref().is_some_and(|(decision, _)| decision.of_share);
+        let share = last.take().filter(|_| of_share);
         Ok((decided, share))
     }
 

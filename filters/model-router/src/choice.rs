@@ -2,17 +2,17 @@
 //!
 //! 1. [`Reason::Default`]: a request that names no model gets the policy's.
 //! 2. Permission: who may not use the entry is told that there is no such model.
-//! 3. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too.
-//! 4. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
-//! 5. [`Reason::Saturated`], [`Reason::OtherPool`]: while the pool is saturated, what its entry says serves instead, once,
-//!    unless that is saturated as well; another model needs permission, too. What a limit has given stays.
+//! 3. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
+//! 4. [`Reason::Saturated`]: while the pool is saturated, what its entry says serves instead, once, unless that is
+//!    saturated as well; another model needs permission, too.
+//! 5. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too, and may be
+//!    split in turn.
 //! 6. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
 //!
 //! What comes later (a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
 //! its own: each stage sees what the ones before have chosen, and leaves a [`Step`] if it changes that.
 
 use std::fmt::{self, Write as _};
-
 use std::rc::Rc;
 
 use weir_settings::model_router::{
@@ -29,10 +29,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) consumer: Option<&'a str>,
     /// The model that a limit gives it in place of a refusal.
     pub(crate) instead: Option<&'a str>,
-    /// Whether a pool is saturated by these marks.
-    pub(crate) saturated: &'a dyn Fn(&str, Thresholds) -> bool,
     /// The place of the share that the request gets of the split of a model.
     pub(crate) share: &'a dyn Fn(&str, &Split) -> usize,
+    /// Whether a pool is saturated by these marks.
+    pub(crate) saturated: &'a dyn Fn(&str, Thresholds) -> bool,
 }
 
 /// The model that serves a request, and how it was found.
@@ -46,6 +46,8 @@ pub(crate) struct Choice {
     pub(crate) steps: Vec<Step>,
     /// Something less than what was named, because that is saturated. Where it is a reply, the request goes nowhere.
     pub(crate) degraded: Option<Degraded>,
+    /// Whether it goes where the share of a split leads.
+    pub(crate) of_share: bool,
 }
 
 /// That a pool is saturated, and what serves in its place.
@@ -71,14 +73,12 @@ pub(crate) struct Step {
 pub(crate) enum Reason {
     /// It named none.
     Default,
-    /// A limit would have refused it.
-    Limit,
     /// The requests of the model are split.
     Split,
     /// The pool of its model is saturated.
     Saturated,
-    /// The same; another pool serves the same model.
-    OtherPool,
+    /// A limit would have refused it.
+    Limit,
     /// It named an alias.
     Alias,
 }
@@ -88,9 +88,9 @@ impl Reason {
     fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
-            Self::Limit => "limit",
             Self::Split => "split",
-            Self::Saturated | Self::OtherPool => "saturated",
+            Self::Saturated => "saturated",
+            Self::Limit => "limit",
             Self::Alias => "alias",
         }
     }
@@ -120,7 +120,7 @@ impl fmt::Display for Shown<'_> {
 type Stage = fn(&RouterPolicy, &Asked<'_>, &mut Choice) -> Result<(), ErrorReply>;
 
 /// What happens to a choice once its entry is known, in order.
-const STAGES: [Stage; 5] = [permit, downgrade, split, degrade, send_as];
+const STAGES: [Stage; 5] = [permit, split, degrade, downgrade, send_as];
 
 /// Decides which model serves a request.
 ///
@@ -146,7 +146,7 @@ fn entry(policy: &RouterPolicy, asked: &Asked<'_>) -> Result<Choice, ErrorReply>
         (None, None) => return Err(ErrorReply::missing_model()),
     };
     let target = policy.resolve(&model).ok_or_else(|| ErrorReply::model_not_found(&model))?;
-    Ok(Choice { model, target, steps, degraded: None })
+    Ok(Choice { model, target, steps, degraded: None, of_share: false })
 }
 
 /// Refuses who may not use the entry, in the words for a model that does not exist: what there is for
@@ -194,6 +194,7 @@ fn degrade(
             }
         }
     }
+    choice.of_share &= matches!(rule.instead, Instead::Reply(_));
     choice.degraded = Some(Degraded { pool: from, rule });
     Ok(())
 }
@@ -208,7 +209,9 @@ fn downgrade(
     let target = policy.resolve(model).ok_or_else(|| ErrorReply::model_not_found(model))?;
     choice.steps.push(Step { reason: Reason::Limit, to: model.to_owned() });
     (choice.model, choice.target) = (model.to_owned(), target);
-    permit(policy, asked, choice)
+    (choice.degraded, choice.of_share) = (None, false);
+    permit(policy, asked, choice)?;
+    split(policy, asked, choice)
 }
 
 /// Goes to the entry of the share that the request gets. Whoever may use the model may use its shares.
@@ -218,7 +221,7 @@ fn split(policy: &RouterPolicy, asked: &Asked<'_>, choice: &mut Choice) -> Resul
     let share = split.shares.get(place).zip(policy.share(&choice.model, place));
     let (share, target) = share.ok_or_else(ErrorReply::misconfigured)?;
     choice.steps.push(Step { reason: Reason::Split, to: share.model.clone() });
-    choice.target = target;
+    (choice.target, choice.of_share) = (target, true);
     Ok(())
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Decision {
     pub(crate) steps: Vec<Step>,
     /// The saturated pool that something less serves for.
     pub(crate) degraded: Option<Degraded>,
+    /// Whether it goes where the share of a split leads.
+    pub(crate) of_share: bool,
     /// Changes of the body, in order.
     pub(crate) edits: Vec<Edit>,
     /// The path to send upstream, where the model stands in the path and changes.
@@ -63,7 +65,7 @@ pub(crate) fn decide(
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
     let asked = Asked { model: named.as_deref(), ..asked };
-    let Choice { model, target, steps, degraded } = match choose(policy, &asked) {
+    let Choice { model, target, steps, degraded, of_share } = match choose(policy, &asked) {
         Ok(choice) => choice,
         Err(reply) => return Err(Refused { reply, model: named, degraded: None }),
     };
@@ -91,7 +93,7 @@ pub(crate) fn decide(
     };
     let mut facts = Facts::new(endpoint, request, to);
     facts.policies = policies(&target);
-    Ok(Decision { model, target, steps, degraded, edits, path, facts })
+    Ok(Decision { model, target, steps, degraded, of_share, edits, path, facts })
 }
 
 /// What the model's entry names for the filters that follow.

@@ -7,7 +7,7 @@ use weir_host::metrics::Metric;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_pools::{ServedNames, Undecodable};
-use weir_request::FilterGroup;
+use weir_request::{FilterGroup, Held};
 use weir_settings::model_router::{RouterPolicy, RouterSettings};
 use weir_wire::path::Dialect;
 
@@ -40,7 +40,8 @@ impl<H: Host> Root<H> {
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match RouterSettings::from_json(configuration) {
-            Ok(RouterSettings { policies, trust }) => {
+            Ok(RouterSettings { policies, trust, max_held_bytes }) => {
+                Held::set_most(max_held_bytes);
                 let group = self.group.as_ref();
                 let ticker = Ticker::new();
                 let busy = group.map_or_else(|| ticker.part(), |with| with.busy.clone());

@@ -40,16 +40,15 @@ pub(crate) struct Stream<H: Host> {
     /// `None` when the configuration was refused: every request then fails.
     shared: Option<Rc<Shared>>,
     phase: Phase,
-    /// What the response is to say of what serves it.
-    degraded: Option<String>,
     /// The share that the request gets of a model that is split.
     share: Option<Drawn>,
+    /// What the response is to say of what serves it.
+    degraded: Option<String>,
 }
 
 impl<H: Host> Stream<H> {
     pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
-        let phase = Phase::Passing;
-        Self { host, context_id, shared, phase, degraded: None, share: None }
+        Self { host, context_id, shared, phase: Phase::Passing, share: None, degraded: None }
     }
 
     fn start(&mut self, end_of_stream: bool) -> Action {
@@ -121,7 +120,7 @@ impl<H: Host> Stream<H> {
         }
         let limit = request.policy.max_body_bytes;
         let taken = shared.next.as_ref().is_some_and(Handover::takes_bodies);
-        match BodyReader::new(&request.head, &request.endpoint, limit, taken) {
+        match BodyReader::new(&self.host, &request.head, &request.endpoint, limit, taken) {
             Err(error) => self.refuse(dialect, &error),
             // A request without a body would hang for ever if it were held.
             Ok(reader) if end_of_stream => self.route(reader, request, 0),
@@ -240,11 +239,11 @@ impl<H: Host> HttpContext for Stream<H> {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let Some(what) = self.degraded.take() {
-            effects::tell_degraded(&self.host, &what);
-        }
         if let (Some(drawn), Some(shared)) = (&self.share, &self.shared) {
             shared.splits.answered(&self.host, drawn);
+        }
+        if let Some(what) = self.degraded.take() {
+            effects::tell_degraded(&self.host, &what);
         }
         Action::Continue
     }

@@ -19,8 +19,10 @@ pub fn respond_with<H: Host>(
     details: &str,
 ) {
     let json: (&str, &[u8]) = ("content-type", b"application/json");
+    // As soon as other streams have ended.
+    let full = (error.code == "gateway_full").then_some(("retry-after", b"1".as_slice()));
     let further = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
-    let all: Vec<_> = std::iter::once(json).chain(further).collect();
+    let all: Vec<_> = std::iter::once(json).chain(full).chain(further).collect();
     // Nothing better can be done when even the reply fails: Envoy resets the stream.
     let _ = host.reply(error.status, &all, &error.body(dialect), details);
 }

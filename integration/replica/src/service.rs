@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -88,6 +89,7 @@ async fn route(
     }
     match (&captured.method, dialect) {
         (&Method::POST, Some(dialect)) => {
+            state.requests.fetch_add(1, Ordering::Relaxed);
             let mut response = generate(state, dialect, &captured).await?;
             report_load(state, &captured, &mut response);
             Ok(response)

@@ -54,7 +54,21 @@ impl OrcaFormat {
             Self::Text => "TEXT",
         }
     }
+    /// Streams that do not come to their first token go to the next endpoint; without it they wait.
+    #[serde(default)]
+    pub failover: Option<Failover>,
 }
+
+/// What is done about streams that do not come to their first token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failover {
+    /// How long an endpoint may take to the first token of a stream, in ms.
+    pub first_token_ms: u32,
+}
+
+/// Longest wait for a first token, in ms: an hour. Larger numbers are mistakes.
+pub const MAX_FIRST_TOKEN_MS: u32 = 3_600_000;
 
 fn default_alternates() -> u8 {
     2
@@ -92,6 +106,8 @@ pub struct PickerPolicy {
     pub shadow: bool,
     /// How replicas are asked for their load with each response, if they are.
     pub orca: Option<OrcaFormat>,
+    /// What is done about streams that do not come to their first token.
+    pub failover: Option<Failover>,
 }
 
 /// Most alternates after the chosen endpoint.
@@ -100,8 +116,8 @@ pub const MAX_ALTERNATES: u8 = 2;
 /// Reads all policies of `endpoint-picker`.
 ///
 /// # Errors
-/// See [`Policies::from_json`]; also more than [`MAX_ALTERNATES`] alternates, a rate or age
-/// limit of 0, or `orca` in shadow.
+/// See [`Policies::from_json`]; also more than [`MAX_ALTERNATES`] alternates, a rate or a limit of 0, more than
+/// [`MAX_FIRST_TOKEN_MS`], or `orca` or a failover in shadow.
 pub fn policies(json: &[u8]) -> Result<Policies<PickerPolicy>, SettingsError> {
     Policies::from_json(json, compile)
 }
@@ -116,6 +132,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         max_body_bytes,
         shadow,
         orca,
+        failover,
     } = raw;
     if alternates > MAX_ALTERNATES {
         let problem = format!("is more than {MAX_ALTERNATES}");
@@ -132,6 +149,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         let problem = "changes what is sent, and `shadow` changes nothing: take one of them out";
         return Err(SettingsError::misfit(format!("{field}.orca"), problem));
     }
+    check_failover(field, failover, shadow)?;
     Ok(PickerPolicy {
         pool,
         alternates,
@@ -141,7 +159,26 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         max_body_bytes,
         shadow,
         orca,
+        failover,
     })
+}
+
+fn check_failover(
+    field: &str,
+    failover: Option<Failover>,
+    shadow: bool,
+) -> Result<(), SettingsError> {
+    let Some(Failover { first_token_ms }) = failover else { return Ok(()) };
+    if !(1..=MAX_FIRST_TOKEN_MS).contains(&first_token_ms) {
+        let problem = format!("must be from 1 to {MAX_FIRST_TOKEN_MS}");
+        let place = format!("{field}.failover.first_token_ms");
+        return Err(SettingsError::invalid(place, first_token_ms, problem));
+    }
+    if shadow {
+        let problem = "changes requests, which `shadow: true` must not";
+        return Err(SettingsError::misfit(format!("{field}.failover"), problem));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -157,6 +194,7 @@ mod tests {
         assert_eq!((policy.alternates, policy.fresh_ms), (2, 1000));
         assert_eq!((policy.prefill_tokens_per_second, policy.shadow), (5000, false));
         assert_eq!(policy.orca, None);
+        assert_eq!(policy.failover, None);
     }
 
     #[test]
@@ -168,6 +206,14 @@ mod tests {
                 "policies.default.orca: changes what is sent, and `shadow` changes nothing: take one of them out",
             ),
             (r#"{"fresh_ms":0}"#, "policies.default.fresh_ms: 0 must be at least 1"),
+            (
+                r#"{"failover":{"first_token_ms":0}}"#,
+                "policies.default.failover.first_token_ms: 0 must be from 1 to 3600000",
+            ),
+            (
+                r#"{"failover":{"first_token_ms":9},"shadow":true}"#,
+                "policies.default.failover: changes requests, which `shadow: true` must not",
+            ),
         ] {
             let json = format!(r#"{{"policies":{{"default":{policy}}}}}"#);
             assert_eq!(policies(json.as_bytes()).unwrap_err().to_string(), expected);

@@ -51,7 +51,9 @@ pub use message::{
 };
 pub use orca::{LoadReport, MAX_ORCA_BYTES, OrcaError};
 pub use refusal::{Held, Refusal, RefusalCode, Told};
-pub use reply::{Accepted, EndpointFeedback, LearnedPrefix, Spent};
+pub use reply::{
+    Accepted, EndpointFeedback, LearnedPrefix, Spending, SpendingRow, SpendingSeen, Spent,
+};
 pub use served::{SAID_AGAIN_MS, ServedError, ServedPools};
 pub use validate::{canonical_address, is_pool_name};
 pub use version::{Order, VersionStamp};

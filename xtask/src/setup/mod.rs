@@ -65,6 +65,15 @@ pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     wheels::bring_presidio(layout)
 }
 
+/// Another router to compare with, by the name of its wheel: its program.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn router(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    println!("== {name}");
+    wheels::bring_router(layout, name)
+}
+
 /// Helm's own engine.
 ///
 /// # Errors

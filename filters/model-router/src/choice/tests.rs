@@ -2,6 +2,16 @@ use super::*;
 use std::rc::Rc;
 use weir_settings::model_router::RouterSettings;
 
+/// A request for `model` by `consumer`, which a limit gives `instead`, and which has the second share of every split.
+fn asked<'a>(
+    model: &'a str,
+    consumer: Option<&'a str>,
+    instead: Option<&'a str>,
+    saturated: &'a dyn Fn(&str, Thresholds) -> bool,
+) -> Asked<'a> {
+    Asked { model: Some(model), consumer, instead, share: &|_, _| 1, saturated }
+}
+
 /// No pool is saturated.
 fn idle(_: &str, _: Thresholds) -> bool {
     false
@@ -20,10 +30,8 @@ fn policy() -> Rc<RouterPolicy> {
 }
 
 fn chosen(model: Option<&str>, consumer: Option<&str>) -> Result<(String, String), String> {
-    let choice = choose(
-        &policy(),
-        &Asked { model, consumer, instead: None, share: &|_, _| 1, saturated: &idle },
-    );
+    let asked = Asked { model, ..asked("", consumer, None, &idle) };
+    let choice = choose(&policy(), &asked);
     let choice = choice.map_err(|error| error.code.to_owned())?;
     let reasons: Vec<_> = choice.steps.iter().map(|step| step.reason).collect();
     assert!(reasons.is_sorted(), "{reasons:?}");
@@ -48,21 +56,14 @@ fn each_change_of_the_model_is_a_step_with_its_reason() {
 #[test]
 fn a_limit_gives_another_model_with_what_its_entry_says_and_only_to_who_may_use_it() {
     let choose = |instead, consumer| {
-        let instead = Some(instead);
-        choose(
-            &policy(),
-            &Asked {
-                model: Some("llama-8b"),
-                consumer,
-                instead,
-                share: &|_, _| 1,
-                saturated: &idle,
-            },
-        )
+        choose(&policy(), &asked("llama-8b", consumer, Some(instead), &idle))
     };
     let choice = choose("qwen", None).unwrap();
     assert_eq!((choice.model.as_str(), choice.target.pool.as_str()), ("qwen", "qwen"));
     assert_eq!(Shown(&choice.steps).to_string(), "limit=qwen; alias=qwen2.5-7b");
+    let choice = choose("trial2", None).unwrap();
+    assert_eq!(Shown(&choice.steps).to_string(), "limit=trial2; split=qwen; alias=qwen2.5-7b");
+    assert!(choice.of_share);
     assert_eq!(choose("team", Some("ann")).unwrap().model, "team");
     assert_eq!(choose("team", None).unwrap_err().code, "model_not_found");
     assert_eq!(choose("nothing", None).unwrap_err().code, "model_not_found");
@@ -106,19 +107,12 @@ fn while_a_pool_is_saturated_its_entry_says_what_serves_and_only_once() {
         ("mid", "mid", "small", "small", "small", "saturated=small"),
         ("huge", "huge", "last", "team", "team", "saturated=team"),
         ("team", "last", "last", "team", "team", ""),
+        // A share is degraded as its entry says.
         ("trial", "", "big", "big", "big", "split=big"),
         ("trial", "big", "mid", "mid-13b", "mid-13b", "split=big; saturated=mid; alias=mid-13b"),
     ] {
         let saturated = |pool: &str, _: Thresholds| full.split(' ').any(|full| full == pool);
-        let consumer = Some("ann");
-        let asked = Asked {
-            model: Some(model),
-            consumer,
-            instead: None,
-            share: &|_, _| 1,
-            saturated: &saturated,
-        };
-        let choice = choose(&policy, &asked).unwrap();
+        let choice = choose(&policy, &asked(model, Some("ann"), None, &saturated)).unwrap();
         let found = (&*choice.target.pool, &*choice.target.base_model, &*choice.target.upstream);
         assert_eq!(found, (pool, base, upstream), "{model} with {full}");
         assert_eq!(Shown(&choice.steps).to_string(), steps, "{model} with {full}");
@@ -132,40 +126,23 @@ fn while_a_pool_is_saturated_its_entry_says_what_serves_and_only_once() {
 #[test]
 fn a_model_that_the_consumer_may_not_use_serves_in_place_of_none() {
     let saturated = |pool: &str, _: Thresholds| pool == "huge";
-    let asked = Asked {
-        model: Some("huge"),
-        consumer: None,
-        instead: None,
-        share: &|_, _| 1,
-        saturated: &saturated,
-    };
-    let choice = choose(&degrading(), &asked).unwrap();
+    let choice = choose(&degrading(), &asked("huge", None, None, &saturated)).unwrap();
     assert_eq!((choice.model.as_str(), choice.degraded.is_none()), ("huge", true));
 }
 
 #[test]
 fn a_reply_serves_nobody_and_is_no_step() {
     let saturated = |pool: &str, _: Thresholds| pool == "small";
-    let asked = Asked {
-        model: Some("small"),
-        consumer: None,
-        instead: None,
-        share: &|_, _| 1,
-        saturated: &saturated,
-    };
-    let choice = choose(&degrading(), &asked).unwrap();
+    let choice = choose(&degrading(), &asked("small", None, None, &saturated)).unwrap();
     assert!(choice.steps.is_empty());
     let rule = choice.degraded.unwrap().rule;
     assert!(matches!(&rule.instead, Instead::Reply(reply) if reply.status == 503));
 }
 
 #[test]
-fn what_a_limit_gives_is_not_degraded_in_turn() {
-    let saturated = |pool: &str, _: Thresholds| pool != "small";
-    let (consumer, instead) = (None, Some("mid"));
-    let asked =
-        Asked { model: Some("big"), consumer, instead, share: &|_, _| 1, saturated: &saturated };
-    let choice = choose(&degrading(), &asked).unwrap();
-    assert_eq!((choice.model.as_str(), choice.degraded.is_none()), ("mid", true));
-    assert_eq!(Shown(&choice.steps).to_string(), "limit=mid; alias=mid-13b");
+fn a_limit_may_still_give_another_model_which_is_not_degraded_again() {
+    let saturated = |pool: &str, _: Thresholds| pool != "mid";
+    let choice = choose(&degrading(), &asked("big", None, Some("small"), &saturated)).unwrap();
+    assert_eq!(choice.model, "small");
+    assert_eq!(Shown(&choice.steps).to_string(), "saturated=mid; limit=small");
 }

@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod bounds;
 mod bytes;
 mod client_headers;
 mod clients;
@@ -26,6 +27,7 @@ mod errors;
 mod examples;
 mod failing_replicas;
 mod failures;
+mod first_token;
 mod gpus;
 #[cfg(test)]
 mod guardrail;
@@ -46,14 +48,22 @@ mod modules;
 mod paths;
 mod placement;
 mod policies;
+mod prefix_sharing;
 mod privacy;
+mod rate_limit_counter;
+mod rate_limit_service;
 mod route_policies;
 mod routing;
 mod side_by_side;
 mod silence;
 mod soak;
+mod spending;
+mod soak_faults;
 mod stack;
 mod token_limits;
 mod token_limits_applied;
+mod token_limits_fates;
+mod token_limits_hammered;
+mod token_limits_saturated;
 mod transport;
 mod unix_socket;

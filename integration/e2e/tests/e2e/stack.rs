@@ -127,6 +127,12 @@ impl Plan {
         plan
     }
 
+    /// The same with what runs at `actual` for the shipped port.
+    pub(crate) fn served_at(mut self, shipped: u16, actual: u16) -> Self {
+        self.config.ports_mut().set(shipped, actual);
+        self
+    }
+
     /// The same with pool `llama` served by whoever listens on these three ports.
     pub(crate) fn llama_at(mut self, ports: [u16; 3]) -> Self {
         for (shipped, actual) in [9001, 9002, 9003].into_iter().zip(ports) {
@@ -201,9 +207,20 @@ impl Plan {
         self
     }
 
+    /// The same with listeners that are gone a second after they were replaced.
+    pub(crate) fn quick_drain(mut self) -> Self {
+        self.options.arguments.extend(["--drain-time-s", "1"].map(str::to_owned));
+        self
+    }
+
     /// The same with one worker in place of two.
-    pub(crate) fn one_worker(mut self) -> Self {
-        self.options.concurrency = 1;
+    pub(crate) fn one_worker(self) -> Self {
+        self.workers(1)
+    }
+
+    /// The same with so many workers.
+    pub(crate) fn workers(mut self, workers: u32) -> Self {
+        self.options.concurrency = workers;
         self
     }
 

@@ -92,10 +92,15 @@ pub struct RouterSettings {
     pub policies: Policies<RouterPolicy>,
     /// What something before Weir vouches for.
     pub trust: Trust,
+    /// Bytes of bodies that all streams of a worker may hold while they are read.
+    pub max_held_bytes: u64,
 }
 
+/// Bytes of bodies that the streams of a worker hold unless it is said otherwise: 512 MiB, 32 of the longest.
+pub const DEFAULT_MAX_HELD_BYTES: u64 = 512 << 20;
+
 impl RouterSettings {
-    /// Reads `policies`, `routes` and `trust`.
+    /// Reads `policies`, `routes`, `trust` and `max_held_bytes`.
     ///
     /// # Errors
     /// See [`Policies::from_json`] and [`Trust::compile`]; also an empty or double model name, an empty
@@ -108,10 +113,14 @@ impl RouterSettings {
             Some(written) => Trust::compile("trust", located::read("trust", written)?)?,
             None => Trust::default(),
         };
+        let max_held_bytes = match members.remove("max_held_bytes") {
+            Some(written) => located::read("max_held_bytes", written)?,
+            None => DEFAULT_MAX_HELD_BYTES,
+        };
         let policies = Policies::from_members(members, |field, written| {
             RouterPolicy::compile(field, located::read(field, written)?, &trust)
         })?;
-        Ok(Self { policies, trust })
+        Ok(Self { policies, trust, max_held_bytes })
     }
 }
 
@@ -134,6 +143,13 @@ impl RouterPolicy {
         self.entry(model).and_then(|(entry, _)| entry.split())
     }
 
+    /// What its models do while their pools are saturated, each with the pool.
+    pub fn degradations(&self) -> impl Iterator<Item = (&str, &WhenSaturated)> {
+        let prefixes = self.prefixes.iter().map(|(_, model)| model);
+        let models = self.exact.values().chain(prefixes);
+        models.filter_map(|model| Some((model.pool()?, model.when_saturated.as_deref()?)))
+    }
+
     fn compile(field: &str, raw: RawPolicy, trust: &Trust) -> Result<Self, SettingsError> {
         let mut exact = BTreeMap::new();
         let mut prefixes: Vec<(String, Model)> = Vec::new();
@@ -142,6 +158,10 @@ impl RouterPolicy {
             let field = format!("{field}.models[{at}]");
             let name = model.name.clone();
             let rule = model.when_saturated.take();
+            if rule.is_some() && model.split.is_some() {
+                let problem = "stands in the entries that `split` names, not beside it";
+                return Err(SettingsError::misfit(format!("{field}.when_saturated"), problem));
+            }
             let mut model = Model::compile(&field, model)?;
             if let Some(rule) = rule {
                 let field = format!("{field}.when_saturated");

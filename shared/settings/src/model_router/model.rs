@@ -116,7 +116,6 @@ impl Model {
         let policies = policies(field, raw.policy, raw.policies)?;
         let RawModel { pool, split, rewrite, base_model, adapter, hidden, consumers, .. } = raw;
         let split = split.map(|raw| Split::compile(&format!("{field}.split"), raw)).transpose()?;
-        // The policy compiles it, which knows the other entries.
         let when_saturated = None;
         Ok(Self {
             pool,

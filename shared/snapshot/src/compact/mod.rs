@@ -23,7 +23,9 @@ mod section;
 
 use crate::message::EndpointState;
 use crate::version::VersionStamp;
-use read::{read_details, read_grants, read_ids, read_records, read_spans, read_stamp};
+use read::{
+    read_column, read_details, read_grants, read_ids, read_records, read_spans, read_stamp,
+};
 use record::Span;
 pub use record::{DecodeError, EndpointDetails, EndpointRecord};
 pub(crate) use record::{FORMAT, MAGIC};
@@ -44,6 +46,8 @@ pub struct CompactView {
     endpoints: Vec<EndpointRecord>,
     /// By position; empty if there are none of any endpoint.
     details: Vec<EndpointDetails>,
+    /// Likewise.
+    generations: Vec<Option<u32>>,
     adapters: Vec<Span>,
     adapter_ids: Vec<u16>,
     zones: Vec<Span>,
@@ -65,6 +69,7 @@ impl CompactView {
             pool: sections.get(tag::POOL).to_vec(),
             endpoints: read_records(&sections)?,
             details: read_details(&sections, zones.len())?,
+            generations: read_column(&sections, tag::GENERATION)?,
             adapters: read_spans(&sections, tag::ADAPTERS)?,
             adapter_ids: read_ids(&sections)?,
             zones,
@@ -121,6 +126,12 @@ impl CompactView {
     #[must_use]
     pub fn details(&self, index: usize) -> EndpointDetails {
         self.details.get(index).copied().unwrap_or_default()
+    }
+
+    /// Which process serves at the endpoint at `index`; another number says that it was restarted.
+    #[must_use]
+    pub fn generation(&self, index: usize) -> Option<u32> {
+        self.generations.get(index).copied().flatten()
     }
 
     /// The name of the zone with `id`.
