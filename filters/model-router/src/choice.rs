@@ -3,7 +3,7 @@
 //! 1. [`Reason::Default`]: a request that names no model gets the policy's.
 //! 2. Permission: who may not use the entry is told that there is no such model.
 //! 3. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
-//! 4. [`Reason::Saturated`]: while the pool is saturated, what its entry says serves instead, once, unless that is
+//! 4. [`Reason::Saturated`], [`Reason::OtherPool`]: while the pool is saturated, what its entry says serves instead, once, unless that is
 //!    saturated as well; another model needs permission, too.
 //! 5. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too, and may be
 //!    split in turn.
@@ -77,6 +77,8 @@ pub(crate) enum Reason {
     Split,
     /// The pool of its model is saturated.
     Saturated,
+    /// The same; another pool serves the same model.
+    OtherPool,
     /// A limit would have refused it.
     Limit,
     /// It named an alias.
@@ -89,7 +91,7 @@ impl Reason {
         match self {
             Self::Default => "default",
             Self::Split => "split",
-            Self::Saturated => "saturated",
+            Self::Saturated | Self::OtherPool => "saturated",
             Self::Limit => "limit",
             Self::Alias => "alias",
         }
@@ -165,9 +167,7 @@ fn degrade(
     asked: &Asked<'_>,
     choice: &mut Choice,
 ) -> Result<(), ErrorReply> {
-    // What a limit has given is less already.
-    let rule = choice.target.when_saturated.clone().filter(|_| asked.instead.is_none());
-    let Some(rule) = rule else { return Ok(()) };
+    let Some(rule) = choice.target.when_saturated.clone() else { return Ok(()) };
     let saturated = |pool: &str| (asked.saturated)(pool, rule.thresholds);
     let from = choice.target.pool.clone();
     if !saturated(&from) {

@@ -8,7 +8,7 @@ use weir_host::notice::Notice;
 use weir_host::tick::Tick;
 use weir_host::{Host, LogLevel};
 use weir_pools::Saturation;
-use weir_settings::model_router::{Instead, SaturatedReply, Thresholds};
+use weir_settings::model_router::{Instead, RouterPolicy, SaturatedReply, Thresholds};
 use weir_wire::error::{ErrorKind, ErrorReply};
 
 use crate::choice::Degraded;
@@ -24,8 +24,8 @@ const FILTER: &str = "weir.model-router";
 pub(crate) struct Degradation {
     load: RefCell<Saturation>,
     states: RefCell<BTreeMap<(String, Thresholds), State>>,
-    /// By pool, and by what serves in its place: both stand in the configuration, so there are few.
-    degraded: RefCell<BTreeMap<(String, &'static str), Metric>>,
+    /// By pool, and by what serves in its place.
+    degraded: BTreeMap<(String, &'static str), Metric>,
     begun: Notice,
 }
 
@@ -37,12 +37,20 @@ struct State {
 }
 
 impl Degradation {
-    /// Nothing is known yet.
-    pub(crate) fn new() -> Self {
+    /// For what these policies say.
+    pub(crate) fn of<'a>(policies: impl Iterator<Item = &'a RouterPolicy>) -> Self {
+        let mut degraded = BTreeMap::new();
+        for (pool, rule) in policies.flat_map(RouterPolicy::degradations) {
+            let to = name_of(&rule.instead);
+            let label = label(pool);
+            let metric =
+                || Metric::counter(format!("weir_router_degraded_total.to.{to}.pool.{label}"));
+            degraded.entry((pool.to_owned(), to)).or_insert_with(metric);
+        }
         Self {
             load: RefCell::new(Saturation::new(FILTER)),
             states: RefCell::default(),
-            degraded: RefCell::default(),
+            degraded,
             begun: Notice::default(),
         }
     }
@@ -63,16 +71,12 @@ impl Degradation {
     }
 
     /// Counts a request, and says once a minute that there are such.
-    pub(crate) fn note<H: Host>(&self, host: &H, tick: &Tick, served: &Degraded) {
-        let Degraded { pool, rule } = served;
+    pub(crate) fn note<H: Host>(&self, host: &H, tick: &Tick, degraded: &Degraded) {
+        let Degraded { pool, rule } = degraded;
         let to = name_of(&rule.instead);
-        let counter = || {
-            let pool = label(pool);
-            Metric::counter(format!("weir_router_degraded_total.to.{to}.pool.{pool}"))
-        };
-        let mut degraded = self.degraded.borrow_mut();
-        let metric = degraded.entry((pool.clone(), to)).or_insert_with(counter);
-        metric.add_by_tick(host, tick, 1);
+        if let Some(metric) = self.degraded.get(&(pool.clone(), to)) {
+            metric.add_by_tick(host, tick, 1);
+        }
         self.begun.say(host, LogLevel::Warn, || {
             let what = match &rule.instead {
                 Instead::Model(model) => format!("the model {model:?} serves"),
@@ -87,7 +91,7 @@ impl Degradation {
 
     /// Adds what waits to the counters.
     pub(crate) fn flush<H: Host>(&self, host: &H) {
-        self.degraded.borrow().values().for_each(|metric| {
+        self.degraded.values().for_each(|metric| {
             metric.flush(host);
         });
     }
@@ -161,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_saturated_from_one_load_on_until_it_is_below_another() {
-        let (host, degradation) = (FakeHost::new(), Degradation::new());
+        let (host, degradation) = (FakeHost::new(), Degradation::of(std::iter::empty()));
         host.set_now_ns(1_000 * MS);
         assert!(!degradation.is_saturated(&host, "p", MARKS), "nothing is known");
         // Five that wait are full, three are the lower mark.
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_was_long_ago_keeps_no_pool_saturated() {
-        let (host, degradation) = (FakeHost::new(), Degradation::new());
+        let (host, degradation) = (FakeHost::new(), Degradation::of(std::iter::empty()));
         push(&host, 5);
         assert!(degradation.is_saturated(&host, "p", MARKS));
         host.set_now_ns(host.now_ns() + 2_000 * MS);

@@ -49,10 +49,11 @@ impl<H: Host> Root<H> {
                 let named = policies.iter().flat_map(RouterPolicy::pools).map(str::to_owned);
                 let tick = busy.another();
                 let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
+                let degradation = Degradation::of(policies.iter());
                 self.shared = Some(Rc::new(Shared {
                     splits: Splits::of(&policies, FILTER),
                     policies,
-                    degradation: Degradation::new(),
+                    degradation,
                     trust,
                     served,
                     undecodable,

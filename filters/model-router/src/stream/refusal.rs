@@ -5,8 +5,7 @@ use weir_request::{respond, respond_with};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
-use super::{Phase, Stream};
-use crate::asking::Request;
+use super::{Phase, Request, Stream};
 use crate::decision::Refused;
 use crate::effects;
 use crate::shared::Shared;

@@ -203,7 +203,6 @@ fn check_split(field: &str, model: &RawModel) -> Result<(), SettingsError> {
         ("rewrite", model.rewrite.is_some()),
         ("base_model", model.base_model.is_some()),
         ("adapter", model.adapter),
-        ("when_saturated", model.when_saturated.is_some()),
     ];
     match given.into_iter().find(|(_, given)| *given) {
         Some((part, _)) => {

@@ -17,7 +17,7 @@ fn policy(rule: &str) -> Result<Rc<RouterPolicy>, String> {
             {{"name":"twin","pool":"big"}},
             {{"name":"a","pool":"mixed"}},{{"name":"b","pool":"mixed"}},
             {{"name":"trial","split":{{"to":[{{"model":"small","weight":1}}]}}}},
-                {{"name":"any-*","pool":"any"}}]}}}}}}"#
+            {{"name":"any-*","pool":"any"}}]}}}}}}"#
     );
     let settings = RouterSettings::from_json(json.as_bytes());
     let settings = settings.map_err(|error| error.to_string())?;
