@@ -11,8 +11,8 @@ use weir_settings::Policies;
 use weir_settings::model_router::RouterPolicy;
 use weir_settings::trust::Trust;
 
-use crate::split::Splits;
 use crate::degradation::Degradation;
+use crate::split::Splits;
 
 /// What all streams of the filter share.
 pub(crate) struct Shared {

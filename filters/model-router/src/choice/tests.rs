@@ -55,9 +55,8 @@ fn each_change_of_the_model_is_a_step_with_its_reason() {
 
 #[test]
 fn a_limit_gives_another_model_with_what_its_entry_says_and_only_to_who_may_use_it() {
-    let choose = |instead, consumer| {
-        choose(&policy(), &asked("llama-8b", consumer, Some(instead), &idle))
-    };
+    let choose =
+        |instead, consumer| choose(&policy(), &asked("llama-8b", consumer, Some(instead), &idle));
     let choice = choose("qwen", None).unwrap();
     assert_eq!((choice.model.as_str(), choice.target.pool.as_str()), ("qwen", "qwen"));
     assert_eq!(Shown(&choice.steps).to_string(), "limit=qwen; alias=qwen2.5-7b");
