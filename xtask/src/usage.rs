@@ -65,6 +65,11 @@ pub(crate) enum Task {
     },
     /// Take down what the compose harness has left for a person.
     ComposeDown,
+    /// Run the soak test.
+    Soak {
+        /// For how long.
+        minutes: u32,
+    },
     /// Run a benchmark.
     Bench {
         /// Which one.
@@ -83,6 +88,8 @@ pub(crate) enum Bench {
     Limits,
     /// Cost of a limit's decision.
     Decision,
+    /// Hit rate and time to the first token behind Weir and other routers.
+    Placement,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -122,6 +129,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
         "compose-down" => unless_help(rest, Topic::Compose, |words| {
             no_options("compose-down", words).map(|()| Task::ComposeDown)
         }),
+        "soak" => unless_help(rest, Topic::Soak, soak),
         "bench" => unless_help(rest, Topic::Bench, bench),
         "help" | "--help" | "-h" => Ok(Task::Help(Topic::Everything)),
         other => Err(Failure::Usage(format!("no command `{other}`"))),
@@ -245,6 +253,17 @@ fn known_options(command: &str, help: &str, words: &[String]) -> Result<(), Fail
     }
 }
 
+fn soak(words: &[String]) -> Result<Task, Failure> {
+    let minutes = match values_of("soak", "--minutes", words)?.last() {
+        None => 10,
+        Some(text) => match text.parse() {
+            Ok(minutes) if minutes > 0 => minutes,
+            _ => return Err(Failure::Usage(format!("`--minutes` takes a number, not `{text}`"))),
+        },
+    };
+    Ok(Task::Soak { minutes })
+}
+
 fn bench(words: &[String]) -> Result<Task, Failure> {
     match words.split_first() {
         Some((name, rest)) if name == "overhead" => {
@@ -259,14 +278,18 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench decision", help::of_all(), rest)?;
             Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "placement" => {
+            known_options("bench placement", &help::of_placement(), rest)?;
+            Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
         }
         Some((other, _)) => Err(unexpected("bench", other)),
-        None => {
-            Err(Failure::Usage("`bench` takes a name: overhead, scan, limits or decision".into()))
-        }
+        None => Err(Failure::Usage(
+            "`bench` takes a name: overhead, placement, scan, limits or decision".into(),
+        )),
     }
 }
 
@@ -338,6 +361,8 @@ mod tests {
             ("compose-images", Task::ComposeImages),
             ("compose-up", Task::Compose { arguments: words("up") }),
             ("compose-down", Task::ComposeDown),
+            ("soak", Task::Soak { minutes: 10 }),
+            ("soak --minutes 2", Task::Soak { minutes: 2 }),
             ("compose-down --help", Task::Help(Topic::Compose)),
             (
                 "compose-test --only DNS --nightly",
@@ -395,7 +420,10 @@ mod tests {
             ("demo --check --seconds 3", "`--seconds`"),
             ("compose-test --fast", "`--fast`"),
             ("compose-up --fast", "`--fast`"),
+            ("soak --minutes none", "`none`"),
             ("bench scan --guardrail", "`--guardrail`"),
+            ("bench placement --guardrail", "`--guardrail`"),
+            ("bench scan --quick", "`--quick`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
             ("bench decision --runs 3", "`--runs`"),
             ("bench limits --no-presidio", "`--no-presidio`"),

@@ -32,8 +32,13 @@ pub(crate) async fn run(
     println!("starting the upstream and three Envoys …");
     let compared = compared(options);
     let setups = compared.map(|setup| {
-        let limits = setup == Setup::Limited;
-        (setup, Chain { guardrail: options.guardrail, limits, patient: false })
+        let chain = Chain {
+            guardrail: options.guardrail,
+            limits: setup == Setup::Limited,
+            failover: options.failover,
+            patient: false,
+        };
+        (setup, chain)
     });
     let earlier = options.before.clone().map(Earlier);
     let streams = Streams { events: options.events, event_us: options.event_us };
@@ -56,10 +61,11 @@ pub(crate) async fn run(
 
 /// What is compared.
 fn compared(options: &Options) -> [Setup; 3] {
-    match (&options.before, options.limits) {
-        (Some(_), _) => Setup::BESIDE_BEFORE,
-        (None, true) => Setup::BESIDE_LIMITED,
-        (None, false) => Setup::ALL,
+    match options {
+        Options { before: Some(_), .. } => Setup::BESIDE_BEFORE,
+        Options { limits: true, .. } => Setup::BESIDE_LIMITED,
+        Options { attempt: true, .. } => Setup::WITH_ATTEMPT,
+        _ => Setup::ALL,
     }
 }
 

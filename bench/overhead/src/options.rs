@@ -49,6 +49,12 @@ pub(crate) struct Options {
     /// `weir-sidecar` and `one-filter.yaml`.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["count", "per_event"])]
     pub(crate) before: Option<PathBuf>,
+    /// Compares the chain with the same one that has the filter of an attempt in its clusters, in place of ext_proc.
+    #[arg(long, conflicts_with_all = ["count", "per_event", "before", "limits"])]
+    pub(crate) attempt: bool,
+    /// With --attempt: lets streams be held until their first token.
+    #[arg(long, requires = "attempt")]
+    pub(crate) failover: bool,
     /// Compares the chain with one that also has limits of tokens and of requests, in place of ext_proc. With
     /// --count: counts the latter.
     #[arg(long, conflicts_with = "before")]

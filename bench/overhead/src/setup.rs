@@ -16,6 +16,8 @@ pub(crate) enum Setup {
     Before,
     /// As `Chain`, with limits of tokens and of requests.
     Limited,
+    /// As `Chain`, with a filter for each attempt in its clusters.
+    Attempt,
 }
 
 impl Setup {
@@ -28,9 +30,12 @@ impl Setup {
     /// What is compared where it is asked what limits add.
     pub(crate) const BESIDE_LIMITED: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Limited];
 
+    /// What is compared where the filter of an attempt is measured.
+    pub(crate) const WITH_ATTEMPT: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Attempt];
+
     /// Whether it is Weir's.
     pub(crate) fn is_weir(self) -> bool {
-        matches!(self, Setup::Chain | Setup::Before | Setup::Limited)
+        matches!(self, Setup::Chain | Setup::Before | Setup::Limited | Setup::Attempt)
     }
 
     /// The name in tables and messages.
@@ -41,6 +46,7 @@ impl Setup {
             Setup::ExtProc => "ext_proc",
             Setup::Before => "before",
             Setup::Limited => "limited",
+            Setup::Attempt => "attempt",
         }
     }
 
@@ -51,6 +57,7 @@ impl Setup {
             Setup::Chain | Setup::Limited => "envoy-config/one-filter.yaml",
             Setup::ExtProc => "bench/overhead/config/ext_proc.yaml",
             Setup::Before => "one-filter.yaml",
+            Setup::Attempt => "envoy-config/failover.yaml",
         }
     }
 }

@@ -33,34 +33,44 @@ CPU time per request of Envoy, µs
     body  response    bare    chain   added    limited   added    limits add        change
 ";
 
+const HEAD_ATTEMPT: &str = "
+bare: Envoy alone; chain: with Weir's router and picker; attempt: the same with the filter of an attempt in its
+clusters; added: to bare; attempt adds: to the chain
+
+CPU time per request of Envoy, µs
+    body  response    bare    chain   added    attempt   added  attempt adds
+";
+
 /// Two tables: CPU time with what each setup adds, and latencies.
 pub(crate) fn of(figures: &[Figure]) -> String {
     let mut text = String::from(match other(figures) {
         Setup::Before => HEAD_BEFORE,
         Setup::Limited => HEAD_LIMITED,
+        Setup::Attempt => HEAD_ATTEMPT,
         _ => HEAD,
     });
     for [bare, chain, other] in rows(figures) {
         let (chain_adds, other_adds) = (chain.cpu_us - bare.cpu_us, other.cpu_us - bare.cpu_us);
-        let (difference, share) = match other.setup {
-            Setup::Before => (String::new(), chain.cpu_us / other.cpu_us - 1.0),
+        let more = other.cpu_us - chain.cpu_us;
+        let (difference, last, unit) = match other.setup {
+            Setup::Before => (String::new(), 100.0 * (chain.cpu_us / other.cpu_us - 1.0), "%"),
             Setup::Limited => {
-                let more = other.cpu_us - chain.cpu_us;
-                (format!("{more:>13.1}"), other.cpu_us / chain.cpu_us - 1.0)
+                (format!("{more:>13.1}"), 100.0 * (other.cpu_us / chain.cpu_us - 1.0), "%")
             }
-            _ => (String::new(), chain_adds / other_adds),
+            Setup::Attempt => (String::new(), more, "µs"),
+            _ => (String::new(), 100.0 * chain_adds / other_adds, "%"),
         };
         // Writing to a string can't fail.
         let _ = writeln!(
             text,
-            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}{difference}   {:>11.1} %",
+            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}{difference}   {:>11.1} {unit}",
             label(bare),
             bare.cpu_us,
             chain.cpu_us,
             chain_adds,
             other.cpu_us,
             other_adds,
-            100.0 * share,
+            last,
         );
     }
     text.push_str(LATENCY_HEAD);
@@ -121,6 +131,15 @@ mod tests {
             ["1", "KB", "json", "30.0", "40.0", "10.0", "46.0", "16.0", "6.0", "15.0", "%"];
         assert_eq!(words, expected);
         assert!(text.contains("limits add"), "{text}");
+    }
+
+    #[test]
+    fn what_the_filter_of_an_attempt_adds_is_told_in_microseconds() {
+        let setups = Setup::WITH_ATTEMPT.into_iter().zip([30.0, 41.2, 45.0]);
+        let figures: Vec<_> = setups.map(|(setup, cpu)| figure(setup, cpu)).collect();
+        let text = of(&figures);
+        let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
+        assert!(row.ends_with("3.8 µs"), "{row}");
     }
 
     #[test]

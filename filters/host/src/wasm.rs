@@ -314,6 +314,13 @@ impl Host for Wasm {
         Ok(token)
     }
 
+    fn memory_in_use(&self) -> usize {
+        #[cfg(target_arch = "wasm32")]
+        return crate::MEMORY.in_use();
+        #[cfg(not(target_arch = "wasm32"))]
+        0
+    }
+
     fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError> {
         HostError::check(unsafe { proxy_set_effective_context(context_id) })
     }

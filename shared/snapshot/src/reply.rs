@@ -45,6 +45,12 @@ pub struct EndpointFeedback {
     pub in_flight: u32,
     /// Requests sent since the snapshot before.
     pub dispatched: u32,
+    /// Prompt tokens of the requests without a first token that the endpoint has to compute.
+    #[serde(default)]
+    pub prefill_tokens: u32,
+    /// Tokens of streams whose first token has come: prompts, and what is expected to follow them.
+    #[serde(default)]
+    pub decode_tokens: u32,
 }
 
 /// Tokens that one Envoy has spent on one key of one limit.

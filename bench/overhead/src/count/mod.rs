@@ -49,7 +49,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let chosen = [(options.guardrail, options.limits)];
     let chains = if options.functions.is_some() { all } else { &chosen };
     for (guardrail, limits) in chains.iter().copied() {
-        let chain = Chain { guardrail, limits, patient: true };
+        let chain = Chain { guardrail, limits, failover: false, patient: true };
         chain_requests(options, chain, &names, &mut ran).await?;
     }
     match &options.functions {

@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod bounds;
 mod bytes;
 mod client_headers;
 mod clients;
@@ -18,6 +19,7 @@ mod commands;
 mod configuration;
 mod connections;
 mod consumers;
+mod degrade;
 mod digests;
 mod documents;
 mod envoy_config;
@@ -25,6 +27,7 @@ mod errors;
 mod examples;
 mod failing_replicas;
 mod failures;
+mod first_token;
 mod gpus;
 #[cfg(test)]
 mod guardrail;
@@ -38,11 +41,14 @@ mod host_layer;
 mod intake;
 mod istio;
 mod kubernetes;
+mod llama_cpp;
+mod load_reports;
 mod model_names;
 mod modules;
 mod paths;
 mod placement;
 mod policies;
+mod prefix_sharing;
 mod privacy;
 mod rate_limit_counter;
 mod rate_limit_service;
@@ -51,6 +57,7 @@ mod routing;
 mod side_by_side;
 mod silence;
 mod soak;
+mod soak_faults;
 mod spending;
 mod stack;
 mod token_limits;

@@ -14,7 +14,13 @@ fn link() -> Link {
 }
 
 fn taken(sequence: u64) -> Result<Accepted, PushError> {
-    let endpoint = EndpointFeedback { address: "127.0.0.1:2".into(), in_flight: 4, dispatched: 9 };
+    let endpoint = EndpointFeedback {
+        address: "127.0.0.1:2".into(),
+        in_flight: 4,
+        dispatched: 9,
+        prefill_tokens: 5,
+        decode_tokens: 6,
+    };
     let (pool, endpoints) = ("p".into(), vec![endpoint]);
     Ok(Accepted { accepted: true, pool, sequence, endpoints, ..Accepted::default() })
 }
