@@ -305,7 +305,7 @@ async fn without_the_option_that_shows_bodies_streams_go_on_and_the_log_says_wha
     assert_eq!((first.status, first.complete), (200, true));
     let said = async || {
         let log = stack.envoy.log();
-        log.contains("weir.attempt: the plugin lacks `allow_on_headers_stop_iteration`")
+        log.contains("weir.attempt: the plugin lacks `allow_on_headers_stop_iteration: true`")
             .then_some(())
     };
     eventually("a word about the missing option", said).await;
