@@ -1,6 +1,7 @@
 //! Running other programs: echoed as a person would type them, failures as values.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -65,6 +66,25 @@ impl Run {
             true => Ok(()),
             false => Err(self.ended(status.to_string())),
         }
+    }
+
+    /// Runs to the end, shows each line that it writes to stdout, and returns whether it ended well, with those lines.
+    ///
+    /// # Errors
+    /// [`Failure::Start`] if the program can't be started.
+    pub(crate) fn followed(mut self) -> Result<(bool, String), Failure> {
+        println!("  $ {}", self.line);
+        let started = self.command.stdout(Stdio::piped()).spawn();
+        let mut process = started.map_err(|source| self.unstartable(source))?;
+        let mut output = String::new();
+        let lines = process.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+        for line in lines.into_iter().flatten().map_while(Result::ok) {
+            println!("{line}");
+            output.push_str(&line);
+            output.push('\n');
+        }
+        let status = process.wait().map_err(|source| self.unstartable(source))?;
+        Ok((status.success(), output))
     }
 
     /// Becomes the program, for programs that are the task: its exit code is xtask's, and a signal
@@ -151,6 +171,9 @@ mod tests {
         let layout = Layout::of_workspace();
         let failure = Run::program(&layout, "false").arg("now").captured();
         assert!(matches!(failure, Err(Failure::Status { line, .. }) if line == "false now"));
+        let (ended_well, output) =
+            Run::program(&layout, "sh").args(["-c", "echo a; echo b; false"]).followed().unwrap();
+        assert_eq!((ended_well, output.as_str()), (false, "a\nb\n"));
         let failure = Run::program(&layout, "no-such-program-anywhere").captured();
         assert!(matches!(failure, Err(Failure::Start { .. })));
     }

@@ -61,6 +61,10 @@ pub(crate) enum Failure {
     Source(String),
     /// These shipped configurations are not what their sources make of them.
     Stale(Vec<PathBuf>),
+    /// A file that commands read or write does not have the form that it should; the text says where.
+    Form(String),
+    /// Tests failed in these Envoys; their output is above.
+    Envoys(Vec<String>),
     /// These steps of `test` failed; each one's own output is above.
     Steps(Vec<&'static str>),
 }
@@ -115,6 +119,8 @@ impl fmt::Display for Failure {
                 write!(out, "→ `{command} {path}` lists them anew (Linux on x86-64)")
             }
             Failure::Source(text) => write!(out, "envoy-config/source: {text}"),
+            Failure::Form(text) => write!(out, "{text}"),
+            Failure::Envoys(versions) => write!(out, "tests failed in {}", versions.join(", ")),
             Failure::Stale(paths) => {
                 let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
                 let paths = paths.join(", ");

@@ -10,6 +10,7 @@ mod compile;
 mod compose;
 mod configs;
 mod demo;
+mod envoys;
 mod failure;
 mod layout;
 mod setup;
@@ -46,8 +47,11 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         }
         Task::Circles { arguments } => return circles::run(&layout, &arguments),
         Task::Test { only } => suite::run(&layout, &only)?,
+        Task::TestChart => envoys::chart(&layout)?,
+        Task::TestEnvoys(options) => envoys::run(&layout, &options)?,
         Task::Configs { check: true } => configs::check(&layout)?,
         Task::Configs { check: false } => configs::write(&layout)?,
+        Task::OlderConfigs { folder } => configs::write_older(&layout, &folder)?,
         Task::Demo { arguments } => return demo::run(&layout, &arguments),
         Task::ComposeImages => compose::images(&layout)?,
         Task::Compose { arguments } => return compose::run(&layout, &arguments),

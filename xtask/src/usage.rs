@@ -4,7 +4,10 @@ mod help;
 
 pub(crate) use help::Topic;
 
+use std::path::PathBuf;
+
 use crate::compile::Profile;
+use crate::envoys;
 use crate::failure::Failure;
 use crate::setup::ENVOY_VERSIONS;
 use crate::suite::Step;
@@ -33,6 +36,15 @@ pub(crate) enum Task {
     Test {
         /// The steps to run; empty means all of them.
         only: Vec<Step>,
+    },
+    /// Render the Helm chart and run what it renders.
+    TestChart,
+    /// Run the end-to-end tests in older Envoys.
+    TestEnvoys(envoys::Options),
+    /// Write the configurations for Envoys before the reference.
+    OlderConfigs {
+        /// Where to.
+        folder: PathBuf,
     },
     /// Expand the shipped configurations.
     Configs {
@@ -72,6 +84,12 @@ pub(crate) enum Task {
 pub(crate) enum Bench {
     /// CPU time per request of the chain beside a minimal ext_proc.
     Overhead,
+    /// What replicas use beyond a limit that many clients hammer at once.
+    Limits,
+    /// Cost of a limit's decision.
+    Decision,
+    /// Hit rate and time to the first token behind Weir and other routers.
+    Placement,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -94,6 +112,10 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
         // Its own help says what counts as an import.
         "circles" => Ok(Task::Circles { arguments: rest.to_vec() }),
         "test" => unless_help(rest, Topic::Test, test),
+        "test-chart" => unless_help(rest, Topic::TestChart, |words| {
+            no_options("test-chart", words).map(|()| Task::TestChart)
+        }),
+        "test-envoys" => unless_help(rest, Topic::TestEnvoys, test_envoys),
         "configs" => unless_help(rest, Topic::Configs, configs),
         "demo" => unless_help(rest, Topic::Demo, demo),
         "compose-images" => unless_help(rest, Topic::Compose, |words| {
@@ -160,6 +182,32 @@ fn test(words: &[String]) -> Result<Task, Failure> {
     Ok(Task::Test { only })
 }
 
+fn test_envoys(words: &[String]) -> Result<Task, Failure> {
+    let mut options = envoys::Options::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || {
+            let value = words.next();
+            value.ok_or_else(|| Failure::Usage(format!("`{word}` takes a value")))
+        };
+        match word.as_str() {
+            "--envoy" => options.versions.push(tested_envoy(value()?)?),
+            "--only" => options.only.push(value()?.clone()),
+            "--write" => options.write = true,
+            other => return Err(unexpected("test-envoys", other)),
+        }
+    }
+    Ok(Task::TestEnvoys(options))
+}
+
+fn tested_envoy(version: &str) -> Result<&'static str, Failure> {
+    let version = known_envoy(version)?;
+    match envoys::TESTED.contains(&version) {
+        true => Ok(version),
+        false => Err(Failure::Usage(format!("the wheel of Envoy {version} has no V8"))),
+    }
+}
+
 fn known_step(name: &str) -> Result<Step, Failure> {
     Step::ALL.into_iter().find(|step| step.name() == name).ok_or_else(|| {
         let names = Step::ALL.map(Step::name).join(", ");
@@ -168,14 +216,14 @@ fn known_step(name: &str) -> Result<Step, Failure> {
 }
 
 fn configs(words: &[String]) -> Result<Task, Failure> {
-    let mut check = false;
-    for word in words {
-        match word.as_str() {
-            "--check" => check = true,
-            other => return Err(unexpected("configs", other)),
-        }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => Ok(Task::Configs { check: false }),
+        ["--check"] => Ok(Task::Configs { check: true }),
+        ["--older", folder] => Ok(Task::OlderConfigs { folder: PathBuf::from(folder) }),
+        ["--older"] => Err(Failure::Usage("`--older` takes a folder".into())),
+        [other, ..] => Err(unexpected("configs", other)),
     }
-    Ok(Task::Configs { check })
 }
 
 fn demo(words: &[String]) -> Result<Task, Failure> {
@@ -222,12 +270,26 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench overhead", &help::of_overhead(), rest)?;
             Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "limits" => {
+            known_options("bench limits", &help::of_limits(), rest)?;
+            Ok(Task::Bench { name: Bench::Limits, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "decision" => {
+            known_options("bench decision", help::of_all(), rest)?;
+            Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "placement" => {
+            known_options("bench placement", &help::of_placement(), rest)?;
+            Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
         }
         Some((other, _)) => Err(unexpected("bench", other)),
-        None => Err(Failure::Usage("`bench` takes a name: overhead or scan".into())),
+        None => Err(Failure::Usage(
+            "`bench` takes a name: overhead, placement, scan, limits or decision".into(),
+        )),
     }
 }
 
@@ -282,6 +344,17 @@ mod tests {
             ("circles weir-wire --help", Task::Circles { arguments: words("weir-wire --help") }),
             ("configs", Task::Configs { check: false }),
             ("configs --check", Task::Configs { check: true }),
+            ("configs --older out", Task::OlderConfigs { folder: "out".into() }),
+            ("test-chart", Task::TestChart),
+            ("test-envoys", Task::TestEnvoys(envoys::Options::default())),
+            (
+                "test-envoys --envoy 1.37.0 --only routing --write",
+                Task::TestEnvoys(envoys::Options {
+                    versions: vec!["1.37.0"],
+                    only: words("routing"),
+                    write: true,
+                }),
+            ),
             ("test", Task::Test { only: vec![] }),
             ("test --only lint", Task::Test { only: vec![Step::Lint] }),
             ("test --only lint --help", Task::Help(Topic::Test)),
@@ -312,6 +385,15 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_measured_with_their_own_options() {
+        let arguments = words("--runs 1 --json out.json");
+        let task = parsed("bench limits --runs 1 --json out.json").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Limits, arguments });
+        let task = parsed("bench decision").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Decision, arguments: vec![] });
+    }
+
+    #[test]
     fn presidio_is_measured_unless_it_is_refused() {
         for (line, presidio) in [("", true), ("--no-presidio", false)] {
             let task = parsed(&format!("bench scan --json out.json {line}")).unwrap();
@@ -330,6 +412,9 @@ mod tests {
             ("test lint", "`lint`"),
             ("build --fast", "`--fast`"),
             ("configs quickstart.yaml", "`quickstart.yaml`"),
+            ("configs --older", "takes a folder"),
+            ("test-envoys --envoy 1.38.3", "no V8"),
+            ("test-envoys --only", "takes a value"),
             ("bench", "takes a name"),
             ("bench speed", "`speed`"),
             ("demo --check --seconds 3", "`--seconds`"),
@@ -337,7 +422,11 @@ mod tests {
             ("compose-up --fast", "`--fast`"),
             ("soak --minutes none", "`none`"),
             ("bench scan --guardrail", "`--guardrail`"),
+            ("bench placement --guardrail", "`--guardrail`"),
+            ("bench scan --quick", "`--quick`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
+            ("bench decision --runs 3", "`--runs`"),
+            ("bench limits --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();
             assert!(text.contains(named), "{line}: {text}");

@@ -190,7 +190,7 @@ impl Path {
         let (mut server, mut pusher) = (None, None);
         match setup {
             Setup::Bare => {}
-            Setup::Chain | Setup::Before | Setup::Attempt => {
+            Setup::Chain | Setup::Before | Setup::Limited | Setup::Attempt => {
                 pusher = Some(sidecar(&ports, earlier).await?)
             }
             Setup::ExtProc => server = Some(ext_proc_server(ext_proc, folder)?),

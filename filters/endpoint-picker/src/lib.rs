@@ -11,12 +11,14 @@
 mod attempts;
 mod failover;
 mod judge;
+mod load_report;
 mod metrics;
 mod outstanding;
 mod placed;
 mod pool;
 mod pool_metrics;
 mod pools;
+mod prefix_sharing;
 mod request;
 mod response;
 mod root;

@@ -27,7 +27,7 @@ pub(crate) struct PoolMetrics {
 
 impl PoolMetrics {
     pub(crate) fn new(pool: &str) -> Self {
-        let pool = label(pool);
+        let pool = weir_pools::label(pool);
         let picks = |basis| Metric::counter(format!("weir_picks_total.basis.{basis}.pool.{pool}"));
         Self {
             by_load: picks("load"),
@@ -111,12 +111,6 @@ impl PoolMetrics {
             format!("weir.endpoint-picker: pool {pool:?}: {picked} was picked, and the request went to {went}, {}", why.advice())
         });
     }
-}
-
-/// A pool's name as the value of a label. Dots and other marks would end it.
-fn label(pool: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    pool.chars().map(plain).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use weir_wire::response::{Usage, begins_like_an_answer};
 
 use crate::failover;
 use crate::judge;
+use crate::load_report;
 use crate::outstanding::Event;
 use crate::placed::{Placed, Response};
 use crate::shared::Shared;
@@ -35,6 +36,9 @@ pub(crate) fn open<H: Host>(
         let verdict = judge::at_headers(host, shared, placed);
         let response = Response::new(placed.meter.take());
         placed.response = Some(Response { verdict, complete, ..response });
+        if let Some(read_by) = placed.report {
+            load_report::take(host, shared, placed, read_by);
+        }
     }
     Action::Continue
 }
@@ -81,7 +85,7 @@ pub(crate) fn check_route<H: Host>(host: &H, shared: &Shared, route: &Route) {
     }
 }
 
-fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     let served = placed.verdict() == Some(Verdict::Served);
     // Only a stream's first byte is its first token; other responses come whole.
     if placed.streamed {
@@ -90,14 +94,15 @@ fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
             let ttft_ms = now_ns.saturating_sub(placed.at_ns) / 1_000_000;
             shared.metrics.ttft_ms.record(host, ttft_ms);
         }
-        shared.note(host, placed.pool, Event::FirstToken(placed.dispatch, now_ns));
+        let (dispatch, sent_ns) = (placed.dispatch, placed.at_ns);
+        let first_token = Event::FirstToken { dispatch, sent_ns, at_ns: now_ns };
+        shared.note(host, placed.pool, first_token);
     }
     if served {
-        let mut pools = shared.pools.borrow_mut();
         if let Some(expectation) = &placed.expectation {
-            pools.prefixes.confirm(expectation);
+            shared.pools.borrow_mut().prefixes.confirm(expectation);
         }
-        drop(pools);
+        tell_served(host, shared, placed);
         judge::served(host, shared, placed);
     }
 }
@@ -112,18 +117,34 @@ pub(crate) fn close<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     if verdict == Some(Verdict::Served) {
         learn(host, shared, placed);
     } else if let Some(expectation) = &placed.expectation {
-        shared.pools.borrow_mut().prefixes.take_back(&placed.prompt.request(), expectation);
+        let request = placed.prompt.request();
+        shared.pools.borrow_mut().prefixes.take_back(&request, expectation);
+        if placed.told {
+            shared.tell(host, placed.pool, |events| events.taken_back(&request, expectation));
+        }
     }
 }
 
-fn learn<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+/// Tells the other workers that the replica has this prompt now, once.
+fn tell_served<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    if let Some(expectation) = placed.expectation.as_ref().filter(|_| !placed.told) {
+        let request = placed.prompt.request();
+        shared.tell(host, placed.pool, |events| events.served(&request, expectation));
+        placed.told = true;
+    }
+}
+
+fn learn<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    tell_served(host, shared, placed);
     let usage = placed.response.as_ref().and_then(|response| response.reader.usage());
     let reported = usage.and_then(|usage| count_usage(host, shared, &usage));
     let Some(expectation) = &placed.expectation else { return };
-    let prefixes = &mut shared.pools.borrow_mut().prefixes;
-    match reported {
-        Some(reported) => prefixes.correct(expectation, reported),
-        None => prefixes.confirm(expectation),
+    let mut pools = shared.pools.borrow_mut();
+    let Some(reported) = reported else { return pools.prefixes.confirm(expectation) };
+    let evicted = pools.prefixes.correct(expectation, reported);
+    drop(pools);
+    if let Some(eviction) = evicted {
+        shared.tell(host, placed.pool, |events| events.evicted(eviction));
     }
 }
 

@@ -13,6 +13,7 @@ use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
+use crate::load_report::ReportMetrics;
 use crate::metrics::Metrics;
 use crate::pools::Pools;
 use crate::shadow::ShadowMetrics;
@@ -30,6 +31,12 @@ impl<H: Host> Root<H> {
     /// A root context that is not configured yet.
     pub fn new(host: H) -> Self {
         Self { host, group: None, shared: None }
+    }
+
+    /// What its streams share, for tests to look at.
+    #[cfg(test)]
+    pub(crate) fn shared_for_tests(&self) -> &Shared {
+        self.shared.as_deref().unwrap()
     }
 
     /// Runs as one with others, from the next configuration on: takes what they know of requests.
@@ -65,6 +72,7 @@ impl<H: Host> Root<H> {
                     pools: RefCell::new(pools),
                     served,
                     metrics: Metrics::new(),
+                    reports: ReportMetrics::new(),
                     shadow: ShadowMetrics::new(),
                     tick,
                     odd_facts: Notice::default(),

@@ -87,6 +87,12 @@ impl Metric {
     }
 }
 
+/// A name of the configuration as the value of a label: dots and other marks would end it.
+pub fn label(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    name.chars().map(plain).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

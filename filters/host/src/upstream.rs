@@ -26,6 +26,18 @@ pub fn client_stream_ended<H: Host>(host: &H) -> bool {
     host.property(&["request", "duration"]).ok().flatten().is_some()
 }
 
+/// `%RESPONSE_CODE_DETAILS%`: who has answered, and why the response has ended. Empty if Envoy does not say.
+pub fn code_details<H: Host>(host: &H) -> Vec<u8> {
+    host.property(&["response", "code_details"]).ok().flatten().unwrap_or_default()
+}
+
+/// Whether they say that the replica ended the response, and not the client or a filter.
+pub fn broke_off(code_details: &[u8]) -> bool {
+    ["upstream_reset", "upstream_per_try", "upstream_response_timeout"]
+        .iter()
+        .any(|cause| code_details.starts_with(cause.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,15 @@
 //! the route again; an alias is replaced in the body, that span only. Later filters find what was
 //! learned in filter state: `weir.facts` (compact), `weir.model` and `weir.pool` (readable).
 
+mod asking;
 mod choice;
 mod decision;
+mod degradation;
 mod effects;
 mod models;
 mod root;
 mod shared;
+mod split;
 mod stream;
 
 pub use root::Root;

@@ -11,7 +11,9 @@ use weir_request::{FilterGroup, Held};
 use weir_settings::model_router::{RouterPolicy, RouterSettings};
 use weir_wire::path::Dialect;
 
+use crate::degradation::Degradation;
 use crate::shared::Shared;
+use crate::split::Splits;
 use crate::stream::Stream;
 
 /// What the filter's log lines begin with.
@@ -47,8 +49,11 @@ impl<H: Host> Root<H> {
                 let named = policies.iter().flat_map(RouterPolicy::pools).map(str::to_owned);
                 let tick = busy.another();
                 let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
+                let degradation = Degradation::of(policies.iter());
                 self.shared = Some(Rc::new(Shared {
+                    splits: Splits::of(&policies, FILTER),
                     policies,
+                    degradation,
                     trust,
                     served,
                     undecodable,
@@ -80,6 +85,7 @@ impl<H: Host> RootContext for Root<H> {
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
         shared.routed.flush(&self.host);
+        shared.degradation.flush(&self.host);
         shared.served.on_tick(&self.host, &shared.undecodable);
         if weir_request::answer_stuck(&self.host, &shared.probe, Dialect::OpenAi) > 0 {
             shared.misconfigured.increment(&self.host);

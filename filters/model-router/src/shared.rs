@@ -11,15 +11,22 @@ use weir_settings::Policies;
 use weir_settings::model_router::RouterPolicy;
 use weir_settings::trust::Trust;
 
+use crate::degradation::Degradation;
+use crate::split::Splits;
+
 /// What all streams of the filter share.
 pub(crate) struct Shared {
     pub(crate) policies: Policies<RouterPolicy>,
     /// What something before Weir vouches for.
     pub(crate) trust: Trust,
+    /// The shares of the splits that they name.
+    pub(crate) splits: Splits,
     /// The pools that they name.
     pub(crate) served: ServedNames,
     /// What is counted and logged of shared data that cannot be read.
     pub(crate) undecodable: Undecodable,
+    /// Whether pools are saturated, and what was served instead.
+    pub(crate) degradation: Degradation,
     /// Whether Envoy is asked for the route's policy.
     pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,

@@ -2,20 +2,21 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
+use weir_host::{Action, Host, HostError, HttpContext};
 use weir_request::{
-    Applicant, BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, Meter, RequestHead,
-    Route, StateKey, Verdict, respond,
+    BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, RequestHead, Route, StateKey,
 };
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
-use weir_wire::edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint};
-use weir_wire::request::RequestFacts;
 
+use crate::asking::{Asking, Decided, Request, consumer};
 use crate::decision::{self, Decision, Refused};
 use crate::shared::Shared;
-use crate::{effects, models};
+use crate::split::Drawn;
+use crate::{degradation, effects, models};
+
+mod refusal;
 
 /// How far a request has come.
 enum Phase {
@@ -27,21 +28,10 @@ enum Phase {
     Passing,
 }
 
-/// What is to be done with a request, and who counts what its response uses.
-type Decided = (Decision, Option<Rc<Meter>>);
-
 /// What was read so far.
 struct Reading {
     reader: BodyReader,
     request: Request,
-}
-
-/// What the headers said.
-struct Request {
-    endpoint: Endpoint,
-    head: RequestHead,
-    route: Route,
-    policy: Rc<RouterPolicy>,
 }
 
 pub(crate) struct Stream<H: Host> {
@@ -50,11 +40,15 @@ pub(crate) struct Stream<H: Host> {
     /// `None` when the configuration was refused: every request then fails.
     shared: Option<Rc<Shared>>,
     phase: Phase,
+    /// The share that the request gets of a model that is split.
+    share: Option<Drawn>,
+    /// What the response is to say of what serves it.
+    degraded: Option<String>,
 }
 
 impl<H: Host> Stream<H> {
     pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
-        Self { host, context_id, shared, phase: Phase::Passing }
+        Self { host, context_id, shared, phase: Phase::Passing, share: None, degraded: None }
     }
 
     fn start(&mut self, end_of_stream: bool) -> Action {
@@ -74,7 +68,7 @@ impl<H: Host> Stream<H> {
         match head.endpoint().cloned() {
             None => self.pass(shared.trust.objective, &policy, &head),
             Some(endpoint) if !endpoint.operation.has_body() => {
-                let consumer = self.consumer(&shared, &policy, &head);
+                let consumer = consumer(&self.host, &shared, &policy, &head);
                 self.show_models(&policy, &endpoint, head.path(), consumer.as_ref())
             }
             Some(endpoint) => {
@@ -82,17 +76,6 @@ impl<H: Host> Stream<H> {
                 self.read(&shared, request, end_of_stream)
             }
         }
-    }
-
-    /// Who asks, where that matters.
-    fn consumer(
-        &self,
-        shared: &Shared,
-        policy: &RouterPolicy,
-        head: &RequestHead,
-    ) -> Option<Consumer> {
-        let asks = policy.is_restricted();
-        asks.then(|| Consumer::of(&self.host, Some(head), &shared.trust)).flatten()
     }
 
     fn pass(&mut self, objective: bool, policy: &RouterPolicy, head: &RequestHead) -> Action {
@@ -177,18 +160,22 @@ impl<H: Host> Stream<H> {
             return self.refuse(dialect, &ErrorReply::misconfigured());
         };
         let decided = reader.finish().map_err(Refused::from).and_then(|mut body| {
-            let decided = self.decide(&shared, &request, &body)?;
+            let asking = Asking { host: &self.host, context_id: self.context_id, shared: &shared };
+            let (decided, share) = asking.decide(&request, &body)?;
+            self.share = share;
             Ok(decided.map(|decided| (decided, std::mem::take(&mut body.strings))))
         });
         match decided {
-            Err(refused) => {
-                effects::leave_refused(&self.host, &refused, shared.state_keys);
-                self.refuse(dialect, &refused.reply)
-            }
+            Err(refused) => self.refuse_decided(&shared, &request, &refused),
             // A limit has answered.
             Ok(None) => self.refused(),
             Ok(Some((decided, strings))) => {
                 let body = BodyRead { bytes, strings };
+                if let Some(degraded) = &decided.0.degraded {
+                    shared.degradation.note(&self.host, &shared.busy, degraded);
+                    let shown = request.policy.show_degraded;
+                    self.degraded = shown.then(|| degradation::told(&degraded.rule.instead));
+                }
                 match self.go_on(&shared, request, decided, body, size) {
                     Err(error) => self.failed(dialect, &error),
                     Ok(()) => {
@@ -198,45 +185,6 @@ impl<H: Host> Stream<H> {
                 }
             }
         }
-    }
-
-    /// Decides about a request, and asks whoever limits before anything is edited; `None` if that has
-    /// answered it.
-    fn decide(
-        &self,
-        shared: &Shared,
-        request: &Request,
-        body: &RequestFacts,
-    ) -> Result<Option<Decided>, Refused> {
-        let Request { endpoint, head, route, policy } = request;
-        let consumer = self.consumer(shared, policy, head);
-        let consumer = consumer.as_ref().map(Consumer::name);
-        let choose = |instead: Option<&str>| {
-            decision::decide(policy, endpoint, head.path(), (consumer, instead), body)
-        };
-        let mut decision = choose(None)?;
-        let Some(limits) = &shared.limits else { return Ok(Some((decision, None))) };
-        let usage = if policy.request_usage { None } else { edit::request_usage(body) };
-        for downgraded in [false, true] {
-            let applicant = Applicant {
-                context_id: self.context_id,
-                facts: &decision.facts,
-                head,
-                route,
-                can_ask_usage: usage.is_some(),
-                downgraded,
-            };
-            match limits.admit(&applicant) {
-                Verdict::Refused => return Ok(None),
-                Verdict::Go { asks_usage, meter } => {
-                    decision.edits.extend(usage.filter(|_| asks_usage));
-                    return Ok(Some((decision, meter)));
-                }
-                // A model that this consumer cannot have is none: the limit refuses then.
-                Verdict::Downgrade(model) => decision = choose(Some(&model)).unwrap_or(decision),
-            }
-        }
-        Err(ErrorReply::misconfigured().into())
     }
 
     /// Edits the request, and leaves what was learned to the filters after this one.
@@ -252,6 +200,9 @@ impl<H: Host> Stream<H> {
         effects::apply(&self.host, &head, &decision, size)?;
         effects::remove_claims(&self.host, &head, shared.trust.objective)?;
         effects::leave(&self.host, &decision, shared.state_keys)?;
+        if let Some(drawn) = &self.share {
+            shared.splits.routed(&self.host, drawn);
+        }
         let Decision { facts, edits, .. } = decision;
         if shared.state_keys.has(StateKey::Facts) {
             self.host.set_state(FACTS, &facts.encode())?;
@@ -263,25 +214,6 @@ impl<H: Host> Stream<H> {
             next.leave(HandedRequest { context_id, facts, head, route, body, meter });
         }
         Ok(())
-    }
-
-    /// What went wrong is no business of the client's.
-    fn failed(&mut self, dialect: Dialect, error: &dyn std::error::Error) -> Action {
-        self.host.log(LogLevel::Error, &format!("weir.model-router: {error}"));
-        self.refuse(dialect, &ErrorReply::misconfigured())
-    }
-
-    fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
-        respond(&self.host, dialect, error, "weir_model_router");
-        self.refused()
-    }
-
-    fn refused(&mut self) -> Action {
-        if let Some(shared) = &self.shared {
-            shared.rejected.increment(&self.host);
-        }
-        self.phase = Phase::Refused;
-        Action::Pause
     }
 }
 
@@ -306,9 +238,22 @@ impl<H: Host> HttpContext for Stream<H> {
         self.advance(size, true)
     }
 
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if let (Some(drawn), Some(shared)) = (&self.share, &self.shared) {
+            shared.splits.answered(&self.host, drawn);
+        }
+        if let Some(what) = self.degraded.take() {
+            effects::tell_degraded(&self.host, &what);
+        }
+        Action::Continue
+    }
+
     fn on_end(&mut self) {
         if let Some(shared) = &self.shared {
             shared.probe.ended(self.context_id);
+            if let Some(drawn) = &self.share {
+                shared.splits.ended(&self.host, drawn);
+            }
         }
     }
 }

@@ -86,12 +86,40 @@ impl EnvoyConfig {
         &self.name
     }
 
-    /// The YAML for Envoy: actual ports, actual modules.
+    /// The YAML for Envoy: actual ports, actual modules; for an Envoy before 1.40 without the filters that unpack
+    /// compressed bodies, as `cargo xtask configs --older` writes it.
     ///
     /// # Errors
-    /// When a module that it names is missing or stale.
+    /// When a module that it names is missing or stale, or there is no Envoy.
     pub fn rendered(&self) -> Result<String, HarnessError> {
-        rewrite_modules(&self.ports.rewrite(&self.text), workspace::module)
+        let text = rewrite_modules(&self.ports.rewrite(&self.text), workspace::module)?;
+        if workspace::envoy_version()? >= UNPACKS {
+            return Ok(text);
+        }
+        let mut value: Value = serde_saphyr::from_str(&text).map_err(|error| {
+            HarnessError::Config { name: self.name.clone(), problem: error.to_string() }
+        })?;
+        without_unpacking(&mut value);
+        Ok(format!("{value:#}"))
+    }
+}
+
+/// The first Envoy that can bound compressed bodies.
+const UNPACKS: (u32, u32) = (1, 40);
+
+/// Removes the filters that unpack compressed bodies, wherever they are.
+fn without_unpacking(value: &mut Value) {
+    let unpacks = |item: &Value| {
+        let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+        name == "weir.compressed-limit" || name.starts_with("weir.decompressor-")
+    };
+    match value {
+        Value::Array(items) => {
+            items.retain(|item| !unpacks(item));
+            items.iter_mut().for_each(without_unpacking);
+        }
+        Value::Object(members) => members.values_mut().for_each(without_unpacking),
+        _ => {}
     }
 }
 
@@ -148,6 +176,15 @@ mod tests {
             let found = rewrite_modules(text, |name| Ok(format!("<{name}>").into())).unwrap();
             assert_eq!(found, if expected.is_empty() { text } else { expected });
         }
+    }
+
+    #[test]
+    fn older_envoys_get_no_filters_that_unpack() {
+        let filters = ["weir.compressed-limit", "weir.decompressor-gzip", "weir.gateway"];
+        let filters = filters.map(|name| serde_json::json!({"name": name}));
+        let mut value = serde_json::json!({"a": [{"filters": filters}]});
+        without_unpacking(&mut value);
+        assert_eq!(value, serde_json::json!({"a": [{"filters": [{"name": "weir.gateway"}]}]}));
     }
 
     #[test]

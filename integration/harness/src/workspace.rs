@@ -3,6 +3,8 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use crate::error::HarnessError;
@@ -38,6 +40,30 @@ pub fn envoy() -> Result<PathBuf, HarnessError> {
     existing("Envoy", path, "cargo xtask setup")
 }
 
+/// The version of that Envoy, as (major, minor); it is asked once.
+///
+/// # Errors
+/// When there is none, or it does not tell its version.
+pub fn envoy_version() -> Result<(u32, u32), HarnessError> {
+    static VERSION: OnceLock<Option<(u32, u32)>> = OnceLock::new();
+    let envoy = envoy()?;
+    let version = VERSION.get_or_init(|| {
+        let output = Command::new(&envoy).arg("--version").output().ok()?;
+        version_in(&String::from_utf8_lossy(&output.stdout))
+    });
+    version.ok_or_else(|| HarnessError::Answer {
+        what: format!("{} --version", envoy.display()),
+        problem: "it names no version".to_owned(),
+    })
+}
+
+/// The version in what Envoy says of itself: `envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.
+fn version_in(text: &str) -> Option<(u32, u32)> {
+    let number = text.split("version: ").nth(1)?.split('/').nth(1)?;
+    let mut numbers = number.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
 /// The Python with the `openai` and `anthropic` packages: `WEIR_PYTHON`, or the one in `target/venv`.
 ///
 /// # Errors
@@ -46,6 +72,16 @@ pub fn python() -> Result<PathBuf, HarnessError> {
     let installed = || file("target/venv/bin/python");
     let path = env::var_os("WEIR_PYTHON").map_or_else(installed, PathBuf::from);
     existing("Python", path, "cargo xtask setup")
+}
+
+/// The Python with llama.cpp's server: `WEIR_LLAMA_CPP_PYTHON`, or the one in `target/venv-llama-cpp`.
+///
+/// # Errors
+/// When there is none.
+pub fn llama_cpp_python() -> Result<PathBuf, HarnessError> {
+    let installed = || file("target/venv-llama-cpp/bin/python");
+    let path = env::var_os("WEIR_LLAMA_CPP_PYTHON").map_or_else(installed, PathBuf::from);
+    existing("Python with llama.cpp", path, "cargo xtask setup")
 }
 
 /// The Wasm module `name` (`suite`, `model-router`, …) in `target/weir`, or in `WEIR_MODULES`.
@@ -123,6 +159,12 @@ mod tests {
     fn sources_are_read_from_cargos_list() {
         let list = "/t/suite.wasm: /a/lib.rs /b\\ c/x.rs\n";
         assert_eq!(sources(list), [PathBuf::from("/a/lib.rs"), PathBuf::from("/b c/x.rs")]);
+    }
+
+    #[test]
+    fn envoys_version_is_read_from_what_it_says() {
+        let text = "\n/venv/envoy  version: abc/1.39.3/Clean/RELEASE/BoringSSL\n";
+        assert_eq!((version_in(text), version_in("1.2.3")), (Some((1, 39)), None));
     }
 
     #[test]

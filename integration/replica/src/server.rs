@@ -103,6 +103,11 @@ impl Replica {
         self.0.reset();
     }
 
+    /// Has an empty cache, counters at nought and another time of start, as after a restart; requests under way go on.
+    pub fn restart(&self) {
+        self.0.engine.restart();
+    }
+
     /// The last request that arrived, with its exact headers and body, in the shape of
     /// `GET /_weir/last`; null before the first.
     pub fn last_request(&self) -> serde_json::Value {

@@ -31,9 +31,32 @@ pub struct RawPolicy {
     /// True to decide and count only: no header is set or removed.
     #[serde(default)]
     pub shadow: bool,
+    /// Given to ask replicas for their load with each response, as ORCA has it: `json` or `text`.
+    #[serde(default)]
+    pub orca: Option<OrcaFormat>,
     /// Streams that do not come to their first token go to the next endpoint; without it they wait.
     #[serde(default)]
     pub failover: Option<Failover>,
+}
+
+/// How replicas are asked to write their load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrcaFormat {
+    /// `JSON {"named_metrics":{…}}`.
+    Json,
+    /// `TEXT named_metrics.…=…`.
+    Text,
+}
+
+impl OrcaFormat {
+    /// The value of `endpoint-load-metrics-format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Text => "TEXT",
+        }
+    }
 }
 
 /// What is done about streams that do not come to their first token.
@@ -81,6 +104,8 @@ pub struct PickerPolicy {
     pub max_body_bytes: u64,
     /// Whether the decision is only counted.
     pub shadow: bool,
+    /// How replicas are asked for their load with each response, if they are.
+    pub orca: Option<OrcaFormat>,
     /// What is done about streams that do not come to their first token.
     pub failover: Option<Failover>,
 }
@@ -92,7 +117,7 @@ pub const MAX_ALTERNATES: u8 = 2;
 ///
 /// # Errors
 /// See [`Policies::from_json`]; also more than [`MAX_ALTERNATES`] alternates, a rate or a limit of 0, more than
-/// [`MAX_FIRST_TOKEN_MS`], or a failover in shadow.
+/// [`MAX_FIRST_TOKEN_MS`], or `orca` or a failover in shadow.
 pub fn policies(json: &[u8]) -> Result<Policies<PickerPolicy>, SettingsError> {
     Policies::from_json(json, compile)
 }
@@ -106,6 +131,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         prefill_tokens_per_second,
         max_body_bytes,
         shadow,
+        orca,
         failover,
     } = raw;
     if alternates > MAX_ALTERNATES {
@@ -119,6 +145,10 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
             return Err(SettingsError::invalid(format!("{field}.{name}"), 0, "must be at least 1"));
         }
     }
+    if shadow && orca.is_some() {
+        let problem = "changes what is sent, and `shadow` changes nothing: take one of them out";
+        return Err(SettingsError::misfit(format!("{field}.orca"), problem));
+    }
     check_failover(field, failover, shadow)?;
     Ok(PickerPolicy {
         pool,
@@ -128,6 +158,7 @@ fn compile(field: &str, raw: RawPolicy) -> Result<PickerPolicy, SettingsError> {
         prefill_tokens_per_second,
         max_body_bytes,
         shadow,
+        orca,
         failover,
     })
 }
@@ -162,6 +193,7 @@ mod tests {
         let policy = all.fallback().unwrap();
         assert_eq!((policy.alternates, policy.fresh_ms), (2, 1000));
         assert_eq!((policy.prefill_tokens_per_second, policy.shadow), (5000, false));
+        assert_eq!(policy.orca, None);
         assert_eq!(policy.failover, None);
     }
 
@@ -169,6 +201,10 @@ mod tests {
     fn values_out_of_range_are_refused_by_name() {
         for (policy, expected) in [
             (r#"{"alternates":3}"#, "policies.default.alternates: 3 is more than 2"),
+            (
+                r#"{"shadow":true,"orca":"json"}"#,
+                "policies.default.orca: changes what is sent, and `shadow` changes nothing: take one of them out",
+            ),
             (r#"{"fresh_ms":0}"#, "policies.default.fresh_ms: 0 must be at least 1"),
             (
                 r#"{"failover":{"first_token_ms":0}}"#,

@@ -8,6 +8,7 @@
 //! Each filter has named policies, one of which applies to a route: see [`policies`].
 
 pub mod attempt;
+mod duration;
 pub mod endpoint_picker;
 pub mod error;
 pub mod guardrail;

@@ -122,8 +122,12 @@ impl<'de> Deserializer<'de> for Located {
     type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        // Every type of the settings asks for what it is.
-        Err(self.misfit(&visitor))
+        // Every type of the settings asks for what it is, but for one that is a word or members.
+        match self.0 {
+            Value::String(_) => self.deserialize_string(visitor),
+            Value::Object(_) => self.deserialize_map(visitor),
+            _ => Err(self.misfit(&visitor)),
+        }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {

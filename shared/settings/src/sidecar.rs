@@ -18,7 +18,6 @@
 //! ```
 
 mod checks;
-mod duration;
 mod gateway;
 mod gpus;
 mod log;
@@ -42,8 +41,8 @@ pub use pool::{
 pub use url::HttpUrl;
 
 use crate::SettingsError;
+use crate::duration::{Bounds, bounded};
 use checks::{count, quoted};
-use duration::{Bounds, bounded};
 use weir_snapshot::limits::MAX_POOLS;
 
 /// Largest configuration file that is read, in bytes.

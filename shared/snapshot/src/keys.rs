@@ -17,6 +17,9 @@ pub const SERVED: &str = "weir/v2/served";
 /// Key of the challenge that pushes are signed with.
 pub const CHALLENGE: &str = "weir/v2/challenge";
 
+/// Key of the shares of splits that have failed lately.
+pub const CANARIES: &str = "weir/v2/canaries";
+
 /// Key of the compact view in `slot`.
 #[must_use]
 pub fn view(slot: usize) -> String {
@@ -33,6 +36,12 @@ pub fn stamp(slot: usize) -> String {
 #[must_use]
 pub fn outstanding(slot: usize) -> String {
     format!("weir/v2/outstanding/{slot}")
+}
+
+/// Key of what the workers tell each other of prefix caches in the pool in `slot`.
+#[must_use]
+pub fn prefixes(slot: usize) -> String {
+    format!("weir/v2/prefixes/{slot}")
 }
 
 /// What stands for a pool's name in a stamp: FNV-1a, 64 bits.

@@ -14,7 +14,7 @@ fn every_key_has_the_version_and_none_a_name_from_outside() {
     for key in [view(0), stamp(0), outstanding(0)] {
         assert!(key.starts_with(keys::PREFIX), "{key}");
     }
-    for key in [keys::POOLS, keys::SERVED, keys::CHALLENGE] {
+    for key in [keys::POOLS, keys::SERVED, keys::CHALLENGE, keys::CANARIES] {
         assert!(key.starts_with(keys::PREFIX), "{key}");
     }
     assert_ne!(pool_key("llama"), pool_key("lamal"));

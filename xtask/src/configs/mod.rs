@@ -33,6 +33,32 @@ pub(crate) fn write(layout: &Layout) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What stands in place of the filters that unpack compressed bodies for Envoys before 1.40.
+const DECOMPRESSORS: &str = "decompressors";
+const NO_DECOMPRESSORS: &str = "# Compressed bodies are not unpacked: the filter that bounds them came with Envoy 1.40. They get Weir's 415.\n";
+
+/// Writes the files for an Envoy before 1.40 into `folder`.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn write_older(layout: &Layout, folder: &Path) -> Result<(), Failure> {
+    let shipped = layout.root().join(SHIPPED);
+    let unused_then = ["compressed-limit", "decompressor"];
+    let older = BTreeMap::from([(DECOMPRESSORS.to_owned(), NO_DECOMPRESSORS.to_owned())]);
+    for Expanded { path, text } in expanded(&shipped, older, &unused_then)? {
+        let path = folder.join(path.strip_prefix(&shipped).unwrap_or(&path));
+        // What only unpacks is no file for them.
+        if path.ends_with("istio/compressed.yaml") {
+            continue;
+        }
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(Failure::file(parent))?;
+        fs::write(&path, text).map_err(Failure::file(&path))?;
+        println!("  wrote {}", path.display());
+    }
+    Ok(())
+}
+
 /// Fails when an expanded file is out of date.
 ///
 /// # Errors
@@ -53,18 +79,24 @@ struct Expanded {
 }
 
 fn out_of_date(layout: &Layout) -> Result<Vec<Expanded>, Failure> {
-    let files = expanded(&layout.root().join(SHIPPED))?.into_iter();
+    let files = expanded(&layout.root().join(SHIPPED), BTreeMap::new(), &[])?.into_iter();
     Ok(files
         .filter(|file| fs::read_to_string(&file.path).ok().as_ref() != Some(&file.text))
         .collect())
 }
 
-/// Every file that has a source, as it should be.
-fn expanded(shipped: &Path) -> Result<Vec<Expanded>, Failure> {
+/// Every file that has a source, as it should be, with some parts `instead` of those that there are; `unused` are
+/// parts that nothing needs then.
+fn expanded(
+    shipped: &Path,
+    instead: BTreeMap<String, String>,
+    unused: &[&str],
+) -> Result<Vec<Expanded>, Failure> {
     let source = shipped.join(SOURCE);
     let (parts, sources): (Vec<_>, Vec<_>) =
         texts(&source)?.into_iter().partition(|(name, _)| name.starts_with(PARTS));
-    let mut template = Template::new(parts.into_iter().chain(lists()).map(part_name).collect());
+    let parts = parts.into_iter().chain(lists()).map(part_name).chain(instead);
+    let mut template = Template::new(parts.collect());
     let mut files = Vec::new();
     for (name, text) in sources {
         let text = template.expand(&name.display().to_string(), &text);
@@ -74,9 +106,11 @@ fn expanded(shipped: &Path) -> Result<Vec<Expanded>, Failure> {
         let text = format!("{notice}{}, which is the file to change.\n{body}", origin.display());
         files.push(Expanded { path: shipped.join(name), text });
     }
-    match template.unused() {
-        unused if unused.is_empty() => Ok(files),
-        unused => Err(Failure::Source(format!("no source uses: {}", unused.join(", ")))),
+    let left: Vec<_> =
+        template.unused().into_iter().filter(|part| !unused.contains(part)).collect();
+    match left.is_empty() {
+        true => Ok(files),
+        false => Err(Failure::Source(format!("no source uses: {}", left.join(", ")))),
     }
 }
 
@@ -128,13 +162,26 @@ mod tests {
     #[test]
     fn every_file_with_a_source_is_made_and_says_so() {
         let layout = Layout::of_workspace();
-        let files = expanded(&layout.root().join(SHIPPED)).unwrap();
+        let files = expanded(&layout.root().join(SHIPPED), BTreeMap::new(), &[]).unwrap();
         assert!(files.len() >= 4);
         for Expanded { path, text } in files {
             let first = text.lines().next().unwrap();
             assert!(first.contains("cargo xtask configs"), "{first}");
             assert!(!text.contains("#>") && !text.contains("{{"), "{}", path.display());
         }
+    }
+
+    #[test]
+    fn files_for_older_envoys_have_nothing_that_came_with_the_reference() {
+        let folder = std::env::temp_dir().join(format!("weir-older-{}", std::process::id()));
+        write_older(&Layout::of_workspace(), &folder).unwrap();
+        let text = fs::read_to_string(folder.join("quickstart.yaml")).unwrap();
+        assert!(!text.contains("body_size_limit") && !text.contains("decompressor.v3"), "{text}");
+        assert!(
+            text.contains("root_id: model-router")
+                && !folder.join("istio/compressed.yaml").exists()
+        );
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

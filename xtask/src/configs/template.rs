@@ -2,7 +2,8 @@
 //!
 //! - A line `#> NAME key=value key="other value"` stands for the lines of the part NAME, each indented like the
 //!   line itself. After a dash (`- #> NAME`) they are one item of a list.
-//! - In a part, `{{key}}` stands for the value that was given; a line with `{{key?}}` is left out where none was.
+//! - In a part, `{{key}}` stands for the value that was given; a line with `{{key?}}` is left out where none was, or of a line that
+//!   stands for a part, `other={{key?}}` alone.
 //! - Parts may hold parts.
 //!
 //! All else, comments too, stays as it is. A part that does not exist, a value that is missing and one that
@@ -115,6 +116,11 @@ fn filled(
         asked.insert(name.to_owned());
         match values.get(name) {
             Some(value) => filled.extend([before, value]),
+            // What is handed on to another part is not handed on then.
+            None if optional && stands_for_part(line) => {
+                filled.push_str(before);
+                filled.truncate(filled.rfind(' ').unwrap_or(0));
+            }
             None if optional => return Ok(None),
             None => return Err(format!("the value `{name}` is not given")),
         }
@@ -122,6 +128,11 @@ fn filled(
     }
     filled.push_str(rest);
     Ok(Some(filled))
+}
+
+fn stands_for_part(line: &str) -> bool {
+    let line = line.trim_start();
+    line.strip_prefix("- ").unwrap_or(line).starts_with("#> ")
 }
 
 /// A line that stands for a part.
@@ -188,6 +199,7 @@ mod tests {
         let parts = [
             ("list", "# why\n- {a: {{a}}}\n\n- b: {{b?}}\n- c\n"),
             ("map", "name: {{a}}\nx:\n  #> list a={{a}}\n"),
+            ("on", "x:\n  #> list a=1 b={{b?}}\n{{part?}}\n"),
         ];
         let cases = [
             ("#> list a=1\n", "# why\n- {a: 1}\n\n- c\n"),
@@ -198,6 +210,11 @@ mod tests {
             (
                 "k:\n- #> map a=z\n    deep: 1\n",
                 "k:\n- name: z\n  x:\n    # why\n    - {a: z}\n\n    - c\n    deep: 1\n",
+            ),
+            ("#> on\n", "x:\n  # why\n  - {a: 1}\n\n  - c\n"),
+            (
+                "#> on b=2 part=\"#> map a=3\"\n",
+                "x:\n  # why\n  - {a: 1}\n\n  - b: 2\n  - c\nname: 3\nx:\n  # why\n  - {a: 3}\n\n  - c\n",
             ),
             ("# a comment: #> list\nk: \"#> list\"\n", "# a comment: #> list\nk: \"#> list\"\n"),
         ];

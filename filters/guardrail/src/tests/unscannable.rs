@@ -1,6 +1,6 @@
 //! What cannot be read, kind by kind.
 
-use weir_host::{Body, FakeHost, HeaderMap, Host};
+use weir_host::{Body, FakeHost, HeaderMap};
 
 use super::{ask, request_headers, stream};
 

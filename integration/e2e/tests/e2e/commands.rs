@@ -32,7 +32,18 @@ const REASONS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("goes on until it is ended, and wants a driver", &["weir-sidecar agent "]),
-    ("needs a Kubernetes cluster", &["kubectl apply -f ", "helm upgrade --install "]),
+    (
+        "needs a Kubernetes cluster",
+        &[
+            "kubectl apply -f ",
+            "kubectl apply -k ",
+            "kubectl logs ",
+            "kubectl get ",
+            "helm upgrade --install ",
+            "istioctl proxy-config ",
+            "egctl config ",
+        ],
+    ),
 ];
 
 /// Pages whose YAML blocks another test runs, with their number: `documents`, `unix_socket`, `istio`, `attempts`.

@@ -58,16 +58,21 @@ typed_config:
 "#;
 
 fn token(subject: &str, secret: &[u8]) -> String {
-    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let head = part(json!({"alg": "HS256", "typ": "JWT", "kid": "k"}));
-    let claims = part(json!({"iss": "tests", "sub": subject, "exp": 4_000_000_000_u64}));
+    signed(&json!({"iss": "tests", "sub": subject, "exp": 4_000_000_000_u64}), "k", secret)
+}
+
+/// A token with these claims, signed by HMAC-SHA256 with the key called `key`.
+pub(crate) fn signed(claims: &Value, key: &str, secret: &[u8]) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = part(&json!({"alg": "HS256", "typ": "JWT", "kid": key}));
+    let claims = part(claims);
     let signed = format!("{head}.{claims}");
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret).unwrap();
     mac.update(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
-async fn models(stack: &Stack, request: Request) -> Vec<String> {
+pub(crate) async fn models(stack: &Stack, request: Request) -> Vec<String> {
     let listed = stack.send(request).await.json().unwrap();
     let data = listed["data"].as_array().unwrap().iter();
     data.map(|model| model["id"].as_str().unwrap().to_owned()).collect()

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     replicas: Settings,
     /// Ports of pool `llama`, as shipped files would name them.
     llama_ports: Vec<u16>,
+    /// Whether replicas serve a model by any name.
+    any_model: bool,
 }
 
 impl Plan {
@@ -107,7 +109,8 @@ impl Plan {
     pub(crate) fn of(config: EnvoyConfig) -> Self {
         let options = EnvoyOptions::default().env(KEY_VARIABLE, KEY).env("WEIR_HASH_KEY", KEY);
         let replicas = Settings { timing: Timing::instant(), ..Settings::default() };
-        Self { config, options, replicas, llama_ports: vec![9001, 9002, 9003] }
+        let (llama_ports, any_model) = (vec![9001, 9002, 9003], false);
+        Self { config, options, replicas, llama_ports, any_model }
     }
 
     /// The same with five replicas in pool `llama`.
@@ -122,6 +125,20 @@ impl Plan {
         let mut plan = self.replace(&third, &(third.clone() + &more));
         plan.llama_ports.extend([9007, 9008]);
         plan
+    }
+
+    /// The same with what runs at `actual` for the shipped port.
+    pub(crate) fn served_at(mut self, shipped: u16, actual: u16) -> Self {
+        self.config.ports_mut().set(shipped, actual);
+        self
+    }
+
+    /// The same with pool `llama` served by whoever listens on these three ports.
+    pub(crate) fn llama_at(mut self, ports: [u16; 3]) -> Self {
+        for (shipped, actual) in [9001, 9002, 9003].into_iter().zip(ports) {
+            self.config.ports_mut().set(shipped, actual);
+        }
+        Self { llama_ports: Vec::new(), ..self }
     }
 
     /// Which port stands for which.
@@ -184,6 +201,12 @@ impl Plan {
         self
     }
 
+    /// The same with replicas that serve a model by any name, so that one model can be in both pools.
+    pub(crate) fn any_model(mut self) -> Self {
+        self.any_model = true;
+        self
+    }
+
     /// The same with listeners that are gone a second after they were replaced.
     pub(crate) fn quick_drain(mut self) -> Self {
         self.options.arguments.extend(["--drain-time-s", "1"].map(str::to_owned));
@@ -191,8 +214,13 @@ impl Plan {
     }
 
     /// The same with one worker in place of two.
-    pub(crate) fn one_worker(mut self) -> Self {
-        self.options.concurrency = 1;
+    pub(crate) fn one_worker(self) -> Self {
+        self.workers(1)
+    }
+
+    /// The same with so many workers.
+    pub(crate) fn workers(mut self, workers: u32) -> Self {
+        self.options.concurrency = workers;
         self
     }
 
@@ -227,8 +255,9 @@ impl Plan {
     }
 
     async fn start_replicas(&mut self) -> (Fleet, Fleet) {
+        let any_model = self.any_model;
         let with = |models: &str, adapters: &[&str]| Settings {
-            models: vec![models.to_owned()],
+            models: if any_model { Vec::new() } else { vec![models.to_owned()] },
             adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
             ..self.replicas.clone()
         };
@@ -295,7 +324,6 @@ impl Stack {
 
     /// Pushes the next signed snapshot of pool `llama`: idle endpoints, changed by `change`.
     pub(crate) async fn push(&self, change: impl Fn(usize, &mut Value)) -> Reply {
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let endpoints = self.llama.replicas().iter().enumerate().map(|(index, replica)| {
             let mut endpoint = json!({
                 "address": replica.address().to_string(), "state": "ready", "age_ms": 5,
@@ -305,8 +333,14 @@ impl Stack {
             endpoint
         });
         let endpoints: Vec<Value> = endpoints.collect();
+        self.push_pool("llama", &endpoints).await
+    }
+
+    /// Pushes the next signed snapshot of a pool.
+    pub(crate) async fn push_pool(&self, pool: &str, endpoints: &[Value]) -> Reply {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let body = json!({
-            "version": 2, "pool": "llama", "epoch": 1, "sequence": sequence, "endpoints": endpoints,
+            "version": 2, "pool": pool, "epoch": 1, "sequence": sequence, "endpoints": endpoints,
         });
         self.push_body(&body.to_string()).await
     }

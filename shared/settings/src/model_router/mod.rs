@@ -1,6 +1,7 @@
 //! Configuration of `model-router`.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Deserialize;
 
@@ -8,9 +9,18 @@ use crate::trust::Trust;
 use crate::{Policies, SettingsError, located, plugin};
 
 mod model;
+mod saturated;
+mod split;
 
 use model::Model;
 pub use model::{FILTERS, ModelPolicy, RawModel, Target};
+use saturated::Entries;
+pub use saturated::{
+    Instead, RawReply, RawWhenSaturated, SaturatedReply, Thresholds, WhenSaturated,
+};
+pub use split::{
+    Canary, MAX_FAILURES, MAX_SHARES, RawCanary, RawShare, RawSplit, Share, Split, SplitBy,
+};
 
 /// Largest accepted request body unless a policy says otherwise, in bytes (16 MiB).
 ///
@@ -37,6 +47,9 @@ pub struct RawPolicy {
     /// client did not; clients then see one more event at the end.
     #[serde(default)]
     pub request_usage: bool,
+    /// True to tell clients in `x-weir-degraded` what serves them in place of a saturated pool.
+    #[serde(default)]
+    pub show_degraded: bool,
 }
 
 fn default_max_body_bytes() -> u64 {
@@ -68,6 +81,8 @@ pub struct RouterPolicy {
     pub unknown_path: UnknownPath,
     /// Whether to ask replicas for the usage of streams.
     pub request_usage: bool,
+    /// Whether clients are told what serves them in place of a saturated pool.
+    pub show_degraded: bool,
 }
 
 /// The whole configuration of `model-router`.
@@ -90,7 +105,7 @@ impl RouterSettings {
     /// # Errors
     /// See [`Policies::from_json`] and [`Trust::compile`]; also an empty or double model name, an empty
     /// pool, an adapter without `base_model`, a `*` anywhere but at the end, a default model that is
-    /// not listed, or models for certain consumers where nothing says who the consumer is.
+    /// not listed, what is to be done while a pool is saturated and cannot be, or models for certain consumers where nothing says who the consumer is.
     pub fn from_json(json: &[u8]) -> Result<Self, SettingsError> {
         let mut members = plugin::members(json)?;
         let trust = members.remove("trust").filter(|written| !written.is_null());
@@ -113,16 +128,45 @@ impl RouterPolicy {
     /// The pools that its models name, each as often as it is named.
     pub fn pools(&self) -> impl Iterator<Item = &str> {
         let prefixes = self.prefixes.iter().map(|(_, model)| model);
-        self.exact.values().chain(prefixes).map(Model::pool)
+        self.exact.values().chain(prefixes).filter_map(Model::pool)
+    }
+
+    /// The splits of its models, each with the name of its entry.
+    pub fn splits(&self) -> impl Iterator<Item = (&str, &Split)> {
+        let exact = self.exact.iter().map(|(name, model)| (name.as_str(), model));
+        let prefixes = self.prefixes.iter().map(|(name, model)| (name.as_str(), model));
+        exact.chain(prefixes).filter_map(|(name, model)| Some((name, model.split()?)))
+    }
+
+    /// The split of `model`, if its requests are split.
+    pub fn split(&self, model: &str) -> Option<&Split> {
+        self.entry(model).and_then(|(entry, _)| entry.split())
+    }
+
+    /// What its models do while their pools are saturated, each with the pool.
+    pub fn degradations(&self) -> impl Iterator<Item = (&str, &WhenSaturated)> {
+        let prefixes = self.prefixes.iter().map(|(_, model)| model);
+        let models = self.exact.values().chain(prefixes);
+        models.filter_map(|model| Some((model.pool()?, model.when_saturated.as_deref()?)))
     }
 
     fn compile(field: &str, raw: RawPolicy, trust: &Trust) -> Result<Self, SettingsError> {
         let mut exact = BTreeMap::new();
         let mut prefixes: Vec<(String, Model)> = Vec::new();
-        for (at, model) in raw.models.into_iter().enumerate() {
+        let entries = Entries::of(&raw.models);
+        for (at, mut model) in raw.models.into_iter().enumerate() {
             let field = format!("{field}.models[{at}]");
             let name = model.name.clone();
-            let model = Model::compile(&field, model)?;
+            let rule = model.when_saturated.take();
+            if rule.is_some() && model.split.is_some() {
+                let problem = "stands in the entries that `split` names, not beside it";
+                return Err(SettingsError::misfit(format!("{field}.when_saturated"), problem));
+            }
+            let mut model = Model::compile(&field, model)?;
+            if let Some(rule) = rule {
+                let field = format!("{field}.when_saturated");
+                model.when_saturated = Some(Rc::new(entries.compile(&field, at, rule)?));
+            }
             if model.is_restricted() && trust.consumer.is_empty() {
                 let problem = "needs `trust.consumer`, which says who the consumer is";
                 return Err(SettingsError::misfit(format!("{field}.consumers"), problem));
@@ -147,9 +191,27 @@ impl RouterPolicy {
             max_body_bytes: raw.max_body_bytes,
             unknown_path: raw.unknown_path,
             request_usage: raw.request_usage,
+            show_degraded: raw.show_degraded,
         };
         policy.check_default(field)?;
+        policy.check_splits(field)?;
         Ok(policy)
+    }
+
+    /// Every share is an entry with a pool.
+    fn check_splits(&self, field: &str) -> Result<(), SettingsError> {
+        for (name, split) in self.splits() {
+            for share in &split.shares {
+                let problem = match self.entry(&share.model) {
+                    None => "matches none of the policy's models",
+                    Some((entry, _)) if entry.split().is_some() => "is split itself",
+                    Some(_) => continue,
+                };
+                let field = format!("{field}.models: the split of {name:?}");
+                return Err(SettingsError::invalid(field, format!("{:?}", share.model), problem));
+            }
+        }
+        Ok(())
     }
 
     fn check_default(&self, field: &str) -> Result<(), SettingsError> {
@@ -163,10 +225,27 @@ impl RouterPolicy {
         }
     }
 
-    /// Where requests for `model` go; `None` if the policy does not serve it.
+    /// Where requests for `model` go; `None` if the policy does not serve it. Those of a model that is split go to
+    /// its first share, until another is chosen ([`Self::share`]).
     pub fn resolve(&self, model: &str) -> Option<Target> {
         let (entry, rest) = self.entry(model)?;
-        Some(entry.target(model, rest))
+        match entry.split() {
+            Some(_) => self.share(model, 0),
+            None => Some(entry.target(model, rest)),
+        }
+    }
+
+    /// Where the share at `place` of the split of `model` goes. The policies of its entry come before those that the
+    /// entry of `model` names.
+    pub fn share(&self, model: &str, place: usize) -> Option<Target> {
+        let (split, _) = self.entry(model)?;
+        let share = split.split()?.shares.get(place)?;
+        let (entry, rest) = self.entry(&share.model)?;
+        let mut target = entry.target(&share.model, rest);
+        if target.policies.is_empty() {
+            target.policies = Rc::clone(split.policies());
+        }
+        Some(target)
     }
 
     /// Whether `consumer` may use `model`, which the policy serves.
@@ -203,115 +282,4 @@ impl RouterPolicy {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn policy(models: &str) -> Result<RouterPolicy, String> {
-        let json = format!(r#"{{"policies":{{"default":{{"models":{models}}}}}}}"#);
-        read(&json)
-    }
-
-    fn read(json: &str) -> Result<RouterPolicy, String> {
-        let all = RouterSettings::from_json(json.as_bytes()).map_err(|error| error.to_string())?;
-        let policy = std::rc::Rc::clone(all.policies.fallback().unwrap());
-        drop(all);
-        Ok(std::rc::Rc::into_inner(policy).unwrap())
-    }
-
-    #[test]
-    fn a_name_goes_to_its_exact_entry_then_to_the_longest_prefix() {
-        let policy = policy(
-            r#"[{"name":"gpt-4o","pool":"big","rewrite":"llama-70b"},
-                {"name":"gpt-*","pool":"small","rewrite":"llama-8b"},
-                {"name":"gpt-4*","pool":"mid"},
-                {"name":"team/*","pool":"small","rewrite":"*"},
-                {"name":"sql","pool":"small","adapter":true,"base_model":"llama-8b"}]"#,
-        )
-        .unwrap();
-        let cases = [
-            ("gpt-4o", Some(("llama-70b", "llama-70b", "big", None))),
-            ("gpt-4", Some(("gpt-4", "gpt-4", "mid", None))),
-            ("gpt-3", Some(("llama-8b", "llama-8b", "small", None))),
-            ("team/qwen", Some(("qwen", "qwen", "small", None))),
-            ("sql", Some(("sql", "llama-8b", "small", Some("sql")))),
-            ("GPT-4o", None),
-            ("", None),
-        ];
-        for (name, expected) in cases {
-            let target = policy.resolve(name);
-            let found = target.as_ref().map(|target| {
-                let Target { upstream, base_model, pool, adapter, .. } = target;
-                (upstream.as_str(), base_model.as_str(), pool.as_str(), adapter.as_deref())
-            });
-            assert_eq!(found, expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_list_leaves_out_hidden_names_and_prefixes() {
-        let policy = policy(
-            r#"[{"name":"b","pool":"p"},{"name":"a","pool":"p"},
-                {"name":"secret","pool":"p","hidden":true},{"name":"x*","pool":"p"}]"#,
-        )
-        .unwrap();
-        assert_eq!(policy.listed(None).collect::<Vec<_>>(), ["a", "b"]);
-    }
-
-    #[test]
-    fn mistakes_name_the_field() {
-        let cases = [
-            (r#"[{"name":"","pool":"p"}]"#, "models[0].name"),
-            (r#"[{"name":"a*b","pool":"p"}]"#, "one `*`, at the end"),
-            (r#"[{"name":"a","pool":""}]"#, "models[0].pool"),
-            (r#"[{"name":"a","pool":"p"},{"name":"a","pool":"q"}]"#, "stands twice"),
-            (r#"[{"name":"a","pool":"p","adapter":true}]"#, "base_model"),
-            (r#"[{"name":"a","pool":"p","rewrite":"*"}]"#, "rewrite"),
-            (r#"[{"name":"a","pool":"p","colour":1}]"#, "colour"),
-            (r#"[{"name":"a","pool":"p","policy":""}]"#, "models[0].policy"),
-            (r#"[{"name":"a","pool":"p","policies":{"guard":"x"}}]"#, "models[0].policies.guard"),
-            (r#"[{"name":"a","pool":"p","consumers":["b"]}]"#, "models[0].consumers"),
-            (r#"[{"name":"a","pool":"p","consumers":["a*b"]}]"#, "models[0].consumers[0]"),
-        ];
-        for (models, expected) in cases {
-            let error = policy(models).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_model_may_be_for_certain_consumers() {
-        let policy = read(
-            r#"{"trust":{"consumer":[{"header":"x-consumer"}]},"policies":{"default":{"models":[
-                {"name":"open","pool":"p"},
-                {"name":"team","pool":"p","consumers":["ann","ops-*"]},
-                {"name":"none","pool":"p","consumers":[]}]}}}"#,
-        )
-        .unwrap();
-        assert!(policy.is_restricted());
-        for (consumer, may) in
-            [(Some("ann"), true), (Some("ops-1"), true), (Some("bob"), false), (None, false)]
-        {
-            assert_eq!(policy.permits("team", consumer), may, "{consumer:?}");
-            assert_eq!(policy.shows("team", consumer), may, "{consumer:?}");
-            assert!(policy.permits("open", consumer) && !policy.permits("none", consumer));
-        }
-        assert_eq!(policy.listed(None).collect::<Vec<_>>(), ["open"]);
-        assert_eq!(policy.listed(Some("ann")).collect::<Vec<_>>(), ["open", "team"]);
-    }
-
-    #[test]
-    fn a_models_entry_names_policies_for_all_filters_or_for_one() {
-        let policy = policy(
-            r#"[{"name":"a","pool":"p","policy":"strict","policies":{"guardrail":"lax"}},
-                {"name":"b","pool":"p"}]"#,
-        )
-        .unwrap();
-        let target = policy.resolve("a").unwrap();
-        let named = |name| target.policies.iter().find(|policy| policy.filter == name);
-        assert_eq!(named("guardrail").map(|policy| policy.name.as_str()), Some("lax"));
-        assert_eq!(named("endpoint-picker").map(|policy| policy.name.as_str()), Some("strict"));
-        assert!(policy.resolve("b").unwrap().policies.is_empty());
-    }
-}
+mod tests;

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 
+use super::saturated::{RawWhenSaturated, WhenSaturated};
+use super::split::{RawSplit, Split};
 use crate::SettingsError;
 
 /// One model as written.
@@ -13,8 +15,12 @@ use crate::SettingsError;
 pub struct RawModel {
     /// The name that clients send: exact, or a prefix that ends in `*`.
     pub name: String,
-    /// The pool of replicas that serves it.
+    /// The pool of replicas that serves it; none where its requests are split.
+    #[serde(default)]
     pub pool: String,
+    /// Other entries that serve its requests, by weight.
+    #[serde(default)]
+    pub split: Option<RawSplit>,
     /// The name to send upstream; `*` in it stands for what the `*` of `name` matched.
     #[serde(default)]
     pub rewrite: Option<String>,
@@ -36,6 +42,9 @@ pub struct RawModel {
     /// The same by filter, such as `{guardrail: strict}`.
     #[serde(default)]
     pub policies: BTreeMap<String, String>,
+    /// What serves its requests while its pool is saturated.
+    #[serde(default)]
+    pub when_saturated: Option<RawWhenSaturated>,
 }
 
 /// Where a model's requests go.
@@ -51,6 +60,8 @@ pub struct Target {
     pub adapter: Option<String>,
     /// The policies that the model's entry names for the filters after the router.
     pub policies: Rc<[ModelPolicy]>,
+    /// What serves instead while the pool is saturated.
+    pub when_saturated: Option<Rc<WhenSaturated>>,
 }
 
 /// The policy that a model's entry names for one filter.
@@ -69,18 +80,30 @@ pub const FILTERS: [&str; 3] = ["token-limit", "guardrail", "endpoint-picker"];
 #[derive(Debug)]
 pub(super) struct Model {
     pool: String,
+    split: Option<Split>,
     rewrite: Option<String>,
     base_model: Option<String>,
     adapter: bool,
     pub(super) hidden: bool,
     consumers: Option<Vec<String>>,
     policies: Rc<[ModelPolicy]>,
+    pub(super) when_saturated: Option<Rc<WhenSaturated>>,
 }
 
 impl Model {
-    /// The pool of replicas that serves it.
-    pub(super) fn pool(&self) -> &str {
-        &self.pool
+    /// The pool of replicas that serves it; none where its requests are split.
+    pub(super) fn pool(&self) -> Option<&str> {
+        self.split.is_none().then_some(&self.pool)
+    }
+
+    /// The entries that serve its requests in its place.
+    pub(super) fn split(&self) -> Option<&Split> {
+        self.split.as_ref()
+    }
+
+    /// The policies that it names for the filters after the router.
+    pub(super) fn policies(&self) -> &Rc<[ModelPolicy]> {
+        &self.policies
     }
 
     /// Compiles what stands at `field`.
@@ -91,8 +114,20 @@ impl Model {
         check_names(field, &raw)?;
         check_consumers(field, raw.consumers.as_deref().unwrap_or_default())?;
         let policies = policies(field, raw.policy, raw.policies)?;
-        let RawModel { pool, rewrite, base_model, adapter, hidden, consumers, .. } = raw;
-        Ok(Self { pool, rewrite, base_model, adapter, hidden, consumers, policies })
+        let RawModel { pool, split, rewrite, base_model, adapter, hidden, consumers, .. } = raw;
+        let split = split.map(|raw| Split::compile(&format!("{field}.split"), raw)).transpose()?;
+        let when_saturated = None;
+        Ok(Self {
+            pool,
+            split,
+            rewrite,
+            base_model,
+            adapter,
+            hidden,
+            consumers,
+            policies,
+            when_saturated,
+        })
     }
 
     /// Whether only certain consumers may use it.
@@ -121,6 +156,7 @@ impl Model {
             pool: self.pool.clone(),
             adapter: self.adapter.then(|| upstream.clone()),
             policies: Rc::clone(&self.policies),
+            when_saturated: self.when_saturated.clone(),
             upstream,
         }
     }
@@ -142,6 +178,9 @@ fn check_names(field: &str, model: &RawModel) -> Result<(), SettingsError> {
     if stars(&model.name) > usize::from(prefix) {
         return bad(field, "name", &model.name, "may have one `*`, at the end");
     }
+    if model.split.is_some() {
+        return check_split(field, model);
+    }
     if model.pool.is_empty() {
         return bad(field, "pool", &model.pool, "is empty");
     }
@@ -154,6 +193,23 @@ fn check_names(field: &str, model: &RawModel) -> Result<(), SettingsError> {
             bad(field, "rewrite", rewrite, "may have one `*`, and only if the name ends in one")
         }
         _ => Ok(()),
+    }
+}
+
+/// An entry that is split has nothing of what its shares have.
+fn check_split(field: &str, model: &RawModel) -> Result<(), SettingsError> {
+    let given = [
+        ("pool", !model.pool.is_empty()),
+        ("rewrite", model.rewrite.is_some()),
+        ("base_model", model.base_model.is_some()),
+        ("adapter", model.adapter),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((part, _)) => {
+            let problem = "stands in the entries that `split` names, not beside it";
+            Err(SettingsError::misfit(format!("{field}.{part}"), problem))
+        }
+        None => Ok(()),
     }
 }
 

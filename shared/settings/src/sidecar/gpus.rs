@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::HttpUrl;
 use super::checks::quoted;
-use super::duration::{Bounds, bounded};
 use crate::SettingsError;
+use crate::duration::{Bounds, bounded};
 
 /// NVIDIA's exporter samples anew every 30 s unless told otherwise, NVML every 100 ms to 1 s.
 const POLL_INTERVAL: Bounds = Bounds {

@@ -9,9 +9,9 @@ use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES};
 
 use super::HttpUrl;
 use super::checks::{count, quoted};
-use super::duration::{Bounds, bounded};
 use super::gpus::{GpuSelector, selectors};
 use crate::SettingsError;
+use crate::duration::{Bounds, bounded};
 
 /// Below 10 ms the polls cost more than they tell; above a minute a view is no view.
 const POLL_INTERVAL: Bounds = Bounds {

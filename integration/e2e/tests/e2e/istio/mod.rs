@@ -1,5 +1,6 @@
 //! The files for Istio, applied to a gateway's configuration as Istio would, in real Envoy.
 
+mod oci;
 mod patches;
 
 use std::fs;
@@ -45,7 +46,7 @@ fn plan_with_decompressors(folder: &Path) -> Plan {
     let (mut config, mut filters) =
         (gateway(), [shipped("envoyfilter.yaml"), shipped("compressed.yaml")]);
     filters.sort_by_key(|filter| filter["spec"]["priority"].as_i64().unwrap_or(0));
-    filters.iter().for_each(|filter| patches::apply(&mut config, filter));
+    filters.iter().for_each(|filter| drop(patches::apply(&mut config, filter)));
     plan_of(folder, &config)
 }
 
@@ -106,6 +107,21 @@ async fn the_patched_gateway_routes_by_model_and_places_requests_on_replicas() {
         let reply = stack.send(question.clone()).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_ne!(reply.header("x-weir-replica"), home);
+    }
+    stack.assert_no_trap().await;
+}
+
+/// A gateway with this EnvoyFilter applied routes by model and follows what the sidecar with this file tells.
+pub(crate) async fn assert_filter_places(folder: &Path, filter: &Value, sidecar: &str) {
+    let mut config = gateway();
+    patches::apply(&mut config, filter);
+    let stack = plan_of(folder, &config).start().await;
+    let _sidecar = stack.sidecar_with(sidecar).await;
+    for (model, pool) in [(LLAMA, "llama"), (QWEN, "qwen")] {
+        let reply = stack.send(chat(model, "x")).await;
+        assert_eq!((reply.status, stack.pool_of(&reply)), (200, pool), "{}", reply.text());
+        let list = echoed(&reply.json().unwrap()["weir_echo"], "x-gateway-destination-endpoint");
+        assert_eq!(list.split(',').next().unwrap(), reply.header("x-weir-replica"), "{list}");
     }
     stack.assert_no_trap().await;
 }

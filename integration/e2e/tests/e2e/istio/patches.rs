@@ -5,8 +5,9 @@
 use serde_json::{Value, json};
 
 /// Applies every patch of an EnvoyFilter to the configuration of a gateway: changes first, then what
-/// is added, so that an added listener is not changed.
-pub(super) fn apply(config: &mut Value, filter: &Value) {
+/// is added, so that an added listener is not changed. Returns the extension configurations, which Istio serves by xDS.
+pub(super) fn apply(config: &mut Value, filter: &Value) -> Vec<Value> {
+    let mut extensions = Vec::new();
     let patches = filter["spec"]["configPatches"].as_array().unwrap();
     let adds = |patch: &&Value| patch["patch"]["operation"] == "ADD";
     for patch in patches.iter().filter(|patch| !adds(patch)).chain(patches.iter().filter(adds)) {
@@ -17,6 +18,10 @@ pub(super) fn apply(config: &mut Value, filter: &Value) {
             ("LISTENER", "MERGE") => merge_into(listeners(config).iter_mut(), value),
             ("LISTENER", "ADD") => {
                 listeners(config).push(value.clone());
+                1
+            }
+            ("EXTENSION_CONFIG", "ADD") => {
+                extensions.push(value.clone());
                 1
             }
             ("NETWORK_FILTER", "MERGE") => {
@@ -35,6 +40,7 @@ pub(super) fn apply(config: &mut Value, filter: &Value) {
         };
         assert_eq!(applied, 1, "{patch}");
     }
+    extensions
 }
 
 /// The routes of a VirtualService that matches one header exactly.

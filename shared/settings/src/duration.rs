@@ -2,30 +2,34 @@
 
 use std::time::Duration;
 
-use super::checks::quoted;
 use crate::SettingsError;
 
 /// Default and limits of a duration.
-pub(super) struct Bounds {
-    pub(super) default: Duration,
-    pub(super) min: Duration,
-    pub(super) max: Duration,
+pub(crate) struct Bounds {
+    pub(crate) default: Duration,
+    pub(crate) min: Duration,
+    pub(crate) max: Duration,
 }
 
 /// The duration in `written`, or the default.
-pub(super) fn bounded(
+pub(crate) fn bounded(
     field: &str,
     written: Option<&str>,
     bounds: &Bounds,
 ) -> Result<Duration, SettingsError> {
     let Some(text) = written else { return Ok(bounds.default) };
-    let invalid = |problem| SettingsError::invalid(field, quoted(text), problem);
+    let invalid = |problem| SettingsError::invalid(field, shown(text), problem);
     let found = parse(text)
         .ok_or_else(|| invalid("is no duration: a whole number and ms, s or m".to_owned()))?;
     if (bounds.min..=bounds.max).contains(&found) {
         return Ok(found);
     }
     Err(invalid(format!("must be {:?} to {:?}", bounds.min, bounds.max)))
+}
+
+/// A value as an error shows it: in quotes, cut to what a line can hold.
+fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(80).collect::<String>())
 }
 
 fn parse(text: &str) -> Option<Duration> {
