@@ -1,6 +1,6 @@
 //! What the picker counts and tells of one pool.
 
-use weir_host::metrics::Metric;
+use weir_host::metrics::{Metric, label};
 use weir_host::notice::Notice;
 use weir_host::tick::Tick;
 use weir_host::{Host, LogLevel};
@@ -27,7 +27,7 @@ pub(crate) struct PoolMetrics {
 
 impl PoolMetrics {
     pub(crate) fn new(pool: &str) -> Self {
-        let pool = weir_pools::label(pool);
+        let pool = label(pool);
         let picks = |basis| Metric::counter(format!("weir_picks_total.basis.{basis}.pool.{pool}"));
         Self {
             by_load: picks("load"),

@@ -3,7 +3,7 @@
 //! 1. [`Reason::Default`]: a request that names no model gets the policy's.
 //! 2. Permission: who may not use the entry is told that there is no such model.
 //! 3. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
-//! 4. [`Reason::Saturated`]: while the pool is saturated, what its entry says serves instead, once, unless that is
+//! 4. [`Reason::Saturated`], [`Reason::OtherPool`]: while the pool is saturated, what its entry says serves instead, once, unless that is
 //!    saturated as well; another model needs permission, too.
 //! 5. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too, and may be
 //!    split in turn.
@@ -64,7 +64,7 @@ pub(crate) struct Degraded {
 pub(crate) struct Step {
     /// Why.
     pub(crate) reason: Reason,
-    /// The model from then on; `pool:NAME` where it is the same in another pool.
+    /// The model from then on, or the pool that serves it from then on.
     pub(crate) to: String,
 }
 
@@ -77,6 +77,8 @@ pub(crate) enum Reason {
     Split,
     /// The pool of its model is saturated.
     Saturated,
+    /// The same; another pool serves the same model.
+    OtherPool,
     /// A limit would have refused it.
     Limit,
     /// It named an alias.
@@ -89,7 +91,7 @@ impl Reason {
         match self {
             Self::Default => "default",
             Self::Split => "split",
-            Self::Saturated => "saturated",
+            Self::Saturated | Self::OtherPool => "saturated",
             Self::Limit => "limit",
             Self::Alias => "alias",
         }
@@ -107,6 +109,9 @@ impl fmt::Display for Shown<'_> {
             }
             f.write_str(step.reason.name())?;
             f.write_char('=')?;
+            if step.reason == Reason::OtherPool {
+                f.write_str("pool:")?;
+            }
             f.write_str(&step.to)?;
         }
         Ok(())
@@ -182,7 +187,7 @@ fn degrade(
             if saturated(pool) {
                 return Ok(());
             }
-            choice.steps.push(Step { reason: Reason::Saturated, to: format!("pool:{pool}") });
+            choice.steps.push(Step { reason: Reason::OtherPool, to: pool.clone() });
             choice.target.pool.clone_from(pool);
             if let Some(base_model) = base_model {
                 choice.target.base_model.clone_from(base_model);
@@ -226,7 +231,8 @@ fn send_as(
     _asked: &Asked<'_>,
     choice: &mut Choice,
 ) -> Result<(), ErrorReply> {
-    let named = choice.steps.last().map_or(&choice.model, |step| &step.to);
+    let mut models = choice.steps.iter().filter(|step| step.reason != Reason::OtherPool);
+    let named = models.next_back().map_or(&choice.model, |step| &step.to);
     if choice.target.upstream != *named {
         choice.steps.push(Step { reason: Reason::Alias, to: choice.target.upstream.clone() });
     }

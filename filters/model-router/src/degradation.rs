@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use weir_host::metrics::Metric;
+use weir_host::metrics::{Metric, label};
 use weir_host::notice::Notice;
 use weir_host::tick::Tick;
 use weir_host::{Host, LogLevel};
@@ -42,7 +42,7 @@ impl Degradation {
         let mut degraded = BTreeMap::new();
         for (pool, rule) in policies.flat_map(RouterPolicy::degradations) {
             let to = name_of(&rule.instead);
-            let label = weir_pools::label(pool);
+            let label = label(pool);
             let metric =
                 || Metric::counter(format!("weir_router_degraded_total.to.{to}.pool.{label}"));
             degraded.entry((pool.to_owned(), to)).or_insert_with(metric);

@@ -4,18 +4,15 @@
 //! - [`Saturation`] says how loaded a pool is, and whether it is saturated.
 //! - [`ServedNames`] tells the intake filter, and through it the sidecar, which pools a filter's policies name.
 //! - [`Undecodable`] counts and logs what cannot be read.
-//! - [`label`] makes a pool's name the value of a label.
 //! - [`change_shared`] changes a value that other workers change, too.
 
 mod change;
-mod label;
 mod saturation;
 mod served;
 mod source;
 mod undecodable;
 
 pub use change::{ChangeError, change_shared};
-pub use label::label;
 pub use saturation::Saturation;
 pub use served::ServedNames;
 pub use source::{Latest, PoolSource};

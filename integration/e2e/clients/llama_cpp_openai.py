@@ -97,7 +97,6 @@ compared.compare([
     ("embeddings as floats", embeddings(encoding_format="float"), '"embedding"'),
     ("too long a prompt", chat(messages=[{"role": "user", "content": "x" * 9000}]), "exceed_context_size_error"),
     ("too long a prompt in a stream", chat(messages=[{"role": "user", "content": "x" * 9000}], stream=True), "exceed_context_size_error"),
-    ("no messages of the right form", chat(messages="hello"), "BadRequestError"),
     ("a setting that is none", chat(response_format={"type": "nonsense"}), "BadRequestError"),
 ])
 
@@ -107,7 +106,9 @@ for call, error, code in [
     (lambda: through.chat.completions.create(model="nope", messages=MESSAGES), openai.NotFoundError, "model_not_found"),
     (lambda: through.embeddings.create(model="nope", input="x"), openai.NotFoundError, "model_not_found"),
     (lambda: raw(b'{"model": "llama-3.1-8b-instruct", "messages": [{"role"')(compared.gateway), openai.BadRequestError, None),
+    (lambda: chat(messages="hello")(compared.gateway), openai.BadRequestError, "invalid_type"),
     # The same kind of error as llama.cpp's own.
+    (lambda: chat(messages="hello")(compared.server), openai.BadRequestError, None),
     (lambda: raw(b'{"model": "llama-3.1-8b-instruct", "messages": [{"role"')(compared.server), openai.BadRequestError, None),
 ]:
     try:

@@ -34,6 +34,9 @@ pub struct RawPolicy {
     /// Given to ask replicas for their load with each response, as ORCA has it: `json` or `text`.
     #[serde(default)]
     pub orca: Option<OrcaFormat>,
+    /// Streams that do not come to their first token go to the next endpoint; without it they wait.
+    #[serde(default)]
+    pub failover: Option<Failover>,
 }
 
 /// How replicas are asked to write their load.
@@ -54,9 +57,6 @@ impl OrcaFormat {
             Self::Text => "TEXT",
         }
     }
-    /// Streams that do not come to their first token go to the next endpoint; without it they wait.
-    #[serde(default)]
-    pub failover: Option<Failover>,
 }
 
 /// What is done about streams that do not come to their first token.

@@ -83,6 +83,7 @@ fn degrading() -> Rc<RouterPolicy> {
         {"name":"huge","pool":"huge","when_saturated":{"model":"team"}},
         {"name":"big","pool":"big","when_saturated":{"model":"mid"}},
         {"name":"alias","pool":"big","rewrite":"big","when_saturated":{"pool":"mid"}},
+        {"name":"plain","pool":"big","when_saturated":{"pool":"mid"}},
         {"name":"mid","pool":"mid","rewrite":"mid-13b","when_saturated":{"model":"small"}},
         {"name":"small","pool":"small","when_saturated":{"reply":{"status":503}}},
         {"name":"trial","split":{"to":[{"model":"small","weight":1},{"model":"big","weight":1}]}},
@@ -102,6 +103,7 @@ fn while_a_pool_is_saturated_its_entry_says_what_serves_and_only_once() {
         // Nothing is gained where the other is saturated as well, and nothing is degraded twice.
         ("big", "big mid", "big", "big", "big", ""),
         ("alias", "big", "mid", "mid-13b", "big", "saturated=pool:mid; alias=big"),
+        ("plain", "big", "mid", "mid-13b", "plain", "saturated=pool:mid"),
         ("alias", "big mid", "big", "big", "big", "alias=big"),
         ("mid", "mid", "small", "small", "small", "saturated=small"),
         ("huge", "huge", "last", "team", "team", "saturated=team"),

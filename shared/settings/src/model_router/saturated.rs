@@ -137,6 +137,7 @@ struct Entry {
     base_model: Option<String>,
     /// The model that serves in its place.
     instead: Option<String>,
+    is_split: bool,
 }
 
 impl Entries {
@@ -154,6 +155,7 @@ impl Entries {
                 .filter(fixed)
                 .cloned(),
             instead: model.when_saturated.as_ref().and_then(|rule| rule.model.clone()),
+            is_split: model.split.is_some(),
         };
         Self(models.iter().map(entry).collect())
     }
@@ -187,6 +189,9 @@ impl Entries {
             |problem: &str| Err(SettingsError::invalid(field, format!("{model:?}"), problem));
         let other = self.serving(&model).filter(|_| !model.contains('*'));
         let Some(other) = other else { return invalid("matches none of the policy's models") };
+        if self.0.get(other).is_some_and(|entry| entry.is_split) {
+            return invalid("is split itself: name one of its shares");
+        }
         if self.comes_back(own) {
             return invalid("leads back here: a circle of models");
         }
@@ -217,8 +222,7 @@ impl Entries {
     }
 
     fn pool_of(&self, at: usize) -> Option<&String> {
-        // An entry that has no pool of its own is like no other.
-        self.0.get(at).map(|entry| &entry.pool).filter(|pool| !pool.is_empty())
+        self.0.get(at).map(|entry| &entry.pool)
     }
 
     /// The entry that serves `name`: the exact one, or the longest beginning.

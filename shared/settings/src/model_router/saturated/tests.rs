@@ -16,6 +16,7 @@ fn policy(rule: &str) -> Result<Rc<RouterPolicy>, String> {
             {{"name":"back","pool":"back","when_saturated":{{"model":"big"}}}},
             {{"name":"twin","pool":"big"}},
             {{"name":"a","pool":"mixed"}},{{"name":"b","pool":"mixed"}},
+            {{"name":"trial","split":{{"to":[{{"model":"small","weight":1}}]}}}},
             {{"name":"any-*","pool":"any"}}]}}}}}}"#
     );
     let settings = RouterSettings::from_json(json.as_bytes());
@@ -69,6 +70,7 @@ fn mistakes_are_named_with_their_place() {
         (r#"{"model":"tiny"}"#, ".model: \"tiny\" leads back here: a circle of models"),
         (r#"{"model":"small-x"}"#, ".model: \"small-x\" leads back here"),
         (r#"{"model":"twin"}"#, ".model: \"twin\" is served by the same pool"),
+        (r#"{"model":"trial"}"#, ".model: \"trial\" is split itself: name one of its shares"),
         (r#"{"pool":"nothing"}"#, ".pool: \"nothing\" is the pool of none"),
         (r#"{"pool":"big"}"#, ".pool: \"big\" is the model's own pool"),
         (r#"{"pool":"mixed"}"#, ".pool: \"mixed\" has models with several base models"),
