@@ -16,6 +16,6 @@ pub(crate) use fleet::Fleet;
 pub(crate) use gateways::Gateways;
 pub(crate) use link::{Link, Status};
 pub(crate) use mismatch::Mismatches;
-pub(crate) use publish::{Newest, Publisher, Snapshot};
+pub(crate) use publish::{Newest, Publisher};
 pub(crate) use pusher::PushPlan;
 pub(crate) use turn::Turn;
