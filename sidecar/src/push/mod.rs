@@ -15,7 +15,6 @@ mod turn;
 pub(crate) use fleet::Fleet;
 pub(crate) use gateways::Gateways;
 pub(crate) use link::{Link, Status};
-pub(crate) use mismatch::Mismatches;
 pub(crate) use publish::{Newest, Publisher};
 pub(crate) use pusher::PushPlan;
 pub(crate) use turn::Turn;
