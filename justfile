@@ -34,6 +34,10 @@ compose-up:
 compose-down:
     cargo xtask compose-down
 
+# Let everything fail for ten minutes, under load.
+soak *ARGS:
+    cargo xtask soak {{ARGS}}
+
 # Measure: overhead, scan.
 bench NAME *ARGS:
     cargo xtask bench {{NAME}} {{ARGS}}

@@ -16,6 +16,7 @@ use crate::http::{Server, State};
 use crate::poll::{GpuPoller, Poller};
 use crate::pool::Pool;
 use crate::push::{Link, Mismatches, Publisher, Pusher, Turn};
+use crate::spending::Spending;
 use crate::start::{StartError, listen};
 
 /// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.
@@ -39,7 +40,7 @@ impl Daemon {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (listener, address) = listen(config.settings.listen).await?;
         let sender = fastrand::u64(1..SENDERS);
-        let (state, loops) = start_loops(&config, now_ms(), sender)?;
+        let (state, loops) = start_loops(&config, now_ms(), sender, &[])?;
         let state = watch::Sender::new(Arc::new(state));
         let server = Server::start(listener, state.subscribe());
         info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
@@ -53,9 +54,12 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; then the sidecar goes on as before.
     pub fn reload(&mut self, config: &Config) -> Result<(), StartError> {
-        let before = self.state.borrow().epoch();
+        let (before, spent) = {
+            let state = self.state.borrow();
+            (state.epoch(), state.spending.clone())
+        };
         let epoch = now_ms().max(before.saturating_add(1));
-        let (state, loops) = start_loops(config, epoch, self.sender)?;
+        let (state, loops) = start_loops(config, epoch, self.sender, &spent)?;
         self.loops = loops;
         self.state.send_replace(Arc::new(state));
         info!("took over the new configuration");
@@ -89,17 +93,22 @@ struct Loops {
     _nvml: Option<Nvml>,
 }
 
-/// Starts the loops of a configuration; dropping the set ends them and closes their connections.
-fn start_loops(config: &Config, epoch: u64, sender: u64) -> Result<(State, Loops), StartError> {
+/// Starts the loops of a configuration; dropping the set ends them and closes their connections. What was
+/// `spent` so far is kept, also of gateways that are not there any more.
+fn start_loops(
+    config: &Config,
+    epoch: u64,
+    sender: u64,
+    spent: &[Arc<Spending>],
+) -> Result<(State, Loops), StartError> {
     let mut loops = JoinSet::new();
     let gpus = Arc::new(Inventory::new(&config.settings));
     let nvml = start_gpus(config, &gpus, &mut loops)?;
     let gateways = &config.settings.gateways;
     let push_timeout = config.settings.push_timeout;
-    let mut state = State {
-        mismatches: gateways.iter().map(|at| Arc::new(Mismatches::new(at.to_string()))).collect(),
-        ..State::default()
-    };
+    let mut state = State { spending: spent.to_vec(), ..State::default() };
+    state.mismatches =
+        gateways.iter().map(|at| Arc::new(Mismatches::new(at.to_string()))).collect();
     for settings in &config.settings.pools {
         let pool = Arc::new(Pool::new(settings, &gpus));
         let polled = settings.metrics == MetricsSource::Poll;
@@ -114,8 +123,9 @@ fn start_loops(config: &Config, epoch: u64, sender: u64) -> Result<(State, Loops
         let publisher = Publisher::new(&pool, settings, &turn);
         let newest = publisher.newest();
         loops.spawn(publisher.run());
-        for (gateway, mismatches) in gateways.iter().zip(&state.mismatches) {
-            let link = Arc::new(Link::new(settings, push_timeout, mismatches));
+        for (gateway, mismatches) in gateways.iter().zip(state.mismatches.clone()) {
+            let spending = state.spending_of(&gateway.to_string());
+            let link = Arc::new(Link::new(settings, push_timeout, (&mismatches, &spending)));
             let source = (newest.clone(), turn.clone());
             let key = config.key.clone();
             loops.spawn(Pusher::new(link.clone(), gateway, source, key, push_timeout).run());

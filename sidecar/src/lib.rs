@@ -4,7 +4,7 @@
 //! Each replica has a poller (`poll`) that reads its Prometheus page (`scrape`) and records the outcome in its `pool`. Each
 //! pool has a publisher (`push::Publisher`) that makes one snapshot per round; each pair of gateway
 //! and pool has a pusher (`push::Pusher`) that posts the newest snapshot to the intake filter and
-//! reads the in-flight counts from the reply. `http` shows all of it. No loop waits for another:
+//! reads the in-flight counts from the reply, and what consumers have spent (`spending`). `http` shows all of it. No loop waits for another:
 //! a slow replica or gateway holds up itself only.
 //!
 //! [`Daemon`] composes the loops; [`Config`] is what it starts from.
@@ -25,6 +25,7 @@ mod poll;
 mod pool;
 mod push;
 mod scrape;
+mod spending;
 mod start;
 mod steady;
 

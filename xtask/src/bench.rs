@@ -17,6 +17,9 @@ use crate::usage::Bench;
 pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<ExitCode, Failure> {
     let bench = match name {
         Bench::Overhead => overhead(layout)?,
+        Bench::Limits => limits(layout)?,
+        Bench::Decision => decision(layout)?,
+        Bench::Placement => placement(layout)?,
         Bench::Scan { presidio } => scan(layout, presidio)?,
     };
     println!("== bench");
@@ -30,6 +33,41 @@ fn overhead(layout: &Layout) -> Result<Run, Failure> {
     let packages = [NAME, "weir-bench-ext-proc", "weir-replica", "weir-sidecar"];
     compile::packages(layout, Profile::Release, &packages)?;
     Ok(compile::compiled(layout, Profile::Release, NAME))
+}
+
+fn limits(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-limits";
+    setup::running(layout)?;
+    compile::modules(layout)?;
+    compile::packages(layout, Profile::Release, &[NAME])?;
+    Ok(compile::compiled(layout, Profile::Release, NAME))
+}
+
+/// The decision natively, which calls itself as a module in Node.
+fn decision(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-decision";
+    setup::rust_targets(layout)?;
+    let node = setup::node(layout)?;
+    let module = compile::standalone_module(layout, NAME)?;
+    compile::packages(layout, Profile::Release, &[NAME])?;
+    let bench = compile::compiled(layout, Profile::Release, NAME);
+    Ok(bench.arg("--node").arg(node).arg("--v8-module").arg(module))
+}
+
+/// Weir with its replicas and the sidecar, and other routers as far as they can be installed.
+fn placement(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-placement";
+    setup::running(layout)?;
+    compile::modules(layout)?;
+    compile::packages(layout, Profile::Release, &[NAME, "weir-replica", "weir-sidecar"])?;
+    let mut bench = compile::compiled(layout, Profile::Release, NAME);
+    for router in ["sglang-router", "vllm-router"] {
+        match setup::router(layout, router) {
+            Ok(program) => bench = bench.arg(format!("--{router}")).arg(program),
+            Err(failure) => println!("{router} is left out: {failure}"),
+        }
+    }
+    Ok(bench)
 }
 
 /// The scanner natively, which calls itself as a module in Node, and Presidio.

@@ -67,6 +67,11 @@ impl Layout {
         self.installed().join("venv-presidio")
     }
 
+    /// The virtual environment of another router, which a benchmark compares with.
+    pub(crate) fn venv_of_router(&self, name: &str) -> PathBuf {
+        self.installed().join(format!("venv-{name}"))
+    }
+
     /// The virtual environment of a wheel with a Redis server.
     pub(crate) fn venv_of_redis(&self) -> PathBuf {
         self.installed().join("venv-redis")
@@ -75,6 +80,11 @@ impl Layout {
     /// The virtual environment of Helm's engine.
     pub(crate) fn venv_of_helm(&self) -> PathBuf {
         self.installed().join("venv-helm")
+    }
+
+    /// The virtual environment of llama.cpp's server, which an end-to-end test runs.
+    pub(crate) fn venv_of_llama_cpp(&self) -> PathBuf {
+        self.installed().join("venv-llama-cpp")
     }
 
     /// What the images of the compose harness are made of.

@@ -14,6 +14,7 @@ mod envoys;
 mod failure;
 mod layout;
 mod setup;
+mod soak;
 mod suite;
 mod usage;
 
@@ -55,6 +56,7 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         Task::ComposeImages => compose::images(&layout)?,
         Task::Compose { arguments } => return compose::run(&layout, &arguments),
         Task::ComposeDown => return compose::down(&layout),
+        Task::Soak { minutes } => return soak::run(&layout, minutes),
         Task::Bench { name, arguments } => return bench::run(&layout, name, &arguments),
     }
     Ok(ExitCode::SUCCESS)

@@ -65,6 +65,11 @@ pub(crate) enum Task {
     },
     /// Take down what the compose harness has left for a person.
     ComposeDown,
+    /// Run the soak test.
+    Soak {
+        /// For how long.
+        minutes: u32,
+    },
     /// Run a benchmark.
     Bench {
         /// Which one.
@@ -79,6 +84,12 @@ pub(crate) enum Task {
 pub(crate) enum Bench {
     /// CPU time per request of the chain beside a minimal ext_proc.
     Overhead,
+    /// What replicas use beyond a limit that many clients hammer at once.
+    Limits,
+    /// Cost of a limit's decision.
+    Decision,
+    /// Hit rate and time to the first token behind Weir and other routers.
+    Placement,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -118,6 +129,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
         "compose-down" => unless_help(rest, Topic::Compose, |words| {
             no_options("compose-down", words).map(|()| Task::ComposeDown)
         }),
+        "soak" => unless_help(rest, Topic::Soak, soak),
         "bench" => unless_help(rest, Topic::Bench, bench),
         "help" | "--help" | "-h" => Ok(Task::Help(Topic::Everything)),
         other => Err(Failure::Usage(format!("no command `{other}`"))),
@@ -241,18 +253,43 @@ fn known_options(command: &str, help: &str, words: &[String]) -> Result<(), Fail
     }
 }
 
+fn soak(words: &[String]) -> Result<Task, Failure> {
+    let minutes = match values_of("soak", "--minutes", words)?.last() {
+        None => 10,
+        Some(text) => match text.parse() {
+            Ok(minutes) if minutes > 0 => minutes,
+            _ => return Err(Failure::Usage(format!("`--minutes` takes a number, not `{text}`"))),
+        },
+    };
+    Ok(Task::Soak { minutes })
+}
+
 fn bench(words: &[String]) -> Result<Task, Failure> {
     match words.split_first() {
         Some((name, rest)) if name == "overhead" => {
             known_options("bench overhead", &help::of_overhead(), rest)?;
             Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "limits" => {
+            known_options("bench limits", &help::of_limits(), rest)?;
+            Ok(Task::Bench { name: Bench::Limits, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "decision" => {
+            known_options("bench decision", help::of_all(), rest)?;
+            Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "placement" => {
+            known_options("bench placement", &help::of_placement(), rest)?;
+            Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
         }
         Some((other, _)) => Err(unexpected("bench", other)),
-        None => Err(Failure::Usage("`bench` takes a name: overhead or scan".into())),
+        None => Err(Failure::Usage(
+            "`bench` takes a name: overhead, placement, scan, limits or decision".into(),
+        )),
     }
 }
 
@@ -324,6 +361,8 @@ mod tests {
             ("compose-images", Task::ComposeImages),
             ("compose-up", Task::Compose { arguments: words("up") }),
             ("compose-down", Task::ComposeDown),
+            ("soak", Task::Soak { minutes: 10 }),
+            ("soak --minutes 2", Task::Soak { minutes: 2 }),
             ("compose-down --help", Task::Help(Topic::Compose)),
             (
                 "compose-test --only DNS --nightly",
@@ -343,6 +382,15 @@ mod tests {
         let (name, arguments) = (Bench::Overhead, words(line));
         let task = parsed(&format!("bench overhead {line}")).unwrap();
         assert_eq!(task, Task::Bench { name, arguments });
+    }
+
+    #[test]
+    fn limits_are_measured_with_their_own_options() {
+        let arguments = words("--runs 1 --json out.json");
+        let task = parsed("bench limits --runs 1 --json out.json").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Limits, arguments });
+        let task = parsed("bench decision").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Decision, arguments: vec![] });
     }
 
     #[test]
@@ -372,8 +420,13 @@ mod tests {
             ("demo --check --seconds 3", "`--seconds`"),
             ("compose-test --fast", "`--fast`"),
             ("compose-up --fast", "`--fast`"),
+            ("soak --minutes none", "`none`"),
             ("bench scan --guardrail", "`--guardrail`"),
+            ("bench placement --guardrail", "`--guardrail`"),
+            ("bench scan --quick", "`--quick`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
+            ("bench decision --runs 3", "`--runs`"),
+            ("bench limits --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();
             assert!(text.contains(named), "{line}: {text}");

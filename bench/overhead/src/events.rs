@@ -18,9 +18,9 @@ use crate::setup::Setup;
 
 /// Envoy alone, the chain, and the chain with the guardrail.
 const SETUPS: [(Setup, Chain); 3] = [
-    (Setup::Bare, Chain { guardrail: false, limits: false, patient: false }),
-    (Setup::Chain, Chain { guardrail: false, limits: false, patient: false }),
-    (Setup::Chain, Chain { guardrail: true, limits: false, patient: false }),
+    (Setup::Bare, Chain { guardrail: false, limits: false, failover: false, patient: false }),
+    (Setup::Chain, Chain { guardrail: false, limits: false, failover: false, patient: false }),
+    (Setup::Chain, Chain { guardrail: true, limits: false, failover: false, patient: false }),
 ];
 
 /// How events come, how many, and how many streams there are in a round.

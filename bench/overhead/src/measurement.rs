@@ -30,9 +30,16 @@ pub(crate) async fn run(
     processors: &Processors,
 ) -> Result<Vec<Figure>, Failure> {
     println!("starting the upstream and three Envoys …");
-    let chain = Chain { guardrail: options.guardrail, limits: options.limits, patient: false };
-    let compared = if options.before.is_some() { Setup::BESIDE_BEFORE } else { Setup::ALL };
-    let setups = compared.map(|setup| (setup, chain));
+    let compared = compared(options);
+    let setups = compared.map(|setup| {
+        let chain = Chain {
+            guardrail: options.guardrail,
+            limits: setup == Setup::Limited,
+            failover: options.failover,
+            patient: false,
+        };
+        (setup, chain)
+    });
     let earlier = options.before.clone().map(Earlier);
     let streams = Streams { events: options.events, event_us: options.event_us };
     let mut paths = Paths::start(&setups, earlier.as_ref(), streams).await?;
@@ -50,6 +57,16 @@ pub(crate) async fn run(
     }
     check_picks(paths.all(), &figures).await?;
     Ok(figures)
+}
+
+/// What is compared.
+fn compared(options: &Options) -> [Setup; 3] {
+    match options {
+        Options { before: Some(_), .. } => Setup::BESIDE_BEFORE,
+        Options { limits: true, .. } => Setup::BESIDE_LIMITED,
+        Options { attempt: true, .. } => Setup::WITH_ATTEMPT,
+        _ => Setup::ALL,
+    }
 }
 
 /// The rounds for one size of body and one kind of response.
@@ -166,11 +183,11 @@ fn target(path: &Path) -> Target {
 
 /// The chain's figures mean something only if the picker had the load to go by.
 async fn check_picks(paths: &[Path], figures: &[Figure]) -> Result<(), Failure> {
-    let requests = figures.iter().filter(|figure| figure.setup == Setup::Chain);
-    let requests = requests.map(|figure| figure.requests).sum();
     // The counters of a busy picker come with its tick, every 20 ms.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    for path in paths.iter().filter(|path| path.setup == Setup::Chain) {
+    for path in paths.iter().filter(|path| [Setup::Chain, Setup::Limited].contains(&path.setup)) {
+        let requests = figures.iter().filter(|figure| figure.setup == path.setup);
+        let requests = requests.map(|figure| figure.requests).sum();
         let by_load = path.picks_by_load().await?;
         if by_load < requests {
             return Err(Failure::Unplaced { by_load, requests });

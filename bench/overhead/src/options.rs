@@ -49,8 +49,15 @@ pub(crate) struct Options {
     /// `weir-sidecar` and `one-filter.yaml`.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["count", "per_event"])]
     pub(crate) before: Option<PathBuf>,
-    /// Adds limits of tokens and of requests to Weir's chain, in the same Envoy filter.
-    #[arg(long)]
+    /// Compares the chain with the same one that has the filter of an attempt in its clusters, in place of ext_proc.
+    #[arg(long, conflicts_with_all = ["count", "per_event", "before", "limits"])]
+    pub(crate) attempt: bool,
+    /// With --attempt: lets streams be held until their first token.
+    #[arg(long, requires = "attempt")]
+    pub(crate) failover: bool,
+    /// Compares the chain with one that also has limits of tokens and of requests, in place of ext_proc. With
+    /// --count: counts the latter.
+    #[arg(long, conflicts_with = "before")]
     pub(crate) limits: bool,
     /// Measures only what chain and guardrail add per event of a stream: long and short streams,
     /// with them and without.
@@ -61,7 +68,7 @@ pub(crate) struct Options {
     /// 64 KB.
     #[arg(long, conflicts_with_all = ["json", "requests", "rounds", "clients", "event_us", "let_halt", "per_event"])]
     pub(crate) count: bool,
-    /// With --count: counts without and with the guardrail, and writes the filters' functions that ran to
+    /// With --count: counts without and with the guardrail, and with limits, and writes the filters' functions that ran to
     /// this file, in their order. That is what filters/suite/functions.txt is, by which the build places
     /// them side by side.
     #[arg(long, value_name = "FILE", requires = "count")]

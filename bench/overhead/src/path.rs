@@ -43,6 +43,9 @@ const LIMITS_AND_PICKER: &str = concat!(
 const FRESH: &str = "fresh_ms: 1000";
 const FRESH_FOR_LONG: &str = "fresh_ms: 60000";
 
+/// What the configuration with the filter of an attempt says of streams, and how it says nothing.
+const FAILOVER: &str = ", failover: {first_token_ms: 10000}";
+
 /// How a chain differs from the shipped one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Chain {
@@ -50,6 +53,8 @@ pub(crate) struct Chain {
     pub(crate) guardrail: bool,
     /// It has limits of tokens and requests.
     pub(crate) limits: bool,
+    /// Streams are held until their first token, where a filter of an attempt does so.
+    pub(crate) failover: bool,
     /// Snapshots stay fresh for a minute.
     pub(crate) patient: bool,
 }
@@ -167,6 +172,7 @@ impl Path {
             (chain.guardrail, PICKER, GUARDRAIL_AND_PICKER),
             (chain.limits, PICKER, LIMITS_AND_PICKER),
             (chain.patient, FRESH, FRESH_FOR_LONG),
+            (setup == Setup::Attempt && !chain.failover, FAILOVER, ""),
         ];
         for (_, from, to) in changes.into_iter().filter(|(wanted, ..)| *wanted) {
             if setup.is_weir() {
@@ -184,7 +190,9 @@ impl Path {
         let (mut server, mut pusher) = (None, None);
         match setup {
             Setup::Bare => {}
-            Setup::Chain | Setup::Before => pusher = Some(sidecar(&ports, earlier).await?),
+            Setup::Chain | Setup::Before | Setup::Limited | Setup::Attempt => {
+                pusher = Some(sidecar(&ports, earlier).await?)
+            }
             Setup::ExtProc => server = Some(ext_proc_server(ext_proc, folder)?),
         }
         Ok(Path { setup, envoy, ext_proc: server, sidecar: pusher })

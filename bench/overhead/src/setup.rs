@@ -14,6 +14,10 @@ pub(crate) enum Setup {
     ExtProc,
     /// As `Chain`, of an earlier build.
     Before,
+    /// As `Chain`, with limits of tokens and of requests.
+    Limited,
+    /// As `Chain`, with a filter for each attempt in its clusters.
+    Attempt,
 }
 
 impl Setup {
@@ -23,9 +27,15 @@ impl Setup {
     /// What is compared where an earlier build is given.
     pub(crate) const BESIDE_BEFORE: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Before];
 
+    /// What is compared where it is asked what limits add.
+    pub(crate) const BESIDE_LIMITED: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Limited];
+
+    /// What is compared where the filter of an attempt is measured.
+    pub(crate) const WITH_ATTEMPT: [Setup; 3] = [Setup::Bare, Setup::Chain, Setup::Attempt];
+
     /// Whether it is Weir's.
     pub(crate) fn is_weir(self) -> bool {
-        matches!(self, Setup::Chain | Setup::Before)
+        matches!(self, Setup::Chain | Setup::Before | Setup::Limited | Setup::Attempt)
     }
 
     /// The name in tables and messages.
@@ -35,6 +45,8 @@ impl Setup {
             Setup::Chain => "chain",
             Setup::ExtProc => "ext_proc",
             Setup::Before => "before",
+            Setup::Limited => "limited",
+            Setup::Attempt => "attempt",
         }
     }
 
@@ -42,9 +54,10 @@ impl Setup {
     pub(crate) fn envoy_config(self) -> &'static str {
         match self {
             Setup::Bare => "bench/overhead/config/bare.yaml",
-            Setup::Chain => "envoy-config/one-filter.yaml",
+            Setup::Chain | Setup::Limited => "envoy-config/one-filter.yaml",
             Setup::ExtProc => "bench/overhead/config/ext_proc.yaml",
             Setup::Before => "one-filter.yaml",
+            Setup::Attempt => "envoy-config/failover.yaml",
         }
     }
 }

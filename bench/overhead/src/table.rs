@@ -15,8 +15,7 @@ CPU time per request, µs: Envoy, and the ext_proc server where there is one
 
 const LATENCY_HEAD: &str = "
 latency, µs: p50 / p99
-    body  response        bare             chain            ext_proc
-";
+    body  response        bare             chain            ";
 
 const HEAD_BEFORE: &str = "
 bare: Envoy alone; chain: with Weir's router and picker, and the guardrail if asked for; before: the same of an
@@ -26,30 +25,57 @@ CPU time per request of Envoy, µs
     body  response    bare    chain   added     before   added        change
 ";
 
+const HEAD_LIMITED: &str = "
+bare: Envoy alone; chain: with Weir's router and picker, and the guardrail if asked for; limited: the same with a
+limit on tokens and one on requests; added: to bare; change: of the CPU time of the whole request, limited against chain
+
+CPU time per request of Envoy, µs
+    body  response    bare    chain   added    limited   added    limits add        change
+";
+
+const HEAD_ATTEMPT: &str = "
+bare: Envoy alone; chain: with Weir's router and picker; attempt: the same with the filter of an attempt in its
+clusters; added: to bare; attempt adds: to the chain
+
+CPU time per request of Envoy, µs
+    body  response    bare    chain   added    attempt   added  attempt adds
+";
+
 /// Two tables: CPU time with what each setup adds, and latencies.
 pub(crate) fn of(figures: &[Figure]) -> String {
-    let before = figures.iter().any(|figure| figure.setup == Setup::Before);
-    let mut text = String::from(if before { HEAD_BEFORE } else { HEAD });
+    let mut text = String::from(match other(figures) {
+        Setup::Before => HEAD_BEFORE,
+        Setup::Limited => HEAD_LIMITED,
+        Setup::Attempt => HEAD_ATTEMPT,
+        _ => HEAD,
+    });
     for [bare, chain, other] in rows(figures) {
         let (chain_adds, other_adds) = (chain.cpu_us - bare.cpu_us, other.cpu_us - bare.cpu_us);
-        let share = match before {
-            true => chain.cpu_us / other.cpu_us - 1.0,
-            false => chain_adds / other_adds,
+        let more = other.cpu_us - chain.cpu_us;
+        let (difference, last, unit) = match other.setup {
+            Setup::Before => (String::new(), 100.0 * (chain.cpu_us / other.cpu_us - 1.0), "%"),
+            Setup::Limited => {
+                (format!("{more:>13.1}"), 100.0 * (other.cpu_us / chain.cpu_us - 1.0), "%")
+            }
+            Setup::Attempt => (String::new(), more, "µs"),
+            _ => (String::new(), 100.0 * chain_adds / other_adds, "%"),
         };
         // Writing to a string can't fail.
         let _ = writeln!(
             text,
-            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}   {:>11.1} %",
+            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}{difference}   {:>11.1} {unit}",
             label(bare),
             bare.cpu_us,
             chain.cpu_us,
             chain_adds,
             other.cpu_us,
             other_adds,
-            100.0 * share,
+            last,
         );
     }
     text.push_str(LATENCY_HEAD);
+    text.push_str(other(figures).name());
+    text.push('\n');
     for row in rows(figures) {
         let latencies =
             row.map(|figure| format!("{:>6.0} / {:<6.0}", figure.p50_us, figure.p99_us));
@@ -57,6 +83,11 @@ pub(crate) fn of(figures: &[Figure]) -> String {
         let _ = writeln!(text, "{}  {}", label(first), latencies.join("  "));
     }
     text
+}
+
+/// What stands beside the chain.
+fn other(figures: &[Figure]) -> Setup {
+    rows(figures).next().map_or(Setup::ExtProc, |[.., other]| other.setup)
 }
 
 /// The figures of the three setups that belong together.
@@ -87,6 +118,28 @@ mod tests {
         let text = of(&figures);
         let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
         assert!(row.ends_with("3.0 %"), "{row}");
+    }
+
+    #[test]
+    fn what_limits_add_is_shown_by_itself() {
+        let setups = Setup::BESIDE_LIMITED.into_iter().zip([30.0, 40.0, 46.0]);
+        let figures: Vec<_> = setups.map(|(setup, cpu)| figure(setup, cpu)).collect();
+        let text = of(&figures);
+        let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
+        let words: Vec<_> = row.split_whitespace().collect();
+        let expected =
+            ["1", "KB", "json", "30.0", "40.0", "10.0", "46.0", "16.0", "6.0", "15.0", "%"];
+        assert_eq!(words, expected);
+        assert!(text.contains("limits add"), "{text}");
+    }
+
+    #[test]
+    fn what_the_filter_of_an_attempt_adds_is_told_in_microseconds() {
+        let setups = Setup::WITH_ATTEMPT.into_iter().zip([30.0, 41.2, 45.0]);
+        let figures: Vec<_> = setups.map(|(setup, cpu)| figure(setup, cpu)).collect();
+        let text = of(&figures);
+        let row = text.lines().find(|line| line.contains("1 KB")).unwrap();
+        assert!(row.ends_with("3.8 µs"), "{row}");
     }
 
     #[test]

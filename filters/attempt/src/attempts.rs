@@ -56,6 +56,8 @@ struct Kept {
     latest: VecDeque<AttemptOutcome>,
     /// How many there were before `latest`.
     before: u64,
+    /// Whether some picker of the VM marks streams that may be begun anew.
+    fails_over: bool,
 }
 
 thread_local! {
@@ -67,6 +69,16 @@ impl Attempts {
     /// That of this VM.
     pub fn of_vm() -> Self {
         OF_VM.with(Self::clone)
+    }
+
+    /// Says that a picker of this VM marks streams that may be begun anew; where none does, no attempt looks for a mark.
+    pub fn expect_failover(&self) {
+        self.0.borrow_mut().fails_over = true;
+    }
+
+    /// Whether streams may be marked.
+    pub(crate) fn fails_over(&self) -> bool {
+        self.0.borrow().fails_over
     }
 
     /// Adds what happened, in place of the oldest when there are many.

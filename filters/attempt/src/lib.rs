@@ -1,10 +1,13 @@
 //! A filter that runs once per attempt, in a cluster (`HttpProtocolOptions.http_filters`): which replica was asked, and
 //! how it went. Filters of a listener see a request's last attempt only.
 //!
-//! It lets everything pass unchanged. What it sees goes to [`Attempts`], of which each VM has one: with the `vm_id`, code
+//! It lets everything pass unchanged, but for streams that endpoint-picker has marked ([`mark`]): those it holds until
+//! their first token, so that Envoy can still ask another replica. What it sees goes to [`Attempts`], of which each VM has one: with the `vm_id`, code
 //! and VM configuration of the listener's filters, that is where they can read it.
 
 mod attempts;
+mod beginning;
+mod failover;
 mod log_state;
 mod metrics;
 mod root;
@@ -14,6 +17,7 @@ mod stream;
 mod tests;
 
 pub use attempts::{AttemptEnd, AttemptEvent, AttemptOutcome, Attempts, Cursor};
+pub use failover::mark;
 pub use root::Root;
 
 /// `root_id` of this filter in the suite.

@@ -46,7 +46,7 @@ impl<H: Host> RootContext for Root<H> {
         self.on_tick();
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Box<dyn HttpContext> {
-        Box::new(Stream::new(self.host.clone(), self.shared.clone()))
+    fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
+        Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone()))
     }
 }

@@ -3,18 +3,37 @@
 use std::rc::Rc;
 
 use weir_host::{Action, HeaderMap, Host, HttpContext, upstream};
+use weir_wire::path::Dialect;
+use weir_wire::response::StreamFailure;
 
 use crate::attempts::{AttemptEnd, AttemptEvent, AttemptOutcome};
+use crate::beginning::{self, Beginning};
+use crate::failover;
 use crate::log_state::{self, ATTEMPTS};
 use crate::shared::Shared;
+
+/// What is done with the body of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    /// It passes.
+    Passes,
+    /// Headers and body are held until the first token; the status that came.
+    Held(u16),
+    /// An error has taken its place.
+    Replaced,
+}
 
 /// What is known of an attempt.
 pub(crate) struct Stream<H: Host> {
     host: H,
+    context_id: u32,
     shared: Option<Rc<Shared>>,
     address: Rc<[u8]>,
     number: u32,
+    /// The dialect of a request whose stream may be begun anew.
+    failover: Option<Dialect>,
     status: Option<u16>,
+    body: Body,
     /// Whether some of the response's body has come.
     first_byte: bool,
     /// Whether the response has come to its end.
@@ -22,9 +41,19 @@ pub(crate) struct Stream<H: Host> {
 }
 
 impl<H: Host> Stream<H> {
-    pub(crate) fn new(host: H, shared: Option<Rc<Shared>>) -> Self {
-        let address = Rc::from(&b""[..]);
-        Self { host, shared, address, number: 0, status: None, first_byte: false, complete: false }
+    pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
+        Self {
+            host,
+            context_id,
+            shared,
+            address: Rc::from(&b""[..]),
+            number: 0,
+            failover: None,
+            status: None,
+            body: Body::Passes,
+            first_byte: false,
+            complete: false,
+        }
     }
 
     fn leaves_state(&self) -> bool {
@@ -42,6 +71,52 @@ impl<H: Host> Stream<H> {
 
     fn outcome(&self, event: AttemptEvent) -> AttemptOutcome {
         AttemptOutcome { address: self.address.clone(), number: self.number, event }
+    }
+
+    /// The response goes on with this status.
+    fn let_go(&mut self, status: Option<u16>) -> Action {
+        self.status = status;
+        if let (Some(status), Some(shared)) = (status, &self.shared) {
+            shared.attempts.note(self.outcome(AttemptEvent::Headers(status)));
+            if self.leaves_state() {
+                self.edit_state(|before| log_state::answered(before, &self.address, status));
+            }
+        }
+        Action::Continue
+    }
+
+    /// Whether a response with this status is to be held.
+    fn holds(&self, status: Option<u16>) -> Option<u16> {
+        let shared = self.shared.as_ref()?;
+        self.failover?;
+        status.filter(|status| (200..300).contains(status) && shared.can_hold())
+    }
+
+    /// More of a held stream has come, `size` bytes so far.
+    fn look(&mut self, status: u16, size: usize, ended: bool) -> Action {
+        match beginning::look(&self.host, size, ended) {
+            Beginning::Waiting => Action::Pause,
+            Beginning::Begun => {
+                self.body = Body::Passes;
+                self.let_go(Some(status))
+            }
+            Beginning::Failed(failure) => self.fail(status, &failure),
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, status: u16, failure: &StreamFailure) -> Action {
+        let dialect = self.failover.unwrap_or(Dialect::OpenAi);
+        let replaced = beginning::replace(&self.host, dialect, failure);
+        if let Some(shared) = &self.shared {
+            shared.failed(&self.host, &self.address, failure, replaced);
+        }
+        if replaced.is_err() {
+            self.body = Body::Passes;
+            return self.let_go(Some(status));
+        }
+        self.body = Body::Replaced;
+        self.let_go(Some(failure.status))
     }
 
     /// How the attempt ended. Only one that did not end well costs a question.
@@ -67,6 +142,9 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.address = Rc::from(upstream::address(&self.host).unwrap_or_default());
         self.number = upstream::attempt_number(&self.host).unwrap_or(0);
+        if self.shared.as_ref().is_some_and(|shared| shared.attempts.fails_over()) {
+            self.failover = failover::marked(&self.host);
+        }
         if self.leaves_state() {
             self.edit_state(|before| log_state::begun(before, &self.address));
         }
@@ -75,31 +153,53 @@ impl<H: Host> HttpContext for Stream<H> {
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         self.complete = end_of_stream;
-        self.status = status(&self.host);
-        if let (Some(status), Some(shared)) = (self.status, &self.shared) {
-            shared.attempts.note(self.outcome(AttemptEvent::Headers(status)));
-            if self.leaves_state() {
-                self.edit_state(|before| log_state::answered(before, &self.address, status));
-            }
+        let status = status(&self.host);
+        let Some(held) = self.holds(status).filter(|_| !end_of_stream) else {
+            return self.let_go(status);
+        };
+        self.body = Body::Held(held);
+        if let Some(shared) = &self.shared {
+            shared.probe.response_paused(&self.host, self.context_id);
         }
-        Action::Continue
+        Action::Pause
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         self.first_byte |= size > 0;
         self.complete |= end_of_stream;
-        Action::Continue
+        match self.body {
+            Body::Passes => Action::Continue,
+            Body::Held(status) => {
+                if let Some(shared) = &self.shared {
+                    shared.probe.body_arrived(&self.host);
+                }
+                self.look(status, size, end_of_stream)
+            }
+            Body::Replaced => {
+                beginning::swallow(&self.host);
+                Action::Continue
+            }
+        }
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         self.complete = true;
-        Action::Continue
+        match self.body {
+            // No body callback has told that the body has ended.
+            Body::Held(status) => self.look(status, usize::MAX, true),
+            Body::Passes | Body::Replaced => Action::Continue,
+        }
     }
 
     fn on_end(&mut self) {
-        if let Some(shared) = &self.shared {
-            let end = self.end();
-            shared.ended(&self.host, self.outcome(AttemptEvent::Ended(end)), end);
+        let Some(shared) = &self.shared else { return };
+        let end = self.end();
+        if let Body::Held(_) = self.body {
+            shared.probe.ended(self.context_id);
+            if end == AttemptEnd::NoAnswer {
+                shared.silent(&self.host);
+            }
         }
+        shared.ended(&self.host, self.outcome(AttemptEvent::Ended(end)), end);
     }
 }

@@ -5,6 +5,8 @@ use weir_host::{Action, Config, FakeHost, HeaderMap, Host, HttpContext, RootCont
 use crate::attempts::{AttemptEnd, AttemptEvent, AttemptOutcome, Attempts, Cursor};
 use crate::root::Root;
 
+mod held;
+
 const A: &str = "127.0.0.1:9001";
 
 /// A worker's VM with the filter in it.

@@ -9,13 +9,16 @@
 //! no data at all the header is not set and Envoy's fallback policy balances.
 
 mod attempts;
+mod failover;
 mod judge;
+mod load_report;
 mod metrics;
 mod outstanding;
 mod placed;
 mod pool;
 mod pool_metrics;
 mod pools;
+mod prefix_sharing;
 mod request;
 mod response;
 mod root;

@@ -15,8 +15,15 @@ const ATTEMPTS: usize = 8;
 pub(crate) enum Event {
     /// A request went to its replica at this time, in ns.
     Sent(Dispatch, u64),
-    /// Its first token came, at this time, in ns.
-    FirstToken(Dispatch, u64),
+    /// Its first token came.
+    FirstToken {
+        /// What was counted.
+        dispatch: Dispatch,
+        /// When the request was placed, in ns.
+        sent_ns: u64,
+        /// When its first token came, in ns.
+        at_ns: u64,
+    },
     /// It ended, complete or not.
     Finished(Dispatch, Phase),
     /// An attempt at the replica with this key failed, at this time, in ns.
@@ -39,7 +46,9 @@ impl Event {
     pub(crate) fn apply(&self, counts: &mut Outstanding) {
         match self {
             Self::Sent(dispatch, at_ns) => counts.dispatch(dispatch, *at_ns),
-            Self::FirstToken(dispatch, at_ns) => counts.first_token(dispatch, *at_ns),
+            Self::FirstToken { dispatch, sent_ns, at_ns } => {
+                counts.first_token(dispatch, *sent_ns, *at_ns);
+            }
             Self::Failed(replica, at_ns) => counts.failed(*replica, *at_ns),
             Self::Served(replica) => counts.served(*replica),
             Self::Finished(dispatch, phase) => counts.finish(dispatch, *phase),
@@ -93,7 +102,14 @@ mod tests {
     #[test]
     fn counts_that_another_worker_has_changed_are_not_overwritten() {
         let host = FakeHost::new();
-        let dispatch = Dispatch { replica: 9, uncached_tokens: 10, prefill_us: 1, streamed: true };
+        let dispatch = Dispatch {
+            replica: 9,
+            uncached_tokens: 10,
+            prefill_us: 1,
+            decode_tokens: 10,
+            alone_us: 0,
+            streamed: true,
+        };
         change(&host, "k", |counts| counts.dispatch(&dispatch, 1));
         let (stale, cas) = read(&host, "k");
         change(&host, "k", |counts| counts.dispatch(&dispatch, 1));
@@ -104,13 +120,20 @@ mod tests {
     #[test]
     fn events_undo_what_a_dispatch_counted() {
         let (here, there) = (9, 10);
-        let from = Dispatch { replica: here, uncached_tokens: 10, prefill_us: 1, streamed: true };
+        let from = Dispatch {
+            replica: here,
+            uncached_tokens: 10,
+            prefill_us: 1,
+            decode_tokens: 10,
+            alone_us: 0,
+            streamed: true,
+        };
         let to = from.moved_to(there);
         let mut counts = Outstanding::default();
         counts.dispatch(&from, 1);
         Event::Moved { from, to, at_ns: 1 }.apply(&mut counts);
         assert_eq!((counts.load(here).in_flight, counts.load(there).in_flight), (0, 1));
-        Event::FirstToken(to, 2).apply(&mut counts);
+        Event::FirstToken { dispatch: to, sent_ns: 1, at_ns: 2 }.apply(&mut counts);
         Event::Finished(to, Phase::Decode).apply(&mut counts);
         assert_eq!(counts.load(there).in_flight, 0);
         assert_eq!(counts.load(there).prefill_tokens, 0);

@@ -6,8 +6,10 @@ use std::rc::Rc;
 use weir_placement::{Dispatch, Expectation, MAX_ORDER, PickRequest};
 use weir_request::Meter;
 use weir_wire::facts::Facts;
+use weir_wire::path::Dialect;
 use weir_wire::response::{ResponseMeter, ResponseReader, Usage};
 
+use crate::load_report::ReportFor;
 use crate::pools::PoolId;
 use crate::shadow::Shadow;
 use crate::verdict::Verdict;
@@ -24,10 +26,18 @@ pub(crate) struct Placed {
     pub(crate) at_ns: u64,
     /// Who counts what the response uses, until its headers have come.
     pub(crate) meter: Option<Rc<Meter>>,
+    /// Whether the other workers are told that it is served.
+    pub(crate) told: bool,
     /// What was decided, where that is only counted.
     pub(crate) shadow: Option<Box<Shadow>>,
+    /// The dialect to answer in where Envoy does because no replica has; `None` where Envoy's own words go out.
+    pub(crate) failover: Option<Dialect>,
+    /// Whether it was answered so.
+    pub(crate) answered: bool,
     /// The answer, once its headers have come.
     pub(crate) response: Option<Response>,
+    /// Who reads the load that the replica reports, if it was asked for.
+    pub(crate) report: Option<ReportFor>,
 }
 
 impl Placed {

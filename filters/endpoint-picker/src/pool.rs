@@ -8,6 +8,7 @@ use weir_pools::{Latest, PoolSource, Undecodable};
 
 use crate::outstanding::{self, Event};
 use crate::pool_metrics::PoolMetrics;
+use crate::prefix_sharing::PrefixSharing;
 
 /// How often a pool's version is looked at, in ns: 5 ms.
 ///
@@ -63,8 +64,14 @@ pub(crate) struct Pool {
     /// Whether the filter `attempt` has told of a replica of this pool, so that nothing has to be inferred.
     pub(crate) sees_attempts: bool,
     pub(crate) metrics: PoolMetrics,
+    /// What workers tell each other of prefix caches.
+    pub(crate) sharing: PrefixSharing,
     /// The current view; `None` until the sidecar has pushed one.
     pub(crate) view: Option<Rc<LoadView>>,
+    /// What replicas have reported since they were measured, each once.
+    reports: Vec<Reported>,
+    /// Whether reports have not been merged into this view yet.
+    unmerged: bool,
 }
 
 impl Pool {
@@ -80,7 +87,10 @@ impl Pool {
             moved_ns: None,
             sees_attempts: false,
             metrics: PoolMetrics::new(name),
+            sharing: PrefixSharing::default(),
             view: None,
+            reports: Vec::new(),
+            unmerged: false,
         }
     }
 
@@ -99,17 +109,27 @@ impl Pool {
         self.looked_at_ns = Some(now_ns);
         match self.source.look(host, undecodable) {
             Latest::Unchanged => {}
-            Latest::New(view) => self.view = Some(Rc::new(LoadView::new(*view, prefixes))),
+            Latest::New(view) => {
+                self.view = Some(Rc::new(LoadView::new(*view, prefixes)));
+                self.unmerged = true;
+            }
             Latest::Absent => {
                 self.view = None;
                 self.waiting.clear();
+                self.sharing.drop_all();
             }
         }
     }
 
     /// Brings the counts up to date for a pick: with everything that this VM knows, and what other
-    /// workers knew at most [`SHARE_EVERY_NS`] ago, as `view` shows it.
-    pub(crate) fn count<H: Host>(&mut self, host: &H, view: &LoadView, now_ns: u64) -> Share {
+    /// workers knew at most [`SHARE_EVERY_NS`] ago, as `view` shows it. `worker` is this one's number.
+    pub(crate) fn count<H: Host>(
+        &mut self,
+        host: &H,
+        view: &LoadView,
+        worker: u64,
+        now_ns: u64,
+    ) -> Share {
         let since = now_ns.checked_sub(self.shared_at_ns);
         // What was counted before a newer view can no longer be told from what was counted after it.
         let due = since.is_none_or(|since| since >= SHARE_EVERY_NS) || self.counts.is_behind(view);
@@ -117,11 +137,12 @@ impl Pool {
             return Share::Waits;
         }
         let Some(key) = self.source.outstanding_key() else { return Share::Waits };
-        let (counts, cas) = outstanding::read(host, key);
+        let (mut counts, cas) = outstanding::read(host, key);
+        let several = counts.note_worker(worker);
         self.counts = counts;
         self.counts.observe(view);
         self.waiting.iter().for_each(|event| event.apply(&mut self.counts));
-        Share::Due(cas)
+        Share::Due { cas, look: self.sharing.is_due(several) }
     }
 
     /// Counts a request that goes to its replica now. Shares it with all that waits if it is time to,
@@ -134,7 +155,7 @@ impl Pool {
         now_ns: u64,
     ) -> bool {
         self.note(Event::Sent(*dispatch, now_ns));
-        let (Share::Due(cas), Some(key)) = (share, self.source.outstanding_key()) else {
+        let (Share::Due { cas, .. }, Some(key)) = (share, self.source.outstanding_key()) else {
             return true;
         };
         self.shared_at_ns = now_ns;
@@ -212,9 +233,18 @@ impl Pool {
 pub(crate) enum Share {
     /// Later.
     Waits,
-    /// With this pick, and this number to do so with.
-    Due(Option<u32>),
+    /// With this pick.
+    Due {
+        /// The number to do so with.
+        cas: Option<u32>,
+        /// Whether to look at what others tell of prefix caches.
+        look: bool,
+    },
 }
+
+mod reports;
+
+use reports::Reported;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What the picker counts and tells of one pool.
 
-use weir_host::metrics::Metric;
+use weir_host::metrics::{Metric, label};
 use weir_host::notice::Notice;
 use weir_host::tick::Tick;
 use weir_host::{Host, LogLevel};
@@ -111,12 +111,6 @@ impl PoolMetrics {
             format!("weir.endpoint-picker: pool {pool:?}: {picked} was picked, and the request went to {went}, {}", why.advice())
         });
     }
-}
-
-/// A pool's name as the value of a label. Dots and other marks would end it.
-fn label(pool: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    pool.chars().map(plain).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! All pools of this VM.
 
 use weir_host::Host;
-use weir_placement::PrefixIndex;
+use weir_placement::{PrefixEvents, PrefixIndex};
 use weir_pools::Undecodable;
 
 use crate::attempts::{AttemptReader, Read};
 use crate::outstanding::Event;
 use crate::pool::{Pool, SHARE_EVERY_NS};
+use crate::prefix_sharing::{Sharing, SharingMetrics, own_number};
 
 /// Pools that are remembered at a time: as many as can have a view. The names come from policies; where
 /// there are more of them, the pool that was looked at longest ago makes room.
@@ -31,6 +32,9 @@ pub(crate) struct Pools {
     waiting: bool,
     attempts: AttemptReader,
     pub(crate) prefixes: PrefixIndex,
+    /// What stands for this worker in shared data.
+    pub(crate) worker: u64,
+    sharing: SharingMetrics,
     /// The last header's value; kept for its memory.
     pub(crate) header: Vec<u8>,
 }
@@ -44,6 +48,8 @@ impl Default for Pools {
             waiting: false,
             attempts: AttemptReader::default(),
             prefixes: PrefixIndex::default(),
+            worker: own_number(),
+            sharing: SharingMetrics::new(),
             header: Vec::new(),
         }
     }
@@ -94,6 +100,26 @@ impl Pools {
     pub(crate) fn get(&mut self, id: PoolId) -> Option<(&mut Pool, &mut PrefixIndex)> {
         let pool = self.pools.get_mut(id.place).filter(|pool| pool.generation == id.generation)?;
         Some((pool, &mut self.prefixes))
+    }
+
+    /// Takes over what other workers have told of that pool's prefix caches.
+    pub(crate) fn take_over<H: Host>(&mut self, host: &H, id: PoolId) {
+        let place = self.pools.get_mut(id.place);
+        let Some(pool) = place.filter(|pool| pool.generation == id.generation) else { return };
+        let with = Sharing {
+            source: &pool.source,
+            undecodable: &self.undecodable,
+            metrics: &self.sharing,
+            worker: self.worker,
+        };
+        pool.sharing.take_over(host, &with, &mut self.prefixes);
+    }
+
+    /// Notes what others are to be told of that pool's prefix caches; true if nothing was waiting before.
+    pub(crate) fn learned(&mut self, id: PoolId, note: impl FnOnce(&mut PrefixEvents)) -> bool {
+        let Some(pool) = self.find(id) else { return false };
+        note(&mut pool.sharing.events);
+        self.wait()
     }
 
     /// Takes notice of how attempts went since the last time.
@@ -150,9 +176,16 @@ impl Pools {
 
     /// Shares what waits in any pool; false if nothing happened since the last time.
     pub(crate) fn flush<H: Host>(&mut self, host: &H) -> bool {
-        let mut all = true;
+        let (mut all, now_ns) = (true, host.now_ns());
         for pool in &mut self.pools {
             all &= pool.flush(host);
+            let with = Sharing {
+                source: &pool.source,
+                undecodable: &self.undecodable,
+                metrics: &self.sharing,
+                worker: self.worker,
+            };
+            all &= pool.sharing.tell(host, &with, &mut self.prefixes, now_ns);
             pool.metrics.flush(host);
         }
         std::mem::replace(&mut self.waiting, !all)

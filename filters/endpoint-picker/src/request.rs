@@ -13,7 +13,10 @@ use weir_wire::facts::{Destination, Facts};
 use weir_wire::path::Endpoint;
 use weir_wire::request::RequestFacts;
 
+use crate::failover;
+use crate::load_report;
 use crate::placed::{Listed, Placed, Prompt};
+use crate::pool::Share;
 use crate::pools::Pools;
 use crate::shadow::Shadow;
 use crate::shared::Shared;
@@ -45,8 +48,11 @@ pub(crate) fn place<H: Host>(
     facts: &mut Facts,
     head: Option<&RequestHead>,
 ) -> Result<Option<Box<Placed>>, HostError> {
+    if let Some(failover) = policy.failover {
+        failover::announce(host, failover, facts)?;
+    }
     let mut pools = shared.pools.borrow_mut();
-    let Some(placed) = choose(host, shared, &mut pools, policy, facts, head) else {
+    let Some(mut placed) = choose(host, shared, &mut pools, policy, facts, head) else {
         pools.not_placed(host, policy.pool.as_deref().unwrap_or(&facts.pool));
         // In shadow the header is another picker's.
         if !policy.shadow {
@@ -58,6 +64,7 @@ pub(crate) fn place<H: Host>(
     if !policy.shadow {
         host.set_header(HeaderMap::Request, DESTINATION, header)?;
     }
+    placed.report = load_report::ask(host, policy, head)?;
     if shared.state_keys.has(StateKey::Endpoint) {
         let first = header.split(|&byte| byte == b',').next().unwrap_or_default();
         // For access logs only; a request does not fail for it.
@@ -79,9 +86,18 @@ fn choose<H: Host>(
     let now_ns = host.now_ns();
     let id = pools.current(host, pool_name, now_ns)?;
     shared.read_attempts(host, pools);
+    let worker = pools.worker;
+    let (pool, _) = pools.get(id)?;
+    let measured = Rc::clone(pool.view.as_ref()?);
+    let share = pool.count(host, &measured, worker, now_ns);
+    drop(measured);
+    if let Share::Due { look: true, .. } = share {
+        pools.take_over(host, id);
+    }
     let (pool, prefixes) = pools.get(id)?;
+    prefixes.advance(now_ns);
+    pool.merge_reports();
     let view = Rc::clone(pool.view.as_ref()?);
-    let share = pool.count(host, &view, now_ns);
     // Headers that were read as a whole tell for nothing that there is no such header.
     let absent = |name| head.is_some_and(|head| head.header(name).is_none());
     let header = |name| match absent(name) {
@@ -90,6 +106,7 @@ fn choose<H: Host>(
     };
     let subset = if policy.accept_subset { header(SUBSET) } else { None };
     let session = facts.session.unwrap_or(facts.conversation);
+    let output_tokens = expected_output(facts);
     let prompt = Prompt::take(facts);
     let request = PickRequest {
         conversation: Some(header(SESSION).map_or(session, |id| text_hash(&id))),
@@ -98,7 +115,7 @@ fn choose<H: Host>(
     };
     let state = PoolState { view: &view, prefixes, outstanding: &pool.counts, now_ns };
     let pick = rule(policy).pick(&request, &state).ok()?;
-    let dispatch = Dispatch::of(&pick, &view, facts.stream)?;
+    let dispatch = Dispatch::of(&pick, &view, output_tokens, facts.stream)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
     pool.metrics.picked(host, &shared.tick, pick.basis);
     if pool.dispatch(host, share, &dispatch, now_ns) && pools.wait() {
@@ -119,9 +136,20 @@ fn choose<H: Host>(
         streamed: facts.stream,
         at_ns: now_ns,
         meter: None,
+        failover: policy.failover.map(|_| facts.dialect),
+        answered: false,
         response: None,
+        report: None,
+        told: false,
         shadow: policy.shadow.then(|| Box::new(Shadow::new(&pick, rule(policy)))),
     }))
+}
+
+/// Tokens that the answer is expected to have: as many as the client allows, 256 at most. Most clients allow more
+/// than they get, and many say nothing.
+fn expected_output(facts: &Facts) -> u32 {
+    const MOST: u32 = 256;
+    facts.max_tokens.and_then(|most| u32::try_from(most).ok()).unwrap_or(MOST).min(MOST)
 }
 
 /// The rule that a policy's settings stand for.

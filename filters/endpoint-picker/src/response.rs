@@ -1,11 +1,13 @@
 //! The response's way: what it teaches about the replica that sent it.
 
-use weir_host::{Body, Host, LogLevel};
+use weir_host::{Action, Body, Host, LogLevel};
 use weir_placement::{CachedTokens, Phase};
 use weir_request::{ROUTE_WAS_LEFT, Route};
 use weir_wire::response::{Usage, begins_like_an_answer};
 
+use crate::failover;
 use crate::judge;
+use crate::load_report;
 use crate::outstanding::Event;
 use crate::placed::{Placed, Response};
 use crate::shared::Shared;
@@ -14,12 +16,31 @@ use crate::verdict::Verdict;
 /// Call when the response headers have come. Notices when a retry went to another replica than
 /// planned, and what the status says, if `attempt` has seen it. The headers are not read, because a host call that returns data
 /// costs more than everything that it would tell of most responses.
-pub(crate) fn open<H: Host>(host: &H, shared: &Shared, placed: &mut Placed, complete: bool) {
+///
+/// Answers with whether the response may pass: where Envoy answers because no replica has, it may be replaced.
+pub(crate) fn open<H: Host>(
+    host: &H,
+    shared: &Shared,
+    placed: &mut Placed,
+    complete: bool,
+) -> Action {
+    if let Some(dialect) = placed.failover
+        && placed.response.is_none()
+        && failover::answer_for_envoy(host, dialect)
+    {
+        placed.answered = true;
+        placed.response = Some(Response::new(placed.meter.take()));
+        return Action::Pause;
+    }
     if placed.response.is_none() {
         let verdict = judge::at_headers(host, shared, placed);
         let response = Response::new(placed.meter.take());
         placed.response = Some(Response { verdict, complete, ..response });
+        if let Some(read_by) = placed.report {
+            load_report::take(host, shared, placed, read_by);
+        }
     }
+    Action::Continue
 }
 
 /// Notes whether the end of the response has come.
@@ -64,7 +85,7 @@ pub(crate) fn check_route<H: Host>(host: &H, shared: &Shared, route: &Route) {
     }
 }
 
-fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     let served = placed.verdict() == Some(Verdict::Served);
     // Only a stream's first byte is its first token; other responses come whole.
     if placed.streamed {
@@ -73,14 +94,15 @@ fn first_byte<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
             let ttft_ms = now_ns.saturating_sub(placed.at_ns) / 1_000_000;
             shared.metrics.ttft_ms.record(host, ttft_ms);
         }
-        shared.note(host, placed.pool, Event::FirstToken(placed.dispatch, now_ns));
+        let (dispatch, sent_ns) = (placed.dispatch, placed.at_ns);
+        let first_token = Event::FirstToken { dispatch, sent_ns, at_ns: now_ns };
+        shared.note(host, placed.pool, first_token);
     }
     if served {
-        let mut pools = shared.pools.borrow_mut();
         if let Some(expectation) = &placed.expectation {
-            pools.prefixes.confirm(expectation);
+            shared.pools.borrow_mut().prefixes.confirm(expectation);
         }
-        drop(pools);
+        tell_served(host, shared, placed);
         judge::served(host, shared, placed);
     }
 }
@@ -95,18 +117,34 @@ pub(crate) fn close<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
     if verdict == Some(Verdict::Served) {
         learn(host, shared, placed);
     } else if let Some(expectation) = &placed.expectation {
-        shared.pools.borrow_mut().prefixes.take_back(&placed.prompt.request(), expectation);
+        let request = placed.prompt.request();
+        shared.pools.borrow_mut().prefixes.take_back(&request, expectation);
+        if placed.told {
+            shared.tell(host, placed.pool, |events| events.taken_back(&request, expectation));
+        }
     }
 }
 
-fn learn<H: Host>(host: &H, shared: &Shared, placed: &Placed) {
+/// Tells the other workers that the replica has this prompt now, once.
+fn tell_served<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    if let Some(expectation) = placed.expectation.as_ref().filter(|_| !placed.told) {
+        let request = placed.prompt.request();
+        shared.tell(host, placed.pool, |events| events.served(&request, expectation));
+        placed.told = true;
+    }
+}
+
+fn learn<H: Host>(host: &H, shared: &Shared, placed: &mut Placed) {
+    tell_served(host, shared, placed);
     let usage = placed.response.as_ref().and_then(|response| response.reader.usage());
     let reported = usage.and_then(|usage| count_usage(host, shared, &usage));
     let Some(expectation) = &placed.expectation else { return };
-    let prefixes = &mut shared.pools.borrow_mut().prefixes;
-    match reported {
-        Some(reported) => prefixes.correct(expectation, reported),
-        None => prefixes.confirm(expectation),
+    let mut pools = shared.pools.borrow_mut();
+    let Some(reported) = reported else { return pools.prefixes.confirm(expectation) };
+    let evicted = pools.prefixes.correct(expectation, reported);
+    drop(pools);
+    if let Some(eviction) = evicted {
+        shared.tell(host, placed.pool, |events| events.evicted(eviction));
     }
 }
 

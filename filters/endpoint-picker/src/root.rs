@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use weir_attempt::Attempts;
 use weir_host::hold::HoldProbe;
 use weir_host::notice::Notice;
 use weir_host::tick::Ticker;
@@ -12,6 +13,7 @@ use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
+use crate::load_report::ReportMetrics;
 use crate::metrics::Metrics;
 use crate::pools::Pools;
 use crate::shadow::ShadowMetrics;
@@ -31,6 +33,12 @@ impl<H: Host> Root<H> {
         Self { host, group: None, shared: None }
     }
 
+    /// What its streams share, for tests to look at.
+    #[cfg(test)]
+    pub(crate) fn shared_for_tests(&self) -> &Shared {
+        self.shared.as_deref().unwrap()
+    }
+
     /// Runs as one with others, from the next configuration on: takes what they know of requests.
     pub fn join(&mut self, group: FilterGroup) {
         self.group = Some(group);
@@ -45,6 +53,9 @@ impl<H: Host> Root<H> {
                 let pools = Pools::default();
                 let tick = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
                 let named = policies.iter().filter_map(|policy| policy.pool.clone());
+                if policies.iter().any(|policy| policy.failover.is_some()) {
+                    Attempts::of_vm().expect_failover();
+                }
                 let served = ServedNames::say(
                     &self.host,
                     "weir.endpoint-picker",
@@ -61,6 +72,7 @@ impl<H: Host> Root<H> {
                     pools: RefCell::new(pools),
                     served,
                     metrics: Metrics::new(),
+                    reports: ReportMetrics::new(),
                     shadow: ShadowMetrics::new(),
                     tick,
                     odd_facts: Notice::default(),

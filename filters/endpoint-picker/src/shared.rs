@@ -7,12 +7,14 @@ use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
 use weir_host::notice::Notice;
 use weir_host::tick::Tick;
+use weir_placement::PrefixEvents;
 use weir_pools::ServedNames;
 use weir_request::{Handover, RouteCheck, StateKeys};
 use weir_settings::Policies;
 use weir_settings::endpoint_picker::PickerPolicy;
 
 use crate::attempts::AnsweredAttempt;
+use crate::load_report::ReportMetrics;
 use crate::metrics::Metrics;
 use crate::outstanding::Event;
 use crate::pools::{PoolId, Pools};
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     /// The pools that the policies name.
     pub(crate) served: ServedNames,
     pub(crate) metrics: Metrics,
+    pub(crate) reports: ReportMetrics,
     pub(crate) shadow: ShadowMetrics,
     pub(crate) tick: Tick,
     /// Facts of another build.
@@ -59,6 +62,18 @@ impl Shared {
     /// Leaves an event to the next request of the pool, or to the next tick.
     pub(crate) fn note<H: Host>(&self, host: &H, pool: PoolId, event: Event) {
         if self.pools.borrow_mut().note(host, pool, event) {
+            self.tick(host);
+        }
+    }
+
+    /// Leaves what other workers are to know of a pool's prefix caches to the next tick.
+    pub(crate) fn tell<H: Host>(
+        &self,
+        host: &H,
+        pool: PoolId,
+        note: impl FnOnce(&mut PrefixEvents),
+    ) {
+        if self.pools.borrow_mut().learned(pool, note) {
             self.tick(host);
         }
     }
@@ -91,6 +106,7 @@ impl Shared {
 
     pub(crate) fn on_tick<H: Host>(&self, host: &H) {
         self.metrics.flush(host);
+        self.reports.flush(host);
         self.shadow.flush(host);
         let mut pools = self.pools.borrow_mut();
         self.read_attempts(host, &mut pools);

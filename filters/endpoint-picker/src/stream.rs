@@ -128,7 +128,7 @@ impl<H: Host> Stream<H> {
         if shared.probe.is_missing(&self.host) {
             return self.refuse(endpoint.dialect, &ErrorReply::misconfigured());
         }
-        match BodyReader::new(&head, &endpoint, policy.max_body_bytes, false) {
+        match BodyReader::new(&self.host, &head, &endpoint, policy.max_body_bytes, false) {
             Err(error) => self.refuse(endpoint.dialect, &error),
             Ok(reader) => {
                 shared.probe.paused(&self.host, self.context_id);
@@ -241,14 +241,17 @@ impl<H: Host> HttpContext for Stream<H> {
         if let Some(route) = self.route.take() {
             response::check_route(&self.host, shared, &route);
         }
-        if let Phase::Placed(placed) = &mut self.phase {
-            response::open(&self.host, shared, placed, end_of_stream);
+        match &mut self.phase {
+            Phase::Placed(placed) => response::open(&self.host, shared, placed, end_of_stream),
+            _ => Action::Continue,
         }
-        Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         if let (Phase::Placed(placed), Some(shared)) = (&mut self.phase, &self.shared) {
+            if placed.answered {
+                return Action::Pause;
+            }
             response::note_end(placed, end_of_stream);
             response::chunk(&self.host, shared, placed, (self.context_id, size));
         }

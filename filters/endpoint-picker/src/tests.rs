@@ -9,6 +9,9 @@ use weir_snapshot::{
 
 use crate::root::Root;
 
+mod load_reports;
+mod sharing;
+
 const ADDRESSES: [&str; 3] = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"];
 const SECOND: u64 = 1_000_000_000;
 const ANSWER: &str =
@@ -51,9 +54,14 @@ impl Vm {
         let policy =
             format!(r#"{{"policies":{{"default":{{"pool":"p","fresh_ms":600000{members}}}}}}}"#);
         host.set_configuration(Config::Plugin, policy.as_bytes());
+        Self::on(&host)
+    }
+
+    /// One more worker of an Envoy that is configured.
+    fn on(host: &FakeHost) -> Self {
         let mut root = Root::new(host.clone());
         assert!(root.on_configure(0), "{:?}", host.logs());
-        Self { host, root }
+        Self { host: host.clone(), root }
     }
 
     fn send(&self, stream: bool) -> Sent {

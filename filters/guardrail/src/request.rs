@@ -9,7 +9,8 @@ use weir_guard::{
 };
 use weir_host::{Body, HeaderMap, Host, HostError};
 use weir_request::{
-    BodyRead, HandedRequest, Handover, RequestHead, Route, edit_body, facts_before,
+    BodyRead, HandedRequest, Handover, Held, RequestHead, Route, check_memory, edit_body,
+    facts_before,
 };
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
 use weir_settings::{Policies, UnknownPolicy};
@@ -27,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) found: Report,
     endpoint: Option<Endpoint>,
     request: Request,
+    /// What is held of the body at hand.
+    held: Held,
     /// The route that chose the policy, once the request has gone on; `None` if the model did, or where the
     /// picker of the same Envoy filter looks for all of them.
     route: Option<Route>,
@@ -108,7 +111,15 @@ impl Exchange {
     pub(crate) fn new(policy: Rc<GuardrailPolicy>, request: Request) -> Self {
         let watch = Watch::new(policy.policy.clone());
         let endpoint = request.head().and_then(RequestHead::endpoint).cloned();
-        Self { policy, watch, found: Report::default(), endpoint, request, route: None }
+        Self {
+            policy,
+            watch,
+            found: Report::default(),
+            endpoint,
+            request,
+            held: Held::default(),
+            route: None,
+        }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -159,7 +170,7 @@ impl Exchange {
         }
         Ok(match self.unreadable() {
             Some(trouble) => self.trouble(trouble),
-            None => Next::Read,
+            None => check_memory(host).map_or_else(Next::Refuse, |()| Next::Read),
         })
     }
 
@@ -178,6 +189,19 @@ impl Exchange {
         let announced = self.header("content-length");
         let announced = announced.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
         announced.is_some_and(|length: u64| self.is_too_large(length)).then_some(Trouble::TooLarge)
+    }
+
+    /// Notes how much of a body is held.
+    ///
+    /// # Errors
+    /// The reply where other streams hold too much.
+    pub(crate) fn hold<H: Host>(&mut self, host: &H, size: usize) -> Result<(), ErrorReply> {
+        self.held.grow(host, size)
+    }
+
+    /// The body at hand has gone on.
+    pub(crate) fn let_go(&mut self) {
+        self.held = Held::default();
     }
 
     pub(crate) fn is_too_large(&self, length: u64) -> bool {

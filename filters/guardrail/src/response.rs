@@ -6,7 +6,7 @@ pub(crate) use failure::inspect_failure;
 
 use weir_detect::{Direction, OnTrouble};
 use weir_guard::{BodyInspection, Report, StreamGuard, Trouble, Watch, inspect_response};
-use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
+use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError, memory};
 use weir_request::SUMS;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
@@ -227,6 +227,9 @@ fn write<H: Host>(host: &H, form: Form, body: &[u8]) -> Result<(), HostError> {
     host.replace_body_front(Body::Response, usize::MAX, body)
 }
 
+/// A stream that holds more than this has to end where memory is used up, in bytes.
+const MUCH_BYTES: usize = 16 * 1024;
+
 /// Passes a chunk of a stream through its inspection.
 ///
 /// # Errors
@@ -241,6 +244,11 @@ pub(crate) fn inspect_chunk<H: Host>(
     let mut out = Vec::with_capacity(chunk.len());
     stopwatch.time(host, || {
         guard.push(chunk, &mut out);
+        // A stream of tokens holds a few words; what holds much waits for the end of an event.
+        if guard.held() > MUCH_BYTES && memory::is_used_up(host) {
+            weir_request::note_ended(host);
+            guard.shed(&mut out);
+        }
         if end_of_stream {
             guard.finish(&mut out);
         }

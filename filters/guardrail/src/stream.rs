@@ -119,9 +119,13 @@ impl<H: Host> Stream<H> {
                     return self.go_on(shared, exchange, Ok(next));
                 }
                 if !end_of_stream {
+                    if let Err(full) = exchange.hold(&self.host, size) {
+                        return self.go_on(shared, exchange, Ok(Next::Refuse(full)));
+                    }
                     self.phase = Phase::Reading(exchange);
                     return Action::Pause;
                 }
+                exchange.let_go();
                 let next = exchange.inspect(&self.host, shared);
                 self.go_on(shared, exchange, next)
             }

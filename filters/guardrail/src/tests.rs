@@ -6,6 +6,7 @@ use crate::Root;
 
 mod documented;
 mod failures;
+mod full;
 mod unscannable;
 
 const REDACT: &str = r#"{"policies":{"default":{"rules":[{"rules":["pii"],"action":"redact"}]}}}"#;

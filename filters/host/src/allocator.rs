@@ -27,6 +27,8 @@ pub(crate) struct Keeping<A> {
 struct Free {
     first: [*mut Block; CLASSES],
     bytes: usize,
+    /// What `inner` has handed out, kept blocks included.
+    out: usize,
 }
 
 /// What a free block begins with.
@@ -40,7 +42,20 @@ unsafe impl<A> Sync for Keeping<A> {}
 impl<A> Keeping<A> {
     /// Keeps nothing yet.
     pub(crate) const fn new(inner: A) -> Self {
-        Self { inner, free: UnsafeCell::new(Free { first: [null_mut(); CLASSES], bytes: 0 }) }
+        let free = Free { first: [null_mut(); CLASSES], bytes: 0, out: 0 };
+        Self { inner, free: UnsafeCell::new(free) }
+    }
+
+    /// Bytes that are in use, with those of the small blocks that are kept.
+    pub(crate) fn in_use(&self) -> usize {
+        // SAFETY: one thread, and nothing here calls back.
+        unsafe { (*self.free.get()).out }
+    }
+
+    fn note(&self, added: usize, gone: usize) {
+        // SAFETY: one thread, and nothing here calls back.
+        let free = unsafe { &mut *self.free.get() };
+        free.out = free.out.wrapping_add(added).wrapping_sub(gone);
     }
 }
 
@@ -62,6 +77,7 @@ fn class(layout: Layout) -> Option<(usize, Layout)> {
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Keeping<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some((class, whole)) = class(layout) else {
+            self.note(layout.size(), 0);
             // SAFETY: the caller's promises hold for `inner`, too.
             return unsafe { self.inner.alloc(layout) };
         };
@@ -75,13 +91,17 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Keeping<A> {
                 free.bytes = free.bytes.wrapping_sub(whole.size());
                 block.cast()
             }
-            // SAFETY: the caller asks for at least a byte, so the class has a size.
-            _ => unsafe { self.inner.alloc(whole) },
+            _ => {
+                free.out = free.out.wrapping_add(whole.size());
+                // SAFETY: the caller asks for at least a byte, so the class has a size.
+                unsafe { self.inner.alloc(whole) }
+            }
         }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some((class, whole)) = class(layout) else {
+            self.note(0, layout.size());
             // SAFETY: `alloc` got it from `inner` with this layout.
             return unsafe { self.inner.dealloc(block, layout) };
         };
@@ -95,8 +115,11 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Keeping<A> {
                 *first = block;
                 free.bytes = free.bytes.wrapping_add(whole.size());
             }
-            // SAFETY: `alloc` got it from `inner` with the class's layout.
-            _ => unsafe { self.inner.dealloc(block, whole) },
+            _ => {
+                free.out = free.out.wrapping_sub(whole.size());
+                // SAFETY: `alloc` got it from `inner` with the class's layout.
+                unsafe { self.inner.dealloc(block, whole) }
+            }
         }
     }
 
@@ -105,8 +128,11 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Keeping<A> {
         let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         match (class(layout), class(new)) {
             (Some((old, _)), Some((new, _))) if old == new => block,
-            // SAFETY: `alloc` got it from `inner` with this layout.
-            (None, None) => unsafe { self.inner.realloc(block, layout, new_size) },
+            (None, None) => {
+                self.note(new_size, layout.size());
+                // SAFETY: `alloc` got it from `inner` with this layout.
+                unsafe { self.inner.realloc(block, layout, new_size) }
+            }
             // SAFETY: the block has `layout`, the new one `new`; they do not overlap.
             _ => unsafe {
                 let moved = self.alloc(new);
@@ -191,6 +217,27 @@ mod tests {
         blocks.iter().for_each(|block| unsafe { keeping.dealloc(*block, layout(LARGEST)) });
         let out = unsafe { &*keeping.inner.0.get() }.len();
         assert_eq!(out, KEPT / LARGEST);
+    }
+
+    #[test]
+    fn what_is_in_use_is_what_the_inner_allocator_has_out() {
+        let keeping = Keeping::new(Counting::default());
+        let out = |keeping: &Keeping<Counting>| {
+            unsafe { &*keeping.inner.0.get() }
+                .iter()
+                .map(|(_, layout)| layout.size())
+                .sum::<usize>()
+        };
+        unsafe {
+            let (small, large) = (keeping.alloc(layout(20)), keeping.alloc(layout(5000)));
+            assert_eq!((keeping.in_use(), out(&keeping)), (5032, 5032));
+            let larger = keeping.realloc(large, layout(5000), 9000);
+            let grown = keeping.realloc(small, layout(20), 3000);
+            assert_eq!(keeping.in_use(), out(&keeping));
+            keeping.dealloc(larger, layout(9000));
+            keeping.dealloc(grown, layout(3000));
+            assert_eq!((keeping.in_use(), out(&keeping)), (32, 32), "one small block is kept");
+        }
     }
 
     #[test]

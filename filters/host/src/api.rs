@@ -176,6 +176,9 @@ pub trait Host: Clone + 'static {
     /// circuit breakers.
     fn call(&self, call: &Call<'_>) -> Result<CallToken, HostError>;
 
+    /// Bytes of the VM's memory that are in use.
+    fn memory_in_use(&self) -> usize;
+
     /// Switches the context that calls act on; for `Streams` alone, hence the [`Switch`].
     fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError>;
 

@@ -65,6 +65,7 @@ struct State {
     calls: Vec<SentCall>,
     refuses_calls: Option<HostError>,
     route_cache_clears: usize,
+    memory_in_use: usize,
 }
 
 /// A host that lives in memory. Clones share their state.
@@ -146,6 +147,11 @@ impl FakeHost {
     /// Lets another worker be faster than the next `count` compare-and-swaps.
     pub fn lose_swaps(&self, count: usize) {
         self.0.borrow_mut().lost_swaps = count;
+    }
+
+    /// Sets what [`Host::memory_in_use`] tells.
+    pub fn set_memory_in_use(&self, bytes: usize) {
+        self.0.borrow_mut().memory_in_use = bytes;
     }
 
     /// How often the route cache was cleared by request-header changes or by name.
@@ -353,6 +359,10 @@ impl Host for FakeHost {
         };
         state.calls.push(sent);
         Ok(token)
+    }
+
+    fn memory_in_use(&self) -> usize {
+        self.0.borrow().memory_in_use
     }
 
     fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError> {

@@ -11,6 +11,7 @@
 //! - [`metrics`]: counters and histograms, defined once per VM and label set.
 //! - [`notice`]: lines in the log that come once a minute at most.
 //! - [`hold`]: finds out that `allow_on_headers_stop_iteration` is missing.
+//! - [`memory`]: how much of the VM's memory may be in use.
 //! - [`Streams`] and [`pending`]: other streams than the callback's own, so that nothing
 //!   meant for one that has ended reaches another, and few enough at a time.
 //! - [`upstream`]: what a filter of a cluster can ask about its attempt.
@@ -35,6 +36,7 @@ mod exports;
 #[cfg(not(target_arch = "wasm32"))]
 mod fake;
 pub mod hold;
+pub mod memory;
 pub mod metrics;
 pub mod notice;
 mod pairs;

@@ -260,7 +260,6 @@ impl Host for Wasm {
     ) -> Result<(), HostError> {
         self.turn(Turn::check_action)?;
         let headers = pairs::encode(headers);
-        // -1: let Envoy derive the gRPC status.
         HostError::check(unsafe {
             proxy_send_local_response(
                 u32::from(status),
@@ -270,7 +269,7 @@ impl Host for Wasm {
                 body.len(),
                 headers.as_ptr(),
                 headers.len(),
-                -1,
+                grpc_status(status),
             )
         })
     }
@@ -315,6 +314,13 @@ impl Host for Wasm {
         Ok(token)
     }
 
+    fn memory_in_use(&self) -> usize {
+        #[cfg(target_arch = "wasm32")]
+        return crate::MEMORY.in_use();
+        #[cfg(not(target_arch = "wasm32"))]
+        0
+    }
+
     fn effective_context(&self, context_id: u32, _: Switch) -> Result<(), HostError> {
         HostError::check(unsafe { proxy_set_effective_context(context_id) })
     }
@@ -330,4 +336,10 @@ fn check_writable(map: HeaderMap) -> Result<(), HostError> {
         HeaderMap::Request => with_turn(Turn::check_request_headers),
         _ => Ok(()),
     }
+}
+
+/// What a gRPC client is told of a reply with this HTTP status. -1 lets Envoy say, which makes UNAVAILABLE of
+/// 429, as of a replica that is gone; RESOURCE_EXHAUSTED (8) is what the gRPC specification has for quotas.
+fn grpc_status(status: u16) -> i32 {
+    if status == 429 { 8 } else { -1 }
 }

@@ -1,8 +1,8 @@
 //! Takes the sidecar's snapshots into shared data, where every filter of every worker finds them.
 //!
 //! `POST /weir/v1/snapshot` checks a snapshot completely (size, signature, challenge, shape, values,
-//! order) and stores its compact form; the reply tells the sidecar what is in flight, and which pools
-//! the policies of this VM name. `GET` of the same path, signed likewise, shows the current views as
+//! order) and stores its compact form; the reply tells the sidecar what is in flight, which pools the
+//! policies of this VM name, and what consumers have spent. `GET` of the same path, signed likewise, shows the current views as
 //! JSON, and `GET /weir/v1/limits` what was spent of limits. Everything else is refused with a JSON error that says why. Nothing on the request path of
 //! clients ever waits for this.
 
@@ -12,6 +12,7 @@ mod limits;
 mod root;
 mod shared;
 mod slots;
+mod spending;
 mod store;
 mod stream;
 #[cfg(test)]

@@ -82,7 +82,13 @@ pub(crate) fn feedback<H: Host>(
     let feedback = |endpoint: &EndpointReport| {
         let address = canonical_address(&endpoint.address)?;
         let load = counts.load(replica_key(address.as_bytes()));
-        Some(EndpointFeedback { address, in_flight: load.in_flight, dispatched: load.dispatched })
+        Some(EndpointFeedback {
+            address,
+            in_flight: load.in_flight,
+            dispatched: load.dispatched,
+            prefill_tokens: load.prefill_tokens,
+            decode_tokens: load.decode_tokens,
+        })
     };
     message.endpoints.iter().filter_map(feedback).collect()
 }

@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
-use weir_snapshot::signature::{self, CHALLENGE_HEADER, HEADER, PATH, TIME_HEADER};
-use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, view_json};
+use weir_snapshot::signature::{
+    self, CHALLENGE_HEADER, HEADER, PATH, SPENDING_HEADER, TIME_HEADER,
+};
+use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, SpendingSeen, view_json};
 
 use crate::limits::limits_json;
 use crate::shared::Shared;
-use crate::{challenge, store};
+use crate::{challenge, spending, store};
 
 /// Where what was spent of limits is shown.
 const LIMITS_PATH: &str = "/weir/v1/limits";
@@ -80,6 +82,8 @@ impl<H: Host> Stream<H> {
         let feedback = store::feedback(&self.host, slot, &message);
         let mut reply = Accepted::new(&message, feedback);
         shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
+        let seen = self.header(SPENDING_HEADER).and_then(|seen| SpendingSeen::parse(&seen));
+        spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
         Ok(reply)
     }
 

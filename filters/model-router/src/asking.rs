@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use weir_host::Host;
 use weir_request::{Applicant, Consumer, Meter, RequestHead, Route, Verdict};
-use weir_settings::model_router::{RouterPolicy, Split};
+use weir_settings::model_router::{RouterPolicy, Split, Thresholds};
 use weir_wire::edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Endpoint;
@@ -67,13 +67,19 @@ impl<H: Host> Asking<'_, H> {
             last.replace(Some(drawn));
             place
         };
+        let saturated = |pool: &str, marks: Thresholds| {
+            self.shared.degradation.is_saturated(self.host, pool, marks)
+        };
         let choose = |instead: Option<&str>| {
             last.replace(None);
-            let asked = Asked { model: None, consumer, instead, share: &share };
+            let asked =
+                Asked { model: None, consumer, instead, share: &share, saturated: &saturated };
             decision::decide(policy, endpoint, head.path(), asked, body)
         };
         let decided = self.admit(request, body, choose)?;
-        let share = last.take().filter(|_| decided.is_some());
+        // A share in whose place something else serves neither serves nor fails.
+        let of_share = decided.as_ref().is_some_and(|(decision, _)| decision.of_share);
+        let share = last.take().filter(|_| of_share);
         Ok((decided, share))
     }
 

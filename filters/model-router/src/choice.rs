@@ -2,16 +2,22 @@
 //!
 //! 1. [`Reason::Default`]: a request that names no model gets the policy's.
 //! 2. Permission: who may not use the entry is told that there is no such model.
-//! 3. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too.
-//! 4. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
-//! 5. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
+//! 3. [`Reason::Split`]: where the entry's requests are split by weight, the entry of the share that the request gets.
+//! 4. [`Reason::Saturated`], [`Reason::OtherPool`]: while the pool is saturated, what its entry says serves instead, once, unless that is
+//!    saturated as well; another model needs permission, too.
+//! 5. [`Reason::Limit`]: a limit gives another model in place of a refusal, once; that needs permission, too, and may be
+//!    split in turn.
+//! 6. [`Reason::Alias`]: the entry of the name says what is sent upstream, and to which pool.
 //!
-//! What comes later (a smaller model while a pool is saturated, a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
+//! What comes later (a fallback) is one more stage in [`STAGES`] and one more [`Reason`], never a place of
 //! its own: each stage sees what the ones before have chosen, and leaves a [`Step`] if it changes that.
 
 use std::fmt::{self, Write as _};
+use std::rc::Rc;
 
-use weir_settings::model_router::{RouterPolicy, Split, Target};
+use weir_settings::model_router::{
+    Instead, RouterPolicy, Split, Target, Thresholds, WhenSaturated,
+};
 use weir_wire::error::ErrorReply;
 
 /// What is asked for, and by whom.
@@ -25,6 +31,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) instead: Option<&'a str>,
     /// The place of the share that the request gets of the split of a model.
     pub(crate) share: &'a dyn Fn(&str, &Split) -> usize,
+    /// Whether a pool is saturated by these marks.
+    pub(crate) saturated: &'a dyn Fn(&str, Thresholds) -> bool,
 }
 
 /// The model that serves a request, and how it was found.
@@ -36,6 +44,19 @@ pub(crate) struct Choice {
     pub(crate) target: Target,
     /// What was changed on the way, in order; empty where the client got what it named.
     pub(crate) steps: Vec<Step>,
+    /// Something less than what was named, because that is saturated. Where it is a reply, the request goes nowhere.
+    pub(crate) degraded: Option<Degraded>,
+    /// Whether it goes where the share of a split leads.
+    pub(crate) of_share: bool,
+}
+
+/// That a pool is saturated, and what serves in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Degraded {
+    /// The pool.
+    pub(crate) pool: String,
+    /// What its entry says of that.
+    pub(crate) rule: Rc<WhenSaturated>,
 }
 
 /// One change of the model.
@@ -43,7 +64,7 @@ pub(crate) struct Choice {
 pub(crate) struct Step {
     /// Why.
     pub(crate) reason: Reason,
-    /// The model from then on.
+    /// The model from then on, or the pool that serves it from then on.
     pub(crate) to: String,
 }
 
@@ -52,10 +73,14 @@ pub(crate) struct Step {
 pub(crate) enum Reason {
     /// It named none.
     Default,
-    /// A limit would have refused it.
-    Limit,
     /// The requests of the model are split.
     Split,
+    /// The pool of its model is saturated.
+    Saturated,
+    /// The same; another pool serves the same model.
+    OtherPool,
+    /// A limit would have refused it.
+    Limit,
     /// It named an alias.
     Alias,
 }
@@ -65,8 +90,9 @@ impl Reason {
     fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
-            Self::Limit => "limit",
             Self::Split => "split",
+            Self::Saturated | Self::OtherPool => "saturated",
+            Self::Limit => "limit",
             Self::Alias => "alias",
         }
     }
@@ -83,6 +109,9 @@ impl fmt::Display for Shown<'_> {
             }
             f.write_str(step.reason.name())?;
             f.write_char('=')?;
+            if step.reason == Reason::OtherPool {
+                f.write_str("pool:")?;
+            }
             f.write_str(&step.to)?;
         }
         Ok(())
@@ -93,7 +122,7 @@ impl fmt::Display for Shown<'_> {
 type Stage = fn(&RouterPolicy, &Asked<'_>, &mut Choice) -> Result<(), ErrorReply>;
 
 /// What happens to a choice once its entry is known, in order.
-const STAGES: [Stage; 4] = [permit, downgrade, split, send_as];
+const STAGES: [Stage; 5] = [permit, split, degrade, downgrade, send_as];
 
 /// Decides which model serves a request.
 ///
@@ -119,7 +148,7 @@ fn entry(policy: &RouterPolicy, asked: &Asked<'_>) -> Result<Choice, ErrorReply>
         (None, None) => return Err(ErrorReply::missing_model()),
     };
     let target = policy.resolve(&model).ok_or_else(|| ErrorReply::model_not_found(&model))?;
-    Ok(Choice { model, target, steps })
+    Ok(Choice { model, target, steps, degraded: None, of_share: false })
 }
 
 /// Refuses who may not use the entry, in the words for a model that does not exist: what there is for
@@ -129,6 +158,45 @@ fn permit(policy: &RouterPolicy, asked: &Asked<'_>, choice: &mut Choice) -> Resu
         true => Ok(()),
         false => Err(ErrorReply::model_not_found(&choice.model)),
     }
+}
+
+/// Goes on with what serves while the pool is saturated. Where that is saturated as well, or is a model that the
+/// consumer may not use, the request stays what it is: it is no worse off there.
+fn degrade(
+    policy: &RouterPolicy,
+    asked: &Asked<'_>,
+    choice: &mut Choice,
+) -> Result<(), ErrorReply> {
+    let Some(rule) = choice.target.when_saturated.clone() else { return Ok(()) };
+    let saturated = |pool: &str| (asked.saturated)(pool, rule.thresholds);
+    let from = choice.target.pool.clone();
+    if !saturated(&from) {
+        return Ok(());
+    }
+    match &rule.instead {
+        Instead::Reply(_) => {}
+        Instead::Model(model) => {
+            let target = policy.resolve(model).filter(|_| policy.permits(model, asked.consumer));
+            let Some(target) = target.filter(|target| !saturated(&target.pool)) else {
+                return Ok(());
+            };
+            choice.steps.push(Step { reason: Reason::Saturated, to: model.clone() });
+            (choice.model, choice.target) = (model.clone(), target);
+        }
+        Instead::Pool { pool, base_model } => {
+            if saturated(pool) {
+                return Ok(());
+            }
+            choice.steps.push(Step { reason: Reason::OtherPool, to: pool.clone() });
+            choice.target.pool.clone_from(pool);
+            if let Some(base_model) = base_model {
+                choice.target.base_model.clone_from(base_model);
+            }
+        }
+    }
+    choice.of_share &= matches!(rule.instead, Instead::Reply(_));
+    choice.degraded = Some(Degraded { pool: from, rule });
+    Ok(())
 }
 
 /// Goes on with the entry of the model that a limit gives, if it does.
@@ -141,7 +209,9 @@ fn downgrade(
     let target = policy.resolve(model).ok_or_else(|| ErrorReply::model_not_found(model))?;
     choice.steps.push(Step { reason: Reason::Limit, to: model.to_owned() });
     (choice.model, choice.target) = (model.to_owned(), target);
-    permit(policy, asked, choice)
+    (choice.degraded, choice.of_share) = (None, false);
+    permit(policy, asked, choice)?;
+    split(policy, asked, choice)
 }
 
 /// Goes to the entry of the share that the request gets. Whoever may use the model may use its shares.
@@ -151,7 +221,7 @@ fn split(policy: &RouterPolicy, asked: &Asked<'_>, choice: &mut Choice) -> Resul
     let share = split.shares.get(place).zip(policy.share(&choice.model, place));
     let (share, target) = share.ok_or_else(ErrorReply::misconfigured)?;
     choice.steps.push(Step { reason: Reason::Split, to: share.model.clone() });
-    choice.target = target;
+    (choice.target, choice.of_share) = (target, true);
     Ok(())
 }
 
@@ -161,7 +231,8 @@ fn send_as(
     _asked: &Asked<'_>,
     choice: &mut Choice,
 ) -> Result<(), ErrorReply> {
-    let named = choice.steps.last().map_or(&choice.model, |step| &step.to);
+    let mut models = choice.steps.iter().filter(|step| step.reason != Reason::OtherPool);
+    let named = models.next_back().map_or(&choice.model, |step| &step.to);
     if choice.target.upstream != *named {
         choice.steps.push(Step { reason: Reason::Alias, to: choice.target.upstream.clone() });
     }
@@ -169,70 +240,4 @@ fn send_as(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::rc::Rc;
-    use weir_settings::model_router::RouterSettings;
-
-    fn policy() -> Rc<RouterPolicy> {
-        let json = br#"{"trust":{"consumer":[{"header":"x-consumer"}]},"policies":{"default":{
-            "default_model":"qwen","models":[
-            {"name":"llama-8b","pool":"llama"},
-            {"name":"qwen","pool":"qwen","rewrite":"qwen2.5-7b"},
-            {"name":"gpt-*","pool":"llama","rewrite":"llama-8b"},
-            {"name":"trial","split":{"to":[{"model":"llama-8b","weight":9},{"model":"team","weight":1}]}},
-            {"name":"trial2","split":{"to":[{"model":"llama-8b","weight":9},{"model":"qwen","weight":1}]}},
-            {"name":"team","pool":"llama","consumers":["ann"]}]}}}"#;
-        Rc::clone(RouterSettings::from_json(json).unwrap().policies.fallback().unwrap())
-    }
-
-    fn chosen(model: Option<&str>, consumer: Option<&str>) -> Result<(String, String), String> {
-        let asked = Asked { model, consumer, instead: None, share: &|_, _| 1 };
-        let choice = choose(&policy(), &asked);
-        let choice = choice.map_err(|error| error.code.to_owned())?;
-        let reasons: Vec<_> = choice.steps.iter().map(|step| step.reason).collect();
-        assert!(reasons.is_sorted(), "{reasons:?}");
-        Ok((choice.target.upstream, Shown(&choice.steps).to_string()))
-    }
-
-    #[test]
-    fn each_change_of_the_model_is_a_step_with_its_reason() {
-        for (model, upstream, steps) in [
-            (Some("llama-8b"), "llama-8b", ""),
-            (Some("gpt-4o"), "llama-8b", "alias=llama-8b"),
-            (None, "qwen2.5-7b", "default=qwen; alias=qwen2.5-7b"),
-            (Some(""), "qwen2.5-7b", "default=qwen; alias=qwen2.5-7b"),
-            // The share is one that clients themselves could not ask for.
-            (Some("trial"), "team", "split=team"),
-            (Some("trial2"), "qwen2.5-7b", "split=qwen; alias=qwen2.5-7b"),
-        ] {
-            assert_eq!(
-                chosen(model, None),
-                Ok((upstream.to_owned(), steps.to_owned())),
-                "{model:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_limit_gives_another_model_with_what_its_entry_says_and_only_to_who_may_use_it() {
-        let choose = |instead, consumer| {
-            let (model, instead) = (Some("llama-8b"), Some(instead));
-            choose(&policy(), &Asked { model, consumer, instead, share: &|_, _| 1 })
-        };
-        let choice = choose("qwen", None).unwrap();
-        assert_eq!((choice.model.as_str(), choice.target.pool.as_str()), ("qwen", "qwen"));
-        assert_eq!(Shown(&choice.steps).to_string(), "limit=qwen; alias=qwen2.5-7b");
-        assert_eq!(choose("team", Some("ann")).unwrap().model, "team");
-        assert_eq!(choose("team", None).unwrap_err().code, "model_not_found");
-        assert_eq!(choose("nothing", None).unwrap_err().code, "model_not_found");
-    }
-
-    #[test]
-    fn a_model_for_others_is_none_at_all() {
-        assert!(chosen(Some("team"), Some("ann")).is_ok());
-        for consumer in [Some("bob"), None] {
-            assert_eq!(chosen(Some("team"), consumer), chosen(Some("nothing"), consumer));
-        }
-    }
-}
+mod tests;

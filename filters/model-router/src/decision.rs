@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use weir_settings::model_router::{RouterPolicy, Target};
+use weir_settings::model_router::{Instead, RouterPolicy, Target};
 use weir_wire::edit::{self, Edit};
 use weir_wire::error::{ErrorKind, ErrorReply};
 use weir_wire::facts::{Destination, Facts, FilterPolicy};
 use weir_wire::path::{Endpoint, PathModelError};
 use weir_wire::request::RequestFacts;
 
-use crate::choice::{Asked, Choice, Step, choose};
+use crate::choice::{Asked, Choice, Degraded, Step, choose};
+use crate::degradation;
 
 /// What is to be done with a request that has a home.
 pub(crate) struct Decision {
@@ -19,6 +20,10 @@ pub(crate) struct Decision {
     pub(crate) target: Target,
     /// Why that is another model than the client named.
     pub(crate) steps: Vec<Step>,
+    /// The saturated pool that something less serves for.
+    pub(crate) degraded: Option<Degraded>,
+    /// Whether it goes where the share of a split leads.
+    pub(crate) of_share: bool,
     /// Changes of the body, in order.
     pub(crate) edits: Vec<Edit>,
     /// The path to send upstream, where the model stands in the path and changes.
@@ -33,18 +38,20 @@ pub(crate) struct Refused {
     pub(crate) reply: ErrorReply,
     /// The model that it names, for access logs.
     pub(crate) model: Option<String>,
+    /// That it is refused because a pool is saturated.
+    pub(crate) degraded: Option<Box<Degraded>>,
 }
 
 impl From<ErrorReply> for Refused {
     fn from(reply: ErrorReply) -> Self {
-        Self { reply, model: None }
+        Self { reply, model: None, degraded: None }
     }
 }
 
 /// Decides where a request goes. `asked` is all but the model, which stands in the path or the body.
 ///
 /// # Errors
-/// See [`choose`]; also a model in the path that cannot be read.
+/// See [`choose`]; also a model in the path that cannot be read, and a saturated pool in place of which nothing serves.
 pub(crate) fn decide(
     policy: &RouterPolicy,
     endpoint: &Endpoint,
@@ -58,10 +65,14 @@ pub(crate) fn decide(
         None => request.model.as_ref().map(|field| field.name.clone()),
     };
     let asked = Asked { model: named.as_deref(), ..asked };
-    let Choice { model, target, steps } = match choose(policy, &asked) {
+    let Choice { model, target, steps, degraded, of_share } = match choose(policy, &asked) {
         Ok(choice) => choice,
-        Err(reply) => return Err(Refused { reply, model: named }),
+        Err(reply) => return Err(Refused { reply, model: named, degraded: None }),
     };
+    if let Some(Instead::Reply(reply)) = degraded.as_ref().map(|degraded| &degraded.rule.instead) {
+        let reply = degradation::refusal(reply);
+        return Err(Refused { reply, model: named, degraded: degraded.map(Box::new) });
+    }
     let renamed = named.as_deref() != Some(target.upstream.as_str());
     let mut edits = Vec::new();
     if renamed && in_path.is_none() {
@@ -82,7 +93,7 @@ pub(crate) fn decide(
     };
     let mut facts = Facts::new(endpoint, request, to);
     facts.policies = policies(&target);
-    Ok(Decision { model, target, steps, edits, path, facts })
+    Ok(Decision { model, target, steps, degraded, of_share, edits, path, facts })
 }
 
 /// What the model's entry names for the filters that follow.

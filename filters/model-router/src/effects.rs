@@ -3,8 +3,11 @@
 use weir_host::{HeaderMap, Host, HostError};
 use weir_request::{CLAIMS, RequestHead, StateKey, StateKeys};
 
+use weir_settings::model_router::Instead;
+
 use crate::choice::Shown;
 use crate::decision::{Decision, Refused};
+use crate::degradation;
 
 /// The model as the client named it.
 const MODEL: &str = "x-gateway-model-name";
@@ -53,6 +56,33 @@ pub(crate) fn leave_refused<H: Host>(host: &H, refused: &Refused, state_keys: St
         // For access logs only; the refusal does not depend on it.
         let _ = host.set_state("weir.model", model.as_bytes());
     }
+    if refused.degraded.is_some() && state_keys.has(StateKey::Decision) {
+        let _ = host.set_state("weir.decision", b"saturated=reply");
+    }
+}
+
+/// What a response says that something less has served.
+const DEGRADED: &str = "x-weir-degraded";
+
+/// Tells the client what serves in place of what it named.
+pub(crate) fn tell_degraded<H: Host>(host: &H, what: &str) {
+    // A response does not fail for it.
+    let _ = host.set_header(HeaderMap::Response, DEGRADED, what.as_bytes());
+}
+
+/// The headers of a refusal: when to try again, where that is for want of room, and `shows` says so.
+pub(crate) fn headers_of(refused: &Refused, shows: bool) -> Vec<(&'static str, String)> {
+    let Some(instead) = refused.degraded.as_ref().map(|degraded| &degraded.rule.instead) else {
+        return Vec::new();
+    };
+    let mut headers = match instead {
+        Instead::Reply(reply) => degradation::retry_headers(reply),
+        _ => Vec::new(),
+    };
+    if shows {
+        headers.push((DEGRADED, degradation::told(instead)));
+    }
+    headers
 }
 
 /// Leaves what access logs may want in filter state.

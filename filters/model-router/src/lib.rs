@@ -8,6 +8,7 @@
 mod asking;
 mod choice;
 mod decision;
+mod degradation;
 mod effects;
 mod models;
 mod root;

@@ -7,10 +7,11 @@ use weir_host::metrics::Metric;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_pools::{ServedNames, Undecodable};
-use weir_request::FilterGroup;
+use weir_request::{FilterGroup, Held};
 use weir_settings::model_router::{RouterPolicy, RouterSettings};
 use weir_wire::path::Dialect;
 
+use crate::degradation::Degradation;
 use crate::shared::Shared;
 use crate::split::Splits;
 use crate::stream::Stream;
@@ -39,7 +40,8 @@ impl<H: Host> Root<H> {
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match RouterSettings::from_json(configuration) {
-            Ok(RouterSettings { policies, trust }) => {
+            Ok(RouterSettings { policies, trust, max_held_bytes }) => {
+                Held::set_most(max_held_bytes);
                 let group = self.group.as_ref();
                 let ticker = Ticker::new();
                 let busy = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
@@ -47,9 +49,11 @@ impl<H: Host> Root<H> {
                 let named = policies.iter().flat_map(RouterPolicy::pools).map(str::to_owned);
                 let tick = busy.another();
                 let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
+                let degradation = Degradation::of(policies.iter());
                 self.shared = Some(Rc::new(Shared {
                     splits: Splits::of(&policies, FILTER),
                     policies,
+                    degradation,
                     trust,
                     served,
                     undecodable,
@@ -81,6 +85,7 @@ impl<H: Host> RootContext for Root<H> {
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
         shared.routed.flush(&self.host);
+        shared.degradation.flush(&self.host);
         shared.served.on_tick(&self.host, &shared.undecodable);
         if weir_request::answer_stuck(&self.host, &shared.probe, Dialect::OpenAi) > 0 {
             shared.misconfigured.increment(&self.host);

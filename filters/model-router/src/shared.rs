@@ -11,6 +11,7 @@ use weir_settings::Policies;
 use weir_settings::model_router::RouterPolicy;
 use weir_settings::trust::Trust;
 
+use crate::degradation::Degradation;
 use crate::split::Splits;
 
 /// What all streams of the filter share.
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) served: ServedNames,
     /// What is counted and logged of shared data that cannot be read.
     pub(crate) undecodable: Undecodable,
+    /// Whether pools are saturated, and what was served instead.
+    pub(crate) degradation: Degradation,
     /// Whether Envoy is asked for the route's policy.
     pub(crate) asks_route: bool,
     pub(crate) probe: HoldProbe,

@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use weir_host::{Action, Host, HostError, HttpContext, LogLevel};
+use weir_host::{Action, Host, HostError, HttpContext};
 use weir_request::{
     BodyRead, BodyReader, Consumer, FACTS, HandedRequest, Handover, RequestHead, Route, StateKey,
-    respond,
 };
 use weir_settings::model_router::{RouterPolicy, UnknownPath};
 use weir_wire::error::ErrorReply;
@@ -15,7 +14,9 @@ use crate::asking::{Asking, Decided, Request, consumer};
 use crate::decision::{self, Decision, Refused};
 use crate::shared::Shared;
 use crate::split::Drawn;
-use crate::{effects, models};
+use crate::{degradation, effects, models};
+
+mod refusal;
 
 /// How far a request has come.
 enum Phase {
@@ -41,11 +42,13 @@ pub(crate) struct Stream<H: Host> {
     phase: Phase,
     /// The share that the request gets of a model that is split.
     share: Option<Drawn>,
+    /// What the response is to say of what serves it.
+    degraded: Option<String>,
 }
 
 impl<H: Host> Stream<H> {
     pub(crate) fn new(host: H, context_id: u32, shared: Option<Rc<Shared>>) -> Self {
-        Self { host, context_id, shared, phase: Phase::Passing, share: None }
+        Self { host, context_id, shared, phase: Phase::Passing, share: None, degraded: None }
     }
 
     fn start(&mut self, end_of_stream: bool) -> Action {
@@ -117,7 +120,7 @@ impl<H: Host> Stream<H> {
         }
         let limit = request.policy.max_body_bytes;
         let taken = shared.next.as_ref().is_some_and(Handover::takes_bodies);
-        match BodyReader::new(&request.head, &request.endpoint, limit, taken) {
+        match BodyReader::new(&self.host, &request.head, &request.endpoint, limit, taken) {
             Err(error) => self.refuse(dialect, &error),
             // A request without a body would hang for ever if it were held.
             Ok(reader) if end_of_stream => self.route(reader, request, 0),
@@ -163,14 +166,16 @@ impl<H: Host> Stream<H> {
             Ok(decided.map(|decided| (decided, std::mem::take(&mut body.strings))))
         });
         match decided {
-            Err(refused) => {
-                effects::leave_refused(&self.host, &refused, shared.state_keys);
-                self.refuse(dialect, &refused.reply)
-            }
+            Err(refused) => self.refuse_decided(&shared, &request, &refused),
             // A limit has answered.
             Ok(None) => self.refused(),
             Ok(Some((decided, strings))) => {
                 let body = BodyRead { bytes, strings };
+                if let Some(degraded) = &decided.0.degraded {
+                    shared.degradation.note(&self.host, &shared.busy, degraded);
+                    let shown = request.policy.show_degraded;
+                    self.degraded = shown.then(|| degradation::told(&degraded.rule.instead));
+                }
                 match self.go_on(&shared, request, decided, body, size) {
                     Err(error) => self.failed(dialect, &error),
                     Ok(()) => {
@@ -210,26 +215,6 @@ impl<H: Host> Stream<H> {
         }
         Ok(())
     }
-
-    /// What went wrong is no business of the client's.
-    fn failed(&mut self, dialect: Dialect, error: &dyn std::error::Error) -> Action {
-        self.host.log(LogLevel::Error, &format!("weir.model-router: {error}"));
-        self.refuse(dialect, &ErrorReply::misconfigured())
-    }
-
-    fn refuse(&mut self, dialect: Dialect, error: &ErrorReply) -> Action {
-        respond(&self.host, dialect, error, "weir_model_router");
-        self.refused()
-    }
-
-    fn refused(&mut self) -> Action {
-        if let Some(shared) = &self.shared {
-            shared.rejected.increment(&self.host);
-        }
-        self.share = None;
-        self.phase = Phase::Refused;
-        Action::Pause
-    }
 }
 
 impl<H: Host> HttpContext for Stream<H> {
@@ -256,6 +241,9 @@ impl<H: Host> HttpContext for Stream<H> {
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         if let (Some(drawn), Some(shared)) = (&self.share, &self.shared) {
             shared.splits.answered(&self.host, drawn);
+        }
+        if let Some(what) = self.degraded.take() {
+            effects::tell_degraded(&self.host, &what);
         }
         Action::Continue
     }

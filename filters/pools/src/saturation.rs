@@ -1,4 +1,4 @@
-//! Whether a pool is saturated, from the view that the sidecar pushed.
+//! How loaded a pool is, and whether it is saturated, from the view that the sidecar pushed.
 
 use hashbrown::HashMap;
 use weir_host::Host;
@@ -21,8 +21,8 @@ pub struct Saturation {
 
 struct Seen {
     source: PoolSource,
-    /// What the newest view says, and when it came.
-    view: Option<(bool, VersionStamp)>,
+    /// The load that the newest view says, and when it came.
+    view: Option<(f64, VersionStamp)>,
     at_ns: Option<u64>,
 }
 
@@ -34,12 +34,22 @@ impl Saturation {
 
     /// Whether the pool is saturated. Not known is no.
     pub fn of<H: Host>(&mut self, host: &H, pool: &str) -> bool {
+        self.load(host, pool).is_some_and(|load| load >= 1.0)
+    }
+
+    /// What the pool's endpoints have used, in thousandths of what fits; `None` if that is not known.
+    pub fn load_permille<H: Host>(&mut self, host: &H, pool: &str) -> Option<u32> {
+        // A float to an integer saturates.
+        self.load(host, pool).map(|load| (load * 1_000.0) as u32)
+    }
+
+    fn load<H: Host>(&mut self, host: &H, pool: &str) -> Option<f64> {
         let now_ns = host.now_ns();
         if !self.pools.contains_key(pool) {
             self.make_room();
         }
         let seen = self.pools.entry_ref(pool).or_insert_with(|| Seen::new(pool));
-        seen.saturated(host, &self.undecodable, now_ns)
+        seen.load(host, &self.undecodable, now_ns)
     }
 
     /// There are few pools, and their names are the configuration's; but no more are remembered than can
@@ -59,16 +69,17 @@ impl Seen {
         Self { source: PoolSource::new(pool), view: None, at_ns: None }
     }
 
-    fn saturated<H: Host>(&mut self, host: &H, undecodable: &Undecodable, now_ns: u64) -> bool {
+    fn load<H: Host>(&mut self, host: &H, undecodable: &Undecodable, now_ns: u64) -> Option<f64> {
         if self.at_ns.is_none_or(|at| at.abs_diff(now_ns) >= HOLDS_NS) {
             self.at_ns = Some(now_ns);
             match self.source.look(host, undecodable) {
                 Latest::Unchanged => {}
                 Latest::Absent => self.view = None,
-                Latest::New(view) => self.view = Some((view.is_saturated(), view.stamp())),
+                Latest::New(view) => self.view = view.load().map(|load| (load, view.stamp())),
             }
         }
-        self.view.is_some_and(|(saturated, stamp)| saturated && stamp.age_ns(now_ns) <= FRESH_NS)
+        let fresh = self.view.filter(|(_, stamp)| stamp.age_ns(now_ns) <= FRESH_NS);
+        fresh.map(|(load, _)| load)
     }
 }
 
@@ -108,6 +119,8 @@ mod tests {
         store(&host, "p", 9);
         host.set_now_ns(2101 * MS);
         assert!(saturation.of(&host, "p"));
+        assert_eq!(saturation.load_permille(&host, "p"), Some(1_800));
+        assert_eq!(saturation.load_permille(&host, "other"), None);
     }
 
     #[test]

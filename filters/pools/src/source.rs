@@ -21,6 +21,7 @@ struct Slot {
     stamp: String,
     view: String,
     outstanding: String,
+    prefixes: String,
 }
 
 /// What a look at shared data brought.
@@ -49,6 +50,16 @@ impl PoolSource {
     /// Key of its in-flight counts; `None` as long as it has no slot.
     pub fn outstanding_key(&self) -> Option<&str> {
         self.slot.as_ref().map(|slot| slot.outstanding.as_str())
+    }
+
+    /// Key of what workers tell each other of its prefix caches; `None` as long as it has no slot.
+    pub fn prefixes_key(&self) -> Option<&str> {
+        self.slot.as_ref().map(|slot| slot.prefixes.as_str())
+    }
+
+    /// What stands for its name in shared data.
+    pub fn pool_key(&self) -> u64 {
+        self.key
     }
 
     /// Looks whether there is a newer view. Costs one read of 40 bytes when there is none.
@@ -119,6 +130,7 @@ fn find_slot<H: Host>(host: &H, name: &str, undecodable: &Undecodable) -> Option
         stamp: keys::stamp(slot),
         view: keys::view(slot),
         outstanding: keys::outstanding(slot),
+        prefixes: keys::prefixes(slot),
     })
 }
 

@@ -6,6 +6,7 @@
 //! - [`facts_before`] reads the facts that a filter before has left in filter state.
 //! - [`Handover`] takes what one filter has learned to the next in the same VM.
 //! - [`Limits`] is what the router asks before it lets a request go, and [`Meter`] counts what a response uses.
+//! - [`Held`] and [`check_memory`] bound what all streams of a VM hold together.
 //! - [`StateKeys`] says what is left in filter state.
 //! - [`edit_body`] changes a held body by span.
 //! - [`respond`] turns an error into the reply of the request's own dialect.
@@ -15,6 +16,7 @@ mod consumer;
 mod edit_body;
 mod facts_before;
 mod handover;
+mod held;
 mod limits;
 mod reader;
 mod respond;
@@ -25,9 +27,10 @@ pub use consumer::Consumer;
 pub use edit_body::{SUMS, edit_body};
 pub use facts_before::facts_before;
 pub use handover::{BodyRead, FilterGroup, HandedRequest, Handover};
+pub use held::{Held, check_memory, note_ended};
 pub use limits::{Applicant, Limits, Meter, Verdict};
 pub use reader::{BodyReader, RequestHead};
-pub use respond::{answer_stuck, respond};
+pub use respond::{answer_stuck, respond, respond_with};
 pub use route::{ROUTE_WAS_LEFT, Route, RouteCheck};
 pub use state_keys::{StateKey, StateKeys};
 pub use weir_headers::CLAIMS;

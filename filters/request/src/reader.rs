@@ -5,6 +5,8 @@ use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Endpoint, classify};
 use weir_wire::request::{RequestFacts, RequestScanner, ScanLimits};
 
+use crate::held::{Held, check_memory};
+
 /// What the request headers tell.
 pub struct RequestHead {
     headers: HeaderBlock,
@@ -65,6 +67,7 @@ pub struct BodyReader {
     piece: usize,
     /// The whole body, if it was read in one piece.
     only: Option<Vec<u8>>,
+    held: Held,
 }
 
 impl BodyReader {
@@ -72,13 +75,15 @@ impl BodyReader {
     /// read.
     ///
     /// # Errors
-    /// The headers already tell that the body cannot be read: too long, or compressed.
-    pub fn new(
+    /// The headers already tell that the body cannot be read: too long, or compressed; or the VM has no memory left.
+    pub fn new<H: Host>(
+        host: &H,
         head: &RequestHead,
         endpoint: &Endpoint,
         limit: u64,
         shared: bool,
     ) -> Result<Self, ErrorReply> {
+        check_memory(host)?;
         let announced = head
             .header("content-length")
             .and_then(|value| std::str::from_utf8(value).ok()?.parse::<u64>().ok());
@@ -93,7 +98,7 @@ impl BodyReader {
         let scanner = Box::new(if shared { scanner.noting_strings() } else { scanner });
         let at_once = shared && announced.is_some_and(|length| length <= AT_ONCE_BYTES);
         let piece = if at_once { usize::MAX } else { PIECE_BYTES };
-        Ok(Self { scanner, seen: 0, buffered: 0, limit, piece, only: None })
+        Ok(Self { scanner, seen: 0, buffered: 0, limit, piece, only: None, held: Held::default() })
     }
 
     /// Takes what is new of a body of which `size` bytes are buffered. As long as more is to come
@@ -101,7 +106,7 @@ impl BodyReader {
     /// callbacks, and the scanner's code would be cold in each.
     ///
     /// # Errors
-    /// The body is malformed or too long.
+    /// The body is malformed or too long, or other streams hold too much.
     pub fn advance<H: Host>(
         &mut self,
         host: &H,
@@ -112,6 +117,7 @@ impl BodyReader {
         if u64::try_from(size).unwrap_or(u64::MAX) > self.limit {
             return Err(ErrorReply::too_large(limit_shown(self.limit)));
         }
+        self.held.grow(host, size)?;
         let least = if ended { 1 } else { self.piece };
         while let Some(left) = size.checked_sub(self.seen).filter(|&left| left >= least) {
             let chunk = host.body(Body::Request, self.seen, left.min(self.piece));
@@ -165,7 +171,7 @@ mod tests {
         host.set_header(HeaderMap::Request, ":path", b"/v1/chat/completions").unwrap();
         let head = RequestHead::read(host);
         let endpoint = head.endpoint().cloned().unwrap();
-        BodyReader::new(&head, &endpoint, u64::MAX, shared).unwrap()
+        BodyReader::new(host, &head, &endpoint, u64::MAX, shared).unwrap()
     }
 
     #[test]

@@ -7,9 +7,24 @@ use weir_wire::path::Dialect;
 
 /// Answers the request with an error; `details` becomes `%RESPONSE_CODE_DETAILS%`.
 pub fn respond<H: Host>(host: &H, dialect: Dialect, error: &ErrorReply, details: &str) {
-    let json: &[u8] = b"application/json";
+    respond_with(host, dialect, error, &[], details);
+}
+
+/// The same with further headers.
+pub fn respond_with<H: Host>(
+    host: &H,
+    dialect: Dialect,
+    error: &ErrorReply,
+    headers: &[(&str, String)],
+    details: &str,
+) {
+    let json: (&str, &[u8]) = ("content-type", b"application/json");
+    // As soon as other streams have ended.
+    let full = (error.code == "gateway_full").then_some(("retry-after", b"1".as_slice()));
+    let further = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let all: Vec<_> = std::iter::once(json).chain(full).chain(further).collect();
     // Nothing better can be done when even the reply fails: Envoy resets the stream.
-    let _ = host.reply(error.status, &[("content-type", json)], &error.body(dialect), details);
+    let _ = host.reply(error.status, &all, &error.body(dialect), details);
 }
 
 /// Answers the streams that will never get a body callback, from `on_tick`; returns how many.

@@ -94,6 +94,7 @@ impl<H: Host> RootContext for Gateway<H> {
 
     fn on_end(&mut self) {
         self.router.on_end();
+        self.limits.iter_mut().for_each(RootContext::on_end);
         self.guardrail.iter_mut().for_each(RootContext::on_end);
         self.picker.on_end();
     }

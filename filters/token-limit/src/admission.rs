@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use weir_request::Meter;
 use weir_settings::token_limit::{PolicyLimit, TokenLimitPolicy};
+use weir_tokens::charge::Weights;
 use weir_tokens::headers::Named;
 use weir_tokens::limits::{Reservation, Standing};
 use weir_wire::response::ResponseMeter;
@@ -16,8 +17,10 @@ pub(crate) struct Admission {
     pub(crate) reservation: Reservation,
     pub(crate) meter: Rc<Meter>,
     pub(crate) estimate: Estimate,
-    /// Who asks, where metrics may say so.
+    /// Who asks, where that may be said.
     pub(crate) shown: Option<String>,
+    /// The model by the name that replicas are sent, and what its tokens cost.
+    pub(crate) priced: (String, Weights),
     /// Whether the replica was asked for the usage of the stream, and the client was not to see it.
     pub(crate) hides_usage: bool,
 }

@@ -167,6 +167,7 @@ fn reserve<H: Host>(
                 meter: Rc::new(Meter::default()),
                 estimate,
                 shown,
+                priced: priced(policy, applicant.facts),
                 hides_usage: applicant.can_ask_usage,
             };
             Decided::Go(Some(Box::new(readable(host, applicant, admission))))
@@ -183,6 +184,11 @@ fn reserve<H: Host>(
             Decided::Refused(Refusal::unknown())
         }
     }
+}
+
+/// The model that is sent, and what its tokens cost.
+fn priced(policy: &TokenLimitPolicy, facts: &Facts) -> (String, Weights) {
+    (facts.upstream_model.clone(), policy.prices(&facts.model))
 }
 
 /// Makes sure that the response can be read, and that usage is asked for only where it is needed.

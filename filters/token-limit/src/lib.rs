@@ -17,6 +17,7 @@ mod root;
 mod settle;
 mod shared;
 mod slots;
+mod spending;
 mod stream;
 mod unsettled;
 

@@ -59,6 +59,8 @@ pub(crate) struct Metrics {
     pub(crate) misconfigured: Metric,
     /// Settlements that were given up.
     pub(crate) unsettled: Metric,
+    /// Times that what was spent could not be added to the table of it.
+    pub(crate) untold: Metric,
     lost_swaps: Metric,
     overflowed: Metric,
     unreadable: Metric,
@@ -84,6 +86,7 @@ impl Metrics {
             unknown: Metric::counter("weir_limit_unknown_total"),
             misconfigured: Metric::counter("weir_limit_misconfigured_total"),
             unsettled: Metric::counter("weir_limit_unsettled_total"),
+            untold: Metric::counter("weir_limit_spending_untold_total"),
             lost_swaps: Metric::counter("weir_limit_lost_swaps_total"),
             overflowed: Metric::counter("weir_limit_overflowed_total"),
             unreadable: Metric::counter("weir_limit_unreadable_total"),

@@ -19,6 +19,7 @@ use crate::admit::{Decided, decide};
 use crate::digest_key::digester;
 use crate::metrics::Metrics;
 use crate::shared::{FILTER, Shared};
+use crate::spending::Spending;
 use crate::stream::Stream;
 use crate::unsettled::Unsettled;
 
@@ -82,6 +83,7 @@ impl<H: Host> Root<H> {
         let settings = TokenLimitSettings::from_json(configuration, group.is_some());
         let settings = settings.map_err(Refused::Settings)?;
         let digester = digester(&self.host).map_err(Refused::Host)?;
+        Spending::prepare(&self.host).map_err(Refused::Host)?;
         self.list(&settings);
         let ticker = Ticker::new();
         let busy = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
@@ -96,6 +98,7 @@ impl<H: Host> Root<H> {
             corrections: RefCell::new(Corrections::default()),
             saturation: RefCell::new(Saturation::new(FILTER)),
             unsettled: RefCell::new(Unsettled::new(busy.another())),
+            spending: RefCell::new(Spending::new(busy.another())),
             busy,
             let_go: Cell::new(None),
             odd_facts: Notice::default(),
@@ -129,8 +132,17 @@ impl<H: Host> RootContext for Root<H> {
         let Some(shared) = &self.shared else { return };
         shared.metrics.flush(&self.host);
         shared.settle_again(&self.host);
+        let trouble = shared.spending.borrow_mut().flush_if_due(&self.host);
+        shared.note_spending(&self.host, trouble);
         if weir_request::answer_stuck(&self.host, &shared.probe, Dialect::OpenAi) > 0 {
             shared.metrics.misconfigured.increment(&self.host);
+        }
+    }
+
+    fn on_end(&mut self) {
+        if let Some(shared) = &self.shared {
+            let trouble = shared.spending.borrow_mut().flush(&self.host);
+            shared.note_spending(&self.host, trouble);
         }
     }
 

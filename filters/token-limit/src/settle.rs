@@ -4,6 +4,7 @@ use weir_host::Host;
 use weir_request::StateKey;
 use weir_tokens::charge::Used;
 use weir_tokens::limits::{Ledger, Reservation, Settlement};
+use weir_tokens::spending::{Spender, Spent};
 use weir_wire::response::{ResponseMeter, Usage};
 
 use crate::admission::Admission;
@@ -49,8 +50,9 @@ impl Shared {
             if basis != Basis::Nothing {
                 self.learn(&admission, usage);
             }
-            // When a stream is cut nothing can be left in its filter state any more.
-            if matches!(outcome, Outcome::Complete) {
+            // Of a stream that is cut it comes too late for access logs, but in time for a filter after this one that
+            // goes by it when the stream is done, such as `ratelimit`.
+            if basis != Basis::Nothing {
                 self.leave(host, &used);
             }
         }
@@ -67,9 +69,16 @@ impl Shared {
         for limit in admission.limits().filter(|limit| limit.limit.measure().by_tokens()) {
             self.metrics.used(host, &self.busy, limit, used);
         }
-        if let Some(consumer) = admission.shown.as_deref().filter(|_| basis != Basis::Nothing) {
+        if basis == Basis::Nothing {
+            return;
+        }
+        if let Some(consumer) = &admission.shown {
             self.metrics.consumed(host, &self.busy, consumer, used);
         }
+        let (model, prices) = &admission.priced;
+        let consumer = admission.shown.clone().unwrap_or_default();
+        let spender = Spender { consumer, model: model.clone() };
+        self.spending.borrow_mut().add(host, spender, &Spent::of(used, prices));
     }
 
     /// Gives back what a request was let go for that did not go on.

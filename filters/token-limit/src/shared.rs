@@ -14,6 +14,7 @@ use weir_tokens::limits::{KeyDigester, Notes};
 
 use crate::admission::Admission;
 use crate::metrics::Metrics;
+use crate::spending::{Spending, Trouble};
 use crate::unsettled::Unsettled;
 
 /// `root_id` of this filter in the suite.
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     /// The tick with which counters come, if it is on.
     pub(crate) busy: Tick,
     pub(crate) unsettled: RefCell<Unsettled>,
+    pub(crate) spending: RefCell<Spending>,
     /// What was let go, for the stream that is told of it next.
     pub(crate) let_go: Cell<Option<(u32, Box<Admission>)>>,
     /// Facts of another build.
@@ -67,6 +69,14 @@ impl Shared {
                      weir_limit_unreadable_total"
                 )
             });
+        }
+    }
+
+    /// Counts what went wrong with the table of what was spent, and says it now and then.
+    pub(crate) fn note_spending<H: Host>(&self, host: &H, trouble: Option<Trouble>) {
+        if let Some(trouble) = trouble {
+            self.metrics.untold.increment(host);
+            self.trouble(host, &trouble);
         }
     }
 

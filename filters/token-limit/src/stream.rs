@@ -91,7 +91,7 @@ impl<H: Host> Stream<H> {
         if shared.probe.is_missing(&self.host) {
             return self.refuse(dialect, &Refusal::misconfigured());
         }
-        match BodyReader::new(&head, &endpoint, limit, false) {
+        match BodyReader::new(&self.host, &head, &endpoint, limit, false) {
             Err(error) => self.refuse_with(dialect, error),
             Ok(reader) => {
                 shared.probe.paused(&self.host, self.context_id);

@@ -2,6 +2,7 @@
 
 mod fates;
 mod refusals;
+mod spending;
 mod streams;
 
 use weir_host::{Action, Body, Config, FakeHost, HeaderMap, Host, HttpContext, RootContext};

@@ -2,7 +2,7 @@
 //!
 //! # Parts
 //! * [`EnvoyConfig`] reads a shipped configuration and moves it to free ports and built modules.
-//! * [`Envoy`] runs it; [`Sidecar`] and [`fleet`] run what stands around it. Dropping any of them ends
+//! * [`Envoy`] runs it; [`Sidecar`], [`fleet`] and [`LlamaCpp`] run what stands around it. Dropping any of them ends
 //!   its processes, also when a test panics.
 //! * [`HttpClient`] speaks HTTP/1.1 and HTTP/2; [`RawConnection`] sends bytes that no client would.
 //! * [`workspace`] finds what the build left: Envoy, modules, binaries.
@@ -30,6 +30,7 @@ mod fleet;
 mod gpu_exporter;
 mod http;
 mod listeners;
+mod llama_cpp;
 mod load;
 mod ports;
 mod process;
@@ -45,6 +46,7 @@ pub use fleet::fleet;
 pub use gpu_exporter::GpuExporter;
 pub use http::{HttpClient, Reply, ReplyStream, Request};
 pub use listeners::DynamicListeners;
+pub use llama_cpp::LlamaCpp;
 pub use load::run_concurrently;
 pub use ports::{Ports, free_port};
 pub use process::{ChildProcess, Usage};

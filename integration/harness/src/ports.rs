@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use crate::error::HarnessError;
 
 /// The ports that shipped files name: clients, intake, admin, sidecar, replicas; two for more replicas; and a collector of
-/// traces, a provider's endpoint, a server of tools and another picker.
-const WELL_KNOWN: [u16; 16] = [
+/// traces, a provider's endpoint, a server of tools, another picker and a rate-limit service.
+const WELL_KNOWN: [u16; 17] = [
     10000, 10001, 9901, 9500, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 4318, 9443, 9100,
-    9200,
+    9200, 8081,
 ];
 
 /// Ports below the range that the system gives to outgoing connections.

@@ -74,6 +74,16 @@ pub fn python() -> Result<PathBuf, HarnessError> {
     existing("Python", path, "cargo xtask setup")
 }
 
+/// The Python with llama.cpp's server: `WEIR_LLAMA_CPP_PYTHON`, or the one in `target/venv-llama-cpp`.
+///
+/// # Errors
+/// When there is none.
+pub fn llama_cpp_python() -> Result<PathBuf, HarnessError> {
+    let installed = || file("target/venv-llama-cpp/bin/python");
+    let path = env::var_os("WEIR_LLAMA_CPP_PYTHON").map_or_else(installed, PathBuf::from);
+    existing("Python with llama.cpp", path, "cargo xtask setup")
+}
+
 /// The Wasm module `name` (`suite`, `model-router`, …) in `target/weir`, or in `WEIR_MODULES`.
 ///
 /// # Errors

@@ -117,6 +117,11 @@ impl BodyWriter {
         let _ = self.send(Err(error)).await;
     }
 
+    /// Returns when nobody reads the body any more.
+    pub(crate) async fn gone(self) {
+        self.frames.closed().await;
+    }
+
     async fn frame(&self, bytes: Bytes) -> Result<(), Gone> {
         let size = self.framing.frame_bytes.unwrap_or(usize::MAX);
         let mut rest = bytes;

@@ -3,6 +3,7 @@
 //! * `GET /_weir/last`: the last request that arrived, as [`Captured::document`] writes it.
 //! * `POST /_weir/fail` `{"mode": "hang", "address": "127.0.0.1:9002"}`: sets a failure mode.
 //! * `POST /_weir/reply` with a [`ReplyScript`]: replaces the script of all later requests.
+//! * `POST /_weir/restart`: forgets what a restart forgets: cached prefixes and counters; another time of start.
 //! * `POST /_weir/reset`: forgets cached prefixes, script, failure mode and the last request.
 //!
 //! Every replica of a process can be changed through any other: `address` (or the query
@@ -49,6 +50,10 @@ pub(crate) fn answer(
         (&Method::POST, "/_weir/reply") => {
             let script: ReplyScript = serde_json::from_slice(&captured.body)?;
             *lock(&target.script) = script;
+            Ok(done(&target))
+        }
+        (&Method::POST, "/_weir/restart") => {
+            target.engine.restart();
             Ok(done(&target))
         }
         (&Method::POST, "/_weir/reset") => {

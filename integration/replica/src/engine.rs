@@ -23,6 +23,8 @@ pub(crate) struct Engine {
     cache: Mutex<PrefixCache>,
     adapters: Arc<AdapterSlots>,
     telemetry: Telemetry,
+    /// In s since 1970.
+    started: Mutex<f64>,
 }
 
 /// What is asked of the engine.
@@ -62,6 +64,7 @@ impl Engine {
             cache: Mutex::new(PrefixCache::new(settings.blocks)),
             adapters: AdapterSlots::new(settings.max_lora),
             telemetry: Telemetry::default(),
+            started: Mutex::new(seconds_since_1970()),
             settings,
         })
     }
@@ -129,6 +132,7 @@ impl Engine {
     /// The metrics page, with vLLM's names.
     pub(crate) fn metrics_page(&self, model: &str) -> String {
         let mut page = Page::new(model);
+        page.started(*lock(&self.started));
         let seen = &self.telemetry;
         page.sample("gauge", "num_requests_running", &[], gauge(&seen.running));
         page.sample("gauge", "num_requests_waiting", &[], gauge(&seen.waiting));
@@ -165,13 +169,19 @@ impl Engine {
             ("running_lora_adapters", running.as_str()),
             ("waiting_lora_adapters", waiting.as_str()),
         ];
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        page.sample("gauge", "lora_requests_info", &labels, now.as_secs_f64());
+        page.sample("gauge", "lora_requests_info", &labels, seconds_since_1970());
     }
 
     /// The ORCA report that vLLM sends: KV-cache use and queue length.
     pub(crate) fn load_report(&self) -> (f64, f64) {
         (self.kv_cache_use(), gauge(&self.telemetry.waiting))
+    }
+
+    /// As if the process had been started anew, but that requests under way go on.
+    pub(crate) fn restart(&self) {
+        self.clear_cache();
+        self.telemetry.restart();
+        *lock(&self.started) = seconds_since_1970();
     }
 
     /// Forgets all cached prefixes that are not in use.
@@ -182,6 +192,10 @@ impl Engine {
     fn kv_cache_use(&self) -> f64 {
         lock(&self.cache).held_share()
     }
+}
+
+fn seconds_since_1970() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl Sequence {

@@ -21,6 +21,12 @@ pub enum FailureMode {
     CutMidstream,
     /// `/metrics` answers bytes that are no metrics page.
     GarbageMetrics,
+    /// The headers of a stream come, and nothing after them; of a raw reply the body, without its end.
+    HangBeforeToken,
+    /// The connection of a stream is cut after its headers.
+    CutBeforeToken,
+    /// A stream ends after its headers.
+    NoToken,
     /// Streams end without `data: [DONE]` (or the dialect's own last event).
     NoDone,
     /// `/metrics` takes ten seconds.
@@ -31,7 +37,7 @@ pub enum FailureMode {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "failure mode {0:?} is not one of none, refuse, hang, error500, reset, cut_midstream, \
-     garbage_metrics, no_done, slow_metrics"
+     hang_before_token, cut_before_token, no_token, garbage_metrics, no_done, slow_metrics"
 )]
 pub struct UnknownFailureMode(String);
 

@@ -139,7 +139,8 @@ impl Call<'_> {
     /// `response` with `body` written as the script and the failure mode want it.
     fn framed(&self, mut response: Response<ReplyBody>, body: Bytes) -> Response<ReplyBody> {
         let cut = self.failure == FailureMode::CutMidstream;
-        if self.framing.is_plain() && !cut {
+        let endless = self.failure == FailureMode::HangBeforeToken;
+        if self.framing.is_plain() && !cut && !endless {
             *response.body_mut() = full(body);
             return response;
         }
@@ -166,6 +167,7 @@ impl Call<'_> {
         let kept = match self.failure {
             FailureMode::CutMidstream => steps.len().div_ceil(2),
             FailureMode::NoDone => steps.len().saturating_sub(1),
+            FailureMode::HangBeforeToken | FailureMode::CutBeforeToken | FailureMode::NoToken => 0,
             _ => steps.len(),
         };
         let end = End { sequence, reply, tokens: completion.usage.completion };
@@ -185,10 +187,14 @@ impl Call<'_> {
         let (writer, body) = BodyWriter::new(self.framing.clone());
         *response.body_mut() = body;
         steps.truncate(kept);
-        let cut = self.failure == FailureMode::CutMidstream;
+        let last = match self.failure {
+            FailureMode::CutMidstream | FailureMode::CutBeforeToken => Last::Cut,
+            FailureMode::HangBeforeToken => Last::Never,
+            _ => Last::End,
+        };
         tokio::spawn(async move {
             // A client that went away ends its request; nobody is left to tell.
-            let _ = write(writer, steps, end, cut).await;
+            let _ = write(writer, steps, end, last).await;
         });
     }
 
@@ -214,11 +220,22 @@ struct End {
     tokens: usize,
 }
 
+/// What comes after the last step of a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// Its end.
+    End,
+    /// The connection breaks.
+    Cut,
+    /// Nothing, until the client has gone.
+    Never,
+}
+
 async fn write(
     mut writer: BodyWriter,
     steps: Vec<Step>,
     end: Option<End>,
-    cut: bool,
+    last: Last,
 ) -> Result<(), Gone> {
     let mut tokens = 0_usize;
     for step in steps {
@@ -228,9 +245,16 @@ async fn write(
         }
         writer.write(step.bytes).await?;
     }
-    if cut {
-        writer.cut().await;
-        return Err(Gone);
+    match last {
+        Last::End => {}
+        Last::Cut => {
+            writer.cut().await;
+            return Err(Gone);
+        }
+        Last::Never => {
+            writer.gone().await;
+            return Err(Gone);
+        }
     }
     if let Some(end) = end {
         end.sequence.finish(&end.reply, end.tokens);

@@ -11,7 +11,8 @@
 //! * `x-weir-echo: 1` on a request: the reply carries what arrived, byte for byte, under `weir_echo`
 //!   (streams: base64 in the response header `x-weir-echo`).
 //! * [`ReplyScript`]: exact texts, channels, trailers, compression, framing, raw bytes.
-//! * `/_weir/last`, `/_weir/fail`, `/_weir/reply`, `/_weir/reset`: look at and change a replica.
+//! * `/_weir/last`, `/_weir/fail`, `/_weir/reply`, `/_weir/restart`, `/_weir/reset`: look at and change a
+//!   replica.
 //!
 //! # Example
 //! ```

@@ -17,8 +17,8 @@ use weir_replica::{FailureMode, Fleet, Settings, Timing};
 A request can say how it is answered: the header x-weir-echo: 1 returns what arrived, x-weir-reply-text
 is the answer (percent-encoded), x-weir-output-tokens its length, x-weir-fail a failure mode (but those
 of connections and of /metrics, which are the whole replica's).
-GET /_weir/last shows the last request; POST /_weir/fail {\"mode\": \"hang\"}, /_weir/reply and
-/_weir/reset change the replica."
+GET /_weir/last shows the last request; POST /_weir/fail {\"mode\": \"hang\"}, /_weir/reply,
+/_weir/restart and /_weir/reset change the replica."
 )]
 struct Arguments {
     /// Address of one replica; may be given several times.

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -102,11 +103,21 @@ impl Replica {
         self.0.reset();
     }
 
+    /// Has an empty cache, counters at nought and another time of start, as after a restart; requests under way go on.
+    pub fn restart(&self) {
+        self.0.engine.restart();
+    }
+
     /// The last request that arrived, with its exact headers and body, in the shape of
     /// `GET /_weir/last`; null before the first.
     pub fn last_request(&self) -> serde_json::Value {
         let last = lock(&self.0.last);
         last.as_ref().map(|captured| captured.document(&self.0.name())).unwrap_or_default()
+    }
+
+    /// How many requests for an answer have come so far, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        self.0.requests.load(Ordering::Relaxed)
     }
 
     /// The metrics page as `GET /metrics` shows it.

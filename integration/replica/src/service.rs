@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -88,6 +89,7 @@ async fn route(
     }
     match (&captured.method, dialect) {
         (&Method::POST, Some(dialect)) => {
+            state.requests.fetch_add(1, Ordering::Relaxed);
             let mut response = generate(state, dialect, &captured).await?;
             report_load(state, &captured, &mut response);
             Ok(response)
@@ -138,9 +140,12 @@ fn models(state: &State) -> Response<ReplyBody> {
 }
 
 /// Adds vLLM's ORCA report when the request asks for one with
-/// `endpoint-load-metrics-format: TEXT` or `JSON`.
+/// `endpoint-load-metrics-format: TEXT` or `JSON`. A script may report something else.
 fn report_load(state: &State, captured: &Captured, response: &mut Response<ReplyBody>) {
     let Some(format) = captured.headers.get("endpoint-load-metrics-format") else { return };
+    if response.headers().contains_key("endpoint-load-metrics") {
+        return;
+    }
     let (cache, waiting) = state.engine.load_report();
     let report = if format.as_bytes().eq_ignore_ascii_case(b"json") {
         let metrics = json!({"kv_cache_usage_perc": cache, "num_requests_waiting": waiting});

@@ -35,6 +35,8 @@ pub(crate) struct State {
     failure: watch::Sender<FailureMode>,
     pub(crate) listening: watch::Sender<bool>,
     ids: AtomicU64,
+    /// Requests for an answer that have come, served or not.
+    pub(crate) requests: AtomicU64,
 }
 
 impl State {
@@ -49,6 +51,7 @@ impl State {
             failure: watch::Sender::new(FailureMode::None),
             listening: watch::Sender::new(true),
             ids: AtomicU64::new(1),
+            requests: AtomicU64::new(0),
         }
     }
 

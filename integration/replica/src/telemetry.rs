@@ -27,6 +27,18 @@ pub(crate) struct Telemetry {
     pub(crate) queued: Histogram,
 }
 
+impl Telemetry {
+    /// Counts from nought again, as after a restart; what is under way stays so.
+    pub(crate) fn restart(&self) {
+        let counters = [&self.cache_queries, &self.cache_hits, &self.prompt_tokens];
+        let others = [&self.generation_tokens, &self.finished];
+        counters.into_iter().chain(others).for_each(|counter| counter.store(0, Ordering::Relaxed));
+        for histogram in [&self.first_token, &self.queued] {
+            *lock(&histogram.0) = Observations::default();
+        }
+    }
+}
+
 /// A gauge that is one higher while this lives.
 #[derive(Debug)]
 pub(crate) struct Raised<'a>(&'a AtomicI64);
@@ -91,6 +103,12 @@ impl Page {
         });
         self.head(kind, name);
         let _ = writeln!(self.text, "vllm:{name}{{{labels}}} {value:?}");
+    }
+
+    /// When the process was started, in s since 1970, as Prometheus' Python client tells.
+    pub(crate) fn started(&mut self, seconds: f64) {
+        const NAME: &str = "process_start_time_seconds";
+        let _ = writeln!(self.text, "# TYPE {NAME} gauge\n{NAME} {seconds:?}");
     }
 
     /// A whole histogram.

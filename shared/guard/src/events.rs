@@ -93,6 +93,11 @@ impl Events {
         self.ended
     }
 
+    /// Bytes of events that wait.
+    pub(crate) fn held(&self) -> usize {
+        self.queue.kept_bytes()
+    }
+
     pub(crate) fn report(&self) -> &Report {
         &self.report
     }

@@ -68,6 +68,8 @@ pub enum Trouble {
     UnknownEvent,
     /// A text that would have to be edited carries a signature over itself.
     Signed,
+    /// There is no memory to hold more of it.
+    Memory,
     /// Inspecting itself failed.
     Internal,
 }
@@ -81,13 +83,15 @@ impl Trouble {
             Self::ContentType => "unscannable.content-type",
             Self::Media => "unscannable.media",
             Self::TooLarge => "unscannable.too-large",
+            Self::Memory => "unscannable.memory",
             Self::UnknownEvent => "unscannable.unknown-event",
             Self::Signed => "unscannable.signed",
             Self::Internal => "error.internal",
         }
     }
 
-    /// What the policy does about it. What is signed can only be refused: an edit would break the signature.
+    /// What the policy does about it. What is signed can only be refused: an edit would break the signature. Nor can memory be
+    /// had by a policy.
     pub fn treatment(self, policy: &Policy) -> OnTrouble {
         let kind = match self {
             Self::Compressed => Unscannable::Compressed,
@@ -96,7 +100,7 @@ impl Trouble {
             Self::Media => Unscannable::Media,
             Self::TooLarge => Unscannable::TooLarge,
             Self::UnknownEvent => Unscannable::UnknownEvent,
-            Self::Signed => return OnTrouble::Block,
+            Self::Signed | Self::Memory => return OnTrouble::Block,
             Self::Internal => return policy.on_error,
         };
         policy.on_unscannable.of(kind)

@@ -118,6 +118,18 @@ impl StreamGuard {
         }
     }
 
+    /// Bytes of the stream that are kept, because their text is not final or their event not complete.
+    pub fn held(&self) -> usize {
+        self.parser.as_ref().map_or(0, Parser::held).saturating_add(self.events.held())
+    }
+
+    /// Ends the stream with an error, whatever the policy says, and gives its memory back.
+    pub fn shed(&mut self, out: &mut Vec<u8>) {
+        self.parser = None;
+        self.events.begin(out);
+        self.events.trouble(Trouble::Memory, OnTrouble::Block, out);
+    }
+
     /// Whether the stream was ended here.
     pub fn is_blocked(&self) -> bool {
         self.events.is_ended()

@@ -14,8 +14,9 @@
 /// - the endpoint that served: by an endpoint picker, on the way back;
 /// - `x-prefiller-host-port`, `x-encoder-hosts-ports`, `x-data-parallel-host-port`: addresses that llm-d's
 ///   sidecar of a replica would dial (its `pkg/common/routing/common.go`);
-/// - `x-weir-signature`, `x-weir-challenge`, `x-weir-time`: by the sidecar, on the intake listener, where they are not removed.
-pub const OWNED: [&str; 18] = [
+/// - `x-weir-signature`, `x-weir-challenge`, `x-weir-time`, `x-weir-spending-seen`: by the sidecar, on the intake listener, where
+///   they are not removed.
+pub const OWNED: [&str; 19] = [
     "x-gateway-model-name",
     "x-gateway-base-model-name",
     "x-gateway-model-name-rewrite",
@@ -34,6 +35,7 @@ pub const OWNED: [&str; 18] = [
     "x-weir-signature",
     "x-weir-challenge",
     "x-weir-time",
+    "x-weir-spending-seen",
 ];
 
 /// Headers by which a request claims a priority, a share or a latency. They stay only where something

@@ -45,6 +45,8 @@ fn measure(replicas: u16) {
             replica: replica.id.key(),
             uncached_tokens: 9,
             prefill_us: 9,
+            decode_tokens: 9,
+            alone_us: 0,
             streamed: false,
         };
         outstanding.dispatch(&dispatch, NOW_NS);

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use weir_snapshot::{CompactView, DecodeError, EndpointRecord, EndpointState, VersionStamp};
+use weir_snapshot::{
+    CompactView, DecodeError, EndpointRecord, EndpointState, LoadReport, VersionStamp,
+};
 
 use crate::hash::replica_key;
 use crate::prefix_index::{PrefixIndex, ReplicaId};
@@ -99,6 +101,8 @@ impl LoadView {
         let keys = compact.endpoints().iter().map(|record| replica_key(compact.address(record)));
         let keys: Vec<u64> = keys.collect();
         let ids = prefixes.register(&keys);
+        let generations = ids.iter().zip(0..).map(|(id, index)| (*id, compact.generation(index)));
+        prefixes.note_generations(generations, compact.stamp().received_at_ns);
         let mut by_key: Vec<(u64, u16)> = keys.into_iter().zip(0..).collect();
         by_key.sort_unstable();
         let takes_requests = compact.endpoints().iter().any(|record| takes_requests(record.state));
@@ -111,6 +115,11 @@ impl LoadView {
             places.push(start..listed.len());
         }
         Self { compact, ids, by_key, groups, takes_requests, listed, places }
+    }
+
+    /// Takes over what the endpoint at `index` has reported itself: see [`CompactView::merge`].
+    pub fn merge(&mut self, index: usize, report: &LoadReport, at_ns: u64) -> bool {
+        self.compact.merge(index, report, at_ns)
     }
 
     /// Version and time of reception.

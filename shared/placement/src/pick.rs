@@ -16,6 +16,8 @@ pub struct Pick {
     pub uncached_tokens: u32,
     /// Time in µs that this prefill alone should take there.
     pub prefill_us: u32,
+    /// Time in µs to the first token there at the model's pace; 0 where others are in the way.
+    pub alone_us: u32,
     /// Expected time to the first token there, in µs.
     pub expected_ttft_us: u32,
     /// What the decision rests on.

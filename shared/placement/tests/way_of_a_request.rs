@@ -41,10 +41,10 @@ fn second_turn_goes_where_the_first_went() {
     assert_eq!((first.matched_tokens, first.basis), (0, Basis::Load));
     assert_eq!(first.order.iter().count(), 3);
 
-    let dispatch = Dispatch::of(&first, &view, true).unwrap();
+    let dispatch = Dispatch::of(&first, &view, 0, true).unwrap();
     let expectation = prefixes.learn(&turn, view.id(first.best()).unwrap());
     outstanding.dispatch(&dispatch, NOW);
-    outstanding.first_token(&dispatch, NOW);
+    outstanding.first_token(&dispatch, NOW, NOW);
     prefixes.confirm(&expectation);
     outstanding.finish(&dispatch, Phase::Decode);
     prefixes.correct(&expectation, CachedTokens { cached: 0, prompt: 250 });

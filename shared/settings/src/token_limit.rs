@@ -11,6 +11,7 @@ mod settings;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use weir_tokens::charge::Weights;
 use weir_tokens::limits::{Limit, LimitId};
 
 pub use dimension::Dimension;
@@ -34,13 +35,21 @@ pub struct TokenLimitPolicy {
     pub limits: Vec<PolicyLimit>,
     /// What changes while the pool is saturated.
     pub saturated: Saturated,
-    /// Whether metrics may name consumers.
+    /// Whether metrics, and what is told of spending, may name consumers.
     pub show_consumers: bool,
     /// Largest body in bytes that the filter itself reads.
     pub max_body_bytes: u64,
+    /// By model, the closest first.
+    prices: Vec<(ModelPattern, Weights)>,
 }
 
 impl TokenLimitPolicy {
+    /// What tokens of a model cost, in units of [`weir_tokens::limits::Measure::Cost`]; nothing where no
+    /// price is written.
+    pub fn prices(&self, model: &str) -> Weights {
+        limit::of_model(&self.prices, model)
+    }
+
     /// Whether some limit goes by tokens, so that usage has to be known.
     pub fn by_tokens(&self) -> bool {
         self.limits.iter().any(|limit| limit.limit.measure().by_tokens())
@@ -111,7 +120,7 @@ pub fn policy(field: &str, raw: RawPolicy) -> Result<TokenLimitPolicy, SettingsE
     }
     let saturated = Saturated::compile(&path("saturated"), raw.saturated)?;
     let RawPolicy { show_consumers, max_body_bytes, .. } = raw;
-    Ok(TokenLimitPolicy { limits, saturated, show_consumers, max_body_bytes })
+    Ok(TokenLimitPolicy { limits, saturated, show_consumers, max_body_bytes, prices })
 }
 
 /// What makes a limit the same in two policies, by what stands for it in shared data.

@@ -38,6 +38,12 @@ pub fn outstanding(slot: usize) -> String {
     format!("weir/v2/outstanding/{slot}")
 }
 
+/// Key of what the workers tell each other of prefix caches in the pool in `slot`.
+#[must_use]
+pub fn prefixes(slot: usize) -> String {
+    format!("weir/v2/prefixes/{slot}")
+}
+
 /// What stands for a pool's name in a stamp: FNV-1a, 64 bits.
 #[must_use]
 pub fn pool_key(name: &str) -> u64 {

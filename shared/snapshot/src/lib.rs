@@ -6,7 +6,8 @@
 //! compact binary form that lies in Envoy's shared data; [`CompactView::decode`] reads that form in
 //! every worker. A small [`VersionStamp`] beside each view tells a worker whether it has to decode
 //! again. [`signature`] signs and verifies pushes and looks, [`Directory`] says in which slot of shared
-//! data a pool's view lies, and [`ServedPools`] which pools the policies of a VM name.
+//! data a pool's view lies, and [`ServedPools`] which pools the policies of a VM name. [`LoadReport`] reads what a
+//! replica reports of its load with a response, and [`CompactView::merge`] takes it over.
 //!
 //! # Example
 //! ```
@@ -32,6 +33,7 @@ mod error;
 pub mod keys;
 pub mod limits;
 mod message;
+mod orca;
 mod refusal;
 mod reply;
 mod served;
@@ -47,8 +49,11 @@ pub use error::{Invalid, ReadError};
 pub use message::{
     EndpointHealth, EndpointReport, EndpointRole, EndpointState, Grant, SnapshotMessage,
 };
+pub use orca::{LoadReport, MAX_ORCA_BYTES, OrcaError};
 pub use refusal::{Held, Refusal, RefusalCode, Told};
-pub use reply::{Accepted, EndpointFeedback, LearnedPrefix, Spent};
+pub use reply::{
+    Accepted, EndpointFeedback, LearnedPrefix, Spending, SpendingRow, SpendingSeen, Spent,
+};
 pub use served::{SAID_AGAIN_MS, ServedError, ServedPools};
 pub use validate::{canonical_address, is_pool_name};
 pub use version::{Order, VersionStamp};

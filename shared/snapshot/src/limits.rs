@@ -32,3 +32,6 @@ pub const MAX_SERVED_POOLS: usize = 512;
 pub const MAX_GRANTS: usize = 1024;
 /// Most entries of each list of a reply that a sidecar keeps.
 pub const MAX_REPLY_ENTRIES: usize = 4096;
+/// Most rows of what consumers have spent in one reply; the rest comes with the next. At the longest
+/// names that is 200 KB.
+pub const MAX_SPENDING_ROWS: usize = 256;

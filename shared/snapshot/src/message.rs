@@ -125,6 +125,9 @@ pub struct EndpointReport {
     /// Tokens that other gateways have in decode there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_tokens_elsewhere: Option<u32>,
+    /// Which process serves there: any number, but another one after each restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
     /// LoRA adapters that fit at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_lora: Option<u32>,
@@ -164,6 +167,7 @@ impl EndpointReport {
             in_flight_elsewhere: None,
             prefill_tokens_elsewhere: None,
             decode_tokens_elsewhere: None,
+            generation: None,
             max_lora: None,
             running_adapters: Vec::new(),
             waiting_adapters: Vec::new(),

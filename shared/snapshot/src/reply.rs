@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReadError;
-use crate::limits::MAX_REPLY_ENTRIES;
+use crate::limits::{MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
 use crate::message::SnapshotMessage;
 use crate::validate::is_pool_name;
 
@@ -28,6 +28,9 @@ pub struct Accepted {
     /// Tokens spent since the push before, by key of a limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spent: Vec<Spent>,
+    /// What consumers have spent in all; `None` if nothing has changed since the sidecar was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spending: Option<Spending>,
     /// Prefixes that were learned since the push before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefixes: Vec<LearnedPrefix>,
@@ -42,6 +45,12 @@ pub struct EndpointFeedback {
     pub in_flight: u32,
     /// Requests sent since the snapshot before.
     pub dispatched: u32,
+    /// Prompt tokens of the requests without a first token that the endpoint has to compute.
+    #[serde(default)]
+    pub prefill_tokens: u32,
+    /// Tokens of streams whose first token has come: prompts, and what is expected to follow them.
+    #[serde(default)]
+    pub decode_tokens: u32,
 }
 
 /// Tokens that one Envoy has spent on one key of one limit.
@@ -51,6 +60,77 @@ pub struct Spent {
     pub key: String,
     /// How many.
     pub tokens: u64,
+}
+
+/// What consumers have spent since an Envoy started, as far as it changed since [`SpendingSeen`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spending {
+    /// When that Envoy began to count, in ms since 1970. Another number is another process, which counts
+    /// from nothing.
+    pub epoch: u64,
+    /// Up to which change the rows go.
+    pub version: u64,
+    /// The rows that changed, the one that changed first before the others; at most
+    /// [`MAX_SPENDING_ROWS`].
+    pub rows: Vec<SpendingRow>,
+}
+
+/// What one consumer has spent on one model since an Envoy started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SpendingRow {
+    /// The consumer's name; empty where there is none to show.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub consumer: String,
+    /// The model by the name that replicas are sent.
+    pub model: String,
+    /// The number of its last change.
+    pub changed: u64,
+    /// Requests that a replica worked on.
+    pub requests: u64,
+    /// Tokens of prompts, cached ones included.
+    pub prompt_tokens: u64,
+    /// Those of them that were cached.
+    #[serde(default)]
+    pub cached_tokens: u64,
+    /// Tokens of completions, reasoning included.
+    pub completion_tokens: u64,
+    /// Those of them that were reasoning.
+    #[serde(default)]
+    pub reasoning_tokens: u64,
+    /// In 10⁻¹² of the currency of the policy's prices; 0 without prices.
+    #[serde(default)]
+    pub cost: u64,
+}
+
+/// What a sidecar has been told of one gateway's spending: the value of
+/// [`SPENDING_HEADER`](crate::signature::SPENDING_HEADER), `EPOCH-VERSION` in decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpendingSeen {
+    /// That of the last [`Spending`]; 0 before the first.
+    pub epoch: u64,
+    /// The same.
+    pub version: u64,
+}
+
+impl SpendingSeen {
+    /// Reads the header's value; `None` if it is none.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let (epoch, version) = core::str::from_utf8(value).ok()?.split_once('-')?;
+        Some(Self { epoch: epoch.parse().ok()?, version: version.parse().ok()? })
+    }
+
+    /// After which change rows are to be told, of a process that began to count at `epoch`.
+    #[must_use]
+    pub fn since(&self, epoch: u64) -> u64 {
+        if self.epoch == epoch { self.version } else { 0 }
+    }
+}
+
+impl core::fmt::Display for SpendingSeen {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.version)
+    }
 }
 
 /// A prefix that one endpoint has in its cache.
@@ -90,6 +170,12 @@ impl Accepted {
         reply.endpoints.truncate(MAX_REPLY_ENTRIES);
         reply.spent.truncate(MAX_REPLY_ENTRIES);
         reply.prefixes.truncate(MAX_REPLY_ENTRIES);
+        if let Some(spending) = &mut reply.spending {
+            // What is left out would never be asked for again.
+            spending.rows.truncate(MAX_SPENDING_ROWS);
+            let last = spending.rows.last().map(|row| row.changed);
+            spending.version = spending.version.min(last.unwrap_or(spending.version));
+        }
         Ok(reply)
     }
 }

@@ -21,6 +21,9 @@ pub const HEADER: &str = "x-weir-signature";
 pub const CHALLENGE_HEADER: &str = "x-weir-challenge";
 /// Name of the header that carries the time of a look, in seconds since 1970.
 pub const TIME_HEADER: &str = "x-weir-time";
+/// Name of the header in which a push says what it was told of spending ([`crate::SpendingSeen`]). It is not
+/// signed: whoever changes it changes which rows an answer repeats, and nothing else.
+pub const SPENDING_HEADER: &str = "x-weir-spending-seen";
 /// What a push gives as challenge before the gateway has told one.
 pub const NO_CHALLENGE: &str = "none";
 /// What the signature starts with; 64 lower-case hex digits follow.

@@ -88,6 +88,8 @@ struct Endpoint {
     prefill_tokens_elsewhere: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decode_tokens_elsewhere: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
     running_adapters: Vec<String>,
     waiting_adapters: Vec<String>,
 }
@@ -145,6 +147,7 @@ impl Endpoint {
             in_flight_elsewhere: details.in_flight_elsewhere,
             prefill_tokens_elsewhere: details.prefill_tokens_elsewhere,
             decode_tokens_elsewhere: details.decode_tokens_elsewhere,
+            generation: view.generation(index),
             running_adapters: names(view.running_adapters(record)),
             waiting_adapters: names(view.waiting_adapters(record)),
         }

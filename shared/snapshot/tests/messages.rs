@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_snapshot::{
     Accepted, CompactView, EndpointReport, EndpointState, Grant, Held, Invalid, LearnedPrefix,
-    Order, ReadError, Refusal, RefusalCode, SnapshotMessage, Spent, Told, VersionStamp, encode,
-    keys, limits, signature, view_json,
+    Order, ReadError, Refusal, RefusalCode, SnapshotMessage, Spending, SpendingRow, SpendingSeen,
+    Spent, Told, VersionStamp, encode, keys, limits, signature, view_json,
 };
 
 const RECEIVED_NS: u64 = 1_000_000_000;
@@ -253,4 +253,38 @@ fn replies_have_room_for_pools_spent_tokens_and_prefixes() {
         "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"spent":[],"prefixes":[]}"#;
     let odd = Accepted::parse(odd).unwrap();
     assert_eq!((odd.pools, odd.unpushed), (Some(vec!["a".to_owned()]), Vec::new()));
+}
+
+#[test]
+fn what_was_spent_is_told_in_pieces_and_a_piece_says_how_far_it_goes() {
+    let row = |changed| SpendingRow { model: "m".to_owned(), changed, ..SpendingRow::default() };
+    let spending = |rows| {
+        let rows: Vec<_> = (1..=rows).map(row).collect();
+        Accepted {
+            spending: Some(Spending { epoch: 9, version: 5_000, rows }),
+            ..Accepted::new(&message(Vec::new()), Vec::new())
+        }
+    };
+    let most = limits::MAX_SPENDING_ROWS as u64;
+    let whole = spending(most);
+    assert_eq!(Accepted::parse(&whole.to_json()).unwrap().spending.unwrap().rows.len(), 256);
+    // A gateway that tells more than it should: the rest is asked for again.
+    let cut = Accepted::parse(&spending(most + 9).to_json()).unwrap().spending.unwrap();
+    assert_eq!((cut.rows.len() as u64, cut.version), (most, most));
+    assert_eq!(Accepted::parse(&spending(0).to_json()).unwrap().spending.unwrap().version, 5_000);
+}
+
+#[test]
+fn what_a_sidecar_was_told_of_spending_is_of_one_process() {
+    let seen = SpendingSeen { epoch: u64::MAX, version: 7 };
+    assert_eq!(SpendingSeen::parse(seen.to_string().as_bytes()), Some(seen));
+    assert_eq!(
+        (seen.since(u64::MAX), seen.since(1)),
+        (7, 0),
+        "another process counts from nothing"
+    );
+    assert_eq!(SpendingSeen::parse(b"0-0"), Some(SpendingSeen::default()));
+    for odd in [&b""[..], b"1", b"1-", b"-1", b"1-2-3", b"\xff-1", b"18446744073709551616-0"] {
+        assert_eq!(SpendingSeen::parse(odd), None, "{odd:?}");
+    }
 }

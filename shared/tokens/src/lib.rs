@@ -11,7 +11,8 @@
 //! usage that the replica reports; a [`Correction`] per model learns from it.
 //!
 //! [`limits`] says how limits are reserved and settled, [`charge`] what a request is charged, [`headers`]
-//! what a response says about it, [`media`] what pictures and sound count as.
+//! what a response says about it, [`media`] what pictures and sound count as, and [`spending`] sums up who has
+//! spent what.
 //!
 //! ```
 //! use weir_tokens::{TextCounter, estimate};
@@ -31,6 +32,7 @@ pub mod headers;
 pub mod limits;
 pub mod media;
 mod model;
+pub mod spending;
 
 pub use correction::{Correction, Corrections};
 pub use counter::TextCounter;

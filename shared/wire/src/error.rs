@@ -133,6 +133,12 @@ impl ErrorReply {
         Self::new(500, ErrorKind::Internal, "gateway_misconfigured", message)
     }
 
+    /// 503: the gateway holds as much of other requests as it can.
+    pub fn gateway_full() -> Self {
+        let message = "The gateway holds as much of other requests as it can; retry later.";
+        Self::new(503, ErrorKind::Unavailable, "gateway_full", message)
+    }
+
     /// 429: all replicas are saturated.
     pub fn overloaded() -> Self {
         let message = "The model is overloaded; retry later.";
@@ -143,6 +149,18 @@ impl ErrorReply {
     pub fn no_endpoint() -> Self {
         let message = "No replica of the model is available; retry later.";
         Self::new(503, ErrorKind::Unavailable, "no_endpoint", message)
+    }
+
+    /// 504: no replica came to the first token of a stream in the time that it had.
+    pub fn first_token_timeout() -> Self {
+        let message = "No replica of the model began to answer in time; retry later.";
+        Self::new(504, ErrorKind::Unavailable, "first_token_timeout", message)
+    }
+
+    /// A 5xx: a replica ended a stream before its first token.
+    pub fn no_first_token(status: u16) -> Self {
+        let message = "The model server failed before the first token of its answer; retry later.";
+        Self::new(status, ErrorKind::Unavailable, "no_first_token", message)
     }
 
     /// 400: the guardrail refused; names rules, never what they matched.

@@ -32,6 +32,8 @@ pub struct Facts {
     pub policies: Vec<FilterPolicy>,
     /// Whether a stream is asked for.
     pub stream: bool,
+    /// Whether it must not be run twice.
+    pub runs_once: bool,
     /// Limit of output tokens.
     pub max_tokens: Option<u64>,
     /// How many choices.
@@ -99,6 +101,7 @@ impl Facts {
             adapter: to.adapter.map(str::to_owned),
             policies: Vec::new(),
             stream: request.stream || endpoint.stream_by_path,
+            runs_once: request.runs_once,
             max_tokens: request.max_tokens,
             n: request.n,
             prompt_tokens: request.prompt_tokens(),

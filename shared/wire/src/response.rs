@@ -8,9 +8,13 @@
 mod beginning;
 mod counts;
 mod extra_usage;
+mod first_token;
 mod meter;
 
 pub use extra_usage::ExtraUsage;
+pub use first_token::{
+    FirstToken, MOST_BYTES as MOST_BEFORE_FIRST_TOKEN, StreamFailure, first_token,
+};
 pub use meter::ResponseMeter;
 
 pub use beginning::begins_like_an_answer;

@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use tokio::time::Instant;
-use weir_snapshot::EndpointState;
+use weir_snapshot::{EndpointFeedback, EndpointState};
 
 use super::gpus;
 use super::page::{Page, State};
@@ -58,6 +58,7 @@ fn polls(page: &mut Exposition, state: &State) {
 fn replicas(page: &mut Exposition, state: &State, now: Instant) {
     const AGE: &str = "weir_sidecar_replica_age_seconds";
     const STATE: &str = "weir_sidecar_replica_state";
+    const RESTARTS: &str = "weir_sidecar_replica_restarts_total";
     page.family(AGE, Kind::Gauge, "Time since the last good poll; absent if there was none.");
     each_replica(state, |pool, replica| {
         if let Some(age) = replica.report(now).age_ms {
@@ -71,6 +72,15 @@ fn replicas(page: &mut Exposition, state: &State, now: Instant) {
             let labels = [("pool", pool), ("endpoint", replica.address()), ("state", state.name())];
             page.sample(STATE, &labels, u8::from(replica.state() == state));
         }
+    });
+    page.family(
+        RESTARTS,
+        Kind::Counter,
+        "Restarts seen: another time of start, or counters that fell.",
+    );
+    each_replica(state, |pool, replica| {
+        let labels = [("pool", pool), ("endpoint", replica.address())];
+        page.sample(RESTARTS, &labels, replica.restarts());
     });
 }
 
@@ -105,7 +115,6 @@ fn pushes(page: &mut Exposition, state: &State) {
 
 fn gateways(page: &mut Exposition, state: &State, now: Instant) {
     const AGE: &str = "weir_sidecar_push_age_seconds";
-    const IN_FLIGHT: &str = "weir_sidecar_gateway_in_flight";
     page.family(AGE, Kind::Gauge, "Time since a snapshot was taken; absent if none was.");
     for link in &state.links {
         let labels = [("gateway", link.gateway()), ("pool", link.pool())];
@@ -114,20 +123,44 @@ fn gateways(page: &mut Exposition, state: &State, now: Instant) {
             page.sample(AGE, &labels, now.saturating_duration_since(at).as_secs_f64());
         }
     }
-    page.family(IN_FLIGHT, Kind::Gauge, "Requests that the gateway has under way, as it said.");
-    for link in &state.links {
-        link.inspect(|status| {
-            for endpoint in status.accepted.iter().flat_map(|accepted| &accepted.feedback) {
-                let labels = [
-                    ("gateway", link.gateway()),
-                    ("pool", link.pool()),
-                    ("endpoint", endpoint.address.as_str()),
-                ];
-                page.sample(IN_FLIGHT, &labels, endpoint.in_flight);
-            }
-        });
+    for (name, help, number) in UNDER_WAY {
+        page.family(name, Kind::Gauge, help);
+        for link in &state.links {
+            link.inspect(|status| {
+                for endpoint in status.accepted.iter().flat_map(|accepted| &accepted.feedback) {
+                    let labels = [
+                        ("gateway", link.gateway()),
+                        ("pool", link.pool()),
+                        ("endpoint", endpoint.address.as_str()),
+                    ];
+                    page.sample(name, &labels, number(endpoint));
+                }
+            });
+        }
     }
 }
+
+/// What a gateway says of one endpoint.
+type Number = fn(&EndpointFeedback) -> u32;
+
+/// What gateways have under way, as they said.
+const UNDER_WAY: [(&str, &str, Number); 3] = [
+    (
+        "weir_sidecar_gateway_in_flight",
+        "Requests that the gateway has under way, as it said.",
+        |endpoint| endpoint.in_flight,
+    ),
+    (
+        "weir_sidecar_gateway_prefill_tokens",
+        "Uncached prompt tokens of the requests without a first token.",
+        |endpoint| endpoint.prefill_tokens,
+    ),
+    (
+        "weir_sidecar_gateway_decode_tokens",
+        "Tokens of streams that decode: prompts, and what is expected to follow.",
+        |endpoint| endpoint.decode_tokens,
+    ),
+];
 
 fn mismatches(page: &mut Exposition, state: &State, now: Instant) {
     const UNSERVED: &str = "weir_sidecar_pool_unserved";

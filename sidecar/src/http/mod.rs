@@ -1,9 +1,10 @@
-//! The sidecar's own HTTP: health, metrics and the current state.
+//! The sidecar's own HTTP: health, metrics, the current state, and what was spent.
 
 mod gpus;
 mod metrics;
 mod page;
 mod ready;
+mod usage;
 mod view;
 
 use std::convert::Infallible;
@@ -125,6 +126,9 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
         "/metrics" if state.is_agent => gpus::agent_page,
         "/metrics" => metrics::page,
         "/snapshot" => view::page,
+        "/usage" if usage::wants_csv(request.headers()) => usage::csv,
+        "/usage" => usage::json,
+        "/usage.csv" => usage::csv,
         _ => |_, _| Page::error(StatusCode::NOT_FOUND, "not_found"),
     };
     if [Method::GET, Method::HEAD].contains(request.method()) {

@@ -10,6 +10,7 @@ use hyper::{Response, StatusCode};
 use crate::gpu::Inventory;
 use crate::pool::Pool;
 use crate::push::{Link, Mismatches, Newest, Turn};
+use crate::spending::Spending;
 
 /// What is shown.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct State {
     pub(crate) links: Vec<Arc<Link>>,
     /// What does not fit, by gateway.
     pub(crate) mismatches: Vec<Arc<Mismatches>>,
+    /// What was spent, by gateway, also by those that an earlier configuration had.
+    pub(crate) spending: Vec<Arc<Spending>>,
     /// The GPUs.
     pub(crate) gpus: Arc<Inventory>,
     /// Whether the GPUs are all there is to show.
@@ -32,6 +35,16 @@ impl State {
     /// The greatest epoch of any pool.
     pub(crate) fn epoch(&self) -> u64 {
         self.turns.iter().map(|turn| turn.epoch()).max().unwrap_or_default()
+    }
+
+    /// What was spent at the gateway of that name.
+    pub(crate) fn spending_of(&mut self, gateway: &str) -> Arc<Spending> {
+        let known = self.spending.iter().find(|known| known.gateway() == gateway).cloned();
+        known.unwrap_or_else(|| {
+            let spending = Arc::new(Spending::new(gateway.to_owned()));
+            self.spending.push(Arc::clone(&spending));
+            spending
+        })
     }
 }
 
@@ -53,7 +66,7 @@ impl Page {
     }
 
     pub(super) fn error(status: StatusCode, code: &str) -> Self {
-        let message = "there are GET /healthz, /readyz, /metrics and /snapshot";
+        let message = "there are GET /healthz, /readyz, /metrics, /snapshot, /usage and /usage.csv";
         Self::of(status, &serde_json::json!({ "error": { "code": code, "message": message } }))
     }
 }

@@ -1,6 +1,7 @@
 //! One pool: its replicas as last seen, shared between pollers, publisher and `/snapshot`.
 
 mod fit;
+mod generation;
 mod replica;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,12 +72,23 @@ impl Pool {
         let mut seen = self.seen();
         seen.durations.add(took);
         let Some(replica) = seen.replicas.get_mut(index) else { return };
-        let Some(change) = replica.record(result, now) else { return };
+        let (change, restarted) = (replica.record(result, now), replica.take_restart());
+        if change.is_none() && !restarted {
+            return;
+        }
         let endpoint = replica.address().to_owned();
         let reason = replica.reason().map(str::to_owned);
         // Logging may block on a slow terminal: not while others wait for the lock.
         drop(seen);
-        log(&self.name, &endpoint, &change, reason.as_deref());
+        if restarted {
+            info!(
+                pool = self.name,
+                endpoint, "replica was restarted, so its prefix cache is empty"
+            );
+        }
+        if let Some(change) = change {
+            log(&self.name, &endpoint, &change, reason.as_deref());
+        }
     }
 
     /// True once every replica has been polled.

@@ -1,10 +1,12 @@
 //! What is known of one replica: its last good metrics and whether it can be used.
 
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 use weir_snapshot::{EndpointReport, EndpointState};
 
+use super::generation::Generation;
 use crate::scrape::{Metrics, Outcome, Page, PollError, Severity};
 use crate::steady::{Change, Steady};
 
@@ -24,6 +26,9 @@ pub(crate) struct Replica {
     /// Whether nothing is to be waited for.
     never_polled: bool,
     states: Steady<EndpointState>,
+    generation: Generation,
+    /// A restart that nobody has been told of.
+    untold_restart: bool,
     outcomes: [u64; Outcome::ALL.len()],
 }
 
@@ -45,6 +50,8 @@ impl Replica {
             failures: 0,
             never_polled: false,
             states: Steady::default(),
+            generation: Generation::default(),
+            untold_restart: false,
             outcomes: [0; Outcome::ALL.len()],
         }
     }
@@ -68,8 +75,9 @@ impl Replica {
         self.states.observe(self.state)
     }
 
-    fn record_page(&mut self, Page { metrics, flaw }: Page, now: Instant) {
+    fn record_page(&mut self, Page { metrics, life, flaw }: Page, now: Instant) {
         self.count(Outcome::of_page(flaw));
+        self.untold_restart |= self.generation.observe(life, now, unix_s());
         self.failures = 0;
         self.last_good = Some(LastGoodPoll { metrics, at: now });
         match flaw {
@@ -108,6 +116,7 @@ impl Replica {
     /// What the snapshot says of it at `now`.
     pub(crate) fn report(&self, now: Instant) -> EndpointReport {
         let mut report = EndpointReport::new(self.address.clone(), self.state);
+        report.generation = self.generation.number();
         if let Some(LastGoodPoll { metrics, at }) = &self.last_good {
             let age = now.saturating_duration_since(*at).as_millis();
             report.age_ms = Some(u64::try_from(age).unwrap_or(u64::MAX));
@@ -131,6 +140,16 @@ impl Replica {
         self.reason.as_deref()
     }
 
+    /// Whether there is a restart to tell of, once each.
+    pub(crate) fn take_restart(&mut self) -> bool {
+        std::mem::take(&mut self.untold_restart)
+    }
+
+    /// Restarts that were seen.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.generation.restarts()
+    }
+
     /// Its state.
     pub(crate) fn state(&self) -> EndpointState {
         self.state
@@ -140,6 +159,12 @@ impl Replica {
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
         Outcome::ALL.into_iter().zip(self.outcomes)
     }
+}
+
+/// Seconds since 1970; 0 where the clock is set before that.
+fn unix_s() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

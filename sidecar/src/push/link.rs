@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use weir_settings::sidecar::PoolSettings;
-use weir_snapshot::{Accepted, EndpointFeedback};
+use weir_snapshot::{Accepted, EndpointFeedback, SpendingSeen};
 
 use super::error::{Outcome, PushError};
 use super::mismatch::Mismatches;
 use crate::durations::Durations;
+use crate::spending::Spending;
 use crate::steady::{Change, Steady};
 
 /// A gateway that took nothing for this long is behind, however short the interval is.
@@ -22,6 +23,7 @@ pub(crate) struct Link {
     pool: String,
     fresh: Duration,
     mismatches: Arc<Mismatches>,
+    spending: Arc<Spending>,
     status: Mutex<Status>,
 }
 
@@ -54,12 +56,13 @@ impl Link {
     pub(crate) fn new(
         pool: &PoolSettings,
         push_timeout: Duration,
-        mismatches: &Arc<Mismatches>,
+        (mismatches, spending): (&Arc<Mismatches>, &Arc<Spending>),
     ) -> Self {
         Self {
             pool: pool.name.clone(),
             fresh: LEAST_FRESH.max(3 * pool.poll_interval + push_timeout),
             mismatches: Arc::clone(mismatches),
+            spending: Arc::clone(spending),
             status: Mutex::default(),
         }
     }
@@ -74,10 +77,21 @@ impl Link {
         &self.pool
     }
 
+    /// What the gateway has told of spending.
+    pub(crate) fn spending_seen(&self) -> SpendingSeen {
+        self.spending.seen()
+    }
+
     /// Takes the result of a push that ended `now`, and logs what it changed.
-    pub(crate) fn record(&self, result: Result<Accepted, PushError>, now: Instant, took: Duration) {
-        if let Ok(reply) = &result {
+    pub(crate) fn record(
+        &self,
+        mut result: Result<Accepted, PushError>,
+        now: Instant,
+        took: Duration,
+    ) {
+        if let Ok(reply) = &mut result {
             self.mismatches.record(&self.pool, reply, now);
+            reply.spending.take().into_iter().for_each(|told| self.spending.record(told));
         }
         let mut status = self.status();
         status.durations.add(took);

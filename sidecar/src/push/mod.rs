@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, warn};
 use weir_settings::sidecar::Gateway;
 use weir_snapshot::Accepted;
-use weir_snapshot::signature::{CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH};
+use weir_snapshot::signature::{CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, SPENDING_HEADER};
 
 use error::PushError;
 pub(crate) use link::{Link, Status};
@@ -32,7 +32,7 @@ use turn::{Holder, Verdict};
 use crate::client::{AGENT, Client, Target};
 use crate::config::Key;
 
-/// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints.
+/// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints and 256 rows of spending.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// Pauses after failures double from the first to the last of these.
@@ -150,7 +150,8 @@ impl Pusher {
         let mut request = Request::post(PATH)
             .header(HOST, &self.host)
             .header(USER_AGENT, AGENT)
-            .header(CONTENT_TYPE, "application/json");
+            .header(CONTENT_TYPE, "application/json")
+            .header(SPENDING_HEADER, self.link.spending_seen().to_string());
         if let Some(key) = &self.key {
             request = request
                 .header(CHALLENGE_HEADER, &self.challenge)

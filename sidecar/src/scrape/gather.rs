@@ -2,7 +2,7 @@
 
 use weir_snapshot::limits::{MAX_ADAPTERS_PER_ENDPOINT, MAX_NAME_BYTES};
 
-use super::metrics::{Flaw, Metrics, Page, Problem};
+use super::metrics::{Flaw, Life, Metrics, Page, Problem};
 use super::model_server::{Meaning, Series};
 use super::sample::Sample;
 
@@ -19,6 +19,9 @@ pub(crate) struct Gathered<'a> {
     block_size: Option<u32>,
     blocks: Option<f64>,
     lora: Option<NewestLora<'a>>,
+    life: Life,
+    /// A line that belongs to `life` makes no sense, so it says nothing.
+    life_is_flawed: bool,
     flaw: Option<Flaw>,
 }
 
@@ -48,6 +51,9 @@ impl Mean {
 impl<'a> Gathered<'a> {
     /// Takes one line: its series, and what follows the name.
     pub(crate) fn add(&mut self, series: &'static Series, rest: &'a str) {
+        if series.meaning.is_of_life() {
+            return self.add_life(series, rest);
+        }
         let added = match Sample::parse(rest) {
             Some(sample) if !applies(series, &sample) => Ok(()),
             Some(sample) => self.add_sample(series, sample),
@@ -81,6 +87,21 @@ impl<'a> Gathered<'a> {
                 }
             }
             Meaning::Lora { .. } => self.add_lora(series, sample),
+            Meaning::Started | Meaning::Counted => Ok(()),
+        }
+    }
+
+    /// Nothing is placed by these values, so a flaw in them does not degrade the replica.
+    fn add_life(&mut self, series: &Series, rest: &str) {
+        let value = Sample::parse(rest).map(|sample| sample.value);
+        match value.filter(|value| value.is_finite() && *value >= 0.0) {
+            None => self.life_is_flawed = true,
+            Some(value) if series.meaning == Meaning::Started => {
+                self.life.started = Some(self.life.started.unwrap_or_default().max(value));
+            }
+            Some(value) => {
+                self.life.counted = Some(self.life.counted.unwrap_or_default() + value);
+            }
         }
     }
 
@@ -113,7 +134,8 @@ impl<'a> Gathered<'a> {
         {
             self.note(series, problem);
         }
-        Page { metrics, flaw: self.flaw }
+        let life = if self.life_is_flawed { Life::default() } else { self.life };
+        Page { metrics, life, flaw: self.flaw }
     }
 }
 

@@ -35,10 +35,20 @@ impl Metrics {
     }
 }
 
+/// What tells a server that was restarted from the one before; what the page doesn't say is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Life {
+    /// When the process was started, in s since 1970.
+    pub(crate) started: Option<f64>,
+    /// Sum of counters that only a restart lowers.
+    pub(crate) counted: Option<f64>,
+}
+
 /// A page that could be used.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Page {
     pub(crate) metrics: Metrics,
+    pub(crate) life: Life,
     /// The first value that made no sense and was left out.
     pub(crate) flaw: Option<Flaw>,
 }

@@ -10,7 +10,7 @@ mod sample;
 pub(crate) use error::{Outcome, PollError, Severity};
 #[cfg(test)]
 pub(crate) use metrics::{Flaw, Problem};
-pub(crate) use metrics::{Metrics, Page};
+pub(crate) use metrics::{Life, Metrics, Page};
 pub(crate) use model_server::ModelServer;
 pub(crate) use page::{PageError, lines, read, text_of};
 pub(crate) use sample::Sample;

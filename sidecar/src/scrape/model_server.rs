@@ -41,7 +41,21 @@ pub(crate) enum Meaning {
     CacheConfig { block_size: &'static str, blocks: &'static str },
     /// Labels with the adapters; the value is the time, and the newest counts.
     Lora { max: &'static str, running: &'static str, waiting: &'static str },
+    /// When the process was started, in s since 1970.
+    Started,
+    /// A counter that only a restart lowers.
+    Counted,
 }
+
+impl Meaning {
+    /// Whether it tells a server from the one before it.
+    pub(crate) const fn is_of_life(self) -> bool {
+        matches!(self, Self::Started | Self::Counted)
+    }
+}
+
+/// Of Prometheus' own client libraries, whatever the server; a server of several processes has no such line.
+static STARTED: Series = series("process_start_time_seconds", Meaning::Started);
 
 const fn series(name: &'static str, meaning: Meaning) -> Series {
     Series { name, label: None, meaning }
@@ -76,6 +90,8 @@ const VLLM: ModelServer = ModelServer {
                 waiting: "waiting_lora_adapters",
             },
         ),
+        series("vllm:prompt_tokens_total", Meaning::Counted),
+        series("vllm:generation_tokens_total", Meaning::Counted),
     ],
 };
 
@@ -93,6 +109,8 @@ const SGLANG: ModelServer = ModelServer {
             "sglang:cache_config_info",
             Meaning::CacheConfig { block_size: "page_size", blocks: "num_pages" },
         ),
+        series("sglang:prompt_tokens_total", Meaning::Counted),
+        series("sglang:generation_tokens_total", Meaning::Counted),
     ],
 };
 
@@ -132,6 +150,7 @@ const TGI: ModelServer = ModelServer {
     series: &[
         series("tgi_queue_size", Meaning::Waiting),
         series("tgi_batch_current_size", Meaning::Running),
+        series("tgi_request_count", Meaning::Counted),
     ],
 };
 
@@ -143,6 +162,8 @@ const LLAMACPP: ModelServer = ModelServer {
         series("llamacpp:requests_deferred", Meaning::Waiting),
         series("llamacpp:requests_processing", Meaning::Running),
         series("llamacpp:kv_cache_usage_ratio", Meaning::KvCacheUseOlder),
+        series("llamacpp:prompt_tokens_total", Meaning::Counted),
+        series("llamacpp:tokens_predicted_total", Meaning::Counted),
     ],
 };
 
@@ -209,9 +230,20 @@ impl ModelServer {
         line: &'a str,
     ) -> impl Iterator<Item = (&'static Series, &'a str)> {
         let series = if line.starts_with(self.prefix) { self.series } else { &[] };
-        series.iter().filter_map(move |series| {
-            let rest = line.strip_prefix(series.name)?;
-            rest.starts_with(['{', ' ', '\t']).then_some((series, rest))
-        })
+        series.iter().filter_map(move |series| after(series, line))
     }
+
+    /// The same, and what every server may say of its process.
+    pub(crate) fn named_or_common<'a>(
+        &self,
+        line: &'a str,
+    ) -> impl Iterator<Item = (&'static Series, &'a str)> {
+        self.named(line).chain(after(&STARTED, line))
+    }
+}
+
+/// The series, and what follows its name, if the line has that.
+fn after<'a>(series: &'static Series, line: &'a str) -> Option<(&'static Series, &'a str)> {
+    let rest = line.strip_prefix(series.name)?;
+    rest.starts_with(['{', ' ', '\t']).then_some((series, rest))
 }

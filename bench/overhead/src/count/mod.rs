@@ -44,11 +44,12 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let module = workspace::module("suite")?;
     let names = names(&module.with_extension("functions"))?;
     let mut ran = Ran::default();
-    // A list is for both: first what all requests run through, then what a guardrail adds.
-    let both: &[bool] = &[false, true];
-    let chains = if options.functions.is_some() { both } else { &[options.guardrail] };
-    for guardrail in chains {
-        let chain = Chain { guardrail: *guardrail, limits: options.limits, patient: true };
+    // A list is for all: first what all requests run through, then what a guardrail adds, and limits.
+    let all: &[(bool, bool)] = &[(false, false), (true, false), (false, true)];
+    let chosen = [(options.guardrail, options.limits)];
+    let chains = if options.functions.is_some() { all } else { &chosen };
+    for (guardrail, limits) in chains.iter().copied() {
+        let chain = Chain { guardrail, limits, failover: false, patient: true };
         chain_requests(options, chain, &names, &mut ran).await?;
     }
     match &options.functions {

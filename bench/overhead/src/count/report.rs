@@ -13,9 +13,10 @@ pub(super) fn of(
     tallies: &Tallies<Part>,
     names: &[String],
 ) -> String {
-    let with = if chain.guardrail { "with" } else { "without" };
+    let with = |part: bool| if part { "with" } else { "without" };
+    let (guardrail, limits) = (with(chain.guardrail), with(chain.limits));
     let mut text = format!(
-        "\nOne request of {bytes} bytes, {} response, {with} guardrail; memory in lines of 64 bytes and pages of 4 KB\n{:>12}{:>12}{:>8}{:>12}{:>8}\n",
+        "\nOne request of {bytes} bytes, {} response, {guardrail} guardrail, {limits} limits; memory in lines of 64 bytes and pages of 4 KB\n{:>12}{:>12}{:>8}{:>12}{:>8}\n",
         response.name(),
         "instructions",
         "code lines",

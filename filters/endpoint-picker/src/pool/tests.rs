@@ -13,6 +13,8 @@ fn dispatch() -> Dispatch {
         replica: replica_key(ADDRESS.as_bytes()),
         uncached_tokens: 10,
         prefill_us: 1,
+        decode_tokens: 10,
+        alone_us: 0,
         streamed: false,
     }
 }
@@ -55,7 +57,7 @@ fn pool(host: &FakeHost) -> Pool {
 }
 
 fn send(host: &FakeHost, pool: &mut Pool, at_ns: u64) -> (u32, bool) {
-    let share = pool.count(host, &view(1), at_ns);
+    let share = pool.count(host, &view(1), 1, at_ns);
     let before = pool.counts.load(dispatch().replica).in_flight;
     (before, pool.dispatch(host, share, &dispatch(), at_ns))
 }
@@ -81,7 +83,8 @@ fn a_busy_pools_counts_are_shared_every_few_milliseconds_and_known_here_at_once(
 fn a_newer_view_makes_the_counts_due_at_once() {
     let (host, mut pool) = (host(), pool(&host()));
     send(&host, &mut pool, 100 * MS);
-    let mut due = |sequence| matches!(pool.count(&host, &view(sequence), 101 * MS), Share::Due(_));
+    let mut due =
+        |sequence| matches!(pool.count(&host, &view(sequence), 1, 101 * MS), Share::Due { .. });
     assert_eq!([due(1), due(2), due(2)], [false, true, false]);
     assert_eq!(pool.counts.load(dispatch().replica).dispatched_before, 1);
 }

@@ -58,13 +58,17 @@ impl<H: Host> Stream<H> {
 
     pub(super) fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Answering(exchange, Response::Whole(form)) => {
+            Phase::Answering(mut exchange, Response::Whole(form)) => {
                 if !shared.probe.seems_missing() {
                     shared.probe.body_arrived(&self.host);
                 }
                 let decided =
                     exchange.is_too_large(size as u64) || form.is_unreadable() && size > 0;
                 if !end_of_stream && !decided {
+                    if let Err(full) = exchange.hold(&self.host, size) {
+                        self.close(shared);
+                        return self.refuse(exchange.dialect(), &full);
+                    }
                     self.phase = Phase::Answering(exchange, Response::Whole(form));
                     return Action::Pause;
                 }

@@ -256,7 +256,7 @@ fn any_number_of_keys_lies_in_bounded_memory_and_no_key_is_told() {
         r#"{"name":"r","requests":5,"window":"1h","per":["consumer","header:x-any"]}"#,
     ));
     let mut admitted = 0;
-    for key in 0..70_000 {
+    for key in 0..100_000 {
         let value = format!("secret-{key}");
         worker.host.set_header(HeaderMap::Request, "x-any", value.as_bytes()).unwrap();
         admitted += usize::from(worker.send(&CHAT).is_some());

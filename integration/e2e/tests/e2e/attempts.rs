@@ -91,7 +91,7 @@ async fn bodies_streams_and_trailers_pass_an_attempt_unchanged() {
 }
 
 /// The replica that comes first while the others are said to be busy; its address is the list's first for every worker.
-async fn only_idle(stack: &Stack) -> &Replica {
+pub(crate) async fn only_idle(stack: &Stack) -> &Replica {
     let pushed = stack.push(|index, endpoint| {
         if index != 1 {
             endpoint["waiting"] = json!(300);

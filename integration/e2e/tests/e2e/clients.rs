@@ -8,9 +8,15 @@ use crate::stack::Plan;
 
 /// Runs a script with the address of a gateway.
 pub(crate) async fn run(script: &str, base: String) -> Output {
+    run_with(script, &[&base]).await
+}
+
+/// Runs a script with these arguments.
+pub(crate) async fn run_with(script: &str, arguments: &[&str]) -> Output {
     let python = workspace::python().unwrap();
-    let script = workspace::file("integration/e2e/clients").join(script);
-    let run = move || Command::new(python).arg(script).arg(base).output();
+    let mut command = Command::new(python);
+    command.arg(workspace::file("integration/e2e/clients").join(script)).args(arguments);
+    let run = move || command.output();
     tokio::task::spawn_blocking(run).await.unwrap().unwrap()
 }
 

@@ -114,12 +114,15 @@ fn every_setting_of_the_filters_is_documented() {
     let model = r#"{"policies":{"default":{"models":[{"?":1}]}}}"#;
     let split = r#"{"policies":{"default":{"models":[{"name":"a","split":{"?":1}}]}}}"#;
     let canary = r#"{"policies":{"default":{"models":[{"name":"a","split":{"to":[{"model":"b","weight":1,"canary":{"?":1}}]}}]}}}"#;
+    let saturated =
+        r#"{"policies":{"default":{"models":[{"name":"m","pool":"p","when_saturated":{"?":1}}]}}}"#;
     let rule = r#"{"policies":{"default":{"rules":[{"?":1}]}}}"#;
     for (page, members, least) in [
         ("filters/README.md", members(router, policy), 5),
         ("filters/README.md", members(router, model), 6),
         ("filters/README.md", members(router, split), 2),
         ("filters/README.md", members(router, canary), 3),
+        ("filters/README.md", members(router, saturated), 5),
         ("filters/README.md", members(picker, policy), 7),
         ("filters/README.md", members(intake, r#"{"?":1}"#), 3),
         ("filters/README.md", members(attempt, r#"{"?":1}"#), 1),

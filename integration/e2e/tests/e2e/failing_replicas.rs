@@ -29,7 +29,7 @@ fn without_retries(plan: Plan) -> Plan {
 }
 
 /// Turns of conversations that share one of three system prompts; half of them as streams.
-fn turn(index: usize) -> Request {
+pub(crate) fn turn(index: usize) -> Request {
     let system = format!("system prompt {} ", index % 3).repeat(60);
     let question = format!("conversation {} asks ", index % 40).repeat(index % 7 + 1);
     Request::post("/v1/chat/completions").json(&json!({
@@ -57,6 +57,15 @@ async fn all_attempts(stack: &Stack) -> u64 {
     sum
 }
 
+/// Requests that have come to a replica, as the replica counts.
+fn seen_by(stack: &Stack, index: usize) -> u64 {
+    stack.llama.replicas()[index].requests()
+}
+
+fn seen_by_all(stack: &Stack) -> u64 {
+    (0..5).map(|index| seen_by(stack, index)).sum()
+}
+
 /// Sends requests `from..to`; answers with how many failed.
 async fn failures(stack: &Stack, from: usize, to: usize) -> usize {
     let statuses = run_concurrently(CLIENTS, to - from, |index| {
@@ -77,6 +86,7 @@ async fn measure(plan: Plan, mode: FailureMode, beginning: Duration) -> (usize, 
     stack.llama.replicas()[1].set_failure(mode).await;
     let (early, ()) = tokio::join!(failures(&stack, 0, 120), tokio::time::sleep(beginning));
     let before = (attempts_at(&stack, 1).await, all_attempts(&stack).await);
+    let seen_before = (seen_by(&stack, 1), seen_by_all(&stack));
     let late = failures(&stack, 120, REQUESTS).await;
     let bad = attempts_at(&stack, 1).await - before.0;
     let all = all_attempts(&stack).await - before.1;
@@ -85,6 +95,11 @@ async fn measure(plan: Plan, mode: FailureMode, beginning: Duration) -> (usize, 
         before.0
     );
     assert!(bad * 100 <= MOST_PERCENT * all, "{mode:?}: {bad} of {all} attempts");
+    let (seen, of) = (seen_by(&stack, 1) - seen_before.0, seen_by_all(&stack) - seen_before.1);
+    println!("{mode:?}: the replicas have seen {of} requests, the bad one {seen} of them");
+    assert!(seen * 100 <= MOST_PERCENT * of, "{mode:?}: {seen} of {of} requests");
+    // Who refuses connections sees nothing; else Envoy and the replicas count the same.
+    assert!(mode == FailureMode::Refuse || (seen, of) == (bad, all), "{mode:?}: {bad} of {all}");
     stack.wait_for_in_flight(0).await;
     stack.assert_no_trap().await;
     (early, late)

@@ -127,6 +127,20 @@ impl Plan {
         plan
     }
 
+    /// The same with what runs at `actual` for the shipped port.
+    pub(crate) fn served_at(mut self, shipped: u16, actual: u16) -> Self {
+        self.config.ports_mut().set(shipped, actual);
+        self
+    }
+
+    /// The same with pool `llama` served by whoever listens on these three ports.
+    pub(crate) fn llama_at(mut self, ports: [u16; 3]) -> Self {
+        for (shipped, actual) in [9001, 9002, 9003].into_iter().zip(ports) {
+            self.config.ports_mut().set(shipped, actual);
+        }
+        Self { llama_ports: Vec::new(), ..self }
+    }
+
     /// Which port stands for which.
     pub(crate) fn ports(&self) -> &Ports {
         self.config.ports()
@@ -193,9 +207,20 @@ impl Plan {
         self
     }
 
+    /// The same with listeners that are gone a second after they were replaced.
+    pub(crate) fn quick_drain(mut self) -> Self {
+        self.options.arguments.extend(["--drain-time-s", "1"].map(str::to_owned));
+        self
+    }
+
     /// The same with one worker in place of two.
-    pub(crate) fn one_worker(mut self) -> Self {
-        self.options.concurrency = 1;
+    pub(crate) fn one_worker(self) -> Self {
+        self.workers(1)
+    }
+
+    /// The same with so many workers.
+    pub(crate) fn workers(mut self, workers: u32) -> Self {
+        self.options.concurrency = workers;
         self
     }
 
@@ -299,7 +324,6 @@ impl Stack {
 
     /// Pushes the next signed snapshot of pool `llama`: idle endpoints, changed by `change`.
     pub(crate) async fn push(&self, change: impl Fn(usize, &mut Value)) -> Reply {
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let endpoints = self.llama.replicas().iter().enumerate().map(|(index, replica)| {
             let mut endpoint = json!({
                 "address": replica.address().to_string(), "state": "ready", "age_ms": 5,
@@ -309,8 +333,14 @@ impl Stack {
             endpoint
         });
         let endpoints: Vec<Value> = endpoints.collect();
+        self.push_pool("llama", &endpoints).await
+    }
+
+    /// Pushes the next signed snapshot of a pool.
+    pub(crate) async fn push_pool(&self, pool: &str, endpoints: &[Value]) -> Reply {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let body = json!({
-            "version": 2, "pool": "llama", "epoch": 1, "sequence": sequence, "endpoints": endpoints,
+            "version": 2, "pool": pool, "epoch": 1, "sequence": sequence, "endpoints": endpoints,
         });
         self.push_body(&body.to_string()).await
     }

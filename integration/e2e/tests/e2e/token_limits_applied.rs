@@ -1,6 +1,4 @@
-//! Limits under load, with the router's decision, alone in a chain, and with a real client.
-
-use std::time::Duration;
+//! Limits with many keys, with the router's decision, alone in a chain, and with a real client.
 
 use serde_json::json;
 use weir_harness::run_concurrently;
@@ -9,85 +7,36 @@ use crate::envoy_config::{connection_manager, settings};
 use crate::stack::{LLAMA, Plan, QWEN, eventually};
 use crate::token_limits::{ann, chat_of, day_of_tokens, limited, usage};
 
-/// 64 clients of one key at once against a limit of 6,000 tokens; what answers used, how many were admitted,
-/// what was charged, and the most that was owed and reserved at any look.
-async fn hammered(reserve: &str) -> (f64, usize, f64, f64) {
-    let stack = limited(&day_of_tokens(6_000, reserve)).start().await;
-    let most = async {
-        let mut most = 0.0_f64;
-        loop {
-            let (spent, reserved) = stack.spent("day").await;
-            most = most.max(spent + reserved);
-            if spent + reserved > 5_900.0 && reserved == 0.0 {
-                return most;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let clients = run_concurrently(64, 400, |_| {
-        let (client, address) = (stack.http.clone(), stack.envoy.clients());
-        async move {
-            let reply = client.send(address, ann(40)).await.unwrap();
-            match reply.status {
-                200 => Some(usage(&reply)),
-                429 => None,
-                other => panic!("{other}: {}", reply.text()),
-            }
-        }
-    });
-    let (used, most) = tokio::join!(clients, tokio::time::timeout(Duration::from_secs(20), most));
-    let used: Vec<f64> = used.into_iter().flatten().collect();
-    let spent = stack.settled("day").await;
-    stack.assert_no_trap().await;
-    (used.iter().sum(), used.len(), spent, most.unwrap_or(spent))
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_clients_never_pass_a_limit_together() {
-    // All of `max_tokens` is reserved: beyond that only the estimate of the prompt can be short.
-    let (used, admitted, spent, most) = hammered("full").await;
-    println!("64 clients, full: {admitted} admitted, {used} of 6000 used, at most {most} held");
-    assert!((80..=120).contains(&admitted), "{admitted}");
-    assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
-    assert!(most <= 6_000.0 * 1.02 && used <= 6_000.0 * 1.02, "{most} {used}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_reserved_is_debt_that_nobody_is_forgiven() {
-    for reserve in ["learned", "none"] {
-        let (used, admitted, spent, most) = hammered(reserve).await;
-        println!(
-            "64 clients, {reserve}: {admitted} admitted, {used} of 6000 used, at most {most} held"
-        );
-        assert!((used - spent).abs() < 3.0, "{used} used, {spent} charged");
-        // 64 requests at once, each short of 40 tokens and a part of its prompt.
-        assert!(used <= 6_000.0 + 64.0 * 60.0, "{used}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_keys_lie_in_as_much_memory_as_a_few() {
-    let limits = json!([{"name": "r", "per": ["header:x-any"], "tokens": 100, "window": "1d",
-        "reserve": "full"}]);
+async fn a_hundred_thousand_keys_lie_in_as_much_memory_as_a_few() {
+    let limits = json!([{"name": "r", "per": ["header:x-any"], "requests": 100, "window": "1d"}]);
     let mut stack = limited(&limits).start().await;
     let (client, address) = (stack.http.clone(), stack.envoy.clients());
     let send = async |keys: std::ops::Range<usize>| {
         let first = keys.start;
-        run_concurrently(32, keys.len(), |index| {
+        let statuses = run_concurrently(64, keys.len(), |index| {
             let client = client.clone();
             let request = ann(5).header("x-any", format!("key {}", first + index));
-            async move { assert_eq!(client.send(address, request).await.unwrap().status, 200) }
-        })
-        .await;
+            async move { client.send(address, request).await.unwrap().status }
+        });
+        let statuses = statuses.await;
+        let admitted = statuses.iter().filter(|status| **status == 200).count();
+        assert!(statuses.iter().all(|status| [200, 429].contains(status)));
+        admitted
     };
     send(0..4_000).await;
     let before = stack.envoy.process().usage().unwrap().resident_bytes;
-    send(4_000..14_000).await;
+    let admitted = send(4_000..100_000).await;
     let after = stack.envoy.process().usage().unwrap().resident_bytes;
-    let shown = stack.limits().await;
-    assert_eq!(shown["limits"][0]["keys"], 14_000, "each has a slot, of 80 bytes");
-    // 10,000 slots of 80 bytes, and what else grows.
-    assert!(after < before + (6 << 20), "{before} {after}");
+    let keys = stack.limits().await["limits"][0]["keys"].as_u64().unwrap();
+    // Those that find no slot share one, and are refused when that is used up.
+    assert!(
+        (60_000..=65_536).contains(&keys) && admitted < 70_000,
+        "{keys} keys, {admitted} admitted"
+    );
+    assert!(stack.stat("weir_limit_overflowed_total").await > 0);
+    // 65,536 slots of 80 bytes, and what else grows.
+    assert!(after < before + (16 << 20), "{before} {after}");
     stack.assert_no_trap().await;
 }
 

@@ -1,26 +1,29 @@
 //! How the counts of a pool lie in shared data, and in memory: what is read from the host is changed
 //! in place and written back, because to decode and encode it would be a fair part of a pick.
 //!
-//! `WVO` and format 2, epoch and sequence of the last snapshot seen and mean prefill in µs (u64
-//! each), then 72 bytes per endpoint with anything to say, by ascending key: key, busy-until, heard-at,
-//! health since (u64 each), in flight, in prefill, tokens in prefill, dispatched, dispatched before, quiet
-//! snapshots, streams awaited, share of failures, failed trials, on trial (u32 each). All little-endian.
+//! `WVO` and format 3, epoch and sequence of the last snapshot seen, mean prefill in µs, which worker counts here,
+//! the mean pace, and what others send (u64 each), then 80 bytes per endpoint with anything to say, by ascending key: key, busy-until, heard-at,
+//! health since (u64 each), in flight, in prefill, tokens in prefill, tokens in decode, dispatched, dispatched before,
+//! quiet snapshots, streams awaited, share of failures, failed trials, on trial,
+//! pace (u32 each). All little-endian.
 
+use super::elsewhere::Elsewhere;
 use super::health::Health;
 use super::own_load::OwnLoad;
+use super::pace::Pace;
 
 /// Most endpoints with a count: as many as a pool may have.
 const MAX_ENTRIES: usize = weir_snapshot::limits::MAX_ENDPOINTS;
-const MAGIC: [u8; 4] = *b"WVO\x02";
+const MAGIC: [u8; 4] = *b"WVO\x03";
 const MAGIC_AND_HEADER: usize = MAGIC.len() + size_of::<Words>();
 
-/// Epoch, sequence, mean prefill.
-type Words = [[u8; 8]; 3];
+/// Epoch, sequence, mean prefill, worker, mean pace, what others send.
+type Words = [[u8; 8]; 6];
 /// One endpoint.
 pub(super) type Entry = [u8; WIDE * 8 + NARROW * 4];
 /// Values of eight bytes in an entry, and of four.
 const WIDE: usize = 4;
-const NARROW: usize = 10;
+const NARROW: usize = 12;
 
 /// What is known of the pool as a whole.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,7 +31,15 @@ pub(super) struct Header {
     pub(super) epoch: u64,
     pub(super) sequence: u64,
     pub(super) mean_prefill_us: u64,
+    /// The worker that counts here, if it is the only one; 0 before any, and [`SEVERAL`].
+    pub(super) worker: u64,
+    /// See [`Pace`](super::pace::Pace); 0 before any.
+    pub(super) mean_pace: u64,
+    pub(super) elsewhere: Elsewhere,
 }
+
+/// Stands for several workers.
+pub(super) const SEVERAL: u64 = u64::MAX;
 
 /// The bytes of one pool's counts: always a header, and whole entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +71,13 @@ impl Stored {
     pub(super) fn header(&self) -> Header {
         let words = self.0.get(MAGIC.len()..).unwrap_or_default().as_chunks().0;
         match words {
-            [epoch, sequence, mean, ..] => Header {
+            [epoch, sequence, mean, worker, pace, elsewhere, ..] => Header {
                 epoch: u64::from_le_bytes(*epoch),
                 sequence: u64::from_le_bytes(*sequence),
                 mean_prefill_us: u64::from_le_bytes(*mean),
+                worker: u64::from_le_bytes(*worker),
+                mean_pace: u64::from_le_bytes(*pace),
+                elsewhere: Elsewhere::read(u64::from_le_bytes(*elsewhere)),
             },
             _ => Header::default(),
         }
@@ -71,10 +85,13 @@ impl Stored {
 
     pub(super) fn set_header(&mut self, header: Header) {
         let words = self.0.get_mut(MAGIC.len()..).unwrap_or_default().as_chunks_mut().0;
-        if let [epoch, sequence, mean, ..] = words {
+        if let [epoch, sequence, mean, worker, pace, elsewhere, ..] = words {
             *epoch = header.epoch.to_le_bytes();
             *sequence = header.sequence.to_le_bytes();
             *mean = header.mean_prefill_us.to_le_bytes();
+            *worker = header.worker.to_le_bytes();
+            *pace = header.mean_pace.to_le_bytes();
+            *elsewhere = header.elsewhere.word().to_le_bytes();
         }
     }
 
@@ -136,12 +153,13 @@ pub(super) fn read_entry(entry: &Entry) -> OwnLoad {
         *count = u32::from_le_bytes(*bytes);
     }
     let [_, busy_until_ns, heard_at_ns, since_ns] = times;
-    let [in_flight, in_prefill, prefill_tokens, dispatched, dispatched_before, rest @ ..] = counts;
-    let [quiet, awaited, share, failed_trials, on_trial] = rest;
+    let [in_flight, in_prefill, prefill_tokens, decode_tokens, dispatched, rest @ ..] = counts;
+    let [dispatched_before, quiet, awaited, share, failed_trials, on_trial, pace] = rest;
     OwnLoad {
         in_flight,
         in_prefill,
         prefill_tokens,
+        decode_tokens,
         dispatched,
         dispatched_before,
         busy_until_ns,
@@ -149,6 +167,7 @@ pub(super) fn read_entry(entry: &Entry) -> OwnLoad {
         awaited,
         heard_at_ns,
         health: Health { share, failed_trials, on_trial, since_ns },
+        pace: Pace(pace),
     }
 }
 
@@ -163,6 +182,7 @@ pub(super) fn write_entry(entry: &mut Entry, key: u64, load: &OwnLoad) {
         load.in_flight,
         load.in_prefill,
         load.prefill_tokens,
+        load.decode_tokens,
         load.dispatched,
         load.dispatched_before,
         load.quiet,
@@ -170,6 +190,7 @@ pub(super) fn write_entry(entry: &mut Entry, key: u64, load: &OwnLoad) {
         health.share,
         health.failed_trials,
         health.on_trial,
+        load.pace.0,
     ];
     for (bytes, count) in narrow.as_chunks_mut().0.iter_mut().zip(counts) {
         *bytes = count.to_le_bytes();

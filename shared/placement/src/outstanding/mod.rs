@@ -6,59 +6,24 @@
 //! since the last but one.
 
 mod codec;
+mod dispatch;
+mod elsewhere;
 mod health;
 mod own_load;
+mod pace;
 
+pub use dispatch::{Dispatch, Phase};
 pub use health::Health;
 pub use own_load::OwnLoad;
+pub use pace::Pace;
 
-use codec::{Entry, Header, Stored, key_of, read_entry, write_entry};
+use codec::{Entry, Header, SEVERAL, Stored, key_of, read_entry, write_entry};
 
 use crate::load_view::LoadView;
-use crate::pick::Pick;
 
 /// Snapshots in a row with an idle replica and nothing dispatched, after which in-flight counts
 /// must be leaks.
 const QUIET_SNAPSHOTS: u32 = 5;
-
-/// One request on its way, as the counts see it. Make it from the pick, keep it with the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dispatch {
-    /// Key of the replica.
-    pub replica: u64,
-    /// Prompt tokens that it has to compute.
-    pub uncached_tokens: u32,
-    /// Time that this should take, in µs.
-    pub prefill_us: u32,
-    /// Whether the response is a stream, whose first token tells when the prefill is done.
-    pub streamed: bool,
-}
-
-impl Dispatch {
-    /// The dispatch of a request to the best endpoint of its pick; `None` if the pick is of another
-    /// view.
-    #[must_use]
-    pub fn of(pick: &Pick, view: &LoadView, streamed: bool) -> Option<Self> {
-        let replica = view.id(pick.best())?.key();
-        let (uncached_tokens, prefill_us) = (pick.uncached_tokens, pick.prefill_us);
-        Some(Self { replica, uncached_tokens, prefill_us, streamed })
-    }
-
-    /// The same request at another replica, for when a retry went there.
-    #[must_use]
-    pub fn moved_to(self, replica: u64) -> Self {
-        Self { replica, ..self }
-    }
-}
-
-/// How far a request had come when it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// No byte of the response had come.
-    Prefill,
-    /// The response had begun.
-    Decode,
-}
 
 /// The counts of one pool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -154,22 +119,52 @@ impl Outstanding {
         Some(self.stored.header().mean_prefill_us).filter(|mean| *mean > 0)
     }
 
-    /// Counts the first byte of a response: its prefill is done.
-    pub fn first_token(&mut self, dispatch: &Dispatch, now_ns: u64) {
+    /// Counts the first byte of a response to a request that was sent at `sent_ns`: its prefill is done.
+    pub fn first_token(&mut self, dispatch: &Dispatch, sent_ns: u64, now_ns: u64) {
+        let mut header = self.stored.header();
         self.change(dispatch.replica, |load| {
+            if dispatch.alone_us > 0 && dispatch.streamed {
+                let took_us = now_ns.saturating_sub(sent_ns) / 1000;
+                header.mean_pace = load.pace.sample(header.mean_pace, took_us, dispatch.alone_us);
+            }
             end_prefill(load, dispatch);
+            load.decode_tokens = load.decode_tokens.saturating_add(dispatch.decode_tokens);
             load.heard_at_ns = load.heard_at_ns.max(now_ns);
         });
+        self.stored.set_header(header);
+    }
+
+    /// Time that the replica with this load needs, in 1/256 of the pool's mean.
+    #[must_use]
+    pub fn pace_of(&self, load: &OwnLoad) -> u64 {
+        load.pace.relative(self.stored.header().mean_pace)
     }
 
     /// Counts the end of a response, complete or not.
     pub fn finish(&mut self, dispatch: &Dispatch, phase: Phase) {
         self.change(dispatch.replica, |load| {
-            if phase == Phase::Prefill {
-                end_prefill(load, dispatch);
+            match phase {
+                Phase::Prefill => end_prefill(load, dispatch),
+                Phase::Decode => {
+                    load.decode_tokens = load.decode_tokens.saturating_sub(dispatch.decode_tokens);
+                }
             }
             load.in_flight = load.in_flight.saturating_sub(1);
         });
+    }
+
+    /// Notes that this worker counts here, by a random number of its own; true if others do, too.
+    pub fn note_worker(&mut self, worker: u64) -> bool {
+        let header = self.stored.header();
+        let noted = match header.worker {
+            0 => worker,
+            same if same == worker => worker,
+            _ => SEVERAL,
+        };
+        if noted != header.worker {
+            self.stored.set_header(Header { worker: noted, ..header });
+        }
+        noted == SEVERAL
     }
 
     /// Whether `view` is newer than the last one that was observed.
@@ -186,10 +181,23 @@ impl Outstanding {
             return false;
         }
         let (stamp, seen) = (view.stamp(), self.stored.header());
-        let header = Header { epoch: stamp.epoch, sequence: stamp.sequence, ..seen };
+        let mut header = Header { epoch: stamp.epoch, sequence: stamp.sequence, ..seen };
+        let mut in_flight = vec![0; view.len()];
+        self.each(view, |index, load| {
+            if let Some(slot) = in_flight.get_mut(index) {
+                *slot = load.in_flight;
+            }
+        });
+        header.elsewhere.observe(view.compact().endpoints().iter().zip(in_flight));
         self.stored.set_header(header);
-        self.stored.retain(|entry| next_snapshot(entry, view));
+        self.stored.retain(|entry| next_snapshot(entry, view, header.mean_pace));
         true
+    }
+
+    /// Share of what the replicas run that other gateways have sent, in 1/256.
+    #[must_use]
+    pub fn foreign_share(&self) -> u64 {
+        self.stored.header().elsewhere.share()
     }
 
     /// Own load at the replica with `key`.
@@ -250,7 +258,7 @@ fn end_prefill(load: &mut OwnLoad, dispatch: &Dispatch) {
 }
 
 /// Starts the next count of dispatches; false if the endpoint is gone or has nothing to say.
-fn next_snapshot(entry: &mut Entry, view: &LoadView) -> bool {
+fn next_snapshot(entry: &mut Entry, view: &LoadView, mean_pace: u64) -> bool {
     let key = key_of(entry);
     let record = view.position_of(key).and_then(|index| view.compact().endpoints().get(index));
     let Some(record) = record else { return false };
@@ -263,9 +271,10 @@ fn next_snapshot(entry: &mut Entry, view: &LoadView) -> bool {
     load.dispatched = 0;
     if load.quiet >= QUIET_SNAPSHOTS {
         // A VM that died took its streams' ends with it.
-        load = OwnLoad { health: load.health, ..OwnLoad::default() };
+        load = OwnLoad { health: load.health, pace: load.pace, ..OwnLoad::default() };
     }
     load.health.fade(view.stamp().received_at_ns);
+    load.pace.fade(mean_pace);
     write_entry(entry, key, &load);
     !load.is_empty()
 }

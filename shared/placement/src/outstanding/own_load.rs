@@ -3,6 +3,7 @@
 use weir_snapshot::EndpointRecord;
 
 use super::health::Health;
+use super::pace::Pace;
 
 /// Greatest age, in ms, of a measurement that counts are bounded by: 200 ms, two polls. Of what was sent, the counts of
 /// two snapshots are known.
@@ -21,6 +22,8 @@ pub struct OwnLoad {
     pub in_prefill: u32,
     /// Their uncached prompt tokens.
     pub prefill_tokens: u32,
+    /// Tokens of the requests whose first token has come: prompts, and what is expected to follow them.
+    pub decode_tokens: u32,
     /// Requests sent since the last snapshot was seen.
     pub dispatched: u32,
     /// Requests sent between the last snapshot and the one before it.
@@ -35,6 +38,8 @@ pub struct OwnLoad {
     pub heard_at_ns: u64,
     /// Whether it serves what it is sent.
     pub health: Health,
+    /// How long it takes beside the others.
+    pub pace: Pace,
 }
 
 impl OwnLoad {
@@ -48,12 +53,15 @@ impl OwnLoad {
         }
         let sent = self.dispatched.saturating_add(self.dispatched_before);
         let most = running.saturating_add(waiting).saturating_add(sent);
+        let decoding = self.in_flight.saturating_sub(self.in_prefill);
         self.in_flight = self.in_flight.min(most);
         if self.in_prefill > self.in_flight {
-            let tokens = u64::from(self.prefill_tokens) * u64::from(self.in_flight);
-            let tokens = tokens / u64::from(self.in_prefill);
-            self.prefill_tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+            self.prefill_tokens = share(self.prefill_tokens, self.in_flight, self.in_prefill);
             self.in_prefill = self.in_flight;
+        }
+        let still_decoding = self.in_flight - self.in_prefill;
+        if decoding > still_decoding {
+            self.decode_tokens = share(self.decode_tokens, still_decoding, decoding);
         }
         self.awaited = self.awaited.min(self.in_prefill);
     }
@@ -61,7 +69,7 @@ impl OwnLoad {
     /// Whether there is nothing to say.
     pub(super) fn is_empty(&self) -> bool {
         let counts = self.in_flight | self.dispatched | self.dispatched_before;
-        counts == 0 && self.health.is_well()
+        counts == 0 && self.health.is_well() && self.pace.is_unknown()
     }
 
     /// Time until the prefills under way should be done, in µs.
@@ -82,4 +90,10 @@ impl OwnLoad {
         let expected = self.busy_until_ns.max(self.heard_at_ns).saturating_add(GRACE_NS);
         now_ns.saturating_sub(expected) / 1000
     }
+}
+
+/// The tokens of `some` requests, of those of `all`.
+fn share(tokens: u32, some: u32, all: u32) -> u32 {
+    let tokens = u64::from(tokens) * u64::from(some) / u64::from(all.max(1));
+    u32::try_from(tokens).unwrap_or(u32::MAX)
 }

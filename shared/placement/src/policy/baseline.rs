@@ -63,6 +63,7 @@ fn pick_by(
         matched_tokens: 0,
         uncached_tokens: request.prompt_tokens,
         prefill_us: 0,
+        alone_us: 0,
         expected_ttft_us: 0,
         basis: Basis::Rule,
     })

@@ -80,7 +80,8 @@ impl ExpectedTtft {
             matched_tokens: request.prompt_tokens.saturating_sub(estimate.uncached_tokens),
             uncached_tokens: estimate.uncached_tokens,
             prefill_us: saturate(estimate.prefill_us),
-            expected_ttft_us: saturate(estimate.ttft_us().saturating_add(self.model.overhead_us)),
+            alone_us: saturate(estimate.alone_us),
+            expected_ttft_us: saturate(estimate.ttft_us()),
             basis,
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Estimate {
     pub(super) uncached_tokens: u32,
     /// Time for them alone, in µs.
     pub(super) prefill_us: u64,
+    /// Time to the first token at the model's pace, in µs; 0 where others are in the way.
+    pub(super) alone_us: u64,
     /// Everything before and beside them, in µs.
     load_us: u64,
 }
@@ -44,6 +46,8 @@ pub(super) struct ScoreInputs {
     pub(super) admitted: bool,
     /// Whether it was measured recently.
     fresh: bool,
+    /// How long it takes, in 1/256 of what is common in this pool.
+    pace: u64,
     /// Rendezvous weight for this conversation.
     pub(super) weight: u64,
     /// Time before a prefill can start there, in µs.
@@ -61,6 +65,10 @@ pub(super) struct Scoring<'a> {
     /// Greatest age at the push that is still fresh.
     oldest_fresh: Option<u64>,
     prompt_tokens: u32,
+    /// Prompt tokens that nobody is known to have cached.
+    new_tokens: u32,
+    /// Share, in 1/256, of what the replicas run that other gateways have sent.
+    foreign_share: u64,
     adapter: Adapter,
     /// Greatest rendezvous weights among the candidates, greatest first.
     homes: [u64; HOMES],
@@ -89,6 +97,8 @@ impl<'a> Scoring<'a> {
             seed: seed.value,
             oldest_fresh: state.view.oldest_fresh_age(state.now_ns, limits),
             prompt_tokens: request.prompt_tokens,
+            new_tokens: request.prompt_tokens,
+            foreign_share: state.outstanding.foreign_share(),
             adapter: Adapter::new(request.adapter, view),
             homes: [0; HOMES],
             // Where the next turn would have another home, nobody else can have sent this one there.
@@ -118,6 +128,9 @@ impl<'a> Scoring<'a> {
             endpoint.admitted = true;
             endpoint.fresh = is_fresh(record, self.oldest_fresh);
             endpoint.weight = mix(self.seed, id.key());
+            endpoint.pace = state.outstanding.pace_of(&endpoint.own);
+            self.new_tokens =
+                self.new_tokens.min(self.prompt_tokens.saturating_sub(endpoint.matched));
             let measured = endpoint.fresh.then_some(record);
             endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, &present);
             endpoint.doubt_us = doubt_us(record, &endpoint.own, state.now_ns, view_age_ms);
@@ -158,7 +171,11 @@ impl<'a> Scoring<'a> {
     /// What the endpoint would need.
     pub(super) fn estimate(&self, record: &EndpointRecord, endpoint: &ScoreInputs) -> Estimate {
         let uncached_tokens = self.prompt_tokens.saturating_sub(endpoint.matched);
-        let prefill_us = self.model.prefill_us(uncached_tokens);
+        let unhurried_us = self.model.prefill_us(uncached_tokens);
+        let prefill_us = unhurried_us * endpoint.pace / 256;
+        let overhead_us = self.model.overhead_us * endpoint.pace / 256;
+        let alone_us =
+            if endpoint.queue_us == 0 { self.model.overhead_us + unhurried_us } else { 0 };
         let beside_us = if endpoint.fresh {
             let adapter = self.adapter.state_at(self.view, record);
             self.model.beside_queue_us(record, &endpoint.own, uncached_tokens)
@@ -168,7 +185,8 @@ impl<'a> Scoring<'a> {
         } else {
             self.model.sharing_us(None, &endpoint.own) + self.assumed_us.unwrap_or(0)
         };
-        Estimate { uncached_tokens, prefill_us, load_us: endpoint.queue_us + beside_us }
+        let load_us = overhead_us + endpoint.queue_us + beside_us;
+        Estimate { uncached_tokens, prefill_us, alone_us, load_us }
     }
 
     /// What the choice costs: the time to this first token, and the delay that the prefill means
@@ -178,9 +196,12 @@ impl<'a> Scoring<'a> {
         // The second choice gets half of the credit of the first.
         let rank = (0_u32..).zip(&self.homes).find(|(_, home)| **home == endpoint.weight);
         let credit = rank.map_or(0, |(rank, _)| self.home_credit >> rank);
-        // No credit exceeds the prefill.
+        // What somebody is known to have was sent elsewhere unseen only if other gateways send much. No credit
+        // exceeds the prefill.
+        let new_us = self.model.prefill_us(self.new_tokens).min(estimate.prefill_us);
+        let credited_us = new_us + (estimate.prefill_us - new_us) * self.foreign_share / 256;
         let served_us =
-            estimate.ttft_us() + share_of_prefill(self.crowding) - share_of_prefill(credit);
+            estimate.ttft_us() + share_of_prefill(self.crowding) - credited_us * credit / 256;
         served_us.saturating_add(endpoint.doubt_us)
     }
 

@@ -36,7 +36,8 @@ pub struct TtftModel {
     /// hardware slowdown as clocks lower by a factor of two or more.
     pub throttled: u64,
     /// Credit of a conversation's first rendezvous home, in 1/256 of the prefill there (the second
-    /// gets half): other workers and gateways may have sent earlier turns to it, unseen. Default
+    /// gets half): other gateways may have sent earlier turns to it, unseen. For tokens that some replica is
+    /// known to have it counts as far as other gateways send requests at all. Default
     /// 192. More makes gateways that share nothing agree more often (better with many turns), less
     /// spreads cold prompts better (better with one turn).
     pub home_credit: u64,

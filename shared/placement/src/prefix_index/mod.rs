@@ -19,6 +19,8 @@
 //! number per replica forgets it all at once. A single report can have other causes, such as a request that
 //! the replica keeps out of its cache; the prefix itself has just been computed anew.
 
+mod clock;
+mod merge;
 mod replicas;
 mod table;
 
@@ -55,11 +57,35 @@ pub struct Expectation {
     settled: bool,
 }
 
+/// A replica that has evicted everything which it used last at `tick` or before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Eviction {
+    /// Key of the replica.
+    pub replica: u64,
+    /// Of the index's clock.
+    pub tick: u64,
+}
+
 impl Expectation {
     /// Prompt tokens that the replica was thought to have cached.
     #[must_use]
     pub fn matched_tokens(&self) -> u32 {
         self.matched_tokens
+    }
+
+    /// Key of the replica.
+    pub(crate) fn replica(&self) -> u64 {
+        self.replica.key()
+    }
+
+    /// Fingerprints that matched, the shortest ones.
+    pub(crate) fn matched_marks(&self) -> usize {
+        self.matched_marks
+    }
+
+    /// When the request was placed, by the index's clock.
+    pub(crate) fn tick(&self) -> u64 {
+        self.tick
     }
 }
 
@@ -68,7 +94,7 @@ impl Expectation {
 pub struct PrefixIndex {
     table: Table,
     replicas: Replicas,
-    /// Requests learned so far: the clock of "last use".
+    /// The clock of "last use": the host's in steps of 16 µs, and one step for each request at least.
     tick: u64,
 }
 
@@ -154,11 +180,16 @@ impl PrefixIndex {
     /// evicted.
     ///
     /// A shortfall of less than a quarter (at least 64 tokens) is put down to the token estimate. A
-    /// match that was still being computed when the request left is no evidence, and is ignored.
-    pub fn correct(&mut self, expectation: &Expectation, reported: CachedTokens) {
+    /// match that was still being computed when the request left is no evidence, and is ignored. Answers with
+    /// what it has forgotten, for others to forget it too.
+    pub fn correct(
+        &mut self,
+        expectation: &Expectation,
+        reported: CachedTokens,
+    ) -> Option<Eviction> {
         self.confirm(expectation);
         if !expectation.settled || expectation.matched_tokens == 0 {
-            return;
+            return None;
         }
         let expected = expectation.matched_tokens;
         let tolerance = (expected / 4).max(64);
@@ -166,9 +197,11 @@ impl PrefixIndex {
         let replica = expectation.replica;
         if cached.saturating_add(tolerance) >= expected {
             self.replicas.met(replica);
-        } else if let Some(tick) = self.replicas.fell_short(replica, expectation.matched_tick) {
-            self.replicas.expire(replica, tick);
+            return None;
         }
+        let tick = self.replicas.fell_short(replica, expectation.matched_tick)?;
+        self.replicas.expire(replica, tick);
+        Some(Eviction { replica: replica.key(), tick })
     }
 
     /// Takes `replica` off the prefixes of a request, but for the first `kept`.

@@ -41,6 +41,8 @@ impl ReplicaId {
 #[derive(Debug, Clone, Default)]
 struct Slot {
     key: u64,
+    /// Which process serves there, as the sidecar tells; `None` before it has told.
+    generation: Option<u32>,
     /// Registration that named it last.
     named_at: u64,
     /// Entries used last at or before this tick are no longer in the replica's cache.
@@ -127,6 +129,25 @@ impl Replicas {
         if let Some(gone) = group.and_then(|group| self.group_gone_before.get_mut(group)) {
             *gone = (*gone).max(tick);
         }
+    }
+
+    /// The replica with `key`, if it has a slot.
+    pub(super) fn find(&self, key: u64) -> Option<ReplicaId> {
+        self.by_key.get(&key).map(|slot| ReplicaId { key, slot: Some(*slot) })
+    }
+
+    /// Notes which process serves there; true if it is another one than before.
+    pub(super) fn renew(&mut self, replica: ReplicaId, generation: u32) -> bool {
+        let before = self.slot_mut(replica).map(|slot| slot.generation.replace(generation));
+        before.is_some_and(|before| before != Some(generation))
+    }
+
+    /// Notes that another worker knows of an answer of `replica` to a request of `tick`; false if what that has
+    /// left is gone already.
+    pub(super) fn confirm_elsewhere(&mut self, replica: ReplicaId, tick: u64) -> bool {
+        let Some(slot) = self.slot_mut(replica) else { return false };
+        slot.confirmed = slot.confirmed.max(tick);
+        tick > slot.gone_before
     }
 
     /// Notes that the request of `tick` goes to `replica`.

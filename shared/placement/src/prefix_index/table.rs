@@ -96,15 +96,43 @@ impl Table {
     }
 
     pub(super) fn find(&self, key: Key, group: u16) -> Option<&Entry> {
-        let Key { fingerprint, .. } = key;
-        let bucket = self.buckets.get(self.place(key, group))?;
-        let pairs = bucket.fingerprints.iter().zip(&bucket.entries).take(self.ways);
-        let mut found = pairs.filter(|(other, entry)| **other == fingerprint && entry.is_of(group));
-        found.next().map(|(_, entry)| entry)
+        let (place, way) = self.search(key, group)?;
+        self.buckets.get(place)?.entries.get(way)
+    }
+
+    /// Bucket and way of a prefix.
+    fn search(&self, key: Key, group: u16) -> Option<(usize, usize)> {
+        self.places(key, group).into_iter().find_map(|place| {
+            let bucket = self.buckets.get(place)?;
+            let pairs = bucket.fingerprints.iter().zip(&bucket.entries).take(self.ways);
+            let way = pairs.enumerate().find_map(|(way, (other, entry))| {
+                (*other == key.fingerprint && entry.is_of(group)).then_some(way)
+            });
+            Some((place, way?))
+        })
+    }
+
+    /// Bucket and way of the entry that gives way to a new prefix: the least recently used one that it may have.
+    fn victim(&self, key: Key, group: u16) -> Option<(usize, usize)> {
+        let (mut found, mut oldest) = (None, u64::MAX);
+        for place in self.places(key, group) {
+            let entries = &self.buckets.get(place)?.entries;
+            for (way, entry) in entries.iter().take(self.ways).enumerate() {
+                let age = if entry.replicas == 0 { 0 } else { entry.tick_and_group };
+                if age < oldest {
+                    (found, oldest) = (Some((place, way)), age);
+                }
+            }
+            // What is free where neighbours are is as good as it gets.
+            if oldest == 0 {
+                break;
+            }
+        }
+        found
     }
 
     /// Notes the use of a prefix at `tick` by the replicas of `bits`, beside those that `live` leaves
-    /// of an entry; takes the place of the least recently used entry of the bucket if the prefix is
+    /// of an entry; takes the place of the least recently used entry of its buckets if the prefix is
     /// new.
     pub(super) fn update(
         &mut self,
@@ -114,50 +142,42 @@ impl Table {
         bits: u64,
         live: impl Fn(&Entry) -> u64,
     ) {
-        let Key { fingerprint, .. } = key;
-        let place = self.place(key, group);
+        let known = self.search(key, group);
+        let Some((place, way)) = known.or_else(|| self.victim(key, group)) else { return };
         let Some(bucket) = self.buckets.get_mut(place) else { return };
-        let (mut place, mut oldest, mut replicas) = (None, u64::MAX, bits);
-        for (other, entry) in
-            bucket.fingerprints.iter_mut().zip(&mut bucket.entries).take(self.ways)
-        {
-            if *other == fingerprint && entry.is_of(group) {
-                replicas |= live(entry);
-                place = Some((other, entry));
-                break;
-            }
-            let age = if entry.replicas == 0 { 0 } else { entry.tick_and_group };
-            if age < oldest {
-                (place, oldest) = (Some((other, entry)), age);
-            }
-        }
-        if let Some((other, entry)) = place {
-            *other = fingerprint;
-            *entry = Entry { replicas, tick_and_group: (tick << 16) | u64::from(group) };
+        let other = bucket.fingerprints.get_mut(way);
+        if let (Some(other), Some(entry)) = (other, bucket.entries.get_mut(way)) {
+            let (before, used) = match known {
+                Some(_) => (live(entry), tick.max(entry.tick())),
+                None => (0, tick),
+            };
+            *other = key.fingerprint;
+            let tick_and_group = (used << 16) | u64::from(group);
+            *entry = Entry { replicas: before | bits, tick_and_group };
         }
     }
 
     /// Takes the replicas of `bits` off a prefix.
     pub(super) fn remove(&mut self, key: Key, group: u16, bits: u64) {
-        let (place, Key { fingerprint, .. }) = (self.place(key, group), key);
-        let Some(bucket) = self.buckets.get_mut(place) else { return };
-        let pairs = bucket.fingerprints.iter().zip(&mut bucket.entries).take(self.ways);
-        for (_, entry) in
-            pairs.filter(|(other, entry)| **other == fingerprint && entry.is_of(group))
-        {
+        let Some((place, way)) = self.search(key, group) else { return };
+        let bucket = self.buckets.get_mut(place);
+        if let Some(entry) = bucket.and_then(|bucket| bucket.entries.get_mut(way)) {
             entry.replicas &= !bits;
         }
     }
 
-    /// Where the bucket of a prefix is.
+    /// Where the buckets of a prefix are: one beside those of its neighbours, and one of its own. Conversations
+    /// that share a system prompt share the first one of the prefixes just after it; without the second, eight of
+    /// them would drive out the others.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "any bits of the hash serve, and the mask bounds them"
     )]
-    fn place(&self, key: Key, group: u16) -> usize {
+    fn places(&self, key: Key, group: u16) -> [usize; 2] {
         // Neighbours go round within theirs, so that short prompts, too, are spread over all buckets.
         let first = mix(key.first, u64::from(group)) as usize;
         let around = first.wrapping_add(key.place) % NEIGHBOURS;
-        (first - first % NEIGHBOURS + around) & self.mask
+        let own = mix(key.fingerprint, u64::from(group)) as usize;
+        [(first - first % NEIGHBOURS + around) & self.mask, own & self.mask]
     }
 }

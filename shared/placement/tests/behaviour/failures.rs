@@ -42,7 +42,7 @@ impl Pool {
         let (prefixes, outstanding) = (&self.prefixes, &self.outstanding);
         let state = PoolState { view: &self.view, prefixes, outstanding, now_ns };
         let pick = ExpectedTtft::default().pick(&request, &state).unwrap();
-        let dispatch = Dispatch::of(&pick, &self.view, true).unwrap();
+        let dispatch = Dispatch::of(&pick, &self.view, 0, true).unwrap();
         self.outstanding.dispatch(&dispatch, now_ns);
         (pick.order.iter().collect(), dispatch)
     }
@@ -58,7 +58,7 @@ impl Pool {
                 self.outstanding.failed(dispatch.replica, now_ns);
                 self.outstanding.finish(&dispatch, Phase::Prefill);
             } else {
-                self.outstanding.first_token(&dispatch, now_ns);
+                self.outstanding.first_token(&dispatch, now_ns, now_ns);
                 self.outstanding.served(dispatch.replica);
                 self.outstanding.finish(&dispatch, Phase::Decode);
             }
@@ -119,7 +119,7 @@ fn a_replica_whose_streams_wait_in_vain_costs_by_how_long_they_wait() {
     pool.outstanding.finish(&dispatch, Phase::Prefill);
     // It was only slow.
     let heard = Dispatch { replica: bad, ..dispatch };
-    pool.outstanding.first_token(&heard, RECEIVED_NS + 5001 * MS);
+    pool.outstanding.first_token(&heard, RECEIVED_NS, RECEIVED_NS + 5001 * MS);
     assert_eq!(silence(&pool, 5900), 0);
 }
 

@@ -3,7 +3,9 @@
 
 mod failures;
 mod freshness;
+mod ledgers;
 mod outstanding;
 mod policies;
+mod prefix_events;
 mod prefix_index;
 mod support;

@@ -10,7 +10,14 @@ const NOW: u64 = RECEIVED_NS;
 
 fn dispatch(host: u8, uncached_tokens: u32) -> Dispatch {
     let replica = replica_key(format!("10.0.0.{host}:80").as_bytes());
-    Dispatch { replica, uncached_tokens, prefill_us: uncached_tokens * 200, streamed: true }
+    Dispatch {
+        replica,
+        uncached_tokens,
+        prefill_us: uncached_tokens * 200,
+        decode_tokens: uncached_tokens,
+        alone_us: 0,
+        streamed: true,
+    }
 }
 
 /// In flight, in prefill, tokens in prefill, dispatched.
@@ -26,7 +33,7 @@ fn requests_are_counted_from_dispatch_to_end() {
     sent.dispatch(&first, NOW);
     sent.dispatch(&second, NOW);
     assert_eq!(load(&sent), (2, 2, 1500, 2));
-    sent.first_token(&first, NOW);
+    sent.first_token(&first, NOW, NOW);
     assert_eq!(load(&sent), (2, 1, 500, 2));
     sent.finish(&first, Phase::Decode);
     assert_eq!(load(&sent), (1, 1, 500, 2));
@@ -38,7 +45,7 @@ fn requests_are_counted_from_dispatch_to_end() {
 #[test]
 fn ends_that_nobody_began_change_nothing() {
     let mut sent = Outstanding::default();
-    sent.first_token(&dispatch(1, 9), NOW);
+    sent.first_token(&dispatch(1, 9), NOW, NOW);
     sent.finish(&dispatch(1, 9), Phase::Prefill);
     assert_eq!(sent, Outstanding::default());
     sent.dispatch(&dispatch(1, 9), NOW);
@@ -58,9 +65,9 @@ fn backlog_runs_down_with_the_clock_and_ends_with_the_prefill() {
     };
     assert_eq!(backlog(&sent, 100), 300_000, "200 ms each, 100 ms of them past");
     assert_eq!(backlog(&sent, 400), 0);
-    sent.first_token(&sent_to, NOW);
+    sent.first_token(&sent_to, NOW, NOW);
     assert_eq!(backlog(&sent, 100), 300_000, "one is still in prefill");
-    sent.first_token(&sent_to, NOW);
+    sent.first_token(&sent_to, NOW, NOW);
     assert_eq!(backlog(&sent, 100), 0);
 }
 
@@ -188,9 +195,9 @@ fn stored_counts_come_back() {
         sent.dispatch(&dispatch(host, u32::from(host) * 100), NOW);
     }
     sent.observe(&view((1..=4).map(idle).collect(), 3, &mut prefixes));
-    sent.first_token(&dispatch(2, 200), NOW);
+    sent.first_token(&dispatch(2, 200), NOW, NOW);
     let stored = sent.encode();
-    assert_eq!(stored.len(), 28 + 4 * 72);
+    assert_eq!(stored.len(), 52 + 4 * 80);
     assert_eq!(Outstanding::decode(&stored), sent);
 }
 
@@ -202,9 +209,9 @@ fn unreadable_values_count_as_no_counts() {
     let stored = sent.encode();
     let mut other_format = stored.clone();
     other_format[3] = 9;
-    let mut unsorted = stored[..28].to_vec();
-    unsorted.extend_from_slice(&stored[28 + 72..]);
-    unsorted.extend_from_slice(&stored[28..28 + 72]);
+    let mut unsorted = stored[..52].to_vec();
+    unsorted.extend_from_slice(&stored[52 + 80..]);
+    unsorted.extend_from_slice(&stored[52..52 + 80]);
     let cases = [&stored[..stored.len() - 1], &stored[..10], b"", &other_format, &unsorted];
     for bytes in cases {
         assert_eq!(Outstanding::decode(bytes), Outstanding::default());
@@ -223,12 +230,12 @@ mod properties {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(
-            header in bytes(24),
-            mut entries in proptest::collection::vec(bytes(72), 0..5),
+            header in bytes(48),
+            mut entries in proptest::collection::vec(bytes(80), 0..5),
         ) {
             // Ascending by key, else they are refused at once.
             entries.sort_by_key(|entry| u64::from_le_bytes(entry[..8].try_into().unwrap()));
-            let stored = [b"WVO\x02".to_vec(), header, entries.concat()].concat();
+            let stored = [b"WVO\x03".to_vec(), header, entries.concat()].concat();
             let mut sent = Outstanding::decode(&stored);
             let mut prefixes = PrefixIndex::with_capacity(64);
             let large = dispatch(1, u32::MAX / 200);
@@ -257,7 +264,7 @@ mod properties {
                         *prefill += 1;
                     }
                     1 if *prefill > 0 => {
-                        sent.first_token(&request, NOW);
+                        sent.first_token(&request, NOW, NOW);
                         (*prefill, *decode) = (*prefill - 1, *decode + 1);
                     }
                     2 if *decode > 0 => {

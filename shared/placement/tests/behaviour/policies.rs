@@ -87,7 +87,14 @@ fn pick(case: &Case) -> Result<Pick, NoPick> {
         let replica = view.id(*index).unwrap().key();
         let prefill_us = uncached_tokens * 200;
         outstanding.dispatch(
-            &Dispatch { replica, uncached_tokens: *uncached_tokens, prefill_us, streamed: false },
+            &Dispatch {
+                replica,
+                uncached_tokens: *uncached_tokens,
+                prefill_us,
+                decode_tokens: *uncached_tokens,
+                alone_us: 0,
+                streamed: false,
+            },
             now_ns,
         );
     }
@@ -187,7 +194,7 @@ fn a_burst_spreads_before_the_next_snapshot() {
             now_ns: RECEIVED_NS,
         };
         let pick = ExpectedTtft::default().pick(&request, &state).unwrap();
-        outstanding.dispatch(&Dispatch::of(&pick, &view, false).unwrap(), RECEIVED_NS);
+        outstanding.dispatch(&Dispatch::of(&pick, &view, 0, false).unwrap(), RECEIVED_NS);
         sent[pick.best()] += 1;
     }
     assert!(sent.iter().all(|count| (9..=11).contains(count)), "{sent:?}");

@@ -56,6 +56,24 @@ fn conversations_share_their_system_prompt_only() {
 }
 
 #[test]
+fn conversations_that_share_a_system_prompt_do_not_drive_each_other_out() {
+    // The fingerprints after the system prompt are neighbours of its first, all of them.
+    for system_blocks in [1, 10, 15, 20] {
+        let (mut prefixes, view) = pool(2);
+        let system = prompt(1, system_blocks);
+        let conversation = |text: u64| [system.clone(), prompt(text, 6)].concat();
+        for text in 2..150 {
+            serve(&mut prefixes, &view, 1, &conversation(text), u32::MAX);
+        }
+        let whole = u32::try_from(system_blocks + 6).unwrap() * 64;
+        let known = (2..150)
+            .filter(|text| matches(&prefixes, &view, &conversation(*text)) == [0, whole])
+            .count();
+        assert!(known > 140, "system prompt of {system_blocks} blocks: {known} of 148");
+    }
+}
+
+#[test]
 fn matches_survive_snapshots_in_another_order() {
     let (mut prefixes, first) = pool(3);
     serve(&mut prefixes, &first, 2, &prompt(1, 4), 0);

@@ -13,14 +13,18 @@ use crate::workload::{Conversation, Turn};
 
 const POLL_US: u64 = 100_000;
 const PUSH_US: u64 = 5_000;
-const WORKERS: usize = 2;
 
 /// What is simulated.
 #[derive(Clone, Copy)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) replicas: usize,
+    /// So many of them are three times slower than the others.
+    pub(crate) slow: usize,
     pub(crate) gateways: usize,
+    pub(crate) workers: usize,
+    /// Workers tell each other what they learn.
+    pub(crate) share: bool,
     pub(crate) conversations_per_s: f64,
     pub(crate) think_s: f64,
     /// KV cache of one replica.
@@ -32,12 +36,15 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             name: "calm",
-            replicas: 6,
+            replicas: 5,
+            slow: 0,
             gateways: 1,
+            workers: 2,
+            share: true,
             conversations_per_s: 1.5,
-            think_s: 6.0,
-            cache_tokens: 200_000,
-            duration_s: 100,
+            think_s: 4.0,
+            cache_tokens: 48_000,
+            duration_s: 120,
         }
     }
 }
@@ -49,7 +56,9 @@ pub(crate) struct Outcome {
     /// Cached tokens over prompt tokens.
     pub(crate) hit_rate: f64,
     pub(crate) mean_ttft_ms: f64,
-    pub(crate) p95_ttft_ms: f64,
+    pub(crate) p50_ttft_ms: f64,
+    pub(crate) p90_ttft_ms: f64,
+    pub(crate) p99_ttft_ms: f64,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +100,9 @@ struct World<'a> {
 
 /// Simulates `scenario` with every worker running its own `policy`.
 pub(crate) fn run(scenario: &Scenario, policy: &dyn Fn() -> Box<dyn Policy>, seed: u64) -> Outcome {
-    let replica = |index| Replica::new(index, scenario.cache_tokens);
+    let slowness = |index| if index < scenario.slow { 3 } else { 1 };
+    let replica = |index| Replica::new(index, scenario.cache_tokens, slowness(index));
+    let gateway = |_| Gateway::new(scenario.workers, scenario.share, policy);
     let mut world = World {
         scenario,
         seed,
@@ -101,7 +112,7 @@ pub(crate) fn run(scenario: &Scenario, policy: &dyn Fn() -> Box<dyn Policy>, see
         order: 0,
         now_us: 0,
         sequence: 0,
-        gateways: (0..scenario.gateways).map(|_| Gateway::new(WORKERS, policy)).collect(),
+        gateways: (0..scenario.gateways).map(gateway).collect(),
         replicas: (0..scenario.replicas).map(replica).collect(),
         conversations: Vec::new(),
         turns: Vec::new(),
@@ -160,7 +171,7 @@ impl World<'_> {
     /// Each turn comes over a new connection, so it reaches any gateway and worker.
     fn submit(&mut self, conversation: usize, turn: Turn) {
         let gateway = (self.routes.next() % self.gateways.len() as u64) as usize;
-        let worker = (self.routes.next() % WORKERS as u64) as usize;
+        let worker = (self.routes.next() % self.scenario.workers as u64) as usize;
         let sent = self.gateways[gateway].send(worker, &turn, self.now_us);
         let (endpoint, request) = (sent.endpoint, self.requests.len());
         self.requests.push(Request {
@@ -171,8 +182,8 @@ impl World<'_> {
             ttft_us: None,
             cached_tokens: 0,
         });
+        self.replicas[endpoint].enqueue(request, &turn, self.now_us);
         self.turns.push(turn);
-        self.replicas[endpoint].enqueue(request);
         self.start(endpoint);
     }
 
@@ -202,9 +213,9 @@ impl World<'_> {
         }
     }
 
-    fn first_token(&mut self, request: usize) {
-        let request = &self.requests[request];
-        self.gateways[request.gateway].first_token(&request.sent, self.now_us);
+    fn first_token(&mut self, place: usize) {
+        let (request, turn) = (&self.requests[place], &self.turns[place]);
+        self.gateways[request.gateway].first_token(&request.sent, turn, self.now_us);
     }
 
     fn finish(&mut self, place: usize) {
@@ -224,13 +235,16 @@ impl World<'_> {
         let wait = |request: &Request| request.ttft_us.unwrap_or(self.now_us - request.arrived_us);
         let mut waits: Vec<u64> = self.requests.iter().map(wait).collect();
         waits.sort_unstable();
+        let quantile = |percent: usize| waits[waits.len() * percent / 100] as f64 / 1000.0;
         let cached: u64 = self.requests.iter().map(|request| request.cached_tokens).sum();
         let prompt: u64 = self.turns.iter().map(|turn| turn.prompt_tokens).sum();
         Outcome {
             requests: waits.len(),
             hit_rate: cached as f64 / prompt as f64,
             mean_ttft_ms: waits.iter().sum::<u64>() as f64 / waits.len() as f64 / 1000.0,
-            p95_ttft_ms: waits[waits.len() * 95 / 100] as f64 / 1000.0,
+            p50_ttft_ms: quantile(50),
+            p90_ttft_ms: quantile(90),
+            p99_ttft_ms: quantile(99),
         }
     }
 }

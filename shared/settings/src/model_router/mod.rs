@@ -9,10 +9,15 @@ use crate::trust::Trust;
 use crate::{Policies, SettingsError, located, plugin};
 
 mod model;
+mod saturated;
 mod split;
 
 use model::Model;
 pub use model::{FILTERS, ModelPolicy, RawModel, Target};
+use saturated::Entries;
+pub use saturated::{
+    Instead, RawReply, RawWhenSaturated, SaturatedReply, Thresholds, WhenSaturated,
+};
 pub use split::{
     Canary, MAX_FAILURES, MAX_SHARES, RawCanary, RawShare, RawSplit, Share, Split, SplitBy,
 };
@@ -42,6 +47,9 @@ pub struct RawPolicy {
     /// client did not; clients then see one more event at the end.
     #[serde(default)]
     pub request_usage: bool,
+    /// True to tell clients in `x-weir-degraded` what serves them in place of a saturated pool.
+    #[serde(default)]
+    pub show_degraded: bool,
 }
 
 fn default_max_body_bytes() -> u64 {
@@ -73,6 +81,8 @@ pub struct RouterPolicy {
     pub unknown_path: UnknownPath,
     /// Whether to ask replicas for the usage of streams.
     pub request_usage: bool,
+    /// Whether clients are told what serves them in place of a saturated pool.
+    pub show_degraded: bool,
 }
 
 /// The whole configuration of `model-router`.
@@ -82,15 +92,20 @@ pub struct RouterSettings {
     pub policies: Policies<RouterPolicy>,
     /// What something before Weir vouches for.
     pub trust: Trust,
+    /// Bytes of bodies that all streams of a worker may hold while they are read.
+    pub max_held_bytes: u64,
 }
 
+/// Bytes of bodies that the streams of a worker hold unless it is said otherwise: 512 MiB, 32 of the longest.
+pub const DEFAULT_MAX_HELD_BYTES: u64 = 512 << 20;
+
 impl RouterSettings {
-    /// Reads `policies`, `routes` and `trust`.
+    /// Reads `policies`, `routes`, `trust` and `max_held_bytes`.
     ///
     /// # Errors
     /// See [`Policies::from_json`] and [`Trust::compile`]; also an empty or double model name, an empty
     /// pool, an adapter without `base_model`, a `*` anywhere but at the end, a default model that is
-    /// not listed, or models for certain consumers where nothing says who the consumer is.
+    /// not listed, what is to be done while a pool is saturated and cannot be, or models for certain consumers where nothing says who the consumer is.
     pub fn from_json(json: &[u8]) -> Result<Self, SettingsError> {
         let mut members = plugin::members(json)?;
         let trust = members.remove("trust").filter(|written| !written.is_null());
@@ -98,10 +113,14 @@ impl RouterSettings {
             Some(written) => Trust::compile("trust", located::read("trust", written)?)?,
             None => Trust::default(),
         };
+        let max_held_bytes = match members.remove("max_held_bytes") {
+            Some(written) => located::read("max_held_bytes", written)?,
+            None => DEFAULT_MAX_HELD_BYTES,
+        };
         let policies = Policies::from_members(members, |field, written| {
             RouterPolicy::compile(field, located::read(field, written)?, &trust)
         })?;
-        Ok(Self { policies, trust })
+        Ok(Self { policies, trust, max_held_bytes })
     }
 }
 
@@ -124,13 +143,30 @@ impl RouterPolicy {
         self.entry(model).and_then(|(entry, _)| entry.split())
     }
 
+    /// What its models do while their pools are saturated, each with the pool.
+    pub fn degradations(&self) -> impl Iterator<Item = (&str, &WhenSaturated)> {
+        let prefixes = self.prefixes.iter().map(|(_, model)| model);
+        let models = self.exact.values().chain(prefixes);
+        models.filter_map(|model| Some((model.pool()?, model.when_saturated.as_deref()?)))
+    }
+
     fn compile(field: &str, raw: RawPolicy, trust: &Trust) -> Result<Self, SettingsError> {
         let mut exact = BTreeMap::new();
         let mut prefixes: Vec<(String, Model)> = Vec::new();
-        for (at, model) in raw.models.into_iter().enumerate() {
+        let entries = Entries::of(&raw.models);
+        for (at, mut model) in raw.models.into_iter().enumerate() {
             let field = format!("{field}.models[{at}]");
             let name = model.name.clone();
-            let model = Model::compile(&field, model)?;
+            let rule = model.when_saturated.take();
+            if rule.is_some() && model.split.is_some() {
+                let problem = "stands in the entries that `split` names, not beside it";
+                return Err(SettingsError::misfit(format!("{field}.when_saturated"), problem));
+            }
+            let mut model = Model::compile(&field, model)?;
+            if let Some(rule) = rule {
+                let field = format!("{field}.when_saturated");
+                model.when_saturated = Some(Rc::new(entries.compile(&field, at, rule)?));
+            }
             if model.is_restricted() && trust.consumer.is_empty() {
                 let problem = "needs `trust.consumer`, which says who the consumer is";
                 return Err(SettingsError::misfit(format!("{field}.consumers"), problem));
@@ -155,6 +191,7 @@ impl RouterPolicy {
             max_body_bytes: raw.max_body_bytes,
             unknown_path: raw.unknown_path,
             request_usage: raw.request_usage,
+            show_degraded: raw.show_degraded,
         };
         policy.check_default(field)?;
         policy.check_splits(field)?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 
+use super::saturated::{RawWhenSaturated, WhenSaturated};
 use super::split::{RawSplit, Split};
 use crate::SettingsError;
 
@@ -41,6 +42,9 @@ pub struct RawModel {
     /// The same by filter, such as `{guardrail: strict}`.
     #[serde(default)]
     pub policies: BTreeMap<String, String>,
+    /// What serves its requests while its pool is saturated.
+    #[serde(default)]
+    pub when_saturated: Option<RawWhenSaturated>,
 }
 
 /// Where a model's requests go.
@@ -56,6 +60,8 @@ pub struct Target {
     pub adapter: Option<String>,
     /// The policies that the model's entry names for the filters after the router.
     pub policies: Rc<[ModelPolicy]>,
+    /// What serves instead while the pool is saturated.
+    pub when_saturated: Option<Rc<WhenSaturated>>,
 }
 
 /// The policy that a model's entry names for one filter.
@@ -81,6 +87,7 @@ pub(super) struct Model {
     pub(super) hidden: bool,
     consumers: Option<Vec<String>>,
     policies: Rc<[ModelPolicy]>,
+    pub(super) when_saturated: Option<Rc<WhenSaturated>>,
 }
 
 impl Model {
@@ -109,7 +116,18 @@ impl Model {
         let policies = policies(field, raw.policy, raw.policies)?;
         let RawModel { pool, split, rewrite, base_model, adapter, hidden, consumers, .. } = raw;
         let split = split.map(|raw| Split::compile(&format!("{field}.split"), raw)).transpose()?;
-        Ok(Self { pool, split, rewrite, base_model, adapter, hidden, consumers, policies })
+        let when_saturated = None;
+        Ok(Self {
+            pool,
+            split,
+            rewrite,
+            base_model,
+            adapter,
+            hidden,
+            consumers,
+            policies,
+            when_saturated,
+        })
     }
 
     /// Whether only certain consumers may use it.
@@ -138,6 +156,7 @@ impl Model {
             pool: self.pool.clone(),
             adapter: self.adapter.then(|| upstream.clone()),
             policies: Rc::clone(&self.policies),
+            when_saturated: self.when_saturated.clone(),
             upstream,
         }
     }

@@ -54,8 +54,7 @@ impl PolicyLimit {
 
     /// What tokens of a model are charged, in units.
     pub fn weights(&self, model: &str) -> Weights {
-        let found = self.weights.iter().find(|(pattern, _)| pattern.matches(model));
-        found.map_or(Weights::all(0), |(_, weights)| *weights)
+        of_model(&self.weights, model)
     }
 
     pub(super) fn compile(
@@ -82,6 +81,12 @@ impl PolicyLimit {
         };
         Ok(policy)
     }
+}
+
+/// The weights of a model; none where no pattern matches it.
+pub(super) fn of_model(weights: &[(ModelPattern, Weights)], model: &str) -> Weights {
+    let found = weights.iter().find(|(pattern, _)| pattern.matches(model));
+    found.map_or(Weights::all(0), |(_, weights)| *weights)
 }
 
 fn check_name(field: &str, name: &str) -> Result<(), SettingsError> {

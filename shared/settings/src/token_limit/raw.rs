@@ -8,13 +8,13 @@ use serde::Deserialize;
 pub struct RawPolicy {
     /// The limits that a request has to pass, all of them or none.
     pub limits: Vec<RawLimit>,
-    /// What tokens cost, by model; needed by limits on cost.
+    /// What tokens cost, by model; needed by limits on cost, and shown with what was spent.
     #[serde(default)]
     pub prices: Vec<RawPrice>,
     /// What changes while the pool is saturated.
     #[serde(default)]
     pub saturated: RawSaturated,
-    /// True if metrics may name consumers.
+    /// True if metrics, and what is told of spending, may name consumers.
     #[serde(default)]
     pub show_consumers: bool,
     /// Largest body in bytes that the filter itself reads, where no router has.

@@ -16,13 +16,16 @@
 //! endpoint whether it is known, then a number of 32 bits for each. A column of which nothing is known is
 //! left out. A span is an offset (u32) and a length (u16) into the section of text.
 
+mod merge;
 mod read;
 mod record;
 mod section;
 
 use crate::message::EndpointState;
 use crate::version::VersionStamp;
-use read::{read_details, read_grants, read_ids, read_records, read_spans, read_stamp};
+use read::{
+    read_column, read_details, read_grants, read_ids, read_records, read_spans, read_stamp,
+};
 use record::Span;
 pub use record::{DecodeError, EndpointDetails, EndpointRecord};
 pub(crate) use record::{FORMAT, MAGIC};
@@ -43,6 +46,8 @@ pub struct CompactView {
     endpoints: Vec<EndpointRecord>,
     /// By position; empty if there are none of any endpoint.
     details: Vec<EndpointDetails>,
+    /// Likewise.
+    generations: Vec<Option<u32>>,
     adapters: Vec<Span>,
     adapter_ids: Vec<u16>,
     zones: Vec<Span>,
@@ -64,6 +69,7 @@ impl CompactView {
             pool: sections.get(tag::POOL).to_vec(),
             endpoints: read_records(&sections)?,
             details: read_details(&sections, zones.len())?,
+            generations: read_column(&sections, tag::GENERATION)?,
             adapters: read_spans(&sections, tag::ADAPTERS)?,
             adapter_ids: read_ids(&sections)?,
             zones,
@@ -122,6 +128,12 @@ impl CompactView {
         self.details.get(index).copied().unwrap_or_default()
     }
 
+    /// Which process serves at the endpoint at `index`; another number says that it was restarted.
+    #[must_use]
+    pub fn generation(&self, index: usize) -> Option<u32> {
+        self.generations.get(index).copied().flatten()
+    }
+
     /// The name of the zone with `id`.
     #[must_use]
     pub fn zone_name(&self, id: u16) -> Option<&[u8]> {
@@ -133,11 +145,17 @@ impl CompactView {
         self.grants.iter().filter_map(|(key, tokens)| Some((key.of(&self.text)?, *tokens)))
     }
 
-    /// Whether the endpoints that take requests have no room left: the mean of what each has used,
-    /// the larger of its queue in [`FULL_QUEUE`] and its KV cache in [`FULL_KV_CACHE`], is 1 or more.
-    /// That is the rule of llm-d's saturation detector. What is not known counts as unused.
+    /// Whether the endpoints that take requests have no room left: their [`Self::load`] is 1 or more.
     #[must_use]
     pub fn is_saturated(&self) -> bool {
+        self.load().is_some_and(|load| load >= 1.0)
+    }
+
+    /// What the endpoints that take requests have used, 1 if they have no room left: the mean over them of
+    /// the larger of the queue in [`FULL_QUEUE`] and the KV cache in [`FULL_KV_CACHE`]. That is the rule of
+    /// llm-d's saturation detector. What is not known counts as unused; `None` if none takes requests.
+    #[must_use]
+    pub fn load(&self) -> Option<f64> {
         let used = |endpoint: &EndpointRecord| {
             let waiting = f64::from(endpoint.waiting.unwrap_or(0));
             let cache = f64::from(endpoint.kv_cache_use.unwrap_or(0.0));
@@ -145,7 +163,7 @@ impl CompactView {
         };
         let takes = self.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
         let (count, sum) = takes.fold((0u32, 0.0), |(count, sum), e| (count + 1, sum + used(e)));
-        count > 0 && sum >= f64::from(count)
+        (count > 0).then(|| sum / f64::from(count))
     }
 
     /// `ip:port` of an endpoint of this view, ready for the header.

@@ -78,6 +78,16 @@ pub(super) fn read_records(sections: &Sections<'_>) -> Result<Vec<EndpointRecord
     records.map(|(index, head)| record(index, head).ok_or(DecodeError::Record(index))).collect()
 }
 
+/// The numbers of the column with `tag`; empty if nothing is known of any endpoint.
+pub(super) fn read_column(
+    sections: &Sections<'_>,
+    tag: u32,
+) -> Result<Vec<Option<u32>>, DecodeError> {
+    let column = sections.column(tag)?;
+    let endpoints = if column.is_empty() { 0 } else { sections.endpoints() };
+    Ok((0..endpoints).map(|index| column.get(index)).collect())
+}
+
 /// What is known besides; empty if nothing is of any endpoint.
 pub(super) fn read_details(
     sections: &Sections<'_>,

@@ -59,6 +59,7 @@ pub(crate) mod tag {
     pub(crate) const GPU_TEMPERATURE: u32 = 0x113;
     pub(crate) const GPU_POWER: u32 = 0x114;
     pub(crate) const GPU_XID: u32 = 0x115;
+    pub(crate) const GENERATION: u32 = 0x116;
 }
 
 /// The sections of one view.

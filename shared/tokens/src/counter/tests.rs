@@ -32,7 +32,14 @@ fn features_at(text: &[u8], at: usize) -> Vec<Feature> {
     if byte.is_ascii_alphabetic() {
         let letters = run(text, at, u8::is_ascii_alphabetic);
         when(letters == 0 && !before.is_ascii_punctuation(), F::Words);
-        when(letters >= 3, F::LettersBeyond3);
+        let lower = byte.to_ascii_lowercase();
+        when(letters > 0 && b"aeiou".contains(&lower), F::InnerVowels);
+        let rare = |b: &u8| b"bcfghjkmpqvwxyz".contains(&b.to_ascii_lowercase());
+        when(rare(&byte) && rare(&before), F::RareClusters);
+        when(b"jz".contains(&lower), F::LettersJz);
+        when(lower == b'k', F::LettersK);
+        let capitals = run(text, at, u8::is_ascii_uppercase);
+        when(capitals >= 2 && byte.is_ascii_lowercase(), F::CapitalRunEnds);
         when(letters == 0 && before.is_ascii_punctuation(), F::MarkedWords);
         when(letters == 0 && byte.is_ascii_uppercase(), F::Titles);
         when(byte.is_ascii_uppercase() && before.is_ascii_lowercase(), F::CaseFlips);
@@ -82,7 +89,7 @@ fn byte_by_byte(text: &[u8]) -> TextCounts {
 
 const MIXED: &str = "The HTTPServer's max_tokens=4096 — see §2.1 (größer)…\n\n\n    fn x() {}\t\r\n\
 Это текст, 这是中文。これはカタカナです 한국어 문장 שלום नमस्ते 😀👍🏽 ABCdef1234567890 ----====---- \
-internationalisation.............................................................................end";
+internationalisation Jazz KUbernetes xkcd WXYZabc qwxzjk.............................................................................end";
 
 #[test]
 fn blocks_count_like_single_bytes() {

@@ -7,7 +7,7 @@ use super::{Facts, FilterPolicy};
 use crate::path::{Dialect, Operation};
 
 /// Raised whenever the form changes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Most policies that a model's entry names: one for each filter that has some.
 const MAX_POLICIES: usize = 8;
@@ -67,6 +67,7 @@ impl Facts {
         out.byte(index_of(&DIALECTS, &self.dialect));
         out.byte(index_of(&OPERATIONS, &self.operation));
         out.byte(self.stream.into());
+        out.byte(self.runs_once.into());
         out.text(&self.model);
         out.text(&self.upstream_model);
         out.text(&self.pool);
@@ -110,6 +111,7 @@ impl Facts {
             dialect: input.one_of(&DIALECTS, "dialect")?,
             operation: input.one_of(&OPERATIONS, "operation")?,
             stream: input.one_of(&[false, true], "stream")?,
+            runs_once: input.one_of(&[false, true], "runs_once")?,
             model: input.text("model")?,
             upstream_model: input.text("upstream_model")?,
             pool: input.text("pool")?,

@@ -39,6 +39,12 @@ pub(super) struct Collected {
     pub(super) audio: u32,
     pub(super) audio_base64: u64,
     pub(super) token_ids: u64,
+    /// What `store` says; `None` if it is not there.
+    store: Option<bool>,
+    /// Whether the server is to do more than to generate.
+    server_work: bool,
+    /// Whether the server runs some tool.
+    pub(super) runs_tools: bool,
     speaker: Option<Speaker>,
 }
 
@@ -71,6 +77,20 @@ impl Collected {
             self.audio = self.audio.saturating_add(1);
             self.audio_base64 = self.audio_base64.saturating_add(media.len);
         }
+    }
+
+    /// A member that asks the server for more than to generate is there, and is neither null nor false (`on`).
+    pub(super) fn work(&mut self, slot: Slot, on: bool) {
+        match slot {
+            Slot::Store => self.store = Some(on),
+            _ => self.server_work |= on,
+        }
+    }
+
+    /// Whether the request must not be run twice. The Responses API keeps what does not say `store: false`.
+    pub(super) fn runs_once(&self, operation: Operation) -> bool {
+        let stored = self.store.unwrap_or(operation == Operation::Responses);
+        stored || self.server_work || self.runs_tools
     }
 
     /// `stream_options` opens as an object.
@@ -128,7 +148,16 @@ impl Collected {
                     Some(StreamOptions { span, has_members: false, include_usage: None });
             }
             Slot::IncludeUsage => self.include_usage(value, at),
+            Slot::Store | Slot::Background | Slot::ServerWork => self.scalar_work(slot, value),
             _ => {}
+        }
+    }
+
+    fn scalar_work(&mut self, slot: Slot, value: ValueType<'_>) {
+        match value {
+            ValueType::Literal(Literal::Null) => {}
+            ValueType::Literal(Literal::False) => self.work(slot, false),
+            _ => self.work(slot, true),
         }
     }
 

@@ -79,6 +79,9 @@ pub struct RequestFacts {
     pub prefix: Prefix,
     /// Hash of the tool definitions, for the seed; 0 if there are none.
     pub tools: u64,
+    /// Whether the request must not be run twice: the server keeps the response (`store`), works on when nobody waits
+    /// (`background`), or runs a tool (web search, code, files, MCP).
+    pub runs_once: bool,
     /// Where the body's long strings are, if the scanner was to note them.
     pub strings: LongStrings,
     /// Length of the body.

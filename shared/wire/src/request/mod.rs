@@ -129,6 +129,7 @@ impl RequestScanner {
         let body_len = self.lexer.offset();
         let Reader { found, sink, strings, .. } = self.reader;
         let prompt = sink.finish();
+        let runs_once = found.runs_once(self.operation);
         let mut counts = prompt.counts;
         counts.token_ids = found.token_ids;
         Ok(RequestFacts {
@@ -151,6 +152,7 @@ impl RequestScanner {
             counts,
             prefix: prompt.prefix,
             tools: prompt.tools,
+            runs_once,
             strings: strings.unwrap_or_default(),
             body_len,
         })

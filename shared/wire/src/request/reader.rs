@@ -1,6 +1,7 @@
 //! From the events of the JSON reader to facts.
 
 mod events;
+mod tools;
 
 use core::ops::Range;
 
@@ -14,6 +15,7 @@ use crate::WireError;
 use crate::json::Container;
 use crate::long_strings::LongStrings;
 use crate::path::Operation;
+use tools::ToolWatch;
 
 /// A key longer than this is none that we know.
 const MAX_KEY: usize = 64;
@@ -31,6 +33,8 @@ enum Text {
     Prompt(Stream),
     /// Text of a string within JSON that is text as a whole.
     Raw(Stream),
+    /// The same, and it may say who runs a tool.
+    Tool(Stream),
     /// Data or address of a medium.
     Medium(Stream),
 }
@@ -55,6 +59,7 @@ pub(super) struct Reader {
     /// Bytes of the medium being read.
     medium_len: u64,
     capture: Capture,
+    tools: ToolWatch,
     max_value: usize,
     pub(super) sink: PromptSink,
     pub(super) found: Collected,
@@ -73,6 +78,7 @@ impl Reader {
             text_at: 0,
             medium_len: 0,
             capture: Capture::default(),
+            tools: ToolWatch::default(),
             max_value,
             sink: PromptSink::default(),
             found: Collected::default(),
@@ -96,7 +102,7 @@ impl Reader {
     fn stream_of(&self, slot: Slot) -> Stream {
         match slot {
             Slot::Preamble => Stream::Preamble,
-            Slot::Tools => Stream::Tools,
+            Slot::Tools | Slot::ToolList => Stream::Tools,
             _ => self.stream(),
         }
     }
@@ -175,6 +181,14 @@ impl Reader {
                 self.begin_text(stream)
             }
             Slot::TensorData | Slot::Raw | Slot::Tools => self.begin_text(stream),
+            Slot::ToolList => {
+                self.found.runs_tools = true;
+                self.begin_text(stream)
+            }
+            Slot::Store | Slot::Background | Slot::ServerWork => {
+                self.found.work(member.slot, true);
+                Text::Skipped
+            }
             Slot::Image | Slot::Audio | Slot::Media | Slot::MediaData => {
                 let (image, audio) = (member.slot == Slot::Image, member.slot == Slot::Audio);
                 self.note_media(Media { image, audio, ..Media::default() });

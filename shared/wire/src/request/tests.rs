@@ -76,6 +76,7 @@ fn shown(facts: &RequestFacts, name: &str, wanted: &Value) -> Value {
         "audio" => json!(facts.audio),
         "audio_base64" => json!(facts.audio_base64),
         "tools" => json!(facts.tools != 0),
+        "runs_once" => json!(facts.runs_once),
         "preamble" => json!(facts.prefix.preamble_bytes() > 0),
         "tokens" => json!(facts.prompt_tokens()),
         "tokens_at_least" if u64::from(facts.prompt_tokens()) >= wanted.as_u64().unwrap() => {

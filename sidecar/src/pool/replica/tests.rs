@@ -3,9 +3,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::client::ClientError;
+use crate::scrape::Life;
 
 fn good(waiting: u32) -> Result<Page, PollError> {
-    Ok(Page { metrics: Metrics { waiting: Some(waiting), ..Metrics::default() }, flaw: None })
+    let metrics = Metrics { waiting: Some(waiting), ..Metrics::default() };
+    Ok(Page { metrics, life: Life::default(), flaw: None })
 }
 
 fn refused() -> Result<Page, PollError> {

@@ -9,11 +9,18 @@ fn link() -> Link {
                   pools: {p: {endpoints: [{address: '127.0.0.1:2'}]}}}";
     let settings = SidecarSettings::from_yaml(yaml).unwrap();
     let mismatches = Arc::new(Mismatches::new(settings.gateways[0].to_string()));
-    Link::new(&settings.pools[0], Duration::from_millis(100), &mismatches)
+    let spending = Arc::new(Spending::new(settings.gateways[0].to_string()));
+    Link::new(&settings.pools[0], Duration::from_millis(100), (&mismatches, &spending))
 }
 
 fn taken(sequence: u64) -> Result<Accepted, PushError> {
-    let endpoint = EndpointFeedback { address: "127.0.0.1:2".into(), in_flight: 4, dispatched: 9 };
+    let endpoint = EndpointFeedback {
+        address: "127.0.0.1:2".into(),
+        in_flight: 4,
+        dispatched: 9,
+        prefill_tokens: 5,
+        decode_tokens: 6,
+    };
     let (pool, endpoints) = ("p".into(), vec![endpoint]);
     Ok(Accepted { accepted: true, pool, sequence, endpoints, ..Accepted::default() })
 }

@@ -95,6 +95,25 @@ fn a_page_cut_anywhere_is_no_panic_and_never_exceeds_the_whole() {
 }
 
 #[test]
+fn what_tells_a_restart_is_read_and_a_flaw_in_it_degrades_nothing() {
+    let page = |more: &str| {
+        let page = format!("vllm:num_requests_running 1\n{more}");
+        let page = read(vllm(), page.as_bytes()).unwrap();
+        assert_eq!(page.flaw, None, "{more}");
+        (page.life.started, page.life.counted)
+    };
+    let counters = "vllm:prompt_tokens_total{engine=\"0\"} 7\nvllm:prompt_tokens_total{engine=\"1\"} 5.0\n\
+                    vllm:generation_tokens_total 1e3\nvllm:prompt_tokens_created 99\n";
+    let started = "process_start_time_seconds 1.7640e+09\n";
+    assert_eq!(page(""), (None, None));
+    assert_eq!(page(counters), (None, Some(1012.0)));
+    assert_eq!(page(&format!("{started}{counters}")), (Some(1_764_000_000.0), Some(1012.0)));
+    for flawed in ["process_start_time_seconds NaN\n", "vllm:prompt_tokens_total{ 3\n"] {
+        assert_eq!(page(&format!("{started}{counters}{flawed}")), (None, None), "{flawed}");
+    }
+}
+
+#[test]
 fn one_series_name_can_have_several_meanings_by_label() {
     const BY_LABEL: ModelServer = ModelServer {
         name: "test",

@@ -226,6 +226,8 @@ impl Shared {
                 address: endpoint.address.clone(),
                 in_flight: 5,
                 dispatched: 8,
+                prefill_tokens: 0,
+                decode_tokens: 0,
             };
             let endpoints = message.endpoints.iter().map(feedback).collect();
             let mut reply = Accepted::new(&message, endpoints);

@@ -24,6 +24,15 @@ impl Handler for Reader {
             Slot::Raw | Slot::Text | Slot::Tools => {
                 self.open_raw(self.stream_of(member.slot), container);
             }
+            Slot::ToolList => {
+                self.tools.begin(self.operation);
+                self.found.runs_tools |= container != Container::Array;
+                self.open_raw(self.stream_of(member.slot), container);
+            }
+            Slot::Store | Slot::Background | Slot::ServerWork => {
+                self.found.work(member.slot, true);
+                self.below = Some((Below::Ignored, 1));
+            }
             _ => self.open_frame(member, container, at),
         }
         Ok(())
@@ -38,6 +47,7 @@ impl Handler for Reader {
             }
             if ended {
                 self.below = None;
+                self.tools.end();
             }
             return Ok(());
         }
@@ -51,9 +61,14 @@ impl Handler for Reader {
         self.text_at = at;
         self.text = match (self.below, role) {
             (Some((Below::Ignored, _)), _) => Text::Skipped,
-            (Some((Below::Raw(stream), _)), _) => {
+            (Some((Below::Raw(stream), depth)), _) => {
                 self.sink.mark(stream, b'"');
-                Text::Raw(stream)
+                if self.tools.listens(depth, role) {
+                    self.capture.start(MAX_KEY);
+                    Text::Tool(stream)
+                } else {
+                    Text::Raw(stream)
+                }
             }
             (None, StringRole::Key) => {
                 self.capture.start(MAX_KEY);
@@ -72,6 +87,10 @@ impl Handler for Reader {
         match self.text {
             Text::Prompt(stream) | Text::Raw(stream) => self.sink.push(stream, piece),
             Text::Key | Text::Captured(_) => self.capture.push(piece),
+            Text::Tool(stream) => {
+                self.sink.push(stream, piece);
+                self.capture.push(piece);
+            }
             Text::Medium(_) => {
                 self.medium_len = self.medium_len.saturating_add(piece.len() as u64);
                 self.sink.push_medium(piece);
@@ -87,9 +106,12 @@ impl Handler for Reader {
         match core::mem::replace(&mut self.text, Text::Skipped) {
             Text::Key => return self.end_key(),
             Text::Captured(slot) => return self.end_captured(slot, end),
-            Text::Raw(stream) => {
-                let after: &[u8] = if role == StringRole::Key { b"\":" } else { b"\"," };
-                self.sink.push(stream, after);
+            Text::Raw(stream) => self.end_raw(stream, role),
+            Text::Tool(stream) => {
+                self.end_raw(stream, role);
+                // What was cut off is longer than all that are known.
+                let text = self.capture.text().unwrap_or_default();
+                self.found.runs_tools |= self.tools.is_run_by_server(role, text);
             }
             Text::Medium(stream) => {
                 self.note_media(Media { len: self.medium_len, ..Media::default() });
@@ -166,6 +188,11 @@ impl Reader {
                 self.scalar(member, kind, at)
             }
         }
+    }
+
+    fn end_raw(&mut self, stream: Stream, role: StringRole) {
+        let after: &[u8] = if role == StringRole::Key { b"\":" } else { b"\"," };
+        self.sink.push(stream, after);
     }
 
     fn end_text(&mut self, stream: Stream) {

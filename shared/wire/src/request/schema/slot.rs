@@ -35,8 +35,16 @@ pub(in crate::request) enum Slot {
     Generation,
     /// The system prompt, where it is a field of its own.
     Preamble,
-    /// Tool definitions and the like, which templates put before the turns.
+    /// Documents and the like, which templates put before the turns.
     Tools,
+    /// Tool definitions, which say who runs them.
+    ToolList,
+    /// Whether the server keeps the response.
+    Store,
+    /// Whether the work goes on when nobody waits for it.
+    Background,
+    /// Something that makes the server do more than to generate.
+    ServerWork,
     /// The list of messages.
     Messages,
     /// The list of messages, or one user message as a string.

@@ -15,10 +15,13 @@ pub(super) const CHAT: &[Row] = &[
     (&["session_id"], Slot::Session),
     (&["prompt_cache_key"], Slot::CacheKey),
     (&["metadata"], Slot::Metadata),
-    (&["tools"], Slot::Tools),
+    (&["tools"], Slot::ToolList),
     (&["functions"], Slot::Tools),
     (&["documents"], Slot::Tools),
     (&["prompt"], Slot::Prompt),
+    (&["store"], Slot::Store),
+    (&["background"], Slot::Background),
+    (&["web_search_options"], Slot::ServerWork),
 ];
 
 pub(super) const COMPLETIONS: &[Row] = &[
@@ -68,8 +71,12 @@ pub(super) const RESPONSES: &[Row] = &[
     (&["session_id"], Slot::Session),
     (&["prompt_cache_key"], Slot::CacheKey),
     (&["metadata"], Slot::Metadata),
-    (&["tools"], Slot::Tools),
+    (&["tools"], Slot::ToolList),
     (&["prompt"], Slot::Raw),
+    (&["store"], Slot::Store),
+    (&["background"], Slot::Background),
+    // What is said is added to it.
+    (&["conversation"], Slot::ServerWork),
 ];
 
 pub(super) const MESSAGES: &[Row] = &[
@@ -79,9 +86,11 @@ pub(super) const MESSAGES: &[Row] = &[
     (&["stream"], Slot::Stream),
     (&["max_tokens"], Slot::MaxTokens),
     (&["metadata"], Slot::Metadata),
-    (&["tools"], Slot::Tools),
+    (&["tools"], Slot::ToolList),
     (&["cache_salt"], Slot::CacheSalt),
     (&["session_id"], Slot::Session),
+    (&["mcp_servers"], Slot::ServerWork),
+    (&["container"], Slot::ServerWork),
 ];
 
 /// Anthropic's and Gemini's token counting take the members of the request to count.
@@ -98,7 +107,7 @@ pub(super) const GEMINI: &[Row] = &[
     (&["contents"], Slot::Messages),
     (&["content"], Slot::Prompt),
     (&["systemInstruction", "system_instruction"], Slot::Preamble),
-    (&["tools"], Slot::Tools),
+    (&["tools"], Slot::ToolList),
     (&["generationConfig", "generation_config"], Slot::Generation),
     (&["session_id"], Slot::Session),
 ];
