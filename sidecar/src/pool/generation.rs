@@ -11,7 +11,7 @@ use crate::scrape::Life;
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of the process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Generation {
     life: Life,
     /// When counters fell last, in s since 1970.

@@ -38,6 +38,13 @@ const FULL_QUEUE: f64 = 5.0;
 /// Share of the KV cache in use at a full endpoint: the same detector's default.
 const FULL_KV_CACHE: f64 = 0.8;
 
+/// How much of an endpoint is used, where 1 is full: the larger of its queue in 5 requests and its KV cache in 0.8.
+/// That is the rule of llm-d's saturation detector. What is not known counts as unused.
+#[must_use]
+pub fn used_share(waiting: Option<u32>, kv_cache_use: Option<f64>) -> f64 {
+    (f64::from(waiting.unwrap_or(0)) / FULL_QUEUE).max(kv_cache_use.unwrap_or(0.0) / FULL_KV_CACHE)
+}
+
 /// A decoded view of one pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompactView {
@@ -152,14 +159,11 @@ impl CompactView {
     }
 
     /// What the endpoints that take requests have used, 1 if they have no room left: the mean over them of
-    /// the larger of the queue in [`FULL_QUEUE`] and the KV cache in [`FULL_KV_CACHE`]. That is the rule of
-    /// llm-d's saturation detector. What is not known counts as unused; `None` if none takes requests.
+    /// [`used_share`]. `None` if none takes requests.
     #[must_use]
     pub fn load(&self) -> Option<f64> {
         let used = |endpoint: &EndpointRecord| {
-            let waiting = f64::from(endpoint.waiting.unwrap_or(0));
-            let cache = f64::from(endpoint.kv_cache_use.unwrap_or(0.0));
-            (waiting / FULL_QUEUE).max(cache / FULL_KV_CACHE)
+            used_share(endpoint.waiting, endpoint.kv_cache_use.map(f64::from))
         };
         let takes = self.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
         let (count, sum) = takes.fold((0u32, 0.0), |(count, sum), e| (count + 1, sum + used(e)));
