@@ -15,7 +15,12 @@ FLEETING = {"id", "item_id", "created", "created_at", "completed_at", "timings",
 def lasting(value):
     """A document without what is another one in each answer."""
     if isinstance(value, dict):
-        return {key: lasting(member) for key, member in value.items() if key not in FLEETING}
+        kept = {key: lasting(member) for key, member in value.items() if key not in FLEETING}
+        # Of the prompt, how much was cached is another number each time; the sum is not.
+        if isinstance(cached := kept.get("cache_read_input_tokens"), int) and isinstance(kept.get("input_tokens"), int):
+            kept["input_tokens"] += cached
+            del kept["cache_read_input_tokens"]
+        return kept
     if isinstance(value, list):
         return [lasting(member) for member in value]
     return value

@@ -15,7 +15,7 @@ def client(base):
 
 
 def settings(**options):
-    # What has been cached shows in `usage`, and in the last bits of what is computed.
+    # What has been cached shows in the last bits of what is computed.
     body = {"temperature": 0, "cache_prompt": False}
     return {"model": MODEL, "max_tokens": 24, "system": "You are brief.", "messages": MESSAGES, "extra_body": body, **options}
 

@@ -124,7 +124,10 @@ async fn a_real_servers_own_count_of_cached_tokens_confirms_where_conversations_
     }
     let after = real.sent().await;
     let each: Vec<u64> = before.iter().zip(after).map(|(before, after)| after - before).collect();
-    assert!(each.iter().all(|count| *count > 0 && count % 3 == 0), "{each:?}");
+    assert!(each.iter().all(|count| count % 3 == 0), "{each:?}");
+    // Nine conversations may leave out a server by chance; that 24 prompts do so as well happens once in 400,000 runs.
+    let alone = real.spread("alone", 24).await;
+    assert!(each.iter().zip(&alone).all(|(one, other)| one + other > 0), "{each:?} {alone:?}");
     // What Weir expected to be cached was.
     let matched = real.stack.stat("weir_prefix_matched_tokens_total").await;
     let cached = real.stack.stat("weir_prefix_cached_tokens_total").await;
