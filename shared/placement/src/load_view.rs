@@ -100,7 +100,7 @@ impl LoadView {
         let keys: Vec<u64> = keys.collect();
         let ids = prefixes.register(&keys);
         let generations = ids.iter().zip(0..).map(|(id, index)| (*id, compact.generation(index)));
-        prefixes.note_generations(generations, compact.stamp().received_at_ns);
+        prefixes.note_generations(generations);
         let mut by_key: Vec<(u64, u16)> = keys.into_iter().zip(0..).collect();
         by_key.sort_unstable();
         let takes_requests = compact.endpoints().iter().any(|record| takes_requests(record.state));

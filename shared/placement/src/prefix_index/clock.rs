@@ -1,12 +1,10 @@
 //! The clock of "last use", and replicas that were restarted.
 
-use super::{PrefixIndex, ReplicaId};
+use super::replicas::MAX_REPLICAS;
+use super::{Eviction, PrefixIndex, ReplicaId};
 
 /// A tick is 2^14 ns: the 48 bits that an entry has for it then last until 2116.
 const TICK_SHIFT: u32 = 14;
-
-/// The host's clock is that of the wall: where ticks are so far ahead of it, it was set back. One minute in ticks.
-const SET_BACK_TICKS: u64 = 60_000_000_000 >> TICK_SHIFT;
 
 impl PrefixIndex {
     /// Lets the clock of "last use" go on to `now_ns`. Workers that share what they learn need a common clock;
@@ -15,21 +13,26 @@ impl PrefixIndex {
         self.tick = self.tick.max(now_ns >> TICK_SHIFT);
     }
 
-    /// Takes notice of the generations of the replicas with these ids, as a view shows them that was received at
-    /// `received_ns`: a replica with another one than before was restarted, and has an empty cache.
+    /// Takes notice of the generations of the replicas with these ids: a replica with another one than before was
+    /// restarted, and all that is known of its cache is gone.
     pub(crate) fn note_generations(
         &mut self,
         generations: impl Iterator<Item = (ReplicaId, Option<u32>)>,
-        received_ns: u64,
     ) {
-        let received = received_ns >> TICK_SHIFT;
-        // Workers that see the view later agree on what is older than it.
-        let set_back = self.tick > received.saturating_add(SET_BACK_TICKS);
-        let restarted_at = if set_back { self.tick } else { received };
         for (replica, generation) in generations {
             if generation.is_some_and(|generation| self.replicas.renew(replica, generation)) {
-                self.replicas.expire(replica, restarted_at);
+                // What other workers tell next may be newer than the restart: it stays.
+                let tick = self.tick;
+                self.replicas.expire(replica, tick);
+                if self.restarted.len() < usize::from(MAX_REPLICAS) {
+                    self.restarted.push(Eviction { replica: replica.key(), tick });
+                }
             }
         }
+    }
+
+    /// Replicas that were found to be restarted since the last call, for other workers to know.
+    pub fn take_restarted(&mut self) -> Vec<Eviction> {
+        std::mem::take(&mut self.restarted)
     }
 }
