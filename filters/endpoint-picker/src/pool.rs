@@ -103,12 +103,7 @@ impl Pool {
         self.looked_at_ns = Some(now_ns);
         match self.source.look(host, undecodable) {
             Latest::Unchanged => {}
-            Latest::New(view) => {
-                self.view = Some(Rc::new(LoadView::new(*view, prefixes)));
-                for restart in prefixes.take_restarted() {
-                    self.sharing.events.evicted(restart);
-                }
-            }
+            Latest::New(view) => self.view = Some(Rc::new(LoadView::new(*view, prefixes))),
             Latest::Absent => {
                 self.view = None;
                 self.waiting.clear();

@@ -1,10 +1,12 @@
 //! The clock of "last use", and replicas that were restarted.
 
-use super::replicas::MAX_REPLICAS;
-use super::{Eviction, PrefixIndex, ReplicaId};
+use super::{PrefixIndex, ReplicaId};
 
 /// A tick is 2^14 ns: the 48 bits that an entry has for it then last until 2116.
 const TICK_SHIFT: u32 = 14;
+
+/// Ticks that are so far ahead of a restart were made by a clock that has been set back since: an hour.
+const SET_BACK_TICKS: u64 = 3_600_000_000_000 >> TICK_SHIFT;
 
 impl PrefixIndex {
     /// Lets the clock of "last use" go on to `now_ns`. Workers that share what they learn need a common clock;
@@ -13,26 +15,20 @@ impl PrefixIndex {
         self.tick = self.tick.max(now_ns >> TICK_SHIFT);
     }
 
-    /// Takes notice of the generations of the replicas with these ids: a replica with another one than before was
-    /// restarted, and all that is known of its cache is gone.
+    /// Takes notice of the generations of the replicas with these ids, and of when they began, in ns: a replica with
+    /// another one than before was restarted, and all that it used last before is gone. The time is the snapshot's, so
+    /// workers agree on it whenever they see it.
     pub(crate) fn note_generations(
         &mut self,
-        generations: impl Iterator<Item = (ReplicaId, Option<u32>)>,
+        generations: impl Iterator<Item = (ReplicaId, Option<u32>, u64)>,
     ) {
-        for (replica, generation) in generations {
+        for (replica, generation, began_ns) in generations {
             if generation.is_some_and(|generation| self.replicas.renew(replica, generation)) {
-                // What other workers tell next may be newer than the restart: it stays.
-                let tick = self.tick;
-                self.replicas.expire(replica, tick);
-                if self.restarted.len() < usize::from(MAX_REPLICAS) {
-                    self.restarted.push(Eviction { replica: replica.key(), tick });
-                }
+                let began = began_ns >> TICK_SHIFT;
+                // A clock that was set back makes all that is known older.
+                let set_back = self.tick > began.saturating_add(SET_BACK_TICKS);
+                self.replicas.expire(replica, if set_back { self.tick } else { began });
             }
         }
-    }
-
-    /// Replicas that were found to be restarted since the last call, for other workers to know.
-    pub fn take_restarted(&mut self) -> Vec<Eviction> {
-        std::mem::take(&mut self.restarted)
     }
 }

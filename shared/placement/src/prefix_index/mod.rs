@@ -96,8 +96,6 @@ pub struct PrefixIndex {
     replicas: Replicas,
     /// The clock of "last use": the host's in steps of 16 µs, and one step for each request at least.
     tick: u64,
-    /// Replicas that were restarted, as long as nobody has asked for them: as many as a view has at most.
-    restarted: Vec<Eviction>,
 }
 
 impl Default for PrefixIndex {
@@ -114,12 +112,7 @@ impl PrefixIndex {
     #[must_use]
     pub fn with_capacity(entries: usize) -> Self {
         // Tick 0 means "never", so that a forgotten replica needs no special case.
-        Self {
-            table: Table::new(entries),
-            replicas: Replicas::default(),
-            tick: 1,
-            restarted: Vec::new(),
-        }
+        Self { table: Table::new(entries), replicas: Replicas::default(), tick: 1 }
     }
 
     /// Memory of the table in bytes; it never grows.
