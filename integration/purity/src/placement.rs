@@ -33,11 +33,11 @@ fn place(request: &PickRequest<'_>, view: &LoadView, prefixes: &mut PrefixIndex)
     let mut outstanding = Outstanding::decode(&[]);
     let state = PoolState { view, prefixes, outstanding: &outstanding, now_ns: 2 };
     let pick = ExpectedTtft::default().pick(request, &state).ok()?;
-    let dispatch = Dispatch::of(&pick, view, true)?;
+    let dispatch = Dispatch::of(&pick, view, 0, true)?;
     outstanding.dispatch(&dispatch, 2);
     outstanding.failed(9, 1);
     outstanding.served(9);
-    outstanding.first_token(&dispatch, 3);
+    outstanding.first_token(&dispatch, 2, 3);
     outstanding.finish(&dispatch, Phase::Decode);
     (!outstanding.encode().is_empty() && !pick.header_value(view).is_empty()).then_some(())
 }
