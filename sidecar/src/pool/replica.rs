@@ -167,6 +167,7 @@ impl Replica {
     pub(crate) fn report(&self, now: Instant) -> EndpointReport {
         let mut report = EndpointReport::new(self.address.clone(), self.state());
         report.generation = self.generation.number();
+        report.generation_age_ms = self.generation.age_ms(now);
         if let Some(LastGoodPoll { metrics, at }) = &self.last_good {
             let age = now.saturating_duration_since(*at).as_millis();
             report.age_ms = Some(u64::try_from(age).unwrap_or(u64::MAX));

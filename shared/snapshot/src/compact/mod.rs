@@ -55,6 +55,8 @@ pub struct CompactView {
     details: Vec<EndpointDetails>,
     /// Likewise.
     generations: Vec<Option<u32>>,
+    /// Likewise.
+    generation_ages_ms: Vec<Option<u32>>,
     adapters: Vec<Span>,
     adapter_ids: Vec<u16>,
     zones: Vec<Span>,
@@ -77,6 +79,7 @@ impl CompactView {
             endpoints: read_records(&sections)?,
             details: read_details(&sections, zones.len())?,
             generations: read_column(&sections, tag::GENERATION)?,
+            generation_ages_ms: read_column(&sections, tag::GENERATION_AGE_MS)?,
             adapters: read_spans(&sections, tag::ADAPTERS)?,
             adapter_ids: read_ids(&sections)?,
             zones,
@@ -139,6 +142,12 @@ impl CompactView {
     #[must_use]
     pub fn generation(&self, index: usize) -> Option<u32> {
         self.generations.get(index).copied().flatten()
+    }
+
+    /// ms from when that process was first seen to the push, if another one was there before.
+    #[must_use]
+    pub fn generation_age_ms(&self, index: usize) -> Option<u32> {
+        self.generation_ages_ms.get(index).copied().flatten()
     }
 
     /// The name of the zone with `id`.
