@@ -15,16 +15,19 @@ impl PrefixIndex {
         self.tick = self.tick.max(now_ns >> TICK_SHIFT);
     }
 
-    /// Takes notice of the generations of the replicas with these ids, and of when they began, in ns: a replica with
-    /// another one than before was restarted, and all that it used last before is gone. The time is the snapshot's, so
-    /// workers agree on it whenever they see it.
+    /// Takes notice of the generations of the replicas with these ids, and of how long ago in ms the sidecar saw a
+    /// restart, if it did: a replica with another generation than before was restarted, and all that it used last before
+    /// is gone. The time is the snapshot's, so workers agree on it whenever they see it.
     pub(crate) fn note_generations(
         &mut self,
-        generations: impl Iterator<Item = (ReplicaId, Option<u32>, u64)>,
+        generations: impl Iterator<Item = (ReplicaId, Option<u32>, Option<u32>)>,
+        received_ns: u64,
     ) {
-        for (replica, generation, began_ns) in generations {
-            if generation.is_some_and(|generation| self.replicas.renew(replica, generation)) {
-                let began = began_ns >> TICK_SHIFT;
+        for (replica, generation, age_ms) in generations {
+            let seen = age_ms.is_some();
+            if generation.is_some_and(|number| self.replicas.renew(replica, number, seen)) {
+                let age_ns = u64::from(age_ms.unwrap_or(0)) * 1_000_000;
+                let began = received_ns.saturating_sub(age_ns) >> TICK_SHIFT;
                 // A clock that was set back makes all that is known older.
                 let set_back = self.tick > began.saturating_add(SET_BACK_TICKS);
                 self.replicas.expire(replica, if set_back { self.tick } else { began });

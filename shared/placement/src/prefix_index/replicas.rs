@@ -136,10 +136,20 @@ impl Replicas {
         self.by_key.get(&key).map(|slot| ReplicaId { key, slot: Some(*slot) })
     }
 
-    /// Notes which process serves there; true if it is another one than before.
-    pub(super) fn renew(&mut self, replica: ReplicaId, generation: u32) -> bool {
+    /// Notes which process serves there; true if it is another one than before. The first that is told is another one
+    /// only if the sidecar has `seen_restart`.
+    pub(super) fn renew(
+        &mut self,
+        replica: ReplicaId,
+        generation: u32,
+        seen_restart: bool,
+    ) -> bool {
         let before = self.slot_mut(replica).map(|slot| slot.generation.replace(generation));
-        before.is_some_and(|before| before != Some(generation))
+        match before {
+            Some(Some(before)) => before != generation,
+            Some(None) => seen_restart,
+            None => false,
+        }
     }
 
     /// Notes that another worker knows of an answer of `replica` to a request of `tick`; false if what that has
