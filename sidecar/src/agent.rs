@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
-use weir_settings::sidecar::{GpuSettings, NvmlSettings};
+use weir_settings::sidecar::{AccessSettings, GpuSettings, NvmlSettings};
 
 use crate::gpu::{Inventory, Nvml};
 use crate::http::{Server, State};
@@ -41,13 +41,15 @@ impl Agent {
     /// # Errors
     /// [`StartError`] where it cannot listen, or the system gives no thread.
     pub async fn start(settings: &AgentSettings) -> Result<Self, StartError> {
-        let gpus = Arc::new(Inventory::of(&GpuSettings {
+        let gpus = GpuSettings {
             poll_interval: settings.interval,
             timeout: settings.interval,
             exporters: Vec::new(),
+            access: AccessSettings::default(),
             nvml: Some(NvmlSettings { hosts: Vec::new(), library: None }),
             ignore_xids: Vec::new(),
-        }));
+        };
+        let gpus = Arc::new(Inventory::new(&gpus, None));
         let (listener, address) = crate::start::listen(settings.listen).await?;
         info!(%address, version = env!("CARGO_PKG_VERSION"), "agent started");
         // Whatever it logs comes after that.

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 ///
 /// Polls the Prometheus page of every replica, builds one snapshot per pool and posts it to the
 /// intake listener of every gateway. Its own HTTP (127.0.0.1:9500 unless configured) has /healthz,
-/// /readyz, /metrics, /snapshot and /usage.
+/// /readyz, /metrics, /status, /snapshot and /usage.
 #[derive(Debug, Parser)]
 #[command(name = "weir-sidecar", version, after_long_help = EXAMPLE)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -28,10 +28,17 @@ pub struct Args {
     #[arg(long)]
     pub check: bool,
 
+    /// Print the configuration in force as YAML, every default filled in, and end.
+    ///
+    /// Keys and tokens are named by their variable or file, and what a URL asks for (its query) is left out. Exit
+    /// status as of --check.
+    #[arg(long, conflicts_with = "check")]
+    pub print_config: bool,
+
     /// Show what every gateway knows of the replicas, as JSON, and end.
     ///
     /// The request is signed with the configured key. Exit status 0 if every gateway answered, 1 if not.
-    #[arg(long, conflicts_with = "check")]
+    #[arg(long, conflicts_with_all = ["check", "print_config"])]
     pub view: bool,
 }
 
@@ -62,38 +69,19 @@ pub struct AgentArgs {
     pub library: Option<String>,
 }
 
-const EXAMPLE: &str = "\
+const EXAMPLE: &str = concat!(
+    "\
 Signals:
   SIGTERM, SIGINT  close all connections and end with status 0
-  SIGHUP           read the configuration again; one that cannot be used is refused and the old kept
+  SIGHUP           read the configuration again; one that cannot be used is refused and the old kept. The same
+                   happens by itself within seconds after the file, a key or a certificate has changed
 
 Exit status:
   0  ended by a signal, or the checked configuration can be used, or every gateway showed its view
   1  cannot start or go on, or a gateway shows no view
   2  the configuration or the command line cannot be used
 
-Example configuration:
-  listen: 127.0.0.1:9500            # own HTTP; this is the default
-  log: {level: info, format: json}  # error, warn, info, debug, trace; text or json
-  signing_key_env: WEIR_KEY         # or signing_key_file: PATH; at least 16 bytes
-  push_timeout: 1s
-  gateways:
-    - unix:/run/weir/intake.sock
-    - http://127.0.0.1:10001
-  pools:
-    llama:
-      server: vllm                  # whose metric names are read; auto, by the page, if not given
-      poll_interval: 100ms
-      timeout: 1s
-      endpoints:
-        - address: 127.0.0.1:9001   # metrics at http://127.0.0.1:9001/metrics
-        - address: 127.0.0.1:9002
-          metrics_url: http://127.0.0.1:8000/metrics
-          gpus: [GPU-5f3e…]         # or HOST/INDEX, pod=NAME; all of its host's if not given
-  gpus:
-    poll_interval: 1s
-    exporters:                      # DCGM exporters, or weir-sidecar agent
-      - url: http://10.0.0.7:9400/metrics
-    nvml: {}                        # this machine's own GPUs
-    ignore_xids: [63]               # faults that are no reason to avoid a GPU
-";
+Every field of the configuration, with what it is if not given:
+",
+    include_str!("../../envoy-config/sidecar-reference.yaml")
+);

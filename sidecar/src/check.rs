@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use weir_settings::sidecar::{GpuSettings, MetricsSource, PoolSettings, SigningKey};
+use weir_settings::sidecar::{
+    Discovery, GpuSettings, HttpUrl, MetricsSource, PoolSettings, SigningKey,
+};
 
 use crate::Config;
 
@@ -24,9 +26,24 @@ fn describe(text: &mut String, config: &Config) -> fmt::Result {
         SigningKey::Env(name) => writeln!(text, "snapshots are signed with the key in ${name}")?,
         SigningKey::File(path) => writeln!(text, "snapshots are signed with the key in {path}")?,
     }
+    match &settings.second_key {
+        SigningKey::None => {}
+        SigningKey::Env(name) => writeln!(text, "  or, where that is refused, in ${name}")?,
+        SigningKey::File(path) => writeln!(text, "  or, where that is refused, in {path}")?,
+    }
     for gateway in &settings.gateways {
         writeln!(text, "push to {gateway}, at most {:?} each", settings.push_timeout)?;
         if settings.signing_key == SigningKey::None && !gateway.is_unix() {
+            writeln!(text, "  warning: anybody who can connect there can push the same way")?;
+        }
+    }
+    for source in &settings.discover_gateways {
+        writeln!(
+            text,
+            "push to every gateway of {source}, at most {:?} each",
+            settings.push_timeout
+        )?;
+        if settings.signing_key == SigningKey::None {
             writeln!(text, "  warning: anybody who can connect there can push the same way")?;
         }
     }
@@ -35,18 +52,33 @@ fn describe(text: &mut String, config: &Config) -> fmt::Result {
 }
 
 fn describe_pool(text: &mut String, pool: &PoolSettings) -> fmt::Result {
-    let PoolSettings { name, server, metrics, poll_interval, timeout, endpoints } = pool;
-    let (count, server) = (endpoints.len(), server.name());
+    let PoolSettings { name, poll_interval, timeout, endpoints, .. } = pool;
+    let server = if pool.series.is_empty() { pool.server.name() } else { "by its own series" };
+    let count = endpoints.len();
     writeln!(
         text,
         "pool {name}: {count} replicas ({server}), every {poll_interval:?}, at most {timeout:?} each"
     )?;
-    if *metrics == MetricsSource::None {
-        return writeln!(text, "  without metrics: nothing is polled");
+    let polled = pool.metrics == MetricsSource::Poll;
+    if !polled {
+        writeln!(text, "  without metrics: nothing is polled")?;
     }
-    for endpoint in endpoints {
+    for endpoint in endpoints.iter().filter(|_| polled) {
         let url = endpoint.metrics_url.without_query();
         writeln!(text, "  {} with metrics at {url}", endpoint.address)?;
+    }
+    for source in &pool.discover {
+        let url = match source {
+            Discovery::Dns { metrics_url: Some(url), .. } => url,
+            _ => &pool.metrics_url,
+        };
+        writeln!(text, "  every replica of {source} with metrics at {}", url.without_query())?;
+    }
+    let plain = |url: &HttpUrl| !url.is_https();
+    let in_the_clear = !pool.metrics_url.is_https() && !pool.discover.is_empty()
+        || endpoints.iter().any(|endpoint| plain(&endpoint.metrics_url));
+    if pool.access.bearer_token_file.is_some() && in_the_clear {
+        writeln!(text, "  warning: the token is sent unencrypted over http")?;
     }
     Ok(())
 }

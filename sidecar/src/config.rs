@@ -1,4 +1,4 @@
-//! From a configuration file to all that the daemon needs: settings, signing key, TLS roots.
+//! From a configuration file to all that the daemon needs: settings, signing keys, TLS.
 
 use std::fmt;
 use std::io;
@@ -6,18 +6,39 @@ use std::path::{Path, PathBuf};
 
 use weir_settings::SettingsError;
 use weir_settings::intake::MIN_KEY_BYTES;
-use weir_settings::sidecar::{HttpUrl, SidecarSettings, SigningKey};
+use weir_settings::sidecar::{
+    AccessSettings, HttpUrl, PoolSettings, SidecarSettings, SigningKey, line_of,
+};
 use weir_snapshot::signature::{self, BodyDigest};
 
-use crate::client::{TlsRoots, TlsRootsError};
+use crate::client::{Access, TlsError};
 
 /// A loaded configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What the file says.
     pub settings: SidecarSettings,
-    pub(crate) key: Option<Key>,
-    pub(crate) roots: Option<TlsRoots>,
+    pub(crate) keys: Keys,
+    /// How the replicas of each pool are asked, in the order of the pools.
+    pub(crate) access: Vec<Access>,
+    /// How pages of GPUs are asked for.
+    pub(crate) gpu_access: Access,
+}
+
+/// The keys that pushes are signed with: none, one, or two while they are changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keys(Vec<Key>);
+
+impl Keys {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One of them.
+    pub(crate) fn at(&self, at: usize) -> Option<&Key> {
+        self.0.get(at)
+    }
 }
 
 /// The key that pushes are signed with. `Debug` doesn't show it.
@@ -42,16 +63,23 @@ pub enum ConfigError {
         error: io::Error,
     },
     /// What the file says makes no sense.
-    #[error("{}: {error}", path.display())]
+    #[error("{}{}: {error}", path.display(), line.map_or(String::new(), |line| format!(":{line}")))]
     Settings {
         /// The file.
         path: PathBuf,
+        /// The line of the field, if it is known.
+        line: Option<u64>,
         /// Field, value and limit.
         error: SettingsError,
     },
     /// The variable that holds the key is not set.
-    #[error("signing_key_env: the variable {0} is not set")]
-    NoKey(String),
+    #[error("{field}: the variable {name} is not set")]
+    NoKey {
+        /// The field that names it.
+        field: &'static str,
+        /// The variable.
+        name: String,
+    },
     /// A key that can be guessed.
     #[error("{field}: the key has {bytes} bytes, at least {MIN_KEY_BYTES}")]
     ShortKey {
@@ -61,8 +89,16 @@ pub enum ConfigError {
         bytes: usize,
     },
     /// No TLS for an `https` URL.
-    #[error(transparent)]
-    Tls(#[from] TlsRootsError),
+    #[error("{field}: {error}")]
+    Tls {
+        /// The field that wants it.
+        field: String,
+        /// What is wrong.
+        error: TlsError,
+    },
+    /// A second key without a first.
+    #[error("second_key_env: there is no first key")]
+    SecondKeyOnly,
 }
 
 impl Config {
@@ -72,10 +108,60 @@ impl Config {
     /// [`ConfigError`] says what cannot be read or used.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let yaml = read(path)?;
-        let settings = SidecarSettings::from_yaml(&yaml)
-            .map_err(|error| ConfigError::Settings { path: path.to_owned(), error })?;
-        Ok(Self { key: key(&settings.signing_key)?, roots: roots(&settings)?, settings })
+        let settings = SidecarSettings::from_yaml(&yaml).map_err(|error| {
+            let line = field_of(&error).and_then(|field| line_of(&yaml, field));
+            ConfigError::Settings { path: path.to_owned(), line, error }
+        })?;
+        let pools = settings.pools.iter();
+        let access = pools.map(access_of_pool).collect::<Result<_, _>>()?;
+        let exporters = &settings.gpus.exporters;
+        let https = exporters.iter().any(|exporter| HttpUrl::is_https(&exporter.url));
+        let gpu_access = access_of("gpus.access", &settings.gpus.access, https)?;
+        Ok(Self { keys: keys(&settings)?, access, gpu_access, settings })
     }
+
+    /// The files whose content counts, beside that of the configuration: when one changes, it has to be loaded again.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let keys = [&self.settings.signing_key, &self.settings.second_key];
+        let keys = keys.into_iter().filter_map(|key| match key {
+            SigningKey::File(path) => Some(path),
+            _ => None,
+        });
+        let access = self.settings.pools.iter().map(|pool| &pool.access);
+        let tls = access.chain([&self.settings.gpus.access]).flat_map(|access| {
+            let pair = access.certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
+            access.ca_file.iter().chain(pair)
+        });
+        keys.chain(tls).map(PathBuf::from).collect()
+    }
+}
+
+fn field_of(error: &SettingsError) -> Option<&str> {
+    match error {
+        SettingsError::Invalid { field, .. } | SettingsError::Misfit { field, .. } => Some(field),
+        SettingsError::Syntax(_) => None,
+    }
+}
+
+fn access_of_pool(pool: &PoolSettings) -> Result<Access, ConfigError> {
+    let field = format!("pools.{}.access", pool.name);
+    match access_of(&field, &pool.access, pool.needs_tls()) {
+        // Only a file of replicas may bring an https URL, and says so then.
+        Err(ConfigError::Tls { error: TlsError::NoRoots, .. }) if !pool.surely_needs_tls() => {
+            access_of(&field, &pool.access, false)
+        }
+        access => access,
+    }
+}
+
+fn access_of(
+    field: &str,
+    settings: &AccessSettings,
+    needs_tls: bool,
+) -> Result<Access, ConfigError> {
+    let tls = |error| ConfigError::Tls { field: field.to_owned(), error };
+    Access::load(settings, needs_tls).map_err(tls)
 }
 
 impl Key {
@@ -94,19 +180,30 @@ fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     std::fs::read(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })
 }
 
-fn key(source: &SigningKey) -> Result<Option<Key>, ConfigError> {
+fn keys(settings: &SidecarSettings) -> Result<Keys, ConfigError> {
+    let first = key(&settings.signing_key, ["signing_key_env", "signing_key_file"])?;
+    let second = key(&settings.second_key, ["second_key_env", "second_key_file"])?;
+    if first.is_none() && second.is_some() {
+        return Err(ConfigError::SecondKeyOnly);
+    }
+    Ok(Keys(first.into_iter().chain(second).collect()))
+}
+
+/// A key; `fields` are the ones that can name it.
+fn key(source: &SigningKey, [env, file]: [&'static str; 2]) -> Result<Option<Key>, ConfigError> {
     match source {
         SigningKey::None => Ok(None),
         SigningKey::Env(name) => {
-            let key = std::env::var_os(name).ok_or_else(|| ConfigError::NoKey(name.clone()))?;
-            checked("signing_key_env", key.into_encoded_bytes())
+            let no_key = || ConfigError::NoKey { field: env, name: name.clone() };
+            let key = std::env::var_os(name).ok_or_else(no_key)?;
+            checked(env, key.into_encoded_bytes())
         }
         SigningKey::File(path) => {
             let mut key = read(Path::new(path))?;
             // Editors end a file with a line end; Envoy's side of the key has none.
             let end = key.trim_ascii_end().len();
             key.truncate(end);
-            checked("signing_key_file", key)
+            checked(file, key)
         }
     }
 }
@@ -118,20 +215,11 @@ fn checked(field: &'static str, key: Vec<u8>) -> Result<Option<Key>, ConfigError
     }
 }
 
-/// Loaded only if needed: reading the system's certificates takes a while.
-fn roots(settings: &SidecarSettings) -> Result<Option<TlsRoots>, TlsRootsError> {
-    let endpoints = settings.pools.iter().flat_map(|pool| &pool.endpoints);
-    let urls = endpoints.map(|endpoint| &endpoint.metrics_url);
-    let mut urls = urls.chain(settings.gpus.exporters.iter().map(|exporter| &exporter.url));
-    if urls.any(HttpUrl::is_https) {
-        return TlsRoots::system().map(Some);
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FIELDS: [&str; 2] = ["signing_key_env", "signing_key_file"];
 
     fn file(content: &[u8]) -> (tempfile::TempDir, String) {
         let folder = tempfile::tempdir().unwrap();
@@ -145,7 +233,7 @@ mod tests {
     fn a_key_file_may_end_with_a_line_end() {
         for content in [&b"0123456789abcdef"[..], b"0123456789abcdef\n", b"0123456789abcdef\r\n"] {
             let (_folder, path) = file(content);
-            let found = key(&SigningKey::File(path)).unwrap().unwrap();
+            let found = key(&SigningKey::File(path), FIELDS).unwrap().unwrap();
             assert_eq!(found.0, b"0123456789abcdef");
             assert_eq!(format!("{found:?}"), "Key(…)");
         }
@@ -154,11 +242,12 @@ mod tests {
     #[test]
     fn a_key_that_is_missing_or_short_is_refused_without_showing_it() {
         let (_folder, path) = file(b"hunter2hunter2\n");
-        let error = key(&SigningKey::File(path)).unwrap_err().to_string();
+        let error = key(&SigningKey::File(path), FIELDS).unwrap_err().to_string();
         assert_eq!(error, "signing_key_file: the key has 14 bytes, at least 16");
-        let error = key(&SigningKey::Env("WEIR_NO_SUCH_KEY".into())).unwrap_err().to_string();
+        let error =
+            key(&SigningKey::Env("WEIR_NO_SUCH_KEY".into()), FIELDS).unwrap_err().to_string();
         assert_eq!(error, "signing_key_env: the variable WEIR_NO_SUCH_KEY is not set");
-        let error = key(&SigningKey::File("/no/such/file".into())).unwrap_err().to_string();
+        let error = key(&SigningKey::File("/no/such/file".into()), FIELDS).unwrap_err().to_string();
         assert!(error.starts_with("cannot read /no/such/file: "), "{error}");
     }
 }

@@ -7,16 +7,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
-use weir_settings::sidecar::MetricsSource;
+use weir_settings::sidecar::PoolSettings;
 
 use crate::Config;
 use crate::agent::watch_nvml;
+use crate::client::Access;
+use crate::discover::{Board, Sources};
 use crate::gpu::{Inventory, Nvml};
-use crate::http::{Server, State};
-use crate::poll::{GpuPoller, Poller};
+use crate::http::{PoolState, Server, State};
+use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
-use crate::push::{Link, Mismatches, Publisher, Pusher, Turn};
-use crate::spending::Spending;
+use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
+use crate::roster::Roster;
 use crate::start::{StartError, listen};
 
 /// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.
@@ -40,7 +42,7 @@ impl Daemon {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (listener, address) = listen(config.settings.listen).await?;
         let sender = fastrand::u64(1..SENDERS);
-        let (state, loops) = start_loops(&config, now_ms(), sender, &[])?;
+        let (state, loops) = Loops::start(&config, &State::default(), sender)?;
         let state = watch::Sender::new(Arc::new(state));
         let server = Server::start(listener, state.subscribe());
         info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
@@ -49,17 +51,14 @@ impl Daemon {
 
     /// Takes over another configuration. `listen` and `log` stay as they were at the start.
     ///
-    /// The gateways see a new epoch, whose first snapshots come once every replica has been polled.
+    /// What is known goes on: of replicas, GPUs and gateways that both configurations have, and the numbers of the
+    /// snapshots of such pools.
     ///
     /// # Errors
     /// [`StartError`]; then the sidecar goes on as before.
     pub fn reload(&mut self, config: &Config) -> Result<(), StartError> {
-        let (before, spent) = {
-            let state = self.state.borrow();
-            (state.epoch(), state.spending.clone())
-        };
-        let epoch = now_ms().max(before.saturating_add(1));
-        let (state, loops) = start_loops(config, epoch, self.sender, &spent)?;
+        let before = self.state.borrow().clone();
+        let (state, loops) = Loops::start(config, &before, self.sender)?;
         self.loops = loops;
         self.state.send_replace(Arc::new(state));
         info!("took over the new configuration");
@@ -86,73 +85,139 @@ impl Daemon {
     }
 }
 
-/// What runs for one configuration. Dropping it ends all of it.
+/// What runs for one configuration. Dropping it ends all of it, and closes its connections.
 #[derive(Debug)]
 struct Loops {
     tasks: JoinSet<()>,
     _nvml: Option<Nvml>,
 }
 
-/// Starts the loops of a configuration; dropping the set ends them and closes their connections. What was
-/// `spent` so far is kept, also of gateways that are not there any more.
-fn start_loops(
-    config: &Config,
-    epoch: u64,
+/// What the loops of one configuration are started with.
+struct Start<'a> {
+    config: &'a Config,
+    before: &'a State,
     sender: u64,
-    spent: &[Arc<Spending>],
-) -> Result<(State, Loops), StartError> {
-    let mut loops = JoinSet::new();
-    let gpus = Arc::new(Inventory::new(&config.settings));
-    let nvml = start_gpus(config, &gpus, &mut loops)?;
-    let gateways = &config.settings.gateways;
-    let push_timeout = config.settings.push_timeout;
-    let mut state = State { spending: spent.to_vec(), ..State::default() };
-    state.mismatches =
-        gateways.iter().map(|at| Arc::new(Mismatches::new(at.to_string()))).collect();
-    for settings in &config.settings.pools {
-        let pool = Arc::new(Pool::new(settings, &gpus));
-        let polled = settings.metrics == MetricsSource::Poll;
-        for (index, endpoint) in settings.endpoints.iter().enumerate().filter(|_| polled) {
-            let poller =
-                Poller::new(&pool, index, settings, endpoint, config.roots.as_ref()).map_err(
-                    |error| StartError::Poller { pool: settings.name.clone(), index, error },
-                )?;
-            loops.spawn(poller.run());
-        }
-        let turn = Arc::new(Turn::new(epoch, sender));
-        let publisher = Publisher::new(&pool, settings, &turn);
-        let newest = publisher.newest();
-        loops.spawn(publisher.run());
-        for (gateway, mismatches) in gateways.iter().zip(state.mismatches.clone()) {
-            let spending = state.spending_of(&gateway.to_string());
-            let link = Arc::new(Link::new(settings, push_timeout, (&mismatches, &spending)));
-            let source = (newest.clone(), turn.clone());
-            let key = config.key.clone();
-            loops.spawn(Pusher::new(link.clone(), gateway, source, key, push_timeout).run());
-            state.links.push(link);
-        }
-        state.turns.push(turn);
-        state.pools.push((pool, newest));
-    }
-    state.gpus = gpus;
-    Ok((state, Loops { tasks: loops, _nvml: nvml }))
+    sources: Sources,
+    gpus: Arc<Inventory>,
+    slots: Arc<Slots>,
+    gateways: Arc<Gateways>,
+    tasks: JoinSet<()>,
 }
 
-/// Starts what reads GPUs.
-fn start_gpus(
-    config: &Config,
-    gpus: &Arc<Inventory>,
-    loops: &mut JoinSet<()>,
-) -> Result<Option<Nvml>, StartError> {
-    let settings = &config.settings.gpus;
-    for (index, exporter) in settings.exporters.iter().enumerate() {
-        let poller = GpuPoller::new(gpus, index, settings, exporter, config.roots.as_ref())
-            .map_err(|error| StartError::Exporter { index, error })?;
-        loops.spawn(poller.run());
+impl Loops {
+    /// Starts the loops of `config`, which go on with what `before` knows.
+    fn start(config: &Config, before: &State, sender: u64) -> Result<(State, Self), StartError> {
+        let mut start = Start {
+            config,
+            before,
+            sender,
+            sources: Sources::new(config),
+            gpus: Arc::new(Inventory::new(&config.settings.gpus, Some(&before.gpus))),
+            slots: Slots::new(config.settings.max_polls),
+            gateways: Arc::default(),
+            tasks: JoinSet::new(),
+        };
+        let nvml = start.gpus()?;
+        let pools = config.settings.pools.iter().zip(&config.access);
+        let pools: Vec<(PoolState, PushPlan)> = pools
+            .map(|(settings, access)| start.pool(settings, access))
+            .collect::<Result<_, _>>()?;
+        let (pools, plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
+        let board = start.fleet(plans)?;
+        let Start { gpus, slots, gateways, tasks, .. } = start;
+        let state = State {
+            pools,
+            gateways,
+            spending: Arc::clone(&before.spending),
+            gateway_sources: board,
+            gpus,
+            slots,
+            is_agent: false,
+        };
+        Ok((state, Self { tasks, _nvml: nvml }))
     }
-    let Some(nvml) = &settings.nvml else { return Ok(None) };
-    let (index, library) = (settings.exporters.len(), nvml.library.as_deref());
-    watch_nvml(gpus, index, library, settings.poll_interval).map(Some)
+}
+
+impl Start<'_> {
+    /// Starts what keeps the pushers.
+    fn fleet(&mut self, plans: Vec<PushPlan>) -> Result<Arc<Board>, StartError> {
+        let settings = &self.config.settings;
+        let board = Board::new();
+        // Where metrics of gateways are is of no interest.
+        let Some(metrics_url) = settings.pools.first().map(|pool| &pool.metrics_url) else {
+            return Ok(board);
+        };
+        for source in &settings.discover_gateways {
+            let slot = board.add(source.to_string(), "gateways");
+            self.sources
+                .start(source, metrics_url, slot, &mut self.tasks)
+                .map_err(|error| StartError::Discovery { field: "gateways".to_owned(), error })?;
+        }
+        let fleet = Fleet::new(
+            (settings.gateways.clone(), &board),
+            plans,
+            (self.config.keys.clone(), settings.push_timeout),
+            (&self.gateways, &self.before.spending),
+            Some(Arc::clone(&self.before.gateways)),
+        );
+        self.tasks.spawn(fleet.run());
+        Ok(board)
+    }
+
+    /// Starts one pool.
+    fn pool(
+        &mut self,
+        settings: &PoolSettings,
+        access: &Access,
+    ) -> Result<(PoolState, PushPlan), StartError> {
+        let before = self.before.pools.iter().find(|before| before.pool.name() == settings.name);
+        let pool = before.map(|before| before.pool.as_ref());
+        let pool = Arc::new(Pool::new(settings, &self.gpus, pool));
+        let board = Board::new();
+        for source in &settings.discover {
+            let slot = board.add(source.to_string(), &settings.name);
+            let started = self.sources.start(source, &settings.metrics_url, slot, &mut self.tasks);
+            started.map_err(|error| StartError::Discovery {
+                field: format!("pools.{}", settings.name),
+                error,
+            })?;
+        }
+        let plan = PollPlan::new(settings, access, &self.slots);
+        let roster = Roster::new(&pool, settings, &board, plan, &self.gateways);
+        let roster = roster.map_err(|(index, error)| StartError::Poller {
+            pool: settings.name.clone(),
+            index,
+            error,
+        })?;
+        self.tasks.spawn(roster.run());
+        let turn = before.map(|before| Arc::clone(&before.turn));
+        let turn = turn.unwrap_or_else(|| Arc::new(Turn::new(now_ms(), self.sender)));
+        let newest = before.map(|before| &before.newest);
+        let publisher = Publisher::new(&pool, settings, &turn, newest);
+        let newest = publisher.newest();
+        self.tasks.spawn(publisher.run());
+        let push = PushPlan {
+            pool: settings.name.clone(),
+            interval: settings.poll_interval,
+            newest: newest.clone(),
+            turn: Arc::clone(&turn),
+        };
+        Ok((PoolState { pool, newest, turn, sources: board }, push))
+    }
+
+    /// Starts what reads GPUs.
+    fn gpus(&mut self) -> Result<Option<Nvml>, StartError> {
+        let settings = &self.config.settings.gpus;
+        for (index, exporter) in settings.exporters.iter().enumerate() {
+            let access = (&self.config.gpu_access, &self.slots);
+            let poller = GpuPoller::new(&self.gpus, index, settings, exporter, access)
+                .map_err(|error| StartError::Exporter { index, error })?;
+            self.tasks.spawn(poller.run());
+        }
+        let Some(nvml) = &settings.nvml else { return Ok(None) };
+        let (index, library) = (settings.exporters.len(), nvml.library.as_deref());
+        watch_nvml(&self.gpus, index, library, settings.poll_interval).map(Some)
+    }
 }
 
 /// Time since 1970 in ms: a restarted sidecar has to have a greater epoch.

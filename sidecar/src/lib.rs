@@ -1,7 +1,8 @@
 //! Polls the replicas of inference pools and pushes what it learns into Envoy.
 //!
 //! # Overview
-//! Each replica has a poller (`poll`) that reads its Prometheus page (`scrape`) and records the outcome in its `pool`. Each
+//! Which replicas and gateways there are, `discover` finds out, and starts and ends what is needed for each. Each replica
+//! has a poller (`poll`) that reads its Prometheus page (`scrape`) and records the outcome in its `pool`. Each
 //! pool has a publisher (`push::Publisher`) that makes one snapshot per round; each pair of gateway
 //! and pool has a pusher (`push::Pusher`) that posts the newest snapshot to the intake filter and
 //! reads the in-flight counts from the reply, and what consumers have spent (`spending`). `http` shows all of it. No loop waits for another:
@@ -15,6 +16,7 @@ mod check;
 mod client;
 mod config;
 mod daemon;
+mod discover;
 mod durations;
 mod exposition;
 mod gpu;
@@ -23,17 +25,23 @@ pub mod logging;
 mod look;
 mod poll;
 mod pool;
+mod print;
 mod push;
+mod roster;
 mod scrape;
 mod spending;
 mod start;
 mod steady;
+mod watched;
 
 pub use agent::{Agent, AgentSettings};
 pub use check::check;
-pub use client::{ClientError, TlsRootsError};
+pub use client::{ClientError, TlsError, TokenError};
 pub use config::{Config, ConfigError};
 pub use daemon::Daemon;
+pub use discover::{DiscoveryError, KubernetesError, ResolverError};
 pub use look::{LookError, look};
 pub use poll::PollerError;
+pub use print::print_config;
 pub use start::StartError;
+pub use watched::Watched;

@@ -8,10 +8,16 @@ use std::time::Duration;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::interval;
 use tracing::{error, info};
 use weir_settings::sidecar::LogSettings;
 use weir_sidecar::args::{AgentArgs, Args, Command};
-use weir_sidecar::{Agent, AgentSettings, Config, Daemon, check, logging, look};
+use weir_sidecar::{
+    Agent, AgentSettings, Config, Daemon, Watched, check, logging, look, print_config,
+};
+
+/// How often it is looked whether the configuration has changed.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Exit status for a configuration that cannot be used, as clap has for a command line.
 const UNUSABLE: u8 = 2;
@@ -40,6 +46,10 @@ async fn be_sidecar(args: &Args, path: &Path) -> ExitCode {
     if args.check {
         // A reader that has seen enough and closes the pipe is no error.
         let _ = std::io::stdout().write_all(check(&config).as_bytes());
+        return ExitCode::SUCCESS;
+    }
+    if args.print_config {
+        let _ = std::io::stdout().write_all(print_config(&config).as_bytes());
         return ExitCode::SUCCESS;
     }
     if args.view {
@@ -105,26 +115,38 @@ async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Erro
     logging::start(config.settings.log)?;
     // Taken before anything starts, so that no early signal is lost.
     let mut signals = Signals::new()?;
+    let mut watched = watch(path, &config);
     let mut daemon = Daemon::start(config).await?;
+    let mut looks = interval(LOOK);
     loop {
         let request = tokio::select! {
             request = signals.next() => request,
+            _ = looks.tick() => if watched.has_changed() { Request::Reload } else { continue },
             () = daemon.broken() => return Err("a loop has ended, which is a defect".into()),
         };
         if request == Request::End {
             break;
         }
-        let reloaded = Config::load(path)
-            .map_err(|error| error.to_string())
-            .and_then(|config| daemon.reload(&config).map_err(|error| error.to_string()));
-        if let Err(error) = reloaded {
-            error!(error, "the new configuration is refused, the old one goes on");
+        // Whatever is written from now on is another change.
+        watched.refresh();
+        let reloaded = Config::load(path).map_err(|error| error.to_string()).and_then(|config| {
+            daemon.reload(&config).map_err(|error| error.to_string())?;
+            Ok(watch(path, &config))
+        });
+        match reloaded {
+            Ok(files) => watched = files,
+            Err(error) => error!(error, "the new configuration is refused, the old one goes on"),
         }
     }
     info!("ending");
     daemon.stop().await;
     info!("ended");
     Ok(())
+}
+
+/// The files that make up the configuration.
+fn watch(path: &Path, config: &Config) -> Watched {
+    Watched::new([path.to_owned()].into_iter().chain(config.files()))
 }
 
 /// What a signal asks for.

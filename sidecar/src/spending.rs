@@ -5,7 +5,7 @@
 //! ended, what it told last is kept for as long as the sidecar runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use weir_snapshot::{Spending as Told, SpendingRow, SpendingSeen};
 
@@ -40,6 +40,33 @@ pub(crate) struct Spent {
 pub(crate) struct Spending {
     gateway: String,
     known: Mutex<Known>,
+}
+
+/// What was spent at every gateway that there was.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger(Mutex<Vec<Arc<Spending>>>);
+
+impl Ledger {
+    /// What was spent at the gateway of that name.
+    pub(crate) fn of(&self, gateway: &str) -> Arc<Spending> {
+        let mut all = self.entries();
+        if let Some(known) = all.iter().find(|known| known.gateway() == gateway) {
+            return Arc::clone(known);
+        }
+        let spending = Arc::new(Spending::new(gateway.to_owned()));
+        all.push(Arc::clone(&spending));
+        spending
+    }
+
+    /// Every gateway, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<Arc<Spending>> {
+        self.entries().clone()
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn entries(&self) -> MutexGuard<'_, Vec<Arc<Spending>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug, Default)]

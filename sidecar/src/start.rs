@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
+use crate::discover::DiscoveryError;
 use crate::poll::PollerError;
 
 /// Why a sidecar cannot start.
@@ -35,6 +36,14 @@ pub enum StartError {
         index: usize,
         /// Why.
         error: PollerError,
+    },
+    /// What finds replicas or gateways cannot be started.
+    #[error("{field}: {error}")]
+    Discovery {
+        /// Where it stands in the configuration.
+        field: String,
+        /// Why.
+        error: DiscoveryError,
     },
     /// The system gives no thread for NVML.
     #[error("cannot start a thread for NVML: {0}")]

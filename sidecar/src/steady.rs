@@ -5,7 +5,7 @@
 const HELD: u32 = 3;
 
 /// A state that is observed again and again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Steady<S> {
     current: Option<S>,
     /// How often `current` has been observed in a row.

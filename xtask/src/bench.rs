@@ -21,6 +21,7 @@ pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<
         Bench::Decision => decision(layout)?,
         Bench::Placement => placement(layout)?,
         Bench::Scan { presidio } => scan(layout, presidio)?,
+        Bench::Sidecar => sidecar(layout)?,
     };
     println!("== bench");
     bench.args(arguments).handed_over()
@@ -85,6 +86,14 @@ fn scan(layout: &Layout, presidio: bool) -> Result<Run, Failure> {
         Some(python) => bench.arg("--presidio-python").arg(python),
         None => bench,
     })
+}
+
+/// The sidecar as it is shipped: static, without names of functions.
+fn sidecar(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-sidecar";
+    let binary = compile::static_binary(layout, "weir-sidecar")?;
+    compile::packages(layout, Profile::Release, &[NAME])?;
+    Ok(compile::compiled(layout, Profile::Release, NAME).arg("--binary").arg(binary))
 }
 
 /// The Python that has Presidio; without it, the rest is measured all the same.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::command::Run;
 use crate::failure::Failure;
 use crate::layout::Layout;
+use crate::setup;
 
 /// What the filters run as inside Envoy.
 pub(crate) const FILTER_TARGET: &str = "wasm32-wasip1";
@@ -34,6 +35,9 @@ const FIRST_FUNCTIONS: &str = "filters/suite/functions.txt";
 
 /// The packages of the native binaries that a user starts, or that the demo and the tests start.
 const BINARIES: [&str; 4] = ["weir-sidecar", "weir-replica", "weir-cli", "weir-demo"];
+
+/// The profile of `Cargo.toml` for binaries that are shipped.
+const STATIC_PROFILE: &str = "static";
 
 /// The variable that tells the harness where the native binaries are, so that it never takes those
 /// of another profile.
@@ -179,6 +183,29 @@ pub(crate) fn packages(layout: &Layout, profile: Profile, names: &[&str]) -> Res
     let run = Run::cargo(layout).arg("build").args(profile.flags());
     let packages = names.iter().map(|name| format!("--package={name}"));
     run.args(packages).arg("--bins").shown()
+}
+
+/// Compiles a package's binary of the same name without a libc to load and without names, and returns its file.
+///
+/// # Errors
+/// [`Failure::Status`] if it does not compile.
+pub(crate) fn static_binary(layout: &Layout, name: &str) -> Result<PathBuf, Failure> {
+    println!("== static binary");
+    let target = setup::static_target(layout)?;
+    let run = Run::cargo(layout).args(["build", "--profile", STATIC_PROFILE, "--target", target]);
+    static_compiler(run.arg(format!("--package={name}")).arg("--bins")).shown()?;
+    Ok(layout.cargo_output().join(target).join(STATIC_PROFILE).join(name))
+}
+
+/// A dependency (`ring`) has C in it that needs no library, so the machine's own compiler will do where there is no
+/// `musl-gcc`. Ubuntu's would call functions of glibc, though, if it were not told otherwise.
+pub(crate) fn static_compiler(run: Run) -> Run {
+    let given = ["CC_x86_64_unknown_linux_musl", "CC_x86_64-unknown-linux-musl", "TARGET_CC", "CC"];
+    if given.iter().any(|name| std::env::var_os(name).is_some()) {
+        return run;
+    }
+    let run = run.env("CC_x86_64_unknown_linux_musl", "cc");
+    run.env("CFLAGS_x86_64_unknown_linux_musl", "-U_FORTIFY_SOURCE")
 }
 
 /// Compiles a package's binary of the same name as a module that runs by itself, the way the

@@ -95,6 +95,8 @@ pub(crate) enum Bench {
         /// Whether Presidio is measured, too.
         presidio: bool,
     },
+    /// Size, memory and CPU time of the sidecar.
+    Sidecar,
 }
 
 /// Reads the words after `cargo xtask`.
@@ -286,9 +288,13 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
         }
+        Some((name, rest)) if name == "sidecar" => {
+            known_options("bench sidecar", &help::of_sidecar(), rest)?;
+            Ok(Task::Bench { name: Bench::Sidecar, arguments: rest.to_vec() })
+        }
         Some((other, _)) => Err(unexpected("bench", other)),
         None => Err(Failure::Usage(
-            "`bench` takes a name: overhead, placement, scan, limits or decision".into(),
+            "`bench` takes a name: overhead, placement, scan, limits, decision or sidecar".into(),
         )),
     }
 }

@@ -41,7 +41,7 @@ impl Policy {
             "reserve": self.name(),
         });
         if self == Self::Fraction {
-            limit["fraction"] = json!("0.5");
+            limit.as_object_mut().map(|limit| limit.insert("fraction".into(), json!("0.5")));
         }
         limit
     }

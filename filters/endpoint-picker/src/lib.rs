@@ -19,6 +19,7 @@ mod pool;
 mod pool_metrics;
 mod pools;
 mod prefix_sharing;
+mod report_metrics;
 mod request;
 mod response;
 mod root;

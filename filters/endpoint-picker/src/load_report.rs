@@ -1,70 +1,18 @@
 //! Load that replicas report with their responses (ORCA): asked for, read, and kept from clients who have not asked.
 
 use weir_host::metrics::Metric;
-use weir_host::notice::Notice;
-use weir_host::{HeaderMap, Host, HostError, LogLevel, upstream};
+use weir_host::{HeaderMap, Host, HostError, upstream};
 use weir_placement::replica_key;
 use weir_request::RequestHead;
 use weir_settings::endpoint_picker::PickerPolicy;
-use weir_snapshot::{LoadReport, OrcaError};
+use weir_snapshot::LoadReport;
 
 use crate::placed::Placed;
+use crate::report_metrics::{REPORT, ReportFor};
 use crate::shared::Shared;
 
 /// With this header a request asks for a report.
 const FORMAT: &str = "endpoint-load-metrics-format";
-/// In this one it comes.
-const REPORT: &str = "endpoint-load-metrics";
-
-/// Who reads the report of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReportFor {
-    /// This filter alone.
-    Picker,
-    /// The client, who has asked for it, too.
-    Client,
-}
-
-/// What is counted and told of reports.
-pub(crate) struct ReportMetrics {
-    merged: Metric,
-    older: Metric,
-    unknown: Metric,
-    malformed: Metric,
-    odd: Notice,
-}
-
-impl ReportMetrics {
-    pub(crate) fn new() -> Self {
-        let reports =
-            |outcome| Metric::counter(format!("weir_load_reports_total.outcome.{outcome}"));
-        Self {
-            merged: reports("merged"),
-            older: reports("older"),
-            unknown: reports("unknown"),
-            malformed: reports("malformed"),
-            odd: Notice::default(),
-        }
-    }
-
-    /// Adds what waits to the counters.
-    pub(crate) fn flush<H: Host>(&self, host: &H) {
-        for metric in [&self.merged, &self.older, &self.unknown, &self.malformed] {
-            metric.flush(host);
-        }
-    }
-
-    #[cold]
-    fn malformed<H: Host>(&self, host: &H, pool: &str, address: &[u8], error: OrcaError) {
-        self.malformed.increment(host);
-        self.odd.say(host, LogLevel::Warn, || {
-            let address = String::from_utf8_lossy(address);
-            format!(
-                "weir.endpoint-picker: pool {pool:?}: the load that {address} reports ({REPORT}) cannot be read: {error}"
-            )
-        });
-    }
-}
 
 /// Asks the replica for a report, where the policy wants one. A client that has asked gets the format that it asked
 /// for. `head` is what the headers were, if that is known.

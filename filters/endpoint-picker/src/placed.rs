@@ -9,8 +9,8 @@ use weir_wire::facts::Facts;
 use weir_wire::path::Dialect;
 use weir_wire::response::{ResponseMeter, ResponseReader, Usage};
 
-use crate::load_report::ReportFor;
 use crate::pools::PoolId;
+use crate::report_metrics::ReportFor;
 use crate::shadow::Shadow;
 use crate::verdict::Verdict;
 

@@ -242,9 +242,10 @@ pub(crate) enum Share {
     },
 }
 
+mod reported;
 mod reports;
 
-use reports::Reported;
+use reported::Reported;
 
 #[cfg(test)]
 mod tests;

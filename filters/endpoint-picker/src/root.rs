@@ -13,9 +13,9 @@ use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
-use crate::load_report::ReportMetrics;
 use crate::metrics::Metrics;
 use crate::pools::Pools;
+use crate::report_metrics::ReportMetrics;
 use crate::shadow::ShadowMetrics;
 use crate::shared::Shared;
 use crate::stream::Stream;

@@ -14,10 +14,10 @@ use weir_settings::Policies;
 use weir_settings::endpoint_picker::PickerPolicy;
 
 use crate::attempts::AnsweredAttempt;
-use crate::load_report::ReportMetrics;
 use crate::metrics::Metrics;
 use crate::outstanding::Event;
 use crate::pools::{PoolId, Pools};
+use crate::report_metrics::ReportMetrics;
 use crate::shadow::ShadowMetrics;
 
 /// `root_id` of this filter in the suite.

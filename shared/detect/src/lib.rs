@@ -50,8 +50,7 @@ pub use error::PolicyError;
 pub use leak::SystemPrompt;
 pub use policy::{Policy, Treatment};
 pub use raw::{
-    Action, Allow, Direction, Directions, OnTrouble, ROLES, RawDictionary, RawPolicy, RawRegex,
-    RawRule,
+    Action, Allow, Direction, Directions, ROLES, RawDictionary, RawPolicy, RawRegex, RawRule,
 };
 pub use redact::{
     Applied, Edit, Inspection, Inspector, Pseudonyms, Released, Restorer, Surroundings, apply,
@@ -60,4 +59,4 @@ pub use rule::{Finding, Group, Rule, RuleIndex};
 pub use scanner::{DEFAULT_HOLD_BACK, MIN_HOLD_BACK, Scanner};
 pub use selection::Selection;
 pub use stream::{Step, StreamScanner};
-pub use unscannable::{OnUnscannable, Unscannable};
+pub use unscannable::{OnTrouble, OnUnscannable, Unscannable};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::unscannable::OnUnscannable;
+use crate::unscannable::{OnTrouble, OnUnscannable};
 
 /// Which way a text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,19 +55,6 @@ pub enum Action {
     Pseudonymise,
     /// The request is refused, or the response ended.
     Block,
-}
-
-/// What happens when a text can't be inspected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnTrouble {
-    /// Refused (fail closed).
-    #[default]
-    Block,
-    /// Passed on.
-    Allow,
-    /// Passed on and counted.
-    Flag,
 }
 
 /// Whether `roles` of a policy or rule include this one. A role that no dialect has (`User`) is in all

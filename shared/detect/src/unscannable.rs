@@ -6,7 +6,18 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::raw::OnTrouble;
+/// What happens when a text can't be inspected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnTrouble {
+    /// Refused (fail closed).
+    #[default]
+    Block,
+    /// Passed on.
+    Allow,
+    /// Passed on and counted.
+    Flag,
+}
 
 /// What happens to what cannot be read: one treatment for all kinds, or a map from kinds to treatments.
 ///

@@ -101,8 +101,12 @@ impl LoadView {
         let keys = compact.endpoints().iter().map(|record| replica_key(compact.address(record)));
         let keys: Vec<u64> = keys.collect();
         let ids = prefixes.register(&keys);
-        let generations = ids.iter().zip(0..).map(|(id, index)| (*id, compact.generation(index)));
-        prefixes.note_generations(generations, compact.stamp().received_at_ns);
+        let received_ns = compact.stamp().received_at_ns;
+        let generations = ids.iter().zip(0..).map(|(id, index)| {
+            let age_ns = u64::from(compact.generation_age_ms(index).unwrap_or(0)) * NS_PER_MS;
+            (*id, compact.generation(index), received_ns.saturating_sub(age_ns))
+        });
+        prefixes.note_generations(generations);
         let mut by_key: Vec<(u64, u16)> = keys.into_iter().zip(0..).collect();
         by_key.sort_unstable();
         let takes_requests = compact.endpoints().iter().any(|record| takes_requests(record.state));

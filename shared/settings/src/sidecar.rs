@@ -17,11 +17,18 @@
 //! assert_eq!(replica.metrics_url.to_string(), "http://127.0.0.1:9001/metrics");
 //! ```
 
+mod access;
 mod checks;
+mod discovery;
+mod endpoint;
 mod gateway;
 mod gpus;
+mod lines;
 mod log;
+mod lookups;
+mod names;
 mod pool;
+mod server;
 mod url;
 
 use std::collections::BTreeMap;
@@ -30,13 +37,23 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use gateway::Gateway;
+pub use access::{AccessSettings, RawAccess};
+pub use checks::MAX_YAML_BYTES;
+pub use discovery::{
+    Discovery, RawDiscovery, RawEndpointSlices, RawInferencePool, RawPort, ServicePort,
+};
+pub use endpoint::{EndpointSettings, MetricsUrl, RawEndpoint, endpoints_of_file};
+pub use gateway::{Gateway, MAX_GATEWAYS, RawGateway};
 pub use gpus::{
     ExporterSettings, GpuSelector, GpuSettings, NvmlSettings, RawExporter, RawGpus, RawNvml,
 };
+pub use lines::line_of;
 pub use log::{LogFormat, LogLevel, LogSettings, RawLog};
-pub use pool::{
-    EndpointSettings, MetricsSource, ModelServerKind, PoolSettings, RawEndpoint, RawPool,
+pub use lookups::{DnsSettings, KubernetesSettings, RawDns, RawKubernetes};
+pub use names::NamedAddress;
+pub use pool::{PoolSettings, RawPool};
+pub use server::{
+    MappedSeries, MappedValue, MetricsSource, ModelServerKind, RawOneSeries, RawSeries,
 };
 pub use url::HttpUrl;
 
@@ -45,11 +62,12 @@ use crate::duration::{Bounds, bounded};
 use checks::{count, quoted};
 use weir_snapshot::limits::MAX_POOLS;
 
-/// Largest configuration file that is read, in bytes.
-pub const MAX_YAML_BYTES: usize = 4 * 1024 * 1024;
+/// Most polls under way together unless configured: each takes a buffer as large as a page, and few wait for one
+/// of them but where many replicas hang.
+const DEFAULT_POLLS: u32 = 256;
 
-/// Most gateways that one sidecar pushes to: each costs a connection per pool.
-pub const MAX_GATEWAYS: usize = 64;
+/// As many as the largest pool has replicas.
+const MAX_POLLS: u32 = 4096;
 
 /// What `listen` is unless configured.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -76,14 +94,32 @@ pub struct RawSidecar {
     /// Name of the environment variable that holds the key for signing pushes.
     #[serde(default)]
     pub signing_key_env: Option<String>,
-    /// Path of the file that holds the key for signing pushes; a line end after it is no part of it.
+    /// Path of the file that holds the key for signing pushes; a line end after it is no part of it. Read again when
+    /// it changes.
     #[serde(default)]
     pub signing_key_file: Option<String>,
+    /// Name of the environment variable with a second key, for gateways that do not take the first: while keys are
+    /// changed, some have the old one still.
+    #[serde(default)]
+    pub second_key_env: Option<String>,
+    /// Path of the file with a second key.
+    #[serde(default)]
+    pub second_key_file: Option<String>,
     /// How long one push may take: 10ms to 60s, 1s if not given.
     #[serde(default)]
     pub push_timeout: Option<String>,
-    /// Intake listeners: `unix:/absolute/path` or `http://host:port`.
-    pub gateways: Vec<String>,
+    /// Intake listeners: `unix:/absolute/path` or `http://host:port`, or where they are found (`dns`, `srv` or
+    /// `endpoint_slices`).
+    pub gateways: Vec<RawGateway>,
+    /// Most polls that are under way together: 1 to 4096, 256 if not given.
+    #[serde(default)]
+    pub max_polls: Option<u32>,
+    /// How names are looked up.
+    #[serde(default)]
+    pub dns: RawDns,
+    /// How the Kubernetes API is reached.
+    #[serde(default)]
+    pub kubernetes: RawKubernetes,
     /// Where readings of GPUs come from; none if not given.
     #[serde(default)]
     pub gpus: RawGpus,
@@ -103,7 +139,7 @@ pub enum SigningKey {
 }
 
 /// Compiled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SidecarSettings {
     /// Address of the sidecar's own HTTP.
     pub listen: SocketAddr,
@@ -111,10 +147,20 @@ pub struct SidecarSettings {
     pub log: LogSettings,
     /// Where the signing key comes from.
     pub signing_key: SigningKey,
+    /// Where the second one comes from.
+    pub second_key: SigningKey,
     /// How long one push may take.
     pub push_timeout: Duration,
-    /// Intake listeners, none twice, at least one.
+    /// Intake listeners, none twice.
     pub gateways: Vec<Gateway>,
+    /// Where others are found. Of this and `gateways`, one is not empty.
+    pub discover_gateways: Vec<Discovery>,
+    /// Most polls that are under way together.
+    pub max_polls: usize,
+    /// How names are looked up.
+    pub dns: DnsSettings,
+    /// How the Kubernetes API is reached.
+    pub kubernetes: KubernetesSettings,
     /// Where readings of GPUs come from.
     pub gpus: GpuSettings,
     /// Pools in order of their names, at least one.
@@ -142,12 +188,20 @@ impl TryFrom<RawSidecar> for SidecarSettings {
     type Error = SettingsError;
 
     fn try_from(raw: RawSidecar) -> Result<Self, SettingsError> {
+        let first = Fields { env: "signing_key_env", file: "signing_key_file" };
+        let second = Fields { env: "second_key_env", file: "second_key_file" };
+        let (gateways, discover_gateways) = gateway::compile(raw.gateways)?;
         Ok(Self {
             listen: listen(raw.listen.as_deref())?,
             log: raw.log.into(),
-            signing_key: signing_key(raw.signing_key_env, raw.signing_key_file)?,
+            signing_key: signing_key(&first, raw.signing_key_env, raw.signing_key_file)?,
+            second_key: signing_key(&second, raw.second_key_env, raw.second_key_file)?,
             push_timeout: bounded("push_timeout", raw.push_timeout.as_deref(), &PUSH_TIMEOUT)?,
-            gateways: gateways(&raw.gateways)?,
+            gateways,
+            discover_gateways,
+            max_polls: max_polls(raw.max_polls)?,
+            dns: raw.dns.try_into()?,
+            kubernetes: raw.kubernetes.try_into()?,
             gpus: raw.gpus.try_into()?,
             pools: pools(raw.pools)?,
         })
@@ -160,37 +214,41 @@ fn listen(written: Option<&str>) -> Result<SocketAddr, SettingsError> {
     })
 }
 
-fn signing_key(env: Option<String>, file: Option<String>) -> Result<SigningKey, SettingsError> {
+/// The two fields that can name one key.
+struct Fields {
+    env: &'static str,
+    file: &'static str,
+}
+
+fn signing_key(
+    fields: &Fields,
+    env: Option<String>,
+    file: Option<String>,
+) -> Result<SigningKey, SettingsError> {
     let given = |field, value: String, source: fn(String) -> SigningKey| {
-        if value.is_empty() || value.contains(['\0', '=']) && field == "signing_key_env" {
+        if value.is_empty() || value.contains(['\0', '=']) && field == fields.env {
             return Err(SettingsError::invalid(field, quoted(&value), "can name no key"));
         }
         Ok(source(value))
     };
     match (env, file) {
         (None, None) => Ok(SigningKey::None),
-        (Some(name), None) => given("signing_key_env", name, SigningKey::Env),
-        (None, Some(path)) => given("signing_key_file", path, SigningKey::File),
-        (Some(name), Some(_)) => Err(SettingsError::invalid(
-            "signing_key_env",
-            quoted(&name),
-            "and signing_key_file exclude each other",
-        )),
+        (Some(name), None) => given(fields.env, name, SigningKey::Env),
+        (None, Some(path)) => given(fields.file, path, SigningKey::File),
+        (Some(name), Some(_)) => {
+            let problem = format!("and {} exclude each other", fields.file);
+            Err(SettingsError::invalid(fields.env, quoted(&name), problem))
+        }
     }
 }
 
-fn gateways(written: &[String]) -> Result<Vec<Gateway>, SettingsError> {
-    count("gateways", written.len(), MAX_GATEWAYS)?;
-    let mut gateways: Vec<Gateway> = Vec::with_capacity(written.len());
-    for (at, text) in written.iter().enumerate() {
-        let field = format!("gateways[{at}]");
-        let gateway = Gateway::parse(&field, text)?;
-        if gateways.contains(&gateway) {
-            return Err(SettingsError::invalid(field, quoted(text), "stands twice"));
+fn max_polls(written: Option<u32>) -> Result<usize, SettingsError> {
+    match written.unwrap_or(DEFAULT_POLLS) {
+        polls @ 1..=MAX_POLLS => Ok(usize::try_from(polls).unwrap_or(usize::MAX)),
+        polls => {
+            Err(SettingsError::invalid("max_polls", polls, format!("must be 1 to {MAX_POLLS}")))
         }
-        gateways.push(gateway);
     }
-    Ok(gateways)
 }
 
 fn pools(written: BTreeMap<String, RawPool>) -> Result<Vec<PoolSettings>, SettingsError> {

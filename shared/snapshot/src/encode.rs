@@ -102,7 +102,7 @@ fn sections(message: &SnapshotMessage) -> Option<Sections> {
 type Number = fn(&EndpointReport) -> Option<u32>;
 
 /// Every column whose numbers come from one report alone.
-const COLUMNS: [(u32, Number); 22] = [
+const COLUMNS: [(u32, Number); 23] = [
     (tag::AGE_MS, |report| report.age_ms.map(|age| u32::try_from(age).unwrap_or(u32::MAX))),
     (tag::WAITING, |report| report.waiting),
     (tag::RUNNING, |report| report.running),
@@ -125,6 +125,7 @@ const COLUMNS: [(u32, Number); 22] = [
     (tag::PREFILL_TOKENS_ELSEWHERE, |report| report.prefill_tokens_elsewhere),
     (tag::DECODE_TOKENS_ELSEWHERE, |report| report.decode_tokens_elsewhere),
     (tag::GENERATION, |report| report.generation),
+    (tag::GENERATION_AGE_MS, |report| report.generation_age_ms),
 ];
 
 /// A bit for each number whether it is known, then the numbers; nothing if none is.

@@ -42,7 +42,7 @@ mod validate;
 mod version;
 mod view_json;
 
-pub use compact::{CompactView, DecodeError, EndpointDetails, EndpointRecord};
+pub use compact::{CompactView, DecodeError, EndpointDetails, EndpointRecord, used_share};
 pub use directory::{Directory, DirectoryError, PoolsFull};
 pub use encode::{EncodeError, encode};
 pub use error::{Invalid, ReadError};

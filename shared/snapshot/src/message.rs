@@ -128,6 +128,9 @@ pub struct EndpointReport {
     /// Which process serves there: any number, but another one after each restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u32>,
+    /// ms since the restart was seen; absent if the sidecar has seen none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation_age_ms: Option<u32>,
     /// LoRA adapters that fit at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_lora: Option<u32>,
@@ -168,6 +171,7 @@ impl EndpointReport {
             prefill_tokens_elsewhere: None,
             decode_tokens_elsewhere: None,
             generation: None,
+            generation_age_ms: None,
             max_lora: None,
             running_adapters: Vec::new(),
             waiting_adapters: Vec::new(),

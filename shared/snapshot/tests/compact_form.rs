@@ -211,7 +211,7 @@ mod properties {
             |(mut report, flags, numbers, (role, health, zone), share)| {
                 (report.gpu_throttled, report.gpu_failed) = flags;
                 report.in_flight_elsewhere = numbers.0;
-                report.generation = numbers.1;
+                (report.generation, report.generation_age_ms) = (numbers.1, numbers.2);
                 (report.prefill_tokens_elsewhere, report.decode_tokens_elsewhere) =
                     (numbers.1, numbers.2);
                 report.role = EndpointRole::ALL.get(role).copied();
@@ -295,6 +295,7 @@ mod properties {
                 prop_assert_eq!(details.prefill_tokens_elsewhere, report.prefill_tokens_elsewhere);
                 prop_assert_eq!(details.decode_tokens_elsewhere, report.decode_tokens_elsewhere);
                 prop_assert_eq!(view.generation(index), report.generation);
+                prop_assert_eq!(view.generation_age_ms(index), report.generation_age_ms);
                 let name = |id: &u16| view.adapter_name(*id).unwrap().to_vec();
                 let names = |ids: &[u16]| ids.iter().map(name).collect::<Vec<_>>();
                 let expected = |names: &[String]| -> Vec<Vec<u8>> {

@@ -1,41 +1,32 @@
-//! One kept-alive HTTP/1.1 connection to one server.
+//! One kept-alive connection to one server.
 //!
 //! The sidecar talks to each server with at most one request at a time, so it needs one
 //! connection for each and no pool. A connection that fails, or is given up in the middle of an
-//! exchange (a timeout drops the future), is closed and made anew by the next exchange.
+//! exchange (a timeout drops the future), is closed and made anew by the next exchange. Redirects are not
+//! followed: whoever is asked has to answer.
 
+mod access;
+mod connection;
+mod error;
 mod target;
+mod tls;
+mod token;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::task::AbortHandle;
 
-pub use target::TlsRootsError;
-pub(crate) use target::{Target, TlsRoots};
+pub(crate) use access::Access;
+use connection::Connection;
+pub use error::ClientError;
+pub(crate) use target::Target;
+pub use tls::TlsError;
+pub(crate) use token::Token;
+pub use token::TokenError;
 
 /// How the sidecar names itself.
 pub(crate) const AGENT: &str = concat!("weir-sidecar/", env!("CARGO_PKG_VERSION"));
-
-/// Why an exchange failed. Neither addresses nor bytes of the server are repeated.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No connection: refused, unreachable, unknown name, TLS.
-    #[error("cannot connect: {0}")]
-    Connect(std::io::Error),
-    /// The connection broke, or the server does not speak HTTP.
-    #[error("the connection broke")]
-    Broken(#[from] hyper::Error),
-    /// The body is over the limit.
-    #[error("the body has more than {limit} bytes")]
-    TooLarge {
-        /// The limit in bytes.
-        limit: usize,
-    },
-}
 
 /// A client of one server.
 #[derive(Debug)]
@@ -44,16 +35,26 @@ pub(crate) struct Client {
     idle: Option<Connection>,
 }
 
-/// An open connection; dropping it closes it.
+/// A reply whose body comes bit by bit. Dropping it closes the connection.
 #[derive(Debug)]
-struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    driver: AbortHandle,
+pub(crate) struct Streamed {
+    pub(crate) status: StatusCode,
+    body: Incoming,
+    _connection: Connection,
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
+impl Streamed {
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ClientError::Broken`].
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -80,34 +81,38 @@ impl Client {
         let status = reply.status();
         read(reply.into_body(), limit, body).await?;
         // A server that closes after the reply is noticed here, not by the next request.
-        if connection.sender.ready().await.is_ok() {
+        if connection.is_reusable().await {
             self.idle = Some(connection);
         }
         Ok(status)
+    }
+
+    /// Sends `request`; the reply is read as it comes, and its connection is closed after it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) async fn stream(
+        &mut self,
+        request: &Request<Full<Bytes>>,
+    ) -> Result<Streamed, ClientError> {
+        let (connection, reply) = self.send(request).await?;
+        Ok(Streamed { status: reply.status(), body: reply.into_body(), _connection: connection })
     }
 
     async fn send(
         &mut self,
         request: &Request<Full<Bytes>>,
     ) -> Result<(Connection, Response<Incoming>), ClientError> {
-        if let Some(mut kept) = self.idle.take().filter(|kept| !kept.sender.is_closed()) {
-            match kept.sender.send_request(request.clone()).await {
+        if let Some(mut kept) = self.idle.take().filter(|kept| !kept.is_closed()) {
+            match kept.send(request).await {
                 Ok(reply) => return Ok((kept, reply)),
                 Err(error) if error.is_canceled() || request.method() == Method::GET => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let mut fresh = self.connect().await?;
-        let reply = fresh.sender.send_request(request.clone()).await?;
+        let mut fresh = Connection::open(&self.target).await?;
+        let reply = fresh.send(request).await?;
         Ok((fresh, reply))
-    }
-
-    async fn connect(&self) -> Result<Connection, ClientError> {
-        let stream = self.target.open().await.map_err(ClientError::Connect)?;
-        let (sender, driver) = handshake(TokioIo::new(stream)).await?;
-        // An error of the connection is also the error of the exchange that it carries.
-        let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();
-        Ok(Connection { sender, driver })
     }
 }
 

@@ -3,14 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use weir_settings::sidecar::{Gateway, HttpUrl};
+
+use super::access::Access;
+use super::tls::{Tls, TlsError, is_h2, name_of};
 
 /// Bytes in both directions, whatever carries them.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send {}
@@ -20,63 +20,32 @@ impl<S: AsyncRead + AsyncWrite + Send> ByteStream for S {}
 /// A connectable server.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// `host` is a name or an address without brackets.
-    Tcp { host: String, port: u16 },
-    /// The same with TLS on top.
-    Tls { host: String, port: u16, roots: TlsRoots },
+    /// `host` is a name or an address without brackets; `http2` without asking.
+    Tcp { host: String, port: u16, http2: bool },
+    /// The same with TLS on top, in which the server chooses.
+    Tls { host: String, port: u16, tls: Tls },
     /// A Unix socket.
     Unix(PathBuf),
 }
 
-/// Whom a TLS client trusts.
-#[derive(Clone, Debug)]
-pub(crate) struct TlsRoots(Arc<ClientConfig>);
-
-/// No TLS client can be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsRootsError {
-    /// The system has no certificate authorities.
-    #[error(
-        "metrics_url: https needs certificate authorities, and the system has none \
-         (SSL_CERT_FILE can name a file with some)"
-    )]
-    NoRoots,
-    /// The TLS library refuses its own defaults.
-    #[error("TLS: {0}")]
-    Setup(#[from] tokio_rustls::rustls::Error),
-}
-
-impl TlsRoots {
-    /// The system's certificate authorities, or those in `SSL_CERT_FILE`.
-    ///
-    /// # Errors
-    /// [`TlsRootsError::NoRoots`] where there are none.
-    pub(crate) fn system() -> Result<Self, TlsRootsError> {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs().certs;
-        if roots.add_parsable_certificates(found).0 == 0 {
-            return Err(TlsRootsError::NoRoots);
-        }
-        let ring = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(ring)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
-    }
+/// An open connection.
+pub(super) struct Open {
+    pub(super) stream: Pin<Box<dyn ByteStream>>,
+    /// Which HTTP is to be spoken.
+    pub(super) http2: bool,
 }
 
 impl Target {
     /// The server of `url`.
     ///
     /// # Errors
-    /// [`TlsRootsError::NoRoots`] for `https` without `roots`.
-    pub(crate) fn of_url(url: &HttpUrl, roots: Option<&TlsRoots>) -> Result<Self, TlsRootsError> {
+    /// [`TlsError::NoRoots`] for `https` where nothing says whom to trust.
+    pub(crate) fn of_url(url: &HttpUrl, access: &Access) -> Result<Self, TlsError> {
         let (host, port) = (url.host().to_owned(), url.port_or_default());
-        match roots {
-            _ if !url.is_https() => Ok(Self::Tcp { host, port }),
-            Some(roots) => Ok(Self::Tls { host, port, roots: roots.clone() }),
-            None => Err(TlsRootsError::NoRoots),
+        match &access.tls {
+            _ if !url.is_https() => Ok(Self::Tcp { host, port, http2: access.http2 }),
+            Some(tls) => Ok(Self::Tls { host, port, tls: tls.clone() }),
+            None => Err(TlsError::NoRoots),
         }
     }
 
@@ -85,7 +54,8 @@ impl Target {
         match gateway {
             Gateway::Unix(path) => Self::Unix(path.into()),
             Gateway::Http(url) => {
-                Self::Tcp { host: url.host().to_owned(), port: url.port_or_default() }
+                let (host, port) = (url.host().to_owned(), url.port_or_default());
+                Self::Tcp { host, port, http2: false }
             }
         }
     }
@@ -98,16 +68,27 @@ impl Target {
         }
     }
 
+    /// `https` or `http`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if matches!(self, Self::Tls { .. }) { "https" } else { "http" }
+    }
+
     /// Connects.
-    pub(crate) async fn open(&self) -> io::Result<Pin<Box<dyn ByteStream>>> {
+    pub(super) async fn open(&self) -> io::Result<Open> {
         match self {
-            Self::Tcp { host, port } => Ok(Box::pin(tcp(host, *port).await?)),
-            Self::Tls { host, port, roots } => {
-                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-                let stream = tcp(host, *port).await?;
-                Ok(Box::pin(TlsConnector::from(roots.0.clone()).connect(name, stream).await?))
+            Self::Tcp { host, port, http2 } => {
+                Ok(Open { stream: Box::pin(tcp(host, *port).await?), http2: *http2 })
             }
-            Self::Unix(path) => Ok(Box::pin(UnixStream::connect(path).await?)),
+            Self::Tls { host, port, tls } => {
+                let name = tls.server_name.clone().map_or_else(|| name_of(host), Ok)?;
+                let stream = tcp(host, *port).await?;
+                let stream = TlsConnector::from(tls.config.clone()).connect(name, stream).await?;
+                let http2 = is_h2(stream.get_ref().1.alpn_protocol());
+                Ok(Open { stream: Box::pin(stream), http2 })
+            }
+            Self::Unix(path) => {
+                Ok(Open { stream: Box::pin(UnixStream::connect(path).await?), http2: false })
+            }
         }
     }
 }

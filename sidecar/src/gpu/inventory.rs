@@ -1,12 +1,12 @@
 //! All sources, and which readings are whose.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_settings::sidecar::{EndpointSettings, GpuSelector, GpuSettings, SidecarSettings};
+use weir_settings::sidecar::{EndpointSettings, GpuSelector, GpuSettings};
 
 use super::load::Load;
 use super::reading::Reading;
@@ -21,12 +21,20 @@ const MISSED_POLLS: u32 = 3;
 pub(crate) struct Wanted {
     host: IpAddr,
     selectors: Vec<GpuSelector>,
+    /// Where nobody names any: those that a page labels with its pod, if it does.
+    pod: Option<String>,
 }
 
 impl Wanted {
-    /// Those of `endpoint`.
-    pub(crate) fn of(endpoint: &EndpointSettings) -> Self {
-        Self { host: endpoint.address.ip(), selectors: endpoint.gpus.clone() }
+    /// Those of `endpoint`, which runs in `pod` if that is known.
+    pub(crate) fn of(endpoint: &EndpointSettings, pod: Option<&str>) -> Self {
+        let (host, selectors) = (endpoint.address.ip(), endpoint.gpus.clone());
+        Self { host, selectors, pod: pod.map(str::to_owned) }
+    }
+
+    /// Whether it is named which they are.
+    pub(crate) fn names_gpus(&self) -> bool {
+        !self.selectors.is_empty()
     }
 }
 
@@ -47,8 +55,8 @@ enum Key {
 pub(crate) struct Inventory {
     ignored: Vec<u32>,
     oldest: Duration,
-    /// Replicas by host that name no GPUs: two of them cannot be told apart by the host.
-    unnamed: HashMap<IpAddr, usize>,
+    /// Of each pool, replicas by host that name no GPUs: two of them cannot be told apart by the host.
+    unnamed: Mutex<HashMap<String, BTreeMap<IpAddr, usize>>>,
     seen: Mutex<Seen>,
 }
 
@@ -60,7 +68,7 @@ struct Seen {
 }
 
 /// What is known of one replica's GPUs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Joined {
     pub(crate) load: Load,
     /// How many GPUs and instances were found.
@@ -70,30 +78,35 @@ pub(crate) struct Joined {
 }
 
 impl Inventory {
-    /// The sources of `settings`: its exporters in order, then NVML.
-    pub(crate) fn new(settings: &SidecarSettings) -> Self {
-        let mut unnamed = HashMap::new();
-        for endpoint in settings.pools.iter().flat_map(|pool| &pool.endpoints) {
-            if endpoint.gpus.is_empty() {
-                *unnamed.entry(endpoint.address.ip()).or_default() += 1;
-            }
-        }
-        Self { unnamed, ..Self::of(&settings.gpus) }
-    }
-
-    /// The same without replicas.
-    pub(crate) fn of(gpus: &GpuSettings) -> Self {
+    /// The sources of `gpus`: its exporters in order, then NVML. What `previous` knows of a source that both have
+    /// goes on.
+    pub(crate) fn new(gpus: &GpuSettings, previous: Option<&Self>) -> Self {
         let exporters = gpus.exporters.iter();
         let mut sources: Vec<Source> = exporters
             .map(|exporter| Source::new(exporter.url.without_query(), exporter.hosts.clone()))
             .collect();
         sources.extend(gpus.nvml.as_ref().map(|it| Source::new("nvml".into(), it.hosts.clone())));
+        if let Some(previous) = previous {
+            let known = previous.seen();
+            for source in &mut sources {
+                if let Some(same) = known.sources.iter().find(|other| other.is_same(source)) {
+                    *source = same.clone();
+                }
+            }
+        }
+        let mut seen = Seen { sources, index: HashMap::new() };
+        seen.reindex();
         Self {
             ignored: gpus.ignore_xids.clone(),
             oldest: gpus.poll_interval * MISSED_POLLS + gpus.timeout,
-            unnamed: HashMap::new(),
-            seen: Mutex::new(Seen { sources, index: HashMap::new() }),
+            unnamed: Mutex::default(),
+            seen: Mutex::new(seen),
         }
+    }
+
+    /// Takes how many replicas of a pool on each host name no GPUs.
+    pub(crate) fn unnamed_of(&self, pool: &str, replicas: BTreeMap<IpAddr, usize>) {
+        self.unnamed().insert(pool.to_owned(), replicas);
     }
 
     /// Takes what a look at source `index` brought, and logs what that changed.
@@ -168,7 +181,13 @@ impl Inventory {
     }
 
     fn is_crowded(&self, host: IpAddr) -> bool {
-        self.unnamed.get(&host).is_some_and(|replicas| *replicas > 1)
+        let unnamed = self.unnamed();
+        unnamed.values().filter_map(|replicas| replicas.get(&host)).sum::<usize>() > 1
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn unnamed(&self) -> MutexGuard<'_, HashMap<String, BTreeMap<IpAddr, usize>>> {
+        self.unnamed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
@@ -202,8 +221,9 @@ impl Seen {
                 }
             }
         };
+        let pod = wanted.pod.clone().map(Key::Pod).filter(|pod| self.index.contains_key(pod));
         if wanted.selectors.is_empty() {
-            take(&Key::Host(wanted.host), &|_| true);
+            take(&pod.unwrap_or(Key::Host(wanted.host)), &|_| true);
         }
         for selector in &wanted.selectors {
             let key = match selector {

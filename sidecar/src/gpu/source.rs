@@ -10,7 +10,7 @@ use crate::scrape::{Outcome, PollError};
 use crate::steady::Steady;
 
 /// A source and what it last said.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source {
     /// For people: the URL without its query, or `nvml`.
     pub(crate) name: String,
@@ -36,6 +36,11 @@ impl Source {
             works: Steady::default(),
             outcomes: [0; Outcome::ALL.len()],
         }
+    }
+
+    /// Whether `other` is the same source, whatever it said.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.name, &self.hosts) == (&other.name, &other.hosts)
     }
 
     /// Takes what a look brought.

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use tokio::time::Instant;
 
-use super::page::{Page, State};
+use super::page::{Page, PoolState, State};
 use crate::exposition::{CONTENT_TYPE, Exposition, Kind};
 use crate::gpu::{Joined, write_page};
 
@@ -66,12 +66,11 @@ pub(super) fn replicas(page: &mut Exposition, state: &State, now: Instant) {
         return;
     }
     let mut known = Vec::new();
-    for (pool, _) in &state.pools {
-        let addresses = pool.inspect(|replicas, _| {
-            replicas.iter().map(|it| it.address().to_owned()).collect::<Vec<_>>()
+    for PoolState { pool, .. } in &state.pools {
+        // The names are needed once more for each gauge.
+        pool.each(now, |member, joined| {
+            known.push((pool.name(), member.replica.address().to_owned(), joined.clone()));
         });
-        let joined = addresses.into_iter().zip(pool.gpus(now));
-        known.extend(joined.map(|(address, joined)| (pool.name(), address, joined)));
     }
     for (name, help, value) in GAUGES {
         page.family(name, Kind::Gauge, help);

@@ -4,9 +4,10 @@ use hyper::StatusCode;
 use tokio::time::Instant;
 use weir_snapshot::{EndpointFeedback, EndpointState};
 
-use super::gpus;
-use super::page::{Page, State};
+use super::page::{Page, PoolState, State};
+use super::{gpus, pools};
 use crate::exposition::{CONTENT_TYPE, Exposition, Kind};
+use crate::pool::Member;
 
 /// All metrics in the Prometheus text format.
 pub(super) fn page(state: &State, now: Instant) -> Page {
@@ -19,7 +20,9 @@ pub(super) fn page(state: &State, now: Instant) -> Page {
         "Epoch of the snapshots: ms since 1970 at the start, greater after a take-over.",
     );
     page.sample("weir_sidecar_epoch_ms", &[], state.epoch());
+    pools::page(&mut page, state, now);
     polls(&mut page, state);
+    sources(&mut page, state);
     replicas(&mut page, state, now);
     gpus::sources(&mut page, state);
     gpus::replicas(&mut page, state, now);
@@ -33,9 +36,9 @@ fn polls(page: &mut Exposition, state: &State) {
     const TOTAL: &str = "weir_sidecar_polls_total";
     const SECONDS: &str = "weir_sidecar_poll_duration_seconds";
     page.family(TOTAL, Kind::Counter, "Polls of replicas by outcome.");
-    for (pool, _) in &state.pools {
-        pool.inspect(|replicas, _| {
-            for replica in replicas {
+    for PoolState { pool, .. } in &state.pools {
+        pool.inspect(|members, _| {
+            for Member { replica, .. } in members {
                 for (outcome, count) in replica.outcomes().filter(|(_, count)| *count > 0) {
                     let labels = [
                         ("pool", pool.name()),
@@ -48,10 +51,34 @@ fn polls(page: &mut Exposition, state: &State) {
         });
     }
     page.family(SECONDS, Kind::Histogram, "How long polls took.");
-    for (pool, _) in &state.pools {
+    for PoolState { pool, .. } in &state.pools {
         pool.inspect(|_, durations| {
             page.histogram(SECONDS, &[("pool", pool.name())], durations);
         });
+    }
+    const DELAYED: &str = "weir_sidecar_polls_delayed_total";
+    page.family(DELAYED, Kind::Counter, "Polls that waited because max_polls were under way.");
+    page.sample(DELAYED, &[], state.slots.delayed());
+}
+
+/// Where replicas and gateways are found.
+fn sources(page: &mut Exposition, state: &State) {
+    const FOUND: &str = "weir_sidecar_source_found";
+    const FAILURES: &str = "weir_sidecar_source_failures_total";
+    let pools = state.pools.iter().map(|pool| (pool.pool.name(), &pool.sources));
+    let all: Vec<_> = pools
+        .chain([("", &state.gateway_sources)])
+        .flat_map(|(pool, board)| board.shown().into_iter().map(move |source| (pool, source)))
+        .collect();
+    page.family(FOUND, Kind::Gauge, "Replicas, or gateways (no pool), that a source names.");
+    for (pool, source) in &all {
+        if let Some(found) = source.found {
+            page.sample(FOUND, &[("pool", pool), ("source", &source.name)], found);
+        }
+    }
+    page.family(FAILURES, Kind::Counter, "Times that a source could not tell.");
+    for (pool, source) in &all {
+        page.sample(FAILURES, &[("pool", pool), ("source", &source.name)], source.failures);
     }
 }
 
@@ -68,7 +95,7 @@ fn replicas(page: &mut Exposition, state: &State, now: Instant) {
     });
     page.family(STATE, Kind::Gauge, "1 for the state that the replica is in.");
     each_replica(state, |pool, replica| {
-        for state in [EndpointState::Ready, EndpointState::Degraded, EndpointState::Unreachable] {
+        for state in EndpointState::ALL {
             let labels = [("pool", pool), ("endpoint", replica.address()), ("state", state.name())];
             page.sample(STATE, &labels, u8::from(replica.state() == state));
         }
@@ -85,8 +112,10 @@ fn replicas(page: &mut Exposition, state: &State, now: Instant) {
 }
 
 fn each_replica(state: &State, mut look: impl FnMut(&str, &crate::pool::Replica)) {
-    for (pool, _) in &state.pools {
-        pool.inspect(|replicas, _| replicas.iter().for_each(|replica| look(pool.name(), replica)));
+    for PoolState { pool, .. } in &state.pools {
+        pool.inspect(|members, _| {
+            members.iter().for_each(|member| look(pool.name(), &member.replica));
+        });
     }
 }
 
@@ -94,7 +123,7 @@ fn pushes(page: &mut Exposition, state: &State) {
     const TOTAL: &str = "weir_sidecar_pushes_total";
     const SECONDS: &str = "weir_sidecar_push_duration_seconds";
     page.family(TOTAL, Kind::Counter, "Pushes to gateways by outcome.");
-    for link in &state.links {
+    for link in &state.gateways.links() {
         link.inspect(|status| {
             for (outcome, count) in status.outcomes().filter(|(_, count)| *count > 0) {
                 let labels = [
@@ -107,7 +136,7 @@ fn pushes(page: &mut Exposition, state: &State) {
         });
     }
     page.family(SECONDS, Kind::Histogram, "How long pushes took.");
-    for link in &state.links {
+    for link in &state.gateways.links() {
         let labels = [("gateway", link.gateway()), ("pool", link.pool())];
         link.inspect(|status| page.histogram(SECONDS, &labels, &status.durations));
     }
@@ -116,7 +145,7 @@ fn pushes(page: &mut Exposition, state: &State) {
 fn gateways(page: &mut Exposition, state: &State, now: Instant) {
     const AGE: &str = "weir_sidecar_push_age_seconds";
     page.family(AGE, Kind::Gauge, "Time since a snapshot was taken; absent if none was.");
-    for link in &state.links {
+    for link in &state.gateways.links() {
         let labels = [("gateway", link.gateway()), ("pool", link.pool())];
         let at = link.inspect(|status| status.accepted.as_ref().map(|accepted| accepted.at));
         if let Some(at) = at {
@@ -125,7 +154,7 @@ fn gateways(page: &mut Exposition, state: &State, now: Instant) {
     }
     for (name, help, number) in UNDER_WAY {
         page.family(name, Kind::Gauge, help);
-        for link in &state.links {
+        for link in &state.gateways.links() {
             link.inspect(|status| {
                 for endpoint in status.accepted.iter().flat_map(|accepted| &accepted.feedback) {
                     let labels = [
@@ -166,13 +195,13 @@ fn mismatches(page: &mut Exposition, state: &State, now: Instant) {
     const UNSERVED: &str = "weir_sidecar_pool_unserved";
     const UNPUSHED: &str = "weir_sidecar_pool_unpushed";
     page.family(UNSERVED, Kind::Gauge, "1 for pools that are pushed and no policy names.");
-    for gateway in &state.mismatches {
+    for gateway in &state.gateways.mismatches() {
         for pool in gateway.unserved(now) {
             page.sample(UNSERVED, &[("gateway", gateway.gateway()), ("pool", &pool)], 1);
         }
     }
     page.family(UNPUSHED, Kind::Gauge, "1 for pools that policies name and no sidecar pushes.");
-    for gateway in &state.mismatches {
+    for gateway in &state.gateways.mismatches() {
         for pool in gateway.unpushed(now) {
             page.sample(UNPUSHED, &[("gateway", gateway.gateway()), ("pool", &pool)], 1);
         }

@@ -3,7 +3,10 @@
 mod gpus;
 mod metrics;
 mod page;
+mod pools;
 mod ready;
+mod status;
+mod status_page;
 mod usage;
 mod view;
 
@@ -15,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderValue};
+use hyper::header::{ACCEPT, ALLOW, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -28,7 +31,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use page::Page;
-pub(crate) use page::State;
+pub(crate) use page::{PoolState, State};
 
 /// Most connections at a time; more wait.
 const MAX_CONNECTIONS: usize = 64;
@@ -129,6 +132,8 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
         "/usage" if usage::wants_csv(request.headers()) => usage::csv,
         "/usage" => usage::json,
         "/usage.csv" => usage::csv,
+        "/status" if accepts_html(request) => status_page::page,
+        "/status" => status::page,
         _ => |_, _| Page::error(StatusCode::NOT_FOUND, "not_found"),
     };
     if [Method::GET, Method::HEAD].contains(request.method()) {
@@ -138,4 +143,10 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
         Page::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").into();
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     refused
+}
+
+/// Whether a browser asks.
+fn accepts_html<B>(request: &Request<B>) -> bool {
+    let accepted = request.headers().get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }

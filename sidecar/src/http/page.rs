@@ -4,49 +4,68 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::discover::Board;
 use crate::gpu::Inventory;
+use crate::poll::Slots;
 use crate::pool::Pool;
-use crate::push::{Link, Mismatches, Newest, Turn};
-use crate::spending::Spending;
+use crate::push::{Gateways, Newest, Turn};
+use crate::spending::Ledger;
 
 /// What is shown.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
-    /// Whose turn it is, by pool.
-    pub(crate) turns: Vec<Arc<Turn>>,
-    /// Pools, each with its newest snapshot.
-    pub(crate) pools: Vec<(Arc<Pool>, Newest)>,
+    pub(crate) pools: Vec<PoolState>,
     /// Every gateway with every pool.
-    pub(crate) links: Vec<Arc<Link>>,
-    /// What does not fit, by gateway.
-    pub(crate) mismatches: Vec<Arc<Mismatches>>,
-    /// What was spent, by gateway, also by those that an earlier configuration had.
-    pub(crate) spending: Vec<Arc<Spending>>,
+    pub(crate) gateways: Arc<Gateways>,
+    /// What was spent, by gateway, also by those that are gone.
+    pub(crate) spending: Arc<Ledger>,
+    /// Where gateways are found.
+    pub(crate) gateway_sources: Arc<Board>,
     /// The GPUs.
     pub(crate) gpus: Arc<Inventory>,
+    pub(crate) slots: Arc<Slots>,
     /// Whether the GPUs are all there is to show.
     pub(crate) is_agent: bool,
+}
+
+/// What is shown of one pool.
+#[derive(Debug)]
+pub(crate) struct PoolState {
+    pub(crate) pool: Arc<Pool>,
+    /// Its newest snapshot.
+    pub(crate) newest: Newest,
+    /// Whose turn it is to push it.
+    pub(crate) turn: Arc<Turn>,
+    /// Where its replicas are found.
+    pub(crate) sources: Arc<Board>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            pools: Vec::new(),
+            gateways: Arc::default(),
+            spending: Arc::default(),
+            gateway_sources: Board::new(),
+            gpus: Arc::default(),
+            slots: Slots::new(1),
+            is_agent: false,
+        }
+    }
 }
 
 impl State {
     /// The greatest epoch of any pool.
     pub(crate) fn epoch(&self) -> u64 {
-        self.turns.iter().map(|turn| turn.epoch()).max().unwrap_or_default()
-    }
-
-    /// What was spent at the gateway of that name.
-    pub(crate) fn spending_of(&mut self, gateway: &str) -> Arc<Spending> {
-        let known = self.spending.iter().find(|known| known.gateway() == gateway).cloned();
-        known.unwrap_or_else(|| {
-            let spending = Arc::new(Spending::new(gateway.to_owned()));
-            self.spending.push(Arc::clone(&spending));
-            spending
-        })
+        self.pools.iter().map(|pool| pool.turn.epoch()).max().unwrap_or_default()
     }
 }
+
+/// What a browser may do with an answer: show it with the styles that are in it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// An answer.
 pub(super) struct Page {
@@ -66,7 +85,8 @@ impl Page {
     }
 
     pub(super) fn error(status: StatusCode, code: &str) -> Self {
-        let message = "there are GET /healthz, /readyz, /metrics, /snapshot, /usage and /usage.csv";
+        let message =
+            "there are GET /healthz, /readyz, /metrics, /status, /snapshot, /usage and /usage.csv";
         Self::of(status, &serde_json::json!({ "error": { "code": code, "message": message } }))
     }
 }
@@ -75,7 +95,9 @@ impl From<Page> for Response<Full<Bytes>> {
     fn from(Page { status, content_type, body }: Page) -> Self {
         let mut response = Response::new(Full::new(body.into()));
         *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         response
     }
 }

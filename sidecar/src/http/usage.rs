@@ -53,7 +53,8 @@ pub(super) fn wants_csv(headers: &HeaderMap) -> bool {
 /// What was spent at all gateways together, and since when each of them counts.
 pub(super) fn json(state: &State, _now: Instant) -> Page {
     let sums = sums(state);
-    let gateways = state.spending.iter().map(|spending| GatewayUsage {
+    let spending = state.spending.all();
+    let gateways = spending.iter().map(|spending| GatewayUsage {
         gateway: spending.gateway(),
         counts_since_ms: spending.since_ms(),
     });
@@ -92,7 +93,7 @@ pub(super) fn csv(state: &State, _now: Instant) -> Page {
 
 fn sums(state: &State) -> BTreeMap<Spender, Spent> {
     let mut sums = BTreeMap::new();
-    state.spending.iter().for_each(|spending| spending.add_to(&mut sums));
+    state.spending.all().iter().for_each(|spending| spending.add_to(&mut sums));
     sums
 }
 
@@ -123,7 +124,7 @@ mod tests {
     use weir_snapshot::{Spending as Told, SpendingRow};
 
     fn state() -> State {
-        let mut state = State::default();
+        let state = State::default();
         let row = |consumer: &str, model: &str, cost| SpendingRow {
             consumer: consumer.to_owned(),
             model: model.to_owned(),
@@ -137,9 +138,9 @@ mod tests {
         };
         for (gateway, epoch) in [("http://a", 5), ("http://b", 6)] {
             let rows = vec![row("ann", "m", 1_500_000_000_001), row("", "=1+1", 0)];
-            Arc::clone(&state.spending_of(gateway)).record(Told { epoch, version: 1, rows });
+            state.spending.of(gateway).record(Told { epoch, version: 1, rows });
         }
-        state.spending_of("http://silent");
+        state.spending.of("http://silent");
         state
     }
 
@@ -184,9 +185,9 @@ mod tests {
     #[test]
     fn a_gateway_keeps_what_it_told_under_another_configuration_and_is_counted_once() {
         let before = state();
-        let mut after = State { spending: before.spending.clone(), ..State::default() };
-        let again = after.spending_of("http://b");
-        assert!(Arc::ptr_eq(&again, &before.spending[1]));
+        let after = State { spending: before.spending.clone(), ..State::default() };
+        let again = after.spending.of("http://b");
+        assert!(Arc::ptr_eq(&again, &before.spending.all()[1]));
         assert_eq!(csv(&after, Instant::now()).body, csv(&before, Instant::now()).body);
     }
 

@@ -5,10 +5,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 use weir_snapshot::{EndpointFeedback, EndpointReport};
 
+use super::page::PoolState;
 use super::page::{Page, State};
-use crate::gpu::Joined;
-use crate::pool::Pool;
-use crate::push::{Link, Newest, Status};
+use crate::push::{Link, Status};
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -55,28 +54,26 @@ struct TakenView {
 
 /// The state of every replica and gateway.
 pub(super) fn page(state: &State, now: Instant) -> Page {
+    let links = state.gateways.links();
     let view = View {
         epoch: state.epoch(),
-        pools: state.pools.iter().map(|(pool, newest)| pool_view(pool, newest, now)).collect(),
-        gateways: state.links.iter().map(|link| link_view(link, now)).collect(),
+        pools: state.pools.iter().map(|pool| pool_view(pool, now)).collect(),
+        gateways: links.iter().map(|link| link_view(link, now)).collect(),
     };
     Page::of(StatusCode::OK, &view)
 }
 
-fn pool_view<'a>(pool: &'a Pool, newest: &Newest, now: Instant) -> PoolView<'a> {
+fn pool_view(PoolState { pool, newest, .. }: &PoolState, now: Instant) -> PoolView<'_> {
     let sequence = newest.borrow().as_ref().map_or(0, |snapshot| snapshot.sequence);
-    let joined: Vec<Joined> = pool.gpus(now).collect();
-    let endpoints = pool.inspect(|replicas, _| {
-        let view = |(replica, joined): (&crate::pool::Replica, &Joined)| {
-            let mut report = replica.report(now);
-            joined.load.fill(&mut report);
-            EndpointView {
-                report,
-                reason: replica.reason().map(str::to_owned),
-                gpu_unavailable: joined.reason,
-            }
-        };
-        replicas.iter().zip(&joined).map(view).collect()
+    let mut endpoints = Vec::new();
+    pool.each(now, |member, joined| {
+        let mut report = member.report(now);
+        joined.load.fill(&mut report);
+        endpoints.push(EndpointView {
+            report,
+            reason: member.replica.reason().map(|reason| reason.into_owned()),
+            gpu_unavailable: joined.reason,
+        });
     });
     PoolView { pool: pool.name(), sequence, endpoints }
 }

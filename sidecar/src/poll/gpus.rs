@@ -8,7 +8,8 @@ use weir_settings::sidecar::{ExporterSettings, GpuSettings};
 use super::error::PollerError;
 use super::fetch::Fetch;
 use super::schedule::Schedule;
-use crate::client::TlsRoots;
+use super::slots::Slots;
+use crate::client::Access;
 use crate::gpu::{Inventory, Reading, read_page};
 use crate::scrape::PollError;
 
@@ -20,6 +21,7 @@ pub(crate) struct GpuPoller {
     index: (usize, usize),
     fetch: Fetch,
     schedule: Schedule,
+    slots: Arc<Slots>,
 }
 
 impl GpuPoller {
@@ -32,13 +34,14 @@ impl GpuPoller {
         index: usize,
         settings: &GpuSettings,
         exporter: &ExporterSettings,
-        roots: Option<&TlsRoots>,
+        (access, slots): (&Access, &Arc<Slots>),
     ) -> Result<Self, PollerError> {
         Ok(Self {
             inventory: Arc::clone(inventory),
             index: (index, settings.exporters.len()),
-            fetch: Fetch::new(&exporter.url, roots, settings.timeout)?,
+            fetch: Fetch::new(&exporter.url, access, settings.timeout)?,
             schedule: Schedule::new(settings.poll_interval, fastrand::Rng::new()),
+            slots: Arc::clone(slots),
         })
     }
 
@@ -49,13 +52,15 @@ impl GpuPoller {
         loop {
             sleep_until(due).await;
             let result = self.poll().await;
-            let ended = Instant::now();
+            let (ended, success) = (Instant::now(), result.is_ok());
             self.inventory.record(index, result, ended);
-            due = self.schedule.next(due, ended);
+            due = self.schedule.next(due, ended, success);
         }
     }
 
     async fn poll(&mut self) -> Result<Vec<Reading>, PollError> {
-        Ok(read_page(self.fetch.get().await?)?)
+        let mut slot = self.slots.take().await;
+        self.fetch.get(None, &mut slot.page).await?;
+        Ok(read_page(&slot.page)?)
     }
 }

@@ -8,17 +8,26 @@ use tokio::time::Instant;
 /// that once fell into step, drift apart.
 const JITTER: f64 = 0.05;
 
+/// Failures in a row after which the pauses begin to double: until then a replica that hiccups is seen at once.
+const PATIENT_FAILURES: u32 = 3;
+
+/// Longest pause that doubling comes to, unless the interval is longer: so much later is a replica known that has
+/// come back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// The times of one replica's polls.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     interval: Duration,
     random: fastrand::Rng,
+    /// In a row.
+    failures: u32,
 }
 
 impl Schedule {
     /// A schedule with steps of about `interval`.
     pub(crate) fn new(interval: Duration, random: fastrand::Rng) -> Self {
-        Self { interval, random }
+        Self { interval, random, failures: 0 }
     }
 
     /// Time until the first poll of replica `index` of `count`: each has its own slot of the interval.
@@ -28,10 +37,15 @@ impl Schedule {
         (at + slot.mul_f64(self.random.f64())).min(self.interval)
     }
 
-    /// The poll after the one that was due at `due` and ended `now`. A replica that took longer
-    /// than the interval gets a pause of one interval, so that polling never adds to its load.
-    pub(crate) fn next(&mut self, due: Instant, now: Instant) -> Instant {
-        let step = self.interval.mul_f64(1.0 + JITTER * (2.0 * self.random.f64() - 1.0));
+    /// The poll after the one that was due at `due` and ended `now`, with success or not. A replica that took longer
+    /// than the interval gets a pause of one interval, so that polling never adds to its load; one that
+    /// fails again and again gets longer ones.
+    pub(crate) fn next(&mut self, due: Instant, now: Instant, success: bool) -> Instant {
+        self.failures = if success { 0 } else { self.failures.saturating_add(1) };
+        let doublings = self.failures.saturating_sub(PATIENT_FAILURES).min(16);
+        let pause = self.interval.saturating_mul(1 << doublings);
+        let pause = pause.min(LONGEST_PAUSE).max(self.interval);
+        let step = pause.mul_f64(1.0 + JITTER * (2.0 * self.random.f64() - 1.0));
         let next = due + step;
         if next > now { next } else { now + step }
     }
@@ -64,7 +78,8 @@ mod tests {
     fn steps_stay_near_the_interval_and_differ() {
         let mut schedule = schedule();
         let start = Instant::now();
-        let steps: Vec<Duration> = (0..100).map(|_| schedule.next(start, start) - start).collect();
+        let steps: Vec<Duration> =
+            (0..100).map(|_| schedule.next(start, start, true) - start).collect();
         assert!(steps.iter().all(|step| (95..=105).contains(&step.as_millis())));
         assert!(steps.iter().any(|step| *step < INTERVAL));
         assert!(steps.iter().any(|step| *step > INTERVAL));
@@ -75,6 +90,22 @@ mod tests {
         let mut schedule = schedule();
         let due = Instant::now();
         let now = due + 5 * INTERVAL;
-        assert!(schedule.next(due, now) >= now + INTERVAL.mul_f64(0.95));
+        assert!(schedule.next(due, now, true) >= now + INTERVAL.mul_f64(0.95));
+    }
+
+    #[test]
+    fn what_fails_again_and_again_is_asked_less_and_at_once_as_ever_when_it_is_back() {
+        let mut schedule = schedule();
+        let now = Instant::now();
+        let pauses: Vec<u128> = (0..12)
+            .map(|_| (schedule.next(now, now, false) - now).as_millis().div_ceil(100) * 100)
+            .collect();
+        assert!(pauses[..3].iter().all(|pause| *pause <= 200), "{pauses:?}");
+        assert!(pauses[5] > 2 * pauses[3], "{pauses:?}");
+        assert!((1900..=2100).contains(pauses.last().unwrap()), "{pauses:?}");
+        assert!(schedule.next(now, now, true) - now <= INTERVAL.mul_f64(1.05));
+        let mut slow = Schedule::new(Duration::from_secs(10), fastrand::Rng::with_seed(7));
+        let pauses = (0..9).map(|_| slow.next(now, now, false) - now);
+        assert!(pauses.max().unwrap() <= Duration::from_millis(10_500));
     }
 }

@@ -11,12 +11,14 @@ use crate::scrape::Life;
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of the process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Generation {
     life: Life,
     /// When counters fell last, in s since 1970.
     fell_at: Option<u32>,
     restarts: u64,
+    /// When the last of them was seen.
+    seen: Option<Instant>,
     told: Option<Instant>,
 }
 
@@ -38,6 +40,7 @@ impl Generation {
             return false;
         }
         self.restarts = self.restarts.saturating_add(1);
+        self.seen = Some(now);
         let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_EVERY);
         if due {
             self.told = Some(now);
@@ -54,6 +57,12 @@ impl Generation {
             (started, None) => started,
             (Some(started), Some(fell_at)) => Some(started.wrapping_add(fell_at)),
         }
+    }
+
+    /// ms since the last restart that was seen; `None` if none was.
+    pub(crate) fn age_ms(&self, now: Instant) -> Option<u32> {
+        let age = now.saturating_duration_since(self.seen?).as_millis();
+        Some(u32::try_from(age).unwrap_or(u32::MAX))
     }
 
     /// Restarts that were seen.

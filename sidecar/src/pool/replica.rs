@@ -1,5 +1,6 @@
 //! What is known of one replica: its last good metrics and whether it can be used.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,17 +8,35 @@ use tokio::time::Instant;
 use weir_snapshot::{EndpointReport, EndpointState};
 
 use super::generation::Generation;
+use super::prediction::Prediction;
 use crate::scrape::{Metrics, Outcome, Page, PollError, Severity};
 use crate::steady::{Change, Steady};
 
 /// Polls in a row that fail before a replica that may only be overloaded counts as gone.
 const FAILURES_UNTIL_UNREACHABLE: u32 = 3;
 
+/// Whether a replica is to get requests, as far as those know who list replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Serving,
+    /// Its readiness probe fails.
+    NotReady,
+    /// It is being ended.
+    Terminating,
+    /// No source lists it any more.
+    Removed {
+        since: Instant,
+    },
+}
+
 /// One replica.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Replica {
     address: String,
+    standing: Standing,
+    /// What polls say.
     state: EndpointState,
+    prediction: Prediction,
     /// Why the state is not `ready`, for people.
     reason: Option<String>,
     last_good: Option<LastGoodPoll>,
@@ -33,7 +52,7 @@ pub(crate) struct Replica {
 }
 
 /// What the last good poll said, and when it ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct LastGoodPoll {
     metrics: Metrics,
     at: Instant,
@@ -44,6 +63,8 @@ impl Replica {
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address: address.to_string(),
+            standing: Standing::Serving,
+            prediction: Prediction::default(),
             state: EndpointState::Degraded,
             reason: Some("not polled yet".to_owned()),
             last_good: None,
@@ -76,9 +97,10 @@ impl Replica {
     }
 
     fn record_page(&mut self, Page { metrics, life, flaw }: Page, now: Instant) {
-        self.count(Outcome::of_page(flaw));
+        self.count(Outcome::of_page(flaw.as_ref()));
         self.untold_restart |= self.generation.observe(life, now, unix_s());
         self.failures = 0;
+        self.prediction.observe(metrics.first_tokens, now);
         self.last_good = Some(LastGoodPoll { metrics, at: now });
         match flaw {
             None => self.enter(EndpointState::Ready, None),
@@ -113,10 +135,39 @@ impl Replica {
         }
     }
 
+    /// Takes what its source says of it.
+    pub(super) fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+    }
+
+    /// No source lists it any more since `now`; false if that was known.
+    pub(super) fn remove(&mut self, now: Instant) -> bool {
+        let removed = self.removed_since().is_none();
+        if removed {
+            self.standing = Standing::Removed { since: now };
+        }
+        removed
+    }
+
+    /// Since when no source lists it any more.
+    pub(super) fn removed_since(&self) -> Option<Instant> {
+        match self.standing {
+            Standing::Removed { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Seconds until the first token of the next request, if they can be told.
+    pub(crate) fn predicted_ttft(&self) -> Option<f64> {
+        let waiting = self.last_good.as_ref().and_then(|good| good.metrics.waiting);
+        self.prediction.seconds(waiting)
+    }
+
     /// What the snapshot says of it at `now`.
     pub(crate) fn report(&self, now: Instant) -> EndpointReport {
-        let mut report = EndpointReport::new(self.address.clone(), self.state);
+        let mut report = EndpointReport::new(self.address.clone(), self.state());
         report.generation = self.generation.number();
+        report.generation_age_ms = self.generation.age_ms(now);
         if let Some(LastGoodPoll { metrics, at }) = &self.last_good {
             let age = now.saturating_duration_since(*at).as_millis();
             report.age_ms = Some(u64::try_from(age).unwrap_or(u64::MAX));
@@ -136,8 +187,25 @@ impl Replica {
     }
 
     /// Why it is not `ready`, for people.
-    pub(crate) fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+    pub(crate) fn reason(&self) -> Option<Cow<'_, str>> {
+        let standing = match self.standing {
+            Standing::Serving => return self.reason.as_deref().map(Cow::Borrowed),
+            Standing::NotReady => "its readiness probe fails",
+            Standing::Terminating => "it is being ended",
+            Standing::Removed { .. } => "it was taken away",
+        };
+        Some(match &self.reason {
+            Some(reason) => format!("{standing}; {reason}").into(),
+            None => standing.into(),
+        })
+    }
+
+    /// Its state: draining, unless it is already dead, where it is not to get requests.
+    pub(crate) fn state(&self) -> EndpointState {
+        match self.standing {
+            Standing::Serving => self.state,
+            _ => self.state.max(EndpointState::Draining),
+        }
     }
 
     /// Whether there is a restart to tell of, once each.
@@ -148,11 +216,6 @@ impl Replica {
     /// Restarts that were seen.
     pub(crate) fn restarts(&self) -> u64 {
         self.generation.restarts()
-    }
-
-    /// Its state.
-    pub(crate) fn state(&self) -> EndpointState {
-        self.state
     }
 
     /// Polls so far, by outcome.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-use weir_settings::sidecar::PoolSettings;
 use weir_snapshot::{Accepted, EndpointFeedback, SpendingSeen};
 
 use super::error::{Outcome, PushError};
@@ -28,8 +27,10 @@ pub(crate) struct Link {
 }
 
 /// How the pushes went.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
+    /// What the gateway wants pushes to be signed with, if it has said so.
+    pub(super) challenge: Option<String>,
     /// The last push that was taken over.
     pub(crate) accepted: Option<AcceptedPush>,
     /// When the gateway last said that another sidecar pushes the pool.
@@ -43,7 +44,7 @@ pub(crate) struct Status {
 }
 
 /// A push that was taken over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AcceptedPush {
     pub(crate) at: Instant,
     pub(crate) sequence: u64,
@@ -52,18 +53,19 @@ pub(crate) struct AcceptedPush {
 }
 
 impl Link {
-    /// A link before its first push.
+    /// A link before its first push, or after those of `previous`.
     pub(crate) fn new(
-        pool: &PoolSettings,
+        (pool, interval): (&str, Duration),
         push_timeout: Duration,
         (mismatches, spending): (&Arc<Mismatches>, &Arc<Spending>),
+        previous: Option<&Self>,
     ) -> Self {
         Self {
-            pool: pool.name.clone(),
-            fresh: LEAST_FRESH.max(3 * pool.poll_interval + push_timeout),
+            pool: pool.to_owned(),
+            fresh: LEAST_FRESH.max(3 * interval + push_timeout),
             mismatches: Arc::clone(mismatches),
             spending: Arc::clone(spending),
-            status: Mutex::default(),
+            status: Mutex::new(previous.map(|it| it.status().clone()).unwrap_or_default()),
         }
     }
 
@@ -140,6 +142,28 @@ impl Link {
 
     fn limit(&self) -> u128 {
         self.fresh.as_millis()
+    }
+
+    /// What the gateway has under way at each replica, if it said so lately.
+    pub(super) fn in_flight<T>(
+        &self,
+        now: Instant,
+        look: impl FnOnce(&[EndpointFeedback]) -> T,
+    ) -> Option<T> {
+        let status = self.status();
+        let accepted = status.accepted.as_ref()?;
+        let fresh = now.saturating_duration_since(accepted.at) <= self.fresh;
+        fresh.then(|| look(&accepted.feedback))
+    }
+
+    /// What to sign the next push with.
+    pub(super) fn challenge(&self) -> Option<String> {
+        self.status().challenge.clone()
+    }
+
+    /// What the gateway wants pushes to be signed with from now on.
+    pub(super) fn set_challenge(&self, challenge: String) {
+        self.status().challenge = Some(challenge);
     }
 
     /// How long a view stays good: a sidecar that pushed nothing for this long is silent.

@@ -1,170 +1,20 @@
-//! Pushes a pool's newest snapshot to one gateway for as long as the sidecar runs.
+//! Pushes every pool's newest snapshot to every gateway.
 //!
 //! Each pair of gateway and pool has its own loop and connection, so a gateway that hangs holds
 //! up neither polling nor anybody else.
 
 mod error;
+mod fleet;
+mod gateways;
 mod link;
 mod mismatch;
 mod publish;
+mod pusher;
 mod turn;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, StatusCode};
-use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, warn};
-use weir_settings::sidecar::Gateway;
-use weir_snapshot::Accepted;
-use weir_snapshot::signature::{CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, SPENDING_HEADER};
-
-use error::PushError;
+pub(crate) use fleet::Fleet;
+pub(crate) use gateways::Gateways;
 pub(crate) use link::{Link, Status};
-pub(crate) use mismatch::Mismatches;
-pub(crate) use publish::{Newest, Publisher, Snapshot};
+pub(crate) use publish::{Newest, Publisher};
+pub(crate) use pusher::PushPlan;
 pub(crate) use turn::Turn;
-use turn::{Holder, Verdict};
-
-use crate::client::{AGENT, Client, Target};
-use crate::config::Key;
-
-/// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints and 256 rows of spending.
-const MAX_REPLY_BYTES: usize = 1024 * 1024;
-
-/// Pauses after failures double from the first to the last of these.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_millis(500);
-
-/// The loop that pushes one pool to one gateway.
-#[derive(Debug)]
-pub(crate) struct Pusher {
-    link: Arc<Link>,
-    newest: Newest,
-    client: Client,
-    host: String,
-    limit: Duration,
-    reply: Vec<u8>,
-    key: Option<Key>,
-    /// What the gateway wants pushes to be signed with.
-    challenge: String,
-    turn: Arc<Turn>,
-    holder: Holder,
-}
-
-impl Pusher {
-    /// The pusher of what `newest` holds to `gateway`.
-    pub(crate) fn new(
-        link: Arc<Link>,
-        gateway: &Gateway,
-        (newest, turn): (Newest, Arc<Turn>),
-        key: Option<Key>,
-        push_timeout: Duration,
-    ) -> Self {
-        Self {
-            newest,
-            client: Client::new(Target::of_gateway(gateway)),
-            host: Target::host_of_gateway(gateway),
-            limit: push_timeout,
-            reply: Vec::new(),
-            key,
-            challenge: NO_CHALLENGE.to_owned(),
-            turn,
-            holder: Holder::new(link.fresh()),
-            link,
-        }
-    }
-
-    /// Pushes for ever; to be dropped when the sidecar ends.
-    pub(crate) async fn run(mut self) {
-        let mut failures = 0;
-        // An error says that the publisher is gone, so the sidecar ends.
-        while self.newest.changed().await.is_ok() {
-            let newest = self.newest.borrow_and_update().clone();
-            let Some(snapshot) = newest else { continue };
-            let started = Instant::now();
-            let result = self.push(&snapshot).await;
-            let ended = Instant::now();
-            let result = match result {
-                Ok(reply) => {
-                    self.holder.forget();
-                    Ok(reply)
-                }
-                Err(error) => Err(self.judge(error, ended)),
-            };
-            failures = if result.is_ok() { 0 } else { failures + 1 };
-            self.link.record(result, ended, ended - started);
-            sleep(pause(failures)).await;
-        }
-    }
-
-    /// Decides whether to stand by or to take over from the sidecar that a refusal tells of.
-    fn judge(&mut self, error: PushError, now: Instant) -> PushError {
-        let PushError::OutOfOrder { message, held: Some(held) } = error else { return error };
-        let (gateway, pool) = (self.link.gateway(), self.link.pool());
-        match self.holder.observe(held, &self.turn, now) {
-            Verdict::Overtaken => PushError::OutOfOrder { message, held: Some(held) },
-            Verdict::StandBy => PushError::Standby { message },
-            Verdict::TakeOver if self.turn.take_over(held.epoch) => {
-                let epoch = self.turn.epoch();
-                warn!(pool, gateway, epoch, "takes over from a sidecar that has been silent");
-                PushError::Standby { message }
-            }
-            Verdict::TakeOver => {
-                let epoch = held.epoch;
-                error!(
-                    pool,
-                    gateway, epoch, "no sidecar can follow this epoch: restart the gateway"
-                );
-                PushError::OutOfOrder { message, held: Some(held) }
-            }
-        }
-    }
-
-    /// Pushes; twice if the gateway asks for another challenge.
-    async fn push(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
-        match self.push_once(snapshot).await {
-            Err(PushError::Challenge { challenge: Some(challenge), .. }) if self.key.is_some() => {
-                self.challenge = challenge;
-                self.push_once(snapshot).await
-            }
-            result => result,
-        }
-    }
-
-    async fn push_once(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
-        let request = self.request(snapshot)?;
-        let exchange = self.client.exchange(&request, MAX_REPLY_BYTES, &mut self.reply);
-        let status =
-            timeout(self.limit, exchange).await.map_err(|_| PushError::Timeout(self.limit))??;
-        if status != StatusCode::OK {
-            return Err(PushError::of_refusal(status.as_u16(), &self.reply));
-        }
-        Accepted::parse(&self.reply).map_err(|_| PushError::BadReply)
-    }
-
-    fn request(&self, snapshot: &Snapshot) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        let mut request = Request::post(PATH)
-            .header(HOST, &self.host)
-            .header(USER_AGENT, AGENT)
-            .header(CONTENT_TYPE, "application/json")
-            .header(SPENDING_HEADER, self.link.spending_seen().to_string());
-        if let Some(key) = &self.key {
-            request = request
-                .header(CHALLENGE_HEADER, &self.challenge)
-                .header(HEADER, key.sign_push(&self.challenge, snapshot.digest));
-        }
-        request.body(Full::new(snapshot.body.clone()))
-    }
-}
-
-/// How long to wait after this many failures in a row.
-fn pause(failures: u32) -> Duration {
-    match failures {
-        0 => Duration::ZERO,
-        _ => FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LAST_PAUSE),
-    }
-}

@@ -1,5 +1,6 @@
 //! Makes a pool's snapshots: one per round, the newest for everybody who pushes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use weir_snapshot::SnapshotMessage;
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
 
+use super::gateways::Elsewhere;
 use super::turn::Turn;
 use crate::pool::{Pool, fit_adapters};
 
@@ -27,6 +29,27 @@ pub(crate) struct Snapshot {
     pub(crate) body: Bytes,
     /// What is signed of it.
     pub(crate) digest: BodyDigest,
+    /// The message itself.
+    message: SnapshotMessage,
+}
+
+impl Snapshot {
+    /// The same with what other gateways have under way, by replica. `None` where that is nothing, or does not fit in.
+    pub(super) fn with_elsewhere(&self, elsewhere: &HashMap<String, Elsewhere>) -> Option<Self> {
+        if elsewhere.is_empty() {
+            return None;
+        }
+        let mut message = self.message.clone();
+        for endpoint in &mut message.endpoints {
+            let Some(others) = elsewhere.get(&endpoint.address) else { continue };
+            endpoint.in_flight_elsewhere = Some(others.in_flight);
+            endpoint.prefill_tokens_elsewhere = Some(others.prefill_tokens);
+            endpoint.decode_tokens_elsewhere = Some(others.decode_tokens);
+        }
+        let body = encode(&message).filter(|body| body.len() <= MAX_BODY_BYTES)?;
+        let (sequence, digest) = (self.sequence, BodyDigest::of(&body));
+        Some(Self { sequence, digest, body: body.into(), message })
+    }
 }
 
 /// The newest snapshot of a pool; `None` before the first.
@@ -46,14 +69,20 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// The publisher of `pool`.
-    pub(crate) fn new(pool: &Arc<Pool>, settings: &PoolSettings, turn: &Arc<Turn>) -> Self {
+    /// The publisher of `pool`, which goes on after the snapshots of `previous`.
+    pub(crate) fn new(
+        pool: &Arc<Pool>,
+        settings: &PoolSettings,
+        turn: &Arc<Turn>,
+        previous: Option<&Newest>,
+    ) -> Self {
+        let newest = previous.and_then(|previous| previous.borrow().clone());
         Self {
             pool: Arc::clone(pool),
             interval: settings.poll_interval,
             patience: settings.poll_interval + settings.timeout,
             turn: Arc::clone(turn),
-            newest: watch::Sender::new(None),
+            newest: watch::Sender::new(newest),
             cut: false,
         }
     }
@@ -65,13 +94,18 @@ impl Publisher {
 
     /// Publishes for ever; to be dropped when the sidecar ends.
     pub(crate) async fn run(mut self) {
-        self.wait_for_first_polls().await;
+        let mut sequence = self.newest.borrow().as_ref().map_or(0, |before| before.sequence);
+        if sequence == 0 {
+            self.wait_for_first_polls().await;
+        }
         let mut ticks = interval(self.interval);
         // A round that comes late is not made up for: the next one says more.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut sequence = 0;
         loop {
             let now = ticks.tick().await;
+            if !self.pool.is_known() {
+                continue;
+            }
             sequence += 1;
             if let Some(snapshot) = self.snapshot(sequence, now) {
                 self.newest.send_replace(Some(Arc::new(snapshot)));
@@ -107,7 +141,7 @@ impl Publisher {
             );
         }
         self.cut |= cut;
-        Some(Snapshot { sequence, digest: BodyDigest::of(&body), body: body.into() })
+        Some(Snapshot { sequence, digest: BodyDigest::of(&body), body: body.into(), message })
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::metrics::Flaw;
 use super::page::PageError;
-use crate::client::ClientError;
+use crate::client::{ClientError, TokenError};
 
 /// Why a poll says nothing about the load.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub(crate) enum PollError {
     /// Another status than 200.
     #[error("status {0}")]
     Status(u16),
+    /// No token to ask with.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A page that cannot be asked for.
+    #[error("{0}")]
+    Url(String),
     /// A page that cannot be used.
     #[error(transparent)]
     Page(#[from] PageError),
@@ -65,7 +71,7 @@ impl Outcome {
     ];
 
     /// The outcome of a page that could be used.
-    pub(crate) const fn of_page(flaw: Option<Flaw>) -> Self {
+    pub(crate) const fn of_page(flaw: Option<&Flaw>) -> Self {
         if flaw.is_some() { Self::Flawed } else { Self::Ok }
     }
 
@@ -94,7 +100,7 @@ impl PollError {
             Self::Timeout(_) => Outcome::Timeout,
             Self::Status(_) => Outcome::Status,
             Self::Page(_) => Outcome::Nonsense,
-            Self::Nvml(_) => Outcome::Connect,
+            Self::Nvml(_) | Self::Token(_) | Self::Url(_) => Outcome::Connect,
         }
     }
 
@@ -108,6 +114,8 @@ impl PollError {
             Self::Client(ClientError::TooLarge { .. })
             | Self::Status(_)
             | Self::Page(_)
+            | Self::Token(_)
+            | Self::Url(_)
             | Self::Nvml(_) => Severity::Blind,
         }
     }

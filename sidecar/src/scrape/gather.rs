@@ -1,8 +1,10 @@
 //! Adds up the samples of a page: a replica may have several engines, each with its own series.
 
+use std::collections::HashSet;
+
 use weir_snapshot::limits::{MAX_ADAPTERS_PER_ENDPOINT, MAX_NAME_BYTES};
 
-use super::metrics::{Flaw, Life, Metrics, Page, Problem};
+use super::metrics::{FirstTokens, Flaw, Life, Metrics, Page, Problem};
 use super::model_server::{Meaning, Series};
 use super::sample::Sample;
 
@@ -19,6 +21,11 @@ pub(crate) struct Gathered<'a> {
     block_size: Option<u32>,
     blocks: Option<f64>,
     lora: Option<NewestLora<'a>>,
+    first_tokens: Option<f64>,
+    first_token_seconds: Option<f64>,
+    queue_seconds: Option<f64>,
+    /// Names and labels of the samples so far.
+    seen: HashSet<(&'a str, &'a str)>,
     life: Life,
     /// A line that belongs to `life` makes no sense, so it says nothing.
     life_is_flawed: bool,
@@ -28,7 +35,7 @@ pub(crate) struct Gathered<'a> {
 #[derive(Debug)]
 struct NewestLora<'a> {
     sample: Sample<'a>,
-    series: &'static Series,
+    series: &'a Series,
 }
 
 #[derive(Debug, Default)]
@@ -50,12 +57,16 @@ impl Mean {
 
 impl<'a> Gathered<'a> {
     /// Takes one line: its series, and what follows the name.
-    pub(crate) fn add(&mut self, series: &'static Series, rest: &'a str) {
+    pub(crate) fn add(&mut self, series: &'a Series, rest: &'a str) {
         if series.meaning.is_of_life() {
             return self.add_life(series, rest);
         }
         let added = match Sample::parse(rest) {
             Some(sample) if !applies(series, &sample) => Ok(()),
+            Some(sample) if !self.seen.insert((&series.name, sample.labels_text)) => {
+                // Adding it up would count the same requests twice.
+                Err(Problem::Duplicate)
+            }
             Some(sample) => self.add_sample(series, sample),
             None => Err(Problem::Malformed),
         };
@@ -64,7 +75,8 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn add_sample(&mut self, series: &'static Series, sample: Sample<'a>) -> Result<(), Problem> {
+    fn add_sample(&mut self, series: &'a Series, mut sample: Sample<'a>) -> Result<(), Problem> {
+        sample.value *= series.scale;
         match series.meaning {
             Meaning::Waiting => sum(&mut self.waiting, sample.value),
             Meaning::Running => sum(&mut self.running, sample.value),
@@ -88,6 +100,9 @@ impl<'a> Gathered<'a> {
             }
             Meaning::Lora { .. } => self.add_lora(series, sample),
             Meaning::Started | Meaning::Counted => Ok(()),
+            Meaning::FirstTokens => total(&mut self.first_tokens, sample.value),
+            Meaning::FirstTokenSeconds => total(&mut self.first_token_seconds, sample.value),
+            Meaning::QueueSeconds => total(&mut self.queue_seconds, sample.value),
         }
     }
 
@@ -105,7 +120,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn add_lora(&mut self, series: &'static Series, sample: Sample<'a>) -> Result<(), Problem> {
+    fn add_lora(&mut self, series: &'a Series, sample: Sample<'a>) -> Result<(), Problem> {
         if !sample.value.is_finite() {
             return Err(Problem::OutOfRange);
         }
@@ -115,8 +130,15 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    fn note(&mut self, series: &'static Series, problem: Problem) {
-        self.flaw.get_or_insert(Flaw { series: series.name, problem });
+    fn note(&mut self, series: &Series, problem: Problem) {
+        if series.meaning.matters() {
+            self.flaw.get_or_insert_with(|| Flaw { series: series.name.clone(), problem });
+        }
+    }
+
+    fn first_tokens(&self) -> Option<FirstTokens> {
+        let (count, seconds) = (self.first_tokens?, self.first_token_seconds?);
+        Some(FirstTokens { count, seconds, queued_seconds: self.queue_seconds })
     }
 
     /// What the page says.
@@ -127,6 +149,7 @@ impl<'a> Gathered<'a> {
             kv_cache_use: self.kv_cache_use.value().or_else(|| self.kv_cache_use_older.value()),
             block_size: self.block_size,
             blocks: self.blocks.map(whole),
+            first_tokens: self.first_tokens(),
             ..Metrics::default()
         };
         if let Some(NewestLora { sample, series }) = self.lora.take()
@@ -140,7 +163,16 @@ impl<'a> Gathered<'a> {
 }
 
 fn applies(series: &Series, sample: &Sample<'_>) -> bool {
-    series.label.is_none_or(|(name, value)| sample.label(name) == Some(value))
+    series.labels.iter().all(|(name, value)| sample.label(name) == Some(value))
+}
+
+/// What has been counted since a server started may be any number.
+fn total(sum: &mut Option<f64>, value: f64) -> Result<(), Problem> {
+    if !(value.is_finite() && value >= 0.0) {
+        return Err(Problem::OutOfRange);
+    }
+    *sum = Some(sum.unwrap_or_default() + value);
+    Ok(())
 }
 
 fn sum(total: &mut Option<f64>, value: f64) -> Result<(), Problem> {

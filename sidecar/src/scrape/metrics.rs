@@ -1,5 +1,6 @@
 //! The metrics of one replica.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use weir_snapshot::EndpointReport;
@@ -19,6 +20,18 @@ pub(crate) struct Metrics {
     pub(crate) max_lora: Option<u32>,
     pub(crate) running_adapters: Vec<String>,
     pub(crate) waiting_adapters: Vec<String>,
+    pub(crate) first_tokens: Option<FirstTokens>,
+}
+
+/// What a server has counted of first tokens since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct FirstTokens {
+    /// Requests that have got theirs.
+    pub(crate) count: f64,
+    /// Seconds that they waited for it.
+    pub(crate) seconds: f64,
+    /// Seconds of these in the queue.
+    pub(crate) queued_seconds: Option<f64>,
 }
 
 impl Metrics {
@@ -54,9 +67,9 @@ pub(crate) struct Page {
 }
 
 /// A series whose value was left out, and why. The value itself is not repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flaw {
-    pub(crate) series: &'static str,
+    pub(crate) series: Cow<'static, str>,
     pub(crate) problem: Problem,
 }
 
@@ -65,15 +78,18 @@ pub(crate) struct Flaw {
 pub(crate) enum Problem {
     /// The line is no sample.
     Malformed,
+    /// The same labels twice.
+    Duplicate,
     /// NaN, infinite, negative, or over what the metric can reach.
     OutOfRange,
 }
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.series)?;
+        f.write_str(&self.series)?;
         f.write_str(match self.problem {
             Problem::Malformed => " is malformed",
+            Problem::Duplicate => " stands twice with the same labels",
             Problem::OutOfRange => " is out of range",
         })
     }

@@ -8,9 +8,9 @@ mod page;
 mod sample;
 
 pub(crate) use error::{Outcome, PollError, Severity};
+pub(crate) use metrics::{FirstTokens, Life, Metrics, Page};
 #[cfg(test)]
 pub(crate) use metrics::{Flaw, Problem};
-pub(crate) use metrics::{Life, Metrics, Page};
 pub(crate) use model_server::ModelServer;
 pub(crate) use page::{PageError, lines, read, text_of};
 pub(crate) use sample::Sample;

@@ -1,6 +1,8 @@
 //! Which metrics of which model server mean what. A new server is a new table.
 
-use weir_settings::sidecar::ModelServerKind;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+use weir_settings::sidecar::{MappedSeries, MappedValue, ModelServerKind, PoolSettings};
 
 /// The metric names of one model server.
 #[derive(Debug)]
@@ -9,16 +11,20 @@ pub(crate) struct ModelServer {
     pub(crate) name: &'static str,
     /// What the names of all its series start with: other lines are skipped unread.
     pub(crate) prefix: &'static str,
+    /// Whether its page can be asked for in part (`name[]=`).
+    pub(crate) filters: bool,
     /// The series that are read.
-    pub(crate) series: &'static [Series],
+    pub(crate) series: Vec<Series>,
 }
 
 /// One series name.
 #[derive(Debug)]
 pub(crate) struct Series {
-    pub(crate) name: &'static str,
-    /// Only samples with this label value count, for servers that put several meanings in one name.
-    pub(crate) label: Option<(&'static str, &'static str)>,
+    pub(crate) name: Cow<'static, str>,
+    /// Only samples with these label values count, for servers that put several meanings in one name.
+    pub(crate) labels: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// What values are multiplied by.
+    pub(crate) scale: f64,
     pub(crate) meaning: Meaning,
 }
 
@@ -45,6 +51,12 @@ pub(crate) enum Meaning {
     Started,
     /// A counter that only a restart lowers.
     Counted,
+    /// Requests that have got their first token since the server started, summed over engines.
+    FirstTokens,
+    /// Seconds that they waited for it, all together.
+    FirstTokenSeconds,
+    /// Seconds of these in the queue.
+    QueueSeconds,
 }
 
 impl Meaning {
@@ -52,164 +64,211 @@ impl Meaning {
     pub(crate) const fn is_of_life(self) -> bool {
         matches!(self, Self::Started | Self::Counted)
     }
+
+    /// Whether a replica counts as flawed when such a value makes no sense: what only predictions use does not matter.
+    pub(crate) fn matters(self) -> bool {
+        !matches!(self, Self::FirstTokens | Self::FirstTokenSeconds | Self::QueueSeconds)
+    }
 }
 
 /// Of Prometheus' own client libraries, whatever the server; a server of several processes has no such line.
-static STARTED: Series = series("process_start_time_seconds", Meaning::Started);
+static STARTED: LazyLock<Series> =
+    LazyLock::new(|| series("process_start_time_seconds", Meaning::Started));
 
-const fn series(name: &'static str, meaning: Meaning) -> Series {
-    Series { name, label: None, meaning }
+fn series(name: &'static str, meaning: Meaning) -> Series {
+    Series { name: name.into(), labels: Vec::new(), scale: 1.0, meaning }
 }
 
-const fn labelled(
+fn labelled(
     name: &'static str,
-    label: (&'static str, &'static str),
+    (label, value): (&'static str, &'static str),
     meaning: Meaning,
 ) -> Series {
-    Series { name, label: Some(label), meaning }
+    Series { labels: vec![(label.into(), value.into())], ..series(name, meaning) }
 }
 
 /// vLLM; `gpu_cache_usage_perc` is the name before release 0.10.
-const VLLM: ModelServer = ModelServer {
-    name: "vLLM",
-    prefix: "vllm:",
-    series: &[
-        series("vllm:num_requests_waiting", Meaning::Waiting),
-        series("vllm:num_requests_running", Meaning::Running),
-        series("vllm:kv_cache_usage_perc", Meaning::KvCacheUse),
-        series("vllm:gpu_cache_usage_perc", Meaning::KvCacheUseOlder),
-        series(
-            "vllm:cache_config_info",
-            Meaning::CacheConfig { block_size: "block_size", blocks: "num_gpu_blocks" },
-        ),
-        series(
-            "vllm:lora_requests_info",
-            Meaning::Lora {
-                max: "max_lora",
-                running: "running_lora_adapters",
-                waiting: "waiting_lora_adapters",
-            },
-        ),
-        series("vllm:prompt_tokens_total", Meaning::Counted),
-        series("vllm:generation_tokens_total", Meaning::Counted),
-    ],
-};
+fn vllm() -> ModelServer {
+    ModelServer {
+        name: "vLLM",
+        prefix: "vllm:",
+        filters: true,
+        series: vec![
+            series("vllm:num_requests_waiting", Meaning::Waiting),
+            series("vllm:num_requests_running", Meaning::Running),
+            series("vllm:kv_cache_usage_perc", Meaning::KvCacheUse),
+            series("vllm:gpu_cache_usage_perc", Meaning::KvCacheUseOlder),
+            series("vllm:time_to_first_token_seconds_count", Meaning::FirstTokens),
+            series("vllm:time_to_first_token_seconds_sum", Meaning::FirstTokenSeconds),
+            series("vllm:request_queue_time_seconds_sum", Meaning::QueueSeconds),
+            series(
+                "vllm:cache_config_info",
+                Meaning::CacheConfig { block_size: "block_size", blocks: "num_gpu_blocks" },
+            ),
+            series(
+                "vllm:lora_requests_info",
+                Meaning::Lora {
+                    max: "max_lora",
+                    running: "running_lora_adapters",
+                    waiting: "waiting_lora_adapters",
+                },
+            ),
+            series("vllm:prompt_tokens_total", Meaning::Counted),
+            series("vllm:generation_tokens_total", Meaning::Counted),
+        ],
+    }
+}
 
 /// SGLang with `--enable-metrics`; `cache_config_info` is the form before its change #24197.
-const SGLANG: ModelServer = ModelServer {
-    name: "SGLang",
-    prefix: "sglang:",
-    series: &[
-        series("sglang:num_queue_reqs", Meaning::Waiting),
-        series("sglang:num_running_reqs", Meaning::Running),
-        series("sglang:token_usage", Meaning::KvCacheUse),
-        series("sglang:page_size", Meaning::BlockSize),
-        series("sglang:num_pages", Meaning::Blocks),
-        series(
-            "sglang:cache_config_info",
-            Meaning::CacheConfig { block_size: "page_size", blocks: "num_pages" },
-        ),
-        series("sglang:prompt_tokens_total", Meaning::Counted),
-        series("sglang:generation_tokens_total", Meaning::Counted),
-    ],
-};
+fn sglang() -> ModelServer {
+    ModelServer {
+        name: "SGLang",
+        prefix: "sglang:",
+        filters: true,
+        series: vec![
+            series("sglang:num_queue_reqs", Meaning::Waiting),
+            series("sglang:num_running_reqs", Meaning::Running),
+            series("sglang:token_usage", Meaning::KvCacheUse),
+            series("sglang:time_to_first_token_seconds_count", Meaning::FirstTokens),
+            series("sglang:time_to_first_token_seconds_sum", Meaning::FirstTokenSeconds),
+            series("sglang:page_size", Meaning::BlockSize),
+            series("sglang:num_pages", Meaning::Blocks),
+            series(
+                "sglang:cache_config_info",
+                Meaning::CacheConfig { block_size: "page_size", blocks: "num_pages" },
+            ),
+            series("sglang:prompt_tokens_total", Meaning::Counted),
+            series("sglang:generation_tokens_total", Meaning::Counted),
+        ],
+    }
+}
 
 /// TensorRT-LLM's own server, whose page is `/prometheus/metrics` (its change #12545).
-const TRTLLM: ModelServer = ModelServer {
-    name: "trtllm-serve",
-    prefix: "trtllm_",
-    series: &[
-        series("trtllm_num_requests_waiting", Meaning::Waiting),
-        series("trtllm_num_requests_running", Meaning::Running),
-        series("trtllm_kv_cache_utilization", Meaning::KvCacheUse),
-        series("trtllm_kv_cache_tokens_per_block", Meaning::BlockSize),
-        series("trtllm_kv_cache_max_blocks", Meaning::Blocks),
-    ],
-};
+fn trtllm() -> ModelServer {
+    ModelServer {
+        name: "trtllm-serve",
+        prefix: "trtllm_",
+        filters: false,
+        series: vec![
+            series("trtllm_num_requests_waiting", Meaning::Waiting),
+            series("trtllm_num_requests_running", Meaning::Running),
+            series("trtllm_kv_cache_utilization", Meaning::KvCacheUse),
+            series("trtllm_kv_cache_tokens_per_block", Meaning::BlockSize),
+            series("trtllm_kv_cache_max_blocks", Meaning::Blocks),
+        ],
+    }
+}
 
 const TRITON_REQUESTS: &str = "nv_trt_llm_request_metrics";
 const TRITON_BLOCKS: &str = "nv_trt_llm_kv_cache_block_metrics";
 
 /// Triton with the TensorRT-LLM backend, on port 8002.
-const TRITON: ModelServer = ModelServer {
-    name: "Triton with TensorRT-LLM",
-    prefix: "nv_trt_llm_",
-    series: &[
-        labelled(TRITON_REQUESTS, ("request_type", "waiting"), Meaning::Waiting),
-        labelled(TRITON_REQUESTS, ("request_type", "scheduled"), Meaning::Running),
-        labelled(TRITON_BLOCKS, ("kv_cache_block_type", "fraction"), Meaning::KvCacheUse),
-        labelled(TRITON_BLOCKS, ("kv_cache_block_type", "tokens_per"), Meaning::BlockSize),
-        labelled(TRITON_BLOCKS, ("kv_cache_block_type", "max"), Meaning::Blocks),
-    ],
-};
+fn triton() -> ModelServer {
+    ModelServer {
+        name: "Triton with TensorRT-LLM",
+        prefix: "nv_trt_llm_",
+        filters: false,
+        series: vec![
+            labelled(TRITON_REQUESTS, ("request_type", "waiting"), Meaning::Waiting),
+            labelled(TRITON_REQUESTS, ("request_type", "scheduled"), Meaning::Running),
+            labelled(TRITON_BLOCKS, ("kv_cache_block_type", "fraction"), Meaning::KvCacheUse),
+            labelled(TRITON_BLOCKS, ("kv_cache_block_type", "tokens_per"), Meaning::BlockSize),
+            labelled(TRITON_BLOCKS, ("kv_cache_block_type", "max"), Meaning::Blocks),
+        ],
+    }
+}
 
 /// Hugging Face's TGI, which tells nothing of its cache.
-const TGI: ModelServer = ModelServer {
-    name: "TGI",
-    prefix: "tgi_",
-    series: &[
-        series("tgi_queue_size", Meaning::Waiting),
-        series("tgi_batch_current_size", Meaning::Running),
-        series("tgi_request_count", Meaning::Counted),
-    ],
-};
+fn tgi() -> ModelServer {
+    ModelServer {
+        name: "TGI",
+        prefix: "tgi_",
+        filters: false,
+        series: vec![
+            series("tgi_queue_size", Meaning::Waiting),
+            series("tgi_batch_current_size", Meaning::Running),
+            series("tgi_request_count", Meaning::Counted),
+        ],
+    }
+}
 
 /// llama.cpp's server with `--metrics`; newer releases tell nothing of the cache.
-const LLAMACPP: ModelServer = ModelServer {
-    name: "llama.cpp",
-    prefix: "llamacpp:",
-    series: &[
-        series("llamacpp:requests_deferred", Meaning::Waiting),
-        series("llamacpp:requests_processing", Meaning::Running),
-        series("llamacpp:kv_cache_usage_ratio", Meaning::KvCacheUseOlder),
-        series("llamacpp:prompt_tokens_total", Meaning::Counted),
-        series("llamacpp:tokens_predicted_total", Meaning::Counted),
-    ],
-};
+fn llamacpp() -> ModelServer {
+    ModelServer {
+        name: "llama.cpp",
+        prefix: "llamacpp:",
+        filters: false,
+        series: vec![
+            series("llamacpp:requests_deferred", Meaning::Waiting),
+            series("llamacpp:requests_processing", Meaning::Running),
+            series("llamacpp:kv_cache_usage_ratio", Meaning::KvCacheUseOlder),
+            series("llamacpp:prompt_tokens_total", Meaning::Counted),
+            series("llamacpp:tokens_predicted_total", Meaning::Counted),
+        ],
+    }
+}
 
 /// LMDeploy.
-const LMDEPLOY: ModelServer = ModelServer {
-    name: "LMDeploy",
-    prefix: "lmdeploy:",
-    series: &[
-        series("lmdeploy:num_requests_waiting", Meaning::Waiting),
-        series("lmdeploy:num_requests_running", Meaning::Running),
-        series("lmdeploy:gpu_cache_usage_perc", Meaning::KvCacheUse),
-    ],
-};
+fn lmdeploy() -> ModelServer {
+    ModelServer {
+        name: "LMDeploy",
+        prefix: "lmdeploy:",
+        filters: false,
+        series: vec![
+            series("lmdeploy:num_requests_waiting", Meaning::Waiting),
+            series("lmdeploy:num_requests_running", Meaning::Running),
+            series("lmdeploy:gpu_cache_usage_perc", Meaning::KvCacheUse),
+        ],
+    }
+}
 
 /// NVIDIA NIM, whose names have no prefix; its page is `/v1/metrics`.
-const NIM: ModelServer = ModelServer {
-    name: "NIM",
-    prefix: "",
-    series: &[
-        series("num_requests_waiting", Meaning::Waiting),
-        series("num_requests_running", Meaning::Running),
-        series("gpu_cache_usage_perc", Meaning::KvCacheUse),
-    ],
-};
+fn nim() -> ModelServer {
+    ModelServer {
+        name: "NIM",
+        prefix: "",
+        filters: false,
+        series: vec![
+            series("num_requests_waiting", Meaning::Waiting),
+            series("num_requests_running", Meaning::Running),
+            series("gpu_cache_usage_perc", Meaning::KvCacheUse),
+        ],
+    }
+}
 
 /// All of them; of two that a page could be, the earlier one counts.
-const ALL: [&ModelServer; 8] = [&VLLM, &SGLANG, &TRTLLM, &TRITON, &TGI, &LLAMACPP, &LMDEPLOY, &NIM];
+static ALL: LazyLock<[Arc<ModelServer>; 8]> = LazyLock::new(|| {
+    [vllm(), sglang(), trtllm(), triton(), tgi(), llamacpp(), lmdeploy(), nim()].map(Arc::new)
+});
 
 impl ModelServer {
     /// The table of a server; `None` where the page has to tell.
-    pub(crate) const fn of(kind: ModelServerKind) -> Option<&'static Self> {
-        match kind {
-            ModelServerKind::Auto => None,
-            ModelServerKind::Vllm => Some(&VLLM),
-            ModelServerKind::Sglang => Some(&SGLANG),
-            ModelServerKind::Trtllm => Some(&TRTLLM),
-            ModelServerKind::Triton => Some(&TRITON),
-            ModelServerKind::Tgi => Some(&TGI),
-            ModelServerKind::Llamacpp => Some(&LLAMACPP),
-            ModelServerKind::Lmdeploy => Some(&LMDEPLOY),
-            ModelServerKind::Nim => Some(&NIM),
+    pub(crate) fn of(kind: ModelServerKind) -> Option<Arc<Self>> {
+        let at = match kind {
+            ModelServerKind::Auto => return None,
+            ModelServerKind::Vllm => 0,
+            ModelServerKind::Sglang => 1,
+            ModelServerKind::Trtllm => 2,
+            ModelServerKind::Triton => 3,
+            ModelServerKind::Tgi => 4,
+            ModelServerKind::Llamacpp => 5,
+            ModelServerKind::Lmdeploy => 6,
+            ModelServerKind::Nim => 7,
+        };
+        ALL.get(at).cloned()
+    }
+
+    /// The table for a pool: its own mapping, or that of the server it names.
+    pub(crate) fn of_pool(settings: &PoolSettings) -> Option<Arc<Self>> {
+        if settings.series.is_empty() {
+            return Self::of(settings.server);
         }
+        let series = settings.series.iter().map(mapped).collect();
+        Some(Arc::new(Self { name: "the pool's series", prefix: "", filters: false, series }))
     }
 
     /// The server whose names stand on a page with these lines.
-    pub(crate) fn detect<'a>(lines: impl Iterator<Item = &'a str>) -> Option<&'static Self> {
+    pub(crate) fn detect<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Arc<Self>> {
         let mut best = None;
         for line in lines {
             let before = best.unwrap_or(ALL.len());
@@ -220,30 +279,55 @@ impl ModelServer {
                 break;
             }
         }
-        ALL.get(best?).copied()
+        ALL.get(best?).cloned()
     }
 
     /// The series that have the name of `line`, and what follows the name: several where a label
     /// decides.
-    pub(crate) fn named<'a>(
-        &self,
+    pub(crate) fn named<'a, 's>(
+        &'s self,
         line: &'a str,
-    ) -> impl Iterator<Item = (&'static Series, &'a str)> {
-        let series = if line.starts_with(self.prefix) { self.series } else { &[] };
+    ) -> impl Iterator<Item = (&'s Series, &'a str)> + use<'a, 's> {
+        let series = if line.starts_with(self.prefix) { self.series.as_slice() } else { &[] };
         series.iter().filter_map(move |series| after(series, line))
     }
 
     /// The same, and what every server may say of its process.
-    pub(crate) fn named_or_common<'a>(
-        &self,
+    pub(crate) fn named_or_common<'a, 's>(
+        &'s self,
         line: &'a str,
-    ) -> impl Iterator<Item = (&'static Series, &'a str)> {
+    ) -> impl Iterator<Item = (&'s Series, &'a str)> + use<'a, 's> {
         self.named(line).chain(after(&STARTED, line))
+    }
+
+    /// The names of all its samples, each once.
+    pub(crate) fn sample_names(&self) -> impl Iterator<Item = &str> {
+        let before = |at: usize, name: &str| self.series.iter().take(at).any(|it| it.name == name);
+        let names = self.series.iter().enumerate();
+        let own =
+            names.filter(move |(at, it)| !before(*at, &it.name)).map(|(_, it)| it.name.as_ref());
+        own.chain([STARTED.name.as_ref()])
     }
 }
 
 /// The series, and what follows its name, if the line has that.
-fn after<'a>(series: &'static Series, line: &'a str) -> Option<(&'static Series, &'a str)> {
-    let rest = line.strip_prefix(series.name)?;
+fn after<'a, 's>(series: &'s Series, line: &'a str) -> Option<(&'s Series, &'a str)> {
+    let rest = line.strip_prefix(series.name.as_ref())?;
     rest.starts_with(['{', ' ', '\t']).then_some((series, rest))
+}
+
+fn mapped(from: &MappedSeries) -> Series {
+    let owned = |(name, value): &(String, String)| (name.clone().into(), value.clone().into());
+    Series {
+        name: from.name.clone().into(),
+        labels: from.labels.iter().map(owned).collect(),
+        scale: from.scale,
+        meaning: match from.value {
+            MappedValue::Waiting => Meaning::Waiting,
+            MappedValue::Running => Meaning::Running,
+            MappedValue::KvCacheUse => Meaning::KvCacheUse,
+            MappedValue::BlockSize => Meaning::BlockSize,
+            MappedValue::Blocks => Meaning::Blocks,
+        },
+    }
 }

@@ -1,11 +1,13 @@
 //! From a metrics page to what it says about the replica.
 
+use std::sync::Arc;
+
 use super::gather::Gathered;
 use super::metrics::{Flaw, Page};
 use super::model_server::ModelServer;
 
 /// Why a page is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PageError {
     /// No text.
     #[error("the page is not UTF-8 at byte {at}")]
@@ -30,14 +32,19 @@ pub(crate) enum PageError {
     Nonsense(Flaw),
 }
 
-/// Reads a page of `server`, or of the one that its names tell. Values that make no sense are left out, as long as the queue is known.
+/// Reads a page of `server`, or of the one that its names tell, and says which it was. Values that make no sense are
+/// left out, as long as the queue is known.
 ///
 /// # Errors
 /// [`PageError`] if neither the number of waiting nor of running requests can be read.
-pub(crate) fn read(server: Option<&'static ModelServer>, page: &[u8]) -> Result<Page, PageError> {
+pub(crate) fn read(
+    server: Option<&Arc<ModelServer>>,
+    page: &[u8],
+) -> Result<(Page, Arc<ModelServer>), PageError> {
     let text = text_of(page)?;
     let unknown = PageError::NoMetrics { server: "any known model server" };
-    let server = server.or_else(|| ModelServer::detect(lines(text))).ok_or(unknown)?;
+    let detected = || ModelServer::detect(lines(text));
+    let server = server.cloned().or_else(detected).ok_or(unknown)?;
     let mut gathered = Gathered::default();
     for line in lines(text) {
         for (series, rest) in server.named_or_common(line) {
@@ -46,7 +53,7 @@ pub(crate) fn read(server: Option<&'static ModelServer>, page: &[u8]) -> Result<
     }
     let page = gathered.finish();
     if page.metrics.waiting.is_some() || page.metrics.running.is_some() {
-        return Ok(page);
+        return Ok((page, server));
     }
     Err(page.flaw.map_or(PageError::NoMetrics { server: server.name }, PageError::Nonsense))
 }

@@ -11,6 +11,8 @@ use std::borrow::Cow;
 #[derive(Debug, PartialEq)]
 pub(crate) struct Sample<'a> {
     labels: Vec<(&'a str, Cow<'a, str>)>,
+    /// The labels as they are written.
+    pub(crate) labels_text: &'a str,
     /// May be NaN or infinite.
     pub(crate) value: f64,
 }
@@ -19,12 +21,13 @@ impl<'a> Sample<'a> {
     /// Reads what follows the name: labels, value, and a timestamp that is ignored. `None` if it
     /// is malformed.
     pub(crate) fn parse(rest: &'a str) -> Option<Self> {
-        let (labels, rest) = match rest.trim_start().strip_prefix('{') {
+        let (labels, after) = match rest.trim_start().strip_prefix('{') {
             Some(inside) => labels(inside)?,
             None => (Vec::new(), rest),
         };
-        let value = rest.split_ascii_whitespace().next()?.parse().ok()?;
-        Some(Self { labels, value })
+        let value = after.split_ascii_whitespace().next()?.parse().ok()?;
+        let labels_text = rest.get(..rest.len().saturating_sub(after.len())).unwrap_or_default();
+        Some(Self { labels, labels_text, value })
     }
 
     /// The value of a label.

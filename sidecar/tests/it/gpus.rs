@@ -36,19 +36,39 @@ async fn pushed(intake: &Intake, what: &str, expected: impl Fn(&EndpointReport) 
     .await;
 }
 
-#[test]
-fn the_yaml_of_the_page_is_a_configuration_that_can_be_used() {
+/// The first YAML block below a heading of the page.
+fn block(heading: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let (_, section) = page.split_once("## GPUs").unwrap();
-    let block = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let (_folder, config) = load(block);
-    let said = weir_sidecar::check(&config);
-    for expected in [
-        "GPUs at http://10.0.0.7:9400/metrics, every 1s: 10.0.0.7",
-        "GPUs at http://gpu-node-8:9400/metrics, every 1s: 10.0.0.8",
+    let (_, section) = page.split_once(&format!("## {heading}\n")).unwrap();
+    section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_yaml_of_the_page_is_a_configuration_that_can_be_used() {
+    for (heading, expected) in [
+        (
+            "GPUs",
+            &[
+                "GPUs at http://10.0.0.7:9400/metrics, every 1s: 10.0.0.7",
+                "GPUs at http://gpu-node-8:9400/metrics, every 1s: 10.0.0.8",
+            ][..],
+        ),
+        (
+            "Replicas and gateways that come and go",
+            &[
+                "push to every gateway of endpoint_slices mesh/envoy",
+                "every replica of dns vllm.example.com:8000 with metrics at http://{ip}:8000/metrics",
+                "every replica of file /etc/weir/llama.yaml",
+            ],
+        ),
+        ("Model servers", &["pool llama: 1 replicas (by its own series)"]),
     ] {
-        assert!(said.contains(expected), "{said}");
+        let (_folder, config) = load(&block(heading));
+        let said = weir_sidecar::check(&config);
+        for expected in expected {
+            assert!(said.contains(expected), "{said}");
+        }
     }
 }
 

@@ -33,12 +33,58 @@ async fn it_is_alive_at_once_and_ready_when_every_gateway_has_a_snapshot() {
 }
 
 #[tokio::test]
-async fn a_bad_replica_does_not_make_it_unready() {
-    let replica = Replica::start(Behaviour::Status(500)).await;
+async fn a_bad_replica_does_not_make_it_unready_and_nothing_but_bad_ones_do() {
+    let (bad, good) =
+        (Replica::start(Behaviour::Status(500)).await, Replica::start(vllm(1, 1)).await);
     let intake = Intake::tcp().await;
-    let sidecar = Sidecar::start(&yaml(&[replica.address], &[&intake.target], "")).await;
+    let addresses = [bad.address, good.address];
+    let sidecar = Sidecar::start(&yaml(&addresses, &[&intake.target], "")).await;
     sidecar.endpoint_in(0, "unreachable").await;
-    eventually("ready", async || (sidecar.get("/readyz").await.0 == 200).then_some(())).await;
+    let ready = async |expected: u16| {
+        eventually("ready or not", async || {
+            let (status, body) = sidecar.get("/readyz").await;
+            (status == expected).then_some(body)
+        })
+        .await
+    };
+    ready(200).await;
+    let address = good.address;
+    drop(good);
+    let body = ready(503).await;
+    assert!(body.contains("none of 2 replicas can be reached"), "{body}");
+    let _good = Replica::start_at(address, vllm(1, 1)).await;
+    ready(200).await;
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn status_is_json_and_for_a_browser_one_page_that_loads_itself_again() {
+    let (good, bad) = (Replica::start(vllm(10, 2)).await, Replica::start(Behaviour::Hang).await);
+    let intake = Intake::tcp().await;
+    let addresses = [good.address, bad.address];
+    let sidecar = Sidecar::start(&yaml(&addresses, &[&intake.target], "")).await;
+    sidecar.endpoint_in(1, "unreachable").await;
+    let (_, body) = sidecar.get("/status").await;
+    let status: Value = serde_json::from_str(&body).unwrap();
+    let pool = &status["pools"][0];
+    assert_eq!((&pool["pool"], &pool["saturation"]), (&"llama".into(), &2.0.into()));
+    assert_eq!((&pool["waiting"], &pool["kv_cache_use"]), (&10.into(), &0.25.into()));
+    assert_eq!(
+        (&pool["replicas"]["ready"], &pool["replicas"]["unreachable"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(pool["endpoints"][0]["in_flight"], 5);
+    assert!(pool["endpoints"][1]["reason"].as_str().unwrap().contains("no answer"));
+    assert_eq!(status["gateways"][0]["gateway"], intake.target.as_str());
+    let request =
+        "GET /status HTTP/1.1\r\nhost: x\r\naccept: text/html,*/*\r\nconnection: close\r\n\r\n";
+    let (code, page) = exchange(sidecar.daemon.address(), request).await;
+    assert_eq!(code, 200);
+    let cell = format!("<td>{}</td><td>ready</td>", good.address);
+    for part in ["http-equiv=\"refresh\"", "<h2>Pool llama</h2>", "class=\"unreachable\"", &cell] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("href="));
     sidecar.daemon.stop().await;
 }
 

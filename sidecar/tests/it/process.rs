@@ -12,40 +12,40 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::support::{Intake, Replica, eventually, get, vllm, yaml};
 
-struct Binary {
-    folder: TempDir,
+pub(crate) struct Binary {
+    pub(crate) folder: TempDir,
 }
 
 impl Binary {
-    fn with(yaml: &str) -> Self {
+    pub(crate) fn with(yaml: &str) -> Self {
         let binary = Self { folder: tempfile::tempdir().unwrap() };
         binary.configure(yaml);
         binary
     }
 
-    fn configure(&self, yaml: &str) {
+    pub(crate) fn configure(&self, yaml: &str) {
         std::fs::write(self.config(), yaml).unwrap();
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("sidecar.yaml")
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_weir-sidecar"));
         command.arg("--config").arg(self.config()).kill_on_drop(true);
         command
     }
 
-    async fn check(&self) -> Output {
+    pub(crate) async fn check(&self) -> Output {
         self.command().arg("--check").output().await.unwrap()
     }
 
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         self.start_with("WEIR_TEST", "")
     }
 
-    fn start_with(&self, variable: &str, value: &str) -> Running {
+    pub(crate) fn start_with(&self, variable: &str, value: &str) -> Running {
         let mut command = self.command();
         let mut child = command.env(variable, value).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -53,14 +53,14 @@ impl Binary {
     }
 }
 
-struct Running {
-    child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) log: Lines<BufReader<ChildStderr>>,
 }
 
 impl Running {
     /// The next log line with this message, as JSON.
-    async fn logged(&mut self, message: &str) -> Value {
+    pub(crate) async fn logged(&mut self, message: &str) -> Value {
         let reading = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
                 let line: Value = serde_json::from_str(&line).expect(&line);
@@ -73,13 +73,13 @@ impl Running {
         tokio::time::timeout(std::time::Duration::from_secs(20), reading).await.expect(message)
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 }
 
-const JSON_LOG: &str = "log: {format: json}";
+pub(crate) const JSON_LOG: &str = "log: {format: json}";
 
 #[tokio::test]
 async fn check_says_what_a_good_configuration_would_do() {
@@ -170,12 +170,9 @@ async fn help_names_every_field_of_the_configuration() {
     for part in ["--config", "--check", "SIGTERM", "SIGHUP", "poll_interval", "signing_key_file"] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    let example = text.split_once("Example configuration:\n").unwrap().1;
-    let indented = example.lines().map(|line| line.strip_prefix("  ").unwrap_or(line));
-    let example: Vec<&str> = indented.collect();
-    let settings =
-        weir_settings::sidecar::SidecarSettings::from_yaml(example.join("\n").as_bytes());
-    assert_eq!(settings.unwrap().pools[0].endpoints.len(), 2);
+    let (_, example) = text.split_once("with what it is if not given:\n").unwrap();
+    let settings = weir_settings::sidecar::SidecarSettings::from_yaml(example.as_bytes()).unwrap();
+    assert_eq!((settings.pools.len(), settings.pools[0].discover.len()), (2, 6));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::Run;
+use crate::compile;
 use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::setup;
@@ -79,19 +80,8 @@ fn own_programs(layout: &Layout) -> Result<PathBuf, Failure> {
     let target = setup::static_target(layout)?;
     let run = Run::cargo(layout).args(["build", "--target", target]);
     let run = run.args(OWN.map(|name| format!("--package=weir-{name}"))).arg("--bins");
-    static_compiler(run).shown()?;
+    compile::static_compiler(run).shown()?;
     Ok(layout.cargo_output().join(target).join("debug"))
-}
-
-/// A dependency (`ring`) has C in it that needs no library, so the machine's own compiler will do where there is no
-/// `musl-gcc`. Ubuntu's would call functions of glibc, though, if it were not told otherwise.
-fn static_compiler(run: Run) -> Run {
-    let given = ["CC_x86_64_unknown_linux_musl", "CC_x86_64-unknown-linux-musl", "TARGET_CC", "CC"];
-    if given.iter().any(|name| std::env::var_os(name).is_some()) {
-        return run;
-    }
-    let run = run.env("CC_x86_64_unknown_linux_musl", "cc");
-    run.env("CFLAGS_x86_64_unknown_linux_musl", "-U_FORTIFY_SOURCE")
 }
 
 impl Image {

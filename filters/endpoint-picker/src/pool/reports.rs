@@ -6,14 +6,7 @@ use weir_placement::LoadView;
 use weir_snapshot::LoadReport;
 
 use super::Pool;
-
-/// The newest report of one replica.
-#[derive(Clone, Copy)]
-pub(super) struct Reported {
-    replica: u64,
-    report: LoadReport,
-    at_ns: u64,
-}
+use super::reported::Reported;
 
 impl Pool {
     /// Takes over what the replica with this key has reported now; false if the view knows something newer, or has no

@@ -191,7 +191,7 @@ async fn what_must_not_be_run_twice_is_never_retried_whatever_the_client_says() 
         }
         let body = json!({"model": LLAMA, "stream": true, "store": true, "messages": []});
         let reply = stack.send(Request::post("/v1/chat/completions").json(&body)).await;
-        assert_eq!((reply.status, reply.text()), (200, error.into()));
+        assert_eq!((reply.status, reply.text()), (200, error));
         stack.wait_for_in_flight(0).await;
     }
 }
@@ -284,7 +284,7 @@ async fn a_route_with_a_policy_of_its_own_has_no_failover() {
         says(replica, &error);
     }
     let reply = stack.send(request(&asks(QWEN)[0])).await;
-    assert_eq!((reply.status, reply.text()), (200, error.into()));
+    assert_eq!((reply.status, reply.text()), (200, error));
     assert_eq!(stack.send(request(&asks(LLAMA)[0])).await.status, 500);
 }
 
@@ -305,7 +305,7 @@ async fn without_the_option_that_shows_bodies_streams_go_on_and_the_log_says_wha
     assert_eq!((first.status, first.complete), (200, true));
     let said = async || {
         let log = stack.envoy.log();
-        log.contains("weir.attempt: the plugin lacks `allow_on_headers_stop_iteration`")
+        log.contains("weir.attempt: the plugin lacks `allow_on_headers_stop_iteration: true`")
             .then_some(())
     };
     eventually("a word about the missing option", said).await;

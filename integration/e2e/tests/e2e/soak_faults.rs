@@ -162,9 +162,13 @@ async fn replace_listeners(stack: &mut Stack) {
     assert!(taken.await.unwrap(), "{}", stack.envoy.log());
 }
 
+/// How long a replica that has failed for long may be left alone: after doubled waits it is tried every 32 s, and what it
+/// has failed costs for some seconds after that.
+const FORGIVEN: Duration = Duration::from_secs(90);
+
 /// Waits until every replica has its part of a load in which nothing fails.
 async fn all_serve_again(stack: &Stack) {
-    let mut sent = 0;
+    let (begun, mut sent) = (Instant::now(), 0);
     loop {
         let before = seen(stack);
         let served = run_concurrently(CLIENTS, 100, |index| {
@@ -175,11 +179,12 @@ async fn all_serve_again(stack: &Stack) {
         sent += 100;
         let shares: Vec<u64> =
             seen(stack).iter().zip(&before).map(|(now, then)| now - then).collect();
-        println!("of 100 requests in peace: {shares:?}");
         if shares.iter().all(|share| (5..=60).contains(share)) {
+            println!("of 100 requests after {:?} in peace: {shares:?}", begun.elapsed());
             return;
         }
-        assert!(sent < 6000, "some replica has no part, or all of it: {shares:?}");
+        assert!(begun.elapsed() < FORGIVEN, "some replica has no part, or all of it: {shares:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 

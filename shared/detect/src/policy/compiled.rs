@@ -8,11 +8,11 @@ use crate::allow::Allowed;
 use crate::custom::{Custom, Engine};
 use crate::error::PolicyError;
 use crate::hosts::Hosts;
-use crate::raw::{Action, Direction, Directions, OnTrouble, RawPolicy, RawRule, has_role};
+use crate::raw::{Action, Direction, Directions, RawPolicy, RawRule, has_role};
 use crate::rule::{Finding, Group, Rule, RuleIndex};
 use crate::scanner::{DEFAULT_HOLD_BACK, Scanner};
 use crate::selection::Selection;
-use crate::unscannable::OnUnscannable;
+use crate::unscannable::{OnTrouble, OnUnscannable};
 
 /// What a policy does about one rule.
 #[derive(Clone, Debug, PartialEq)]

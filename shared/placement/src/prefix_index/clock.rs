@@ -5,8 +5,8 @@ use super::{PrefixIndex, ReplicaId};
 /// A tick is 2^14 ns: the 48 bits that an entry has for it then last until 2116.
 const TICK_SHIFT: u32 = 14;
 
-/// The host's clock is that of the wall: where ticks are so far ahead of it, it was set back. One minute in ticks.
-const SET_BACK_TICKS: u64 = 60_000_000_000 >> TICK_SHIFT;
+/// Ticks that are so far ahead of a restart were made by a clock that has been set back since: an hour.
+const SET_BACK_TICKS: u64 = 3_600_000_000_000 >> TICK_SHIFT;
 
 impl PrefixIndex {
     /// Lets the clock of "last use" go on to `now_ns`. Workers that share what they learn need a common clock;
@@ -15,20 +15,19 @@ impl PrefixIndex {
         self.tick = self.tick.max(now_ns >> TICK_SHIFT);
     }
 
-    /// Takes notice of the generations of the replicas with these ids, as a view shows them that was received at
-    /// `received_ns`: a replica with another one than before was restarted, and has an empty cache.
+    /// Takes notice of the generations of the replicas with these ids, and of when they began, in ns: a replica with
+    /// another one than before was restarted, and all that it used last before is gone. The time is the snapshot's, so
+    /// workers agree on it whenever they see it.
     pub(crate) fn note_generations(
         &mut self,
-        generations: impl Iterator<Item = (ReplicaId, Option<u32>)>,
-        received_ns: u64,
+        generations: impl Iterator<Item = (ReplicaId, Option<u32>, u64)>,
     ) {
-        let received = received_ns >> TICK_SHIFT;
-        // Workers that see the view later agree on what is older than it.
-        let set_back = self.tick > received.saturating_add(SET_BACK_TICKS);
-        let restarted_at = if set_back { self.tick } else { received };
-        for (replica, generation) in generations {
+        for (replica, generation, began_ns) in generations {
             if generation.is_some_and(|generation| self.replicas.renew(replica, generation)) {
-                self.replicas.expire(replica, restarted_at);
+                let began = began_ns >> TICK_SHIFT;
+                // A clock that was set back makes all that is known older.
+                let set_back = self.tick > began.saturating_add(SET_BACK_TICKS);
+                self.replicas.expire(replica, if set_back { self.tick } else { began });
             }
         }
     }

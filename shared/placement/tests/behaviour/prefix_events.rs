@@ -148,6 +148,9 @@ fn a_restarted_replica_is_forgotten_and_older_news_does_not_bring_it_back() {
     let generation = |number, sequence, prefixes: &mut PrefixIndex| {
         let mut reports: Vec<_> = (1..=3).map(idle).collect();
         reports[1].generation = number;
+        // The restart was seen 5 ms after the first view.
+        reports[1].generation_age_ms =
+            (number == Some(6)).then(|| u32::try_from(sequence - 5).unwrap());
         let message = SnapshotMessage::new("llama", (1, sequence), 0, reports);
         let received_ns = RECEIVED_NS + sequence * MS;
         LoadView::decode(&encode(&message, received_ns).unwrap(), prefixes).unwrap()
@@ -166,13 +169,13 @@ fn a_restarted_replica_is_forgotten_and_older_news_does_not_bring_it_back() {
     assert_eq!(other.matches(&before), [0, 0, 0], "older than the restart");
     one.view = generation(Some(6), 5, &mut one.prefixes);
     assert_eq!(one.matches(&before), [0, 0, 0]);
-    // A worker that sees the view late keeps what came after it.
+    // A worker that sees a later view keeps what others have learned since the restart.
     let mut late = Worker::new();
     late.view = generation(Some(5), 2, &mut late.prefixes);
     one.serve(1, &after, 0, 9);
     one.tell(&mut ring);
+    late.view = generation(Some(6), 50, &mut late.prefixes);
     late.take(&ring);
-    late.view = generation(Some(6), 5, &mut late.prefixes);
     assert_eq!((late.matches(&after), late.matches(&before)), (vec![0, 640, 0], vec![0; 3]));
 }
 

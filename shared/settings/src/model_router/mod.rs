@@ -8,13 +8,14 @@ use serde::Deserialize;
 use crate::trust::Trust;
 use crate::{Policies, SettingsError, located, plugin};
 
+mod entries;
 mod model;
 mod saturated;
 mod split;
 
+use entries::Entries;
 use model::Model;
 pub use model::{FILTERS, ModelPolicy, RawModel, Target};
-use saturated::Entries;
 pub use saturated::{
     Instead, RawReply, RawWhenSaturated, SaturatedReply, Thresholds, WhenSaturated,
 };

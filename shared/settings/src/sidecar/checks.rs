@@ -2,6 +2,9 @@
 
 use crate::SettingsError;
 
+/// Largest configuration file that is read, in bytes.
+pub const MAX_YAML_BYTES: usize = 4 * 1024 * 1024;
+
 /// Refuses a list without entries, or with more than `limit`.
 pub(super) fn count(field: &str, found: usize, limit: usize) -> Result<(), SettingsError> {
     if (1..=limit).contains(&found) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::HttpUrl;
+use super::access::{AccessSettings, RawAccess};
 use super::checks::quoted;
 use crate::SettingsError;
 use crate::duration::{Bounds, bounded};
@@ -46,6 +47,9 @@ pub struct RawGpus {
     /// Pages of DCGM exporters, or of `weir-sidecar agent`.
     #[serde(default)]
     pub exporters: Vec<RawExporter>,
+    /// TLS, token and HTTP version of the polls of these pages.
+    #[serde(default)]
+    pub access: RawAccess,
     /// This machine's own GPUs, read through NVML.
     #[serde(default)]
     pub nvml: Option<RawNvml>,
@@ -87,6 +91,8 @@ pub struct GpuSettings {
     pub timeout: Duration,
     /// Pages, no URL twice.
     pub exporters: Vec<ExporterSettings>,
+    /// TLS, token and HTTP version of the polls.
+    pub access: AccessSettings,
     /// This machine's own GPUs.
     pub nvml: Option<NvmlSettings>,
     /// Xids that don't count as a failed GPU.
@@ -196,6 +202,7 @@ impl TryFrom<RawGpus> for GpuSettings {
             poll_interval: duration("poll_interval", raw.poll_interval, &POLL_INTERVAL)?,
             timeout: duration("timeout", raw.timeout, &TIMEOUT)?,
             exporters: exporters(&raw.exporters)?,
+            access: raw.access.compile("gpus.access")?,
             nvml: raw.nvml.map(nvml).transpose()?,
             ignore_xids: raw.ignore_xids,
         })

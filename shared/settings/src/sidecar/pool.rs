@@ -1,15 +1,16 @@
 //! One pool of replicas.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use weir_snapshot::is_pool_name;
 use weir_snapshot::limits::{MAX_ENDPOINTS, MAX_NAME_BYTES};
 
-use super::HttpUrl;
-use super::checks::{count, quoted};
-use super::gpus::{GpuSelector, selectors};
+use super::access::{AccessSettings, RawAccess};
+use super::checks::quoted;
+use super::discovery::{Discovery, RawDiscovery};
+use super::endpoint::{EndpointSettings, MetricsUrl, RawEndpoint, Written};
+use super::server::{MappedSeries, MetricsSource, ModelServerKind, RawSeries};
 use crate::SettingsError;
 use crate::duration::{Bounds, bounded};
 
@@ -27,6 +28,16 @@ const TIMEOUT: Bounds = Bounds {
     max: Duration::from_secs(60),
 };
 
+/// A long answer takes minutes; after that a replica that was taken away is not waited for.
+const DRAIN_TIMEOUT: Bounds = Bounds {
+    default: Duration::from_secs(300),
+    min: Duration::from_secs(0),
+    max: Duration::from_secs(3600),
+};
+
+/// Most sources of one pool.
+const MAX_SOURCES: usize = 64;
+
 /// One pool as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,10 +45,17 @@ pub struct RawPool {
     /// Which model server the replicas run, so which metric names are read; each page tells if not given (`auto`).
     #[serde(default)]
     pub server: ModelServerKind,
+    /// The series of any other server: which of its metrics says what.
+    #[serde(default)]
+    pub series: Option<RawSeries>,
     /// `none` where the server has no metrics, such as Ollama: nothing is polled, and own counts and prefix
     /// affinity place requests.
     #[serde(default)]
     pub metrics: MetricsSource,
+    /// Where the metrics of replicas are that do not say it themselves; `{ip}` and `{port}` stand for those of the
+    /// address. `http://{ip}:{port}/metrics` if not given; for `trtllm` `/prometheus/metrics`, for `nim` `/v1/metrics`.
+    #[serde(default)]
+    pub metrics_url: Option<String>,
     /// How often each replica is polled, and the pool's snapshot pushed: 10ms to 60s, 100ms if
     /// not given.
     #[serde(default)]
@@ -45,115 +63,50 @@ pub struct RawPool {
     /// How long one poll may take: 10ms to 60s, 1s if not given.
     #[serde(default)]
     pub timeout: Option<String>,
-    /// The replicas.
+    /// How long a replica that was taken away may still be shown as draining: 0s to 60m, 5m if not given.
+    #[serde(default)]
+    pub drain_timeout: Option<String>,
+    /// TLS, token and HTTP version of the polls.
+    #[serde(default)]
+    pub access: RawAccess,
+    /// False: whole pages are asked for also where the server could filter (`name[]=`).
+    #[serde(default)]
+    pub filter: Option<bool>,
+    /// The replicas that are known by address or name.
+    #[serde(default)]
     pub endpoints: Vec<RawEndpoint>,
-}
-
-/// One replica as written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawEndpoint {
-    /// Where Envoy sends requests: `ip:port`.
-    pub address: String,
-    /// Where the metrics are: `http://ADDRESS/metrics` if not given; for `trtllm` `/prometheus/metrics`, for `nim`
-    /// `/v1/metrics`.
+    /// Where others are found.
     #[serde(default)]
-    pub metrics_url: Option<String>,
-    /// The GPUs that it runs on: `GPU-UUID`, `HOST/INDEX` (either with `/INSTANCE` for a MIG instance) or
-    /// `pod=NAME`. All GPUs of the page for its host if not given.
-    #[serde(default)]
-    pub gpus: Vec<String>,
-}
-
-/// Where load comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MetricsSource {
-    /// Each replica's page is polled.
-    #[default]
-    Poll,
-    /// Nothing is known but what gateways count themselves.
-    None,
-}
-
-/// A model server whose metric names are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelServerKind {
-    /// Any of these, by the names on its page.
-    #[default]
-    Auto,
-    /// vLLM.
-    Vllm,
-    /// SGLang.
-    Sglang,
-    /// trtllm-serve.
-    Trtllm,
-    /// Triton with the TensorRT-LLM backend.
-    Triton,
-    /// Hugging Face's Text Generation Inference.
-    Tgi,
-    /// llama.cpp's server.
-    Llamacpp,
-    /// LMDeploy.
-    Lmdeploy,
-    /// NVIDIA NIM.
-    Nim,
-}
-
-impl ModelServerKind {
-    /// As it is written in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Vllm => "vllm",
-            Self::Sglang => "sglang",
-            Self::Trtllm => "trtllm",
-            Self::Triton => "triton",
-            Self::Tgi => "tgi",
-            Self::Llamacpp => "llamacpp",
-            Self::Lmdeploy => "lmdeploy",
-            Self::Nim => "nim",
-        }
-    }
-
-    /// Where its page is unless the replica says otherwise.
-    fn metrics_path(self) -> &'static str {
-        match self {
-            // Its `/metrics` is JSON.
-            Self::Trtllm => "/prometheus/metrics",
-            Self::Nim => "/v1/metrics",
-            _ => "/metrics",
-        }
-    }
+    pub discover: Vec<RawDiscovery>,
 }
 
 /// One compiled pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PoolSettings {
     /// Name, as the filters know it.
     pub name: String,
     /// Which metric names are read.
     pub server: ModelServerKind,
+    /// The names of another server; empty where `server` says them.
+    pub series: Vec<MappedSeries>,
     /// Whether there are metrics at all.
     pub metrics: MetricsSource,
+    /// Where the metrics of replicas are that are found.
+    pub metrics_url: MetricsUrl,
     /// Time between two polls of a replica, and between two pushes.
     pub poll_interval: Duration,
     /// How long one poll may take.
     pub timeout: Duration,
-    /// The replicas, no address twice, at least one.
+    /// How long a replica that was taken away is shown at most.
+    pub drain_timeout: Duration,
+    /// TLS, token and HTTP version of the polls.
+    pub access: AccessSettings,
+    /// Whether pages are asked for in part where the server can.
+    pub filter: bool,
+    /// The replicas that are listed, no address twice.
     pub endpoints: Vec<EndpointSettings>,
-}
-
-/// One compiled replica.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointSettings {
-    /// Where Envoy sends requests.
-    pub address: SocketAddr,
-    /// Where the metrics are.
-    pub metrics_url: HttpUrl,
-    /// The GPUs that it names; empty where its host tells.
-    pub gpus: Vec<GpuSelector>,
+    /// Where others are found. Of this and `endpoints`, one is not empty.
+    pub discover: Vec<Discovery>,
 }
 
 impl PoolSettings {
@@ -163,14 +116,46 @@ impl PoolSettings {
         let duration = |part: &str, written: Option<String>, bounds| {
             bounded(&format!("{field}.{part}"), written.as_deref(), bounds)
         };
+        let metrics_url = match &raw.metrics_url {
+            Some(url) => MetricsUrl::parse(&format!("{field}.metrics_url"), url)?,
+            None => MetricsUrl::plain(raw.server.metrics_path()),
+        };
+        let (endpoints, discover) = replicas(&field, &raw.endpoints, raw.discover, &metrics_url)?;
         Ok(Self {
             server: raw.server,
+            series: series(&field, raw.server, raw.series)?,
             metrics: raw.metrics,
             poll_interval: duration("poll_interval", raw.poll_interval, &POLL_INTERVAL)?,
             timeout: duration("timeout", raw.timeout, &TIMEOUT)?,
-            endpoints: endpoints(&format!("{field}.endpoints"), &raw.endpoints, raw.server)?,
+            drain_timeout: duration("drain_timeout", raw.drain_timeout, &DRAIN_TIMEOUT)?,
+            access: raw.access.compile(&format!("{field}.access"))?,
+            filter: raw.filter.unwrap_or(true),
+            metrics_url,
+            endpoints,
+            discover,
             name,
         })
+    }
+
+    /// Whether a page of it may be asked for over TLS: a file of replicas may name any URL.
+    #[must_use]
+    pub fn needs_tls(&self) -> bool {
+        let file = |one: &Discovery| matches!(one, Discovery::File(_));
+        let polled = self.metrics == MetricsSource::Poll;
+        self.surely_needs_tls() || polled && self.discover.iter().any(file)
+    }
+
+    /// Whether a page of it is asked for over TLS, as far as this configuration says.
+    #[must_use]
+    pub fn surely_needs_tls(&self) -> bool {
+        let named = |one: &Discovery| match one {
+            Discovery::Dns { metrics_url: Some(url), .. } => url.is_https(),
+            _ => false,
+        };
+        self.metrics == MetricsSource::Poll
+            && (self.metrics_url.is_https()
+                || self.endpoints.iter().any(|one| one.metrics_url.is_https())
+                || self.discover.iter().any(named))
     }
 }
 
@@ -183,42 +168,58 @@ fn check_name(name: &str) -> Result<(), SettingsError> {
     Err(SettingsError::invalid("pools (name)", quoted(name), problem))
 }
 
-fn endpoints(
+fn series(
     field: &str,
-    written: &[RawEndpoint],
     server: ModelServerKind,
-) -> Result<Vec<EndpointSettings>, SettingsError> {
-    count(field, written.len(), MAX_ENDPOINTS)?;
+    raw: Option<RawSeries>,
+) -> Result<Vec<MappedSeries>, SettingsError> {
+    let Some(raw) = raw else { return Ok(Vec::new()) };
+    if server != ModelServerKind::Auto {
+        let problem = "and series exclude each other";
+        return Err(SettingsError::invalid(format!("{field}.server"), server.name(), problem));
+    }
+    raw.compile(&format!("{field}.series"))
+}
+
+type Replicas = (Vec<EndpointSettings>, Vec<Discovery>);
+
+/// The replicas that are listed, and the sources of others: names are such sources, too.
+fn replicas(
+    field: &str,
+    listed: &[RawEndpoint],
+    sources: Vec<RawDiscovery>,
+    metrics_url: &MetricsUrl,
+) -> Result<Replicas, SettingsError> {
+    if listed.len() > MAX_ENDPOINTS || listed.is_empty() && sources.is_empty() {
+        let problem = format!("entries, must be 1 to {MAX_ENDPOINTS} where nothing is discovered");
+        return Err(SettingsError::invalid(format!("{field}.endpoints"), listed.len(), problem));
+    }
+    if sources.len() > MAX_SOURCES {
+        let problem = format!("entries, at most {MAX_SOURCES}");
+        return Err(SettingsError::invalid(format!("{field}.discover"), sources.len(), problem));
+    }
+    let (mut endpoints, mut discover) = (Vec::with_capacity(listed.len()), Vec::new());
     let mut seen = std::collections::BTreeSet::new();
-    let mut endpoints = Vec::with_capacity(written.len());
-    for (at, raw) in written.iter().enumerate() {
-        let field = format!("{field}[{at}]");
-        let endpoint = endpoint(&field, raw, server)?;
-        if !seen.insert(endpoint.address) {
+    for (at, raw) in listed.iter().enumerate() {
+        let field = format!("{field}.endpoints[{at}]");
+        let written = Written::read(&field, raw, metrics_url)?;
+        let spelling = match &written {
+            Written::Address(one) => one.address.to_string(),
+            Written::Name { at, .. } => at.to_string(),
+        };
+        if !seen.insert(spelling) {
             let field = format!("{field}.address");
             return Err(SettingsError::invalid(field, quoted(&raw.address), "stands twice"));
         }
-        endpoints.push(endpoint);
+        match written {
+            Written::Address(one) => endpoints.push(one),
+            Written::Name { at, metrics_url, gpus } => {
+                discover.push(Discovery::Dns { at, metrics_url, gpus });
+            }
+        }
     }
-    Ok(endpoints)
-}
-
-fn endpoint(
-    field: &str,
-    raw: &RawEndpoint,
-    server: ModelServerKind,
-) -> Result<EndpointSettings, SettingsError> {
-    let address: SocketAddr =
-        raw.address.parse().ok().filter(|address: &SocketAddr| address.port() != 0).ok_or_else(
-            || {
-                let problem = "is no ip:port with a port from 1 to 65535";
-                SettingsError::invalid(format!("{field}.address"), quoted(&raw.address), problem)
-            },
-        )?;
-    let metrics_url = match &raw.metrics_url {
-        Some(url) => HttpUrl::parse(&format!("{field}.metrics_url"), url)?,
-        None => HttpUrl::metrics_of(address, server.metrics_path()),
-    };
-    let gpus = selectors(&format!("{field}.gpus"), &raw.gpus)?;
-    Ok(EndpointSettings { address, metrics_url, gpus })
+    for (at, raw) in sources.into_iter().enumerate() {
+        discover.push(raw.compile(&format!("{field}.discover[{at}]"))?);
+    }
+    Ok((endpoints, discover))
 }

@@ -2,6 +2,8 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod sources;
+
 const POOL: &str = "pools: {llama: {endpoints: [{address: '127.0.0.1:9001'}]}}\n";
 const GATEWAY: &str = "gateways: ['unix:/run/weir/intake.sock']\n";
 
@@ -117,6 +119,11 @@ fn a_wrong_value_is_named_with_its_limit() {
             "gpus: {exporters: [{url: 'http://h/'}, {url: 'http://h/'}]}",
             "gpus.exporters[1].url: the URL stands twice",
         ),
+        ("second_key_env: ''", "second_key_env: \"\" can name no key"),
+        ("max_polls: 0", "max_polls: 0 must be 1 to 4096"),
+        ("dns: {servers: [h]}", "dns.servers[0]: \"h\" is no ip:port"),
+        ("dns: {min_ttl: 2s, max_ttl: 1s}", "dns.max_ttl: 1s is shorter than dns.min_ttl"),
+        ("kubernetes: {url: 'https://h/x'}", "kubernetes.url: the URL must have no path"),
         ("gpus: {nvml: {library: ''}}", "gpus.nvml.library: \"\" names no library"),
         (
             "signing_key_env: A\nsigning_key_file: b",
@@ -149,40 +156,18 @@ fn a_wrong_gateway_is_named() {
         let error = read(&format!("{POOL}gateways: ['{gateway}']\n")).unwrap_err();
         assert!(error.starts_with("gateways[0]: ") && error.contains(expected), "{error}");
     }
+    for (gateway, expected) in [
+        ("{file: x}", "gateways[0]: a gateway is found by dns, srv or endpoint_slices only"),
+        ("{dns: h}", "gateways[0].dns: \"h\" is no name:port"),
+        ("{dsn: 'h:1'}", "dsn"),
+        ("3", "unix:/path, http://host:port, or one of dns, srv and endpoint_slices"),
+    ] {
+        let error = read(&format!("{POOL}gateways: [{gateway}]\n")).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
     let twice = "gateways: ['http://h:1', 'http://h:1']\n";
     assert!(read(&format!("{POOL}{twice}")).unwrap_err().contains("gateways[1]"));
     assert!(read(&format!("{POOL}gateways: []\n")).unwrap_err().contains("1 to 64"));
-}
-
-#[test]
-fn a_wrong_pool_is_named() {
-    let cases = [
-        ("{}", "pools: 0 entries, must be 1 to 64"),
-        ("{'a b': {endpoints: []}}", "pools (name): \"a b\""),
-        ("{p: {endpoints: []}}", "pools.p.endpoints: 0 entries, must be 1 to 4096"),
-        ("{p: {endpoints: [{address: 'h:1'}]}}", "pools.p.endpoints[0].address: \"h:1\""),
-        ("{p: {endpoints: [{address: '1.1.1.1:0'}]}}", "a port from 1 to 65535"),
-        (
-            "{p: {endpoints: [{address: '[::1]:1'}, {address: '[0:0::1]:1'}]}}",
-            "pools.p.endpoints[1].address: \"[0:0::1]:1\" stands twice",
-        ),
-        (
-            "{p: {endpoints: [{address: '1.1.1.1:1', gpus: ['0']}]}}",
-            "pools.p.endpoints[0].gpus[0]: \"0\" is no GPU-UUID",
-        ),
-        (
-            "{p: {poll_interval: 1ms, endpoints: [{address: '1.1.1.1:1'}]}}",
-            "pools.p.poll_interval: \"1ms\" must be 10ms to 60s",
-        ),
-        (
-            "{p: {timeout: 2m, endpoints: [{address: '1.1.1.1:1'}]}}",
-            "pools.p.timeout: \"2m\" must be 10ms to 60s",
-        ),
-    ];
-    for (pools, expected) in cases {
-        let error = read(&format!("{GATEWAY}pools: {pools}\n")).unwrap_err();
-        assert!(error.contains(expected), "{error}");
-    }
 }
 
 #[test]

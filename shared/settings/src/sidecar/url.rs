@@ -9,7 +9,7 @@ use crate::SettingsError;
 const MAX_URL_BYTES: usize = 2048;
 
 /// An absolute `http` or `https` URL. It holds only characters that every HTTP client takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HttpUrl {
     https: bool,
     authority: String,
@@ -52,6 +52,14 @@ impl HttpUrl {
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Self { https, authority: authority.to_owned(), port, path })
+    }
+
+    /// Reads a URL that no field of a configuration holds.
+    ///
+    /// # Errors
+    /// [`SettingsError::Invalid`] without repeating it.
+    pub fn of(text: &str) -> Result<Self, SettingsError> {
+        Self::parse("url", text)
     }
 
     /// True for `https`.

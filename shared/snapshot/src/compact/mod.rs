@@ -38,6 +38,13 @@ const FULL_QUEUE: f64 = 5.0;
 /// Share of the KV cache in use at a full endpoint: the same detector's default.
 const FULL_KV_CACHE: f64 = 0.8;
 
+/// How much of an endpoint is used, where 1 is full: the larger of its queue in 5 requests and its KV cache in 0.8.
+/// That is the rule of llm-d's saturation detector. What is not known counts as unused.
+#[must_use]
+pub fn used_share(waiting: Option<u32>, kv_cache_use: Option<f64>) -> f64 {
+    (f64::from(waiting.unwrap_or(0)) / FULL_QUEUE).max(kv_cache_use.unwrap_or(0.0) / FULL_KV_CACHE)
+}
+
 /// A decoded view of one pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompactView {
@@ -48,6 +55,8 @@ pub struct CompactView {
     details: Vec<EndpointDetails>,
     /// Likewise.
     generations: Vec<Option<u32>>,
+    /// Likewise.
+    generation_ages_ms: Vec<Option<u32>>,
     adapters: Vec<Span>,
     adapter_ids: Vec<u16>,
     zones: Vec<Span>,
@@ -70,6 +79,7 @@ impl CompactView {
             endpoints: read_records(&sections)?,
             details: read_details(&sections, zones.len())?,
             generations: read_column(&sections, tag::GENERATION)?,
+            generation_ages_ms: read_column(&sections, tag::GENERATION_AGE_MS)?,
             adapters: read_spans(&sections, tag::ADAPTERS)?,
             adapter_ids: read_ids(&sections)?,
             zones,
@@ -134,6 +144,12 @@ impl CompactView {
         self.generations.get(index).copied().flatten()
     }
 
+    /// ms from when that process was first seen to the push, if another one was there before.
+    #[must_use]
+    pub fn generation_age_ms(&self, index: usize) -> Option<u32> {
+        self.generation_ages_ms.get(index).copied().flatten()
+    }
+
     /// The name of the zone with `id`.
     #[must_use]
     pub fn zone_name(&self, id: u16) -> Option<&[u8]> {
@@ -152,14 +168,11 @@ impl CompactView {
     }
 
     /// What the endpoints that take requests have used, 1 if they have no room left: the mean over them of
-    /// the larger of the queue in [`FULL_QUEUE`] and the KV cache in [`FULL_KV_CACHE`]. That is the rule of
-    /// llm-d's saturation detector. What is not known counts as unused; `None` if none takes requests.
+    /// [`used_share`]. `None` if none takes requests.
     #[must_use]
     pub fn load(&self) -> Option<f64> {
         let used = |endpoint: &EndpointRecord| {
-            let waiting = f64::from(endpoint.waiting.unwrap_or(0));
-            let cache = f64::from(endpoint.kv_cache_use.unwrap_or(0.0));
-            (waiting / FULL_QUEUE).max(cache / FULL_KV_CACHE)
+            used_share(endpoint.waiting, endpoint.kv_cache_use.map(f64::from))
         };
         let takes = self.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
         let (count, sum) = takes.fold((0u32, 0.0), |(count, sum), e| (count + 1, sum + used(e)));

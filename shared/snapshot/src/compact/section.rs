@@ -60,6 +60,7 @@ pub(crate) mod tag {
     pub(crate) const GPU_POWER: u32 = 0x114;
     pub(crate) const GPU_XID: u32 = 0x115;
     pub(crate) const GENERATION: u32 = 0x116;
+    pub(crate) const GENERATION_AGE_MS: u32 = 0x117;
 }
 
 /// The sections of one view.

@@ -12,8 +12,15 @@ fn inventory(endpoints: &[(&str, &[&str])]) -> (Inventory, Vec<Wanted>) {
         yaml.push_str(&format!("    - {{address: '{address}', gpus: {gpus:?}}}\n"));
     }
     let settings = SidecarSettings::from_yaml(yaml.as_bytes()).unwrap();
-    let wanted = settings.pools[0].endpoints.iter().map(Wanted::of).collect();
-    (Inventory::new(&settings), wanted)
+    let endpoints = &settings.pools[0].endpoints;
+    let wanted: Vec<Wanted> = endpoints.iter().map(|it| Wanted::of(it, None)).collect();
+    let inventory = Inventory::new(&settings.gpus, None);
+    let mut unnamed = BTreeMap::new();
+    for wanted in wanted.iter().filter(|wanted| !wanted.names_gpus()) {
+        *unnamed.entry(wanted.host).or_default() += 1;
+    }
+    inventory.unnamed_of("p", unnamed);
+    (inventory, wanted)
 }
 
 fn reading(host: &str, index: u32, uuid: &str, busy: f64) -> Reading {
@@ -127,4 +134,43 @@ fn what_a_page_said_is_kept_through_failed_polls_and_then_forgotten() {
     assert_eq!(uses(&inventory, &wanted, late), [(0, None)]);
     assert_eq!(inventory.unavailable(late).as_deref(), Some("status 500"));
     assert!(inventory.readings(late).is_empty());
+}
+
+#[test]
+fn a_replica_whose_pod_is_known_has_the_gpus_that_a_page_labels_with_it_or_its_hosts() {
+    let (inventory, _) = inventory(&[("10.0.0.7:8000", &[])]);
+    let endpoint = |address: &str| {
+        let yaml = format!(
+            "gateways: ['unix:/x']\npools: {{p: {{endpoints: [{{address: '{address}'}}]}}}}"
+        );
+        SidecarSettings::from_yaml(yaml.as_bytes()).unwrap().pools.remove(0).endpoints.remove(0)
+    };
+    let now = Instant::now();
+    let mut placed = reading("node-7", 1, "GPU-b", 50.0);
+    placed.pods.push("ns/vllm-0".into());
+    inventory.record(0, Ok(vec![reading("node-7", 0, "GPU-a", 10.0), placed]), now);
+    let wanted = [
+        Wanted::of(&endpoint("10.1.2.3:8000"), Some("ns/vllm-0")),
+        Wanted::of(&endpoint("10.1.2.4:8000"), Some("ns/vllm-1")),
+        Wanted::of(&endpoint("10.0.0.7:8000"), Some("ns/vllm-1")),
+    ];
+    assert_eq!(uses(&inventory, &wanted, now), [(1, Some(0.5)), (0, None), (2, Some(0.5))]);
+}
+
+#[test]
+fn what_a_source_said_goes_on_after_a_reload_and_that_of_another_does_not() {
+    let settings = |url: &str| {
+        let yaml = format!(
+            "gateways: ['unix:/x']\ngpus: {{exporters: [{{url: '{url}'}}]}}\npools: {{p: {{endpoints: [{{address: '10.0.0.7:1'}}]}}}}"
+        );
+        SidecarSettings::from_yaml(yaml.as_bytes()).unwrap()
+    };
+    let (same, other) = (settings("http://10.0.0.7:9400/m"), settings("http://10.0.0.7:9401/m"));
+    let (before, now) = (Inventory::new(&same.gpus, None), Instant::now());
+    before.record(0, Ok(vec![reading("node-7", 0, "GPU-a", 10.0)]), now);
+    let wanted = [Wanted::of(&same.pools[0].endpoints[0], None)];
+    for (settings, expected) in [(&same, (1, Some(0.1))), (&other, (0, None))] {
+        let after = Inventory::new(&settings.gpus, Some(&before));
+        assert_eq!(uses(&after, &wanted, now), [expected]);
+    }
 }

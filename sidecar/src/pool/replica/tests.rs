@@ -92,14 +92,14 @@ fn the_last_good_values_are_kept_while_their_age_grows() {
 #[test]
 fn a_page_with_a_flaw_is_used_but_marked() {
     let flaw = crate::scrape::Flaw {
-        series: "vllm:kv_cache_usage_perc",
+        series: "vllm:kv_cache_usage_perc".into(),
         problem: crate::scrape::Problem::OutOfRange,
     };
     let mut replica = replica();
     let Ok(page) = good(3) else { return };
     replica.record(Ok(Page { flaw: Some(flaw), ..page }), Instant::now());
     assert_eq!(replica.state(), EndpointState::Degraded);
-    assert_eq!(replica.reason(), Some("vllm:kv_cache_usage_perc is out of range"));
+    assert_eq!(replica.reason().as_deref(), Some("vllm:kv_cache_usage_perc is out of range"));
     assert_eq!(replica.report(Instant::now()).waiting, Some(3));
 }
 

@@ -9,8 +9,9 @@ fn link() -> Link {
                   pools: {p: {endpoints: [{address: '127.0.0.1:2'}]}}}";
     let settings = SidecarSettings::from_yaml(yaml).unwrap();
     let mismatches = Arc::new(Mismatches::new(settings.gateways[0].to_string()));
+    let pool = ("p", settings.pools[0].poll_interval);
     let spending = Arc::new(Spending::new(settings.gateways[0].to_string()));
-    Link::new(&settings.pools[0], Duration::from_millis(100), (&mismatches, &spending))
+    Link::new(pool, Duration::from_millis(100), (&mismatches, &spending), None)
 }
 
 fn taken(sequence: u64) -> Result<Accepted, PushError> {

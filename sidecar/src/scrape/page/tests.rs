@@ -8,8 +8,13 @@ use weir_snapshot::{EndpointReport, EndpointState};
 use super::super::model_server::{Meaning, Series};
 use super::*;
 
-fn vllm() -> Option<&'static ModelServer> {
+fn vllm() -> Option<Arc<ModelServer>> {
     ModelServer::of(ModelServerKind::Vllm)
+}
+
+/// The same without the server.
+fn read(server: Option<Arc<ModelServer>>, page: &[u8]) -> Result<Page, PageError> {
+    super::read(server.as_ref(), page).map(|(page, _)| page)
 }
 
 /// What was read, in the form of the expectation files.
@@ -115,16 +120,56 @@ fn what_tells_a_restart_is_read_and_a_flaw_in_it_degrades_nothing() {
 
 #[test]
 fn one_series_name_can_have_several_meanings_by_label() {
-    const BY_LABEL: ModelServer = ModelServer {
-        name: "test",
-        prefix: "requests",
-        series: &[by_label("waiting", Meaning::Waiting), by_label("scheduled", Meaning::Running)],
+    let by_label = |value: &'static str, meaning| Series {
+        name: "requests".into(),
+        labels: vec![("type".into(), value.into())],
+        scale: 1.0,
+        meaning,
     };
-    const fn by_label(value: &'static str, meaning: Meaning) -> Series {
-        Series { name: "requests", label: Some(("type", value)), meaning }
-    }
+    let series =
+        vec![by_label("waiting", Meaning::Waiting), by_label("scheduled", Meaning::Running)];
+    let server = ModelServer { name: "test", prefix: "requests", filters: false, series };
     let page = b"requests{type=\"waiting\"} 2\nrequests{type=\"scheduled\"} 5\nrequests 9\n";
-    assert_eq!(shown(read(Some(&BY_LABEL), page)), json!({ "waiting": 2, "running": 5 }));
+    assert_eq!(shown(read(Some(Arc::new(server)), page)), json!({ "waiting": 2, "running": 5 }));
+}
+
+#[test]
+fn a_mapping_says_what_the_series_of_any_other_server_mean() {
+    let yaml = b"gateways: ['unix:/x']\npools:\n  p:\n    endpoints: [{address: '10.0.0.1:1'}]\n    series:\n\
+        \x20     waiting: {name: queue_depth, labels: {queue: main}}\n      running: {name: busy_slots}\n\
+        \x20     kv_cache_use: {name: cache_percent, scale: 0.01}\n";
+    let settings = weir_settings::sidecar::SidecarSettings::from_yaml(yaml).unwrap();
+    let server = ModelServer::of_pool(&settings.pools[0]);
+    let page = b"queue_depth{queue=\"main\"} 4\nqueue_depth{queue=\"batch\"} 90\nbusy_slots 3\n\
+        cache_percent{gpu=\"0\"} 40\ncache_percent{gpu=\"1\"} 60\nvllm:num_requests_waiting 77\n";
+    let expected = json!({ "waiting": 4, "running": 3, "kv_cache_use": 0.5 });
+    assert_eq!(shown(read(server.clone(), page)), expected);
+    let percent = b"busy_slots 3\ncache_percent 140\n";
+    let expected = json!({ "running": 3, "flaw": "cache_percent is out of range" });
+    assert_eq!(shown(read(server.clone(), percent)), expected);
+    let error = read(server, b"vllm:num_requests_waiting 1\n").unwrap_err().to_string();
+    assert_eq!(error, "the page has neither waiting nor running requests of the pool's series");
+}
+
+#[test]
+fn a_series_that_stands_twice_counts_once_and_is_told_of() {
+    let page =
+        b"vllm:num_requests_waiting{engine=\"0\"} 3\nvllm:num_requests_waiting{engine=\"0\"} 3\n\
+        vllm:num_requests_waiting{engine=\"1\"} 2\n";
+    let flaw = "vllm:num_requests_waiting stands twice with the same labels";
+    assert_eq!(shown(read(vllm(), page)), json!({ "waiting": 5, "flaw": flaw }));
+}
+
+#[test]
+fn first_tokens_are_counted_and_nonsense_in_them_marks_nobody() {
+    let page =
+        b"vllm:num_requests_waiting 1\nvllm:time_to_first_token_seconds_count{engine=\"0\"} 10\n\
+        vllm:time_to_first_token_seconds_count{engine=\"1\"} 5\n\
+        vllm:time_to_first_token_seconds_sum 3.5\nvllm:request_queue_time_seconds_sum NaN\n";
+    let page = read(vllm(), page).unwrap();
+    assert_eq!(page.flaw, None);
+    let found = page.metrics.first_tokens.unwrap();
+    assert_eq!((found.count, found.seconds, found.queued_seconds), (15.0, 3.5, None));
 }
 
 proptest! {

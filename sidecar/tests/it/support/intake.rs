@@ -54,6 +54,9 @@ struct Shared {
     taken: Vec<SnapshotMessage>,
     refused: Vec<RefusalCode>,
     connections: usize,
+    /// Requests that it says to have under way at each replica.
+    in_flight: u32,
+    forgets: bool,
 }
 
 impl Intake {
@@ -82,6 +85,8 @@ impl Intake {
             taken: Vec::new(),
             refused: Vec::new(),
             connections: 0,
+            in_flight: 5,
+            forgets: false,
         }));
         let mut server = JoinSet::new();
         server.spawn(serve(listener, shared.clone()));
@@ -90,6 +95,16 @@ impl Intake {
 
     pub(crate) fn set(&self, mode: Mode) {
         self.shared.lock().unwrap().mode = mode;
+    }
+
+    /// Keeps the newest snapshot only: a long test would fill the memory.
+    pub(crate) fn forget(&self) {
+        self.shared.lock().unwrap().forgets = true;
+    }
+
+    /// Says to have so many requests under way at each replica.
+    pub(crate) fn busy(&self, in_flight: u32) {
+        self.shared.lock().unwrap().in_flight = in_flight;
     }
 
     /// Takes only what is signed with `key`.
@@ -218,13 +233,18 @@ impl Shared {
     ) -> Result<Accepted, Refusal> {
         let result = self.check(body, challenge, signed);
         match &result {
-            Ok(message) => self.taken.push(message.clone()),
+            Ok(message) => {
+                if self.forgets {
+                    self.taken.clear();
+                }
+                self.taken.push(message.clone());
+            }
             Err(refusal) => self.refused.push(refusal.code),
         }
         result.map(|message| {
             let feedback = |endpoint: &weir_snapshot::EndpointReport| EndpointFeedback {
                 address: endpoint.address.clone(),
-                in_flight: 5,
+                in_flight: self.in_flight,
                 dispatched: 8,
                 prefill_tokens: 0,
                 decode_tokens: 0,

@@ -1,7 +1,12 @@
 //! Replicas and gateways for the tests, and a sidecar on a configuration of them.
 
+mod api;
+mod dns;
 mod intake;
+mod page;
+mod query;
 mod replica;
+pub(crate) mod tls;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -13,11 +18,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weir_sidecar::{Config, Daemon};
 
+pub(crate) use api::Api;
+pub(crate) use dns::Dns;
 pub(crate) use intake::{Intake, Mode};
 pub(crate) use replica::{Behaviour, Replica, vllm};
 
 /// No test waits longer than this; it is far above what anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until `look` sees something.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

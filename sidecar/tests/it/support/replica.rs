@@ -12,17 +12,15 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-type Certified = rcgen::CertifiedKey<rcgen::KeyPair>;
+use super::page::{Drip, filtered, page};
+use super::tls::{Certified, acceptor};
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -43,21 +41,28 @@ pub(crate) enum Behaviour {
     Close,
     /// Half a page, then the connection breaks.
     Cut,
+    /// A page that comes a byte at a time.
+    Drip,
+    /// 100 MB.
+    Huge,
+    /// To another place.
+    Redirect(String),
+    /// 401 unless this is sent as `Authorization`, then good metrics.
+    Authorized(&'static str),
+    /// A long page, of which `name[]=` gets a part: all that is named, or nothing.
+    Filtering { well: bool },
+}
+
+/// What the last request was.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) http2: bool,
+    pub(crate) query: Option<String>,
 }
 
 /// A good page.
 pub(crate) fn vllm(waiting: u32, running: u32) -> Behaviour {
     Behaviour::Page(page(waiting, running))
-}
-
-fn page(waiting: u32, running: u32) -> Vec<u8> {
-    let page = format!(
-        "# TYPE vllm:num_requests_waiting gauge\n\
-         vllm:num_requests_waiting{{engine=\"0\"}} {waiting}.0\n\
-         vllm:num_requests_running{{engine=\"0\"}} {running}.0\n\
-         vllm:kv_cache_usage_perc{{engine=\"0\"}} 0.25\n"
-    );
-    page.into_bytes()
 }
 
 /// A running replica; dropping it closes all its connections.
@@ -73,6 +78,7 @@ struct Shared {
     connections: AtomicUsize,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
+    asked: Mutex<Asked>,
 }
 
 impl Replica {
@@ -86,15 +92,12 @@ impl Replica {
 
     /// With TLS and this certificate.
     pub(crate) async fn start_tls(certified: &Certified, behaviour: Behaviour) -> Self {
-        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key)
-            .unwrap();
-        let address = "127.0.0.1:0".parse().unwrap();
-        Self::serving(address, Some(TlsAcceptor::from(Arc::new(config))), behaviour).await
+        Self::start_with(acceptor(certified, None, false), behaviour).await
+    }
+
+    /// With TLS as `tls` says.
+    pub(crate) async fn start_with(tls: TlsAcceptor, behaviour: Behaviour) -> Self {
+        Self::serving("127.0.0.1:0".parse().unwrap(), Some(tls), behaviour).await
     }
 
     async fn serving(address: SocketAddr, tls: Option<TlsAcceptor>, behaviour: Behaviour) -> Self {
@@ -106,6 +109,7 @@ impl Replica {
             connections: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
+            asked: Mutex::default(),
         });
         let mut server = JoinSet::new();
         server.spawn(serve(listener, tls, shared.clone()));
@@ -114,6 +118,11 @@ impl Replica {
 
     pub(crate) fn set(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// The last request.
+    pub(crate) fn asked(&self) -> Asked {
+        self.shared.asked.lock().unwrap().clone()
     }
 
     /// Requests so far.
@@ -138,12 +147,13 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shar
         let (stream, _) = listener.accept().await.unwrap();
         shared.connections.fetch_add(1, Ordering::SeqCst);
         match tls.clone() {
-            None => connections.spawn(connection(stream, shared.clone())),
+            None => connections.spawn(connection(stream, false, shared.clone())),
             Some(tls) => {
                 let shared = shared.clone();
                 connections.spawn(async move {
                     if let Ok(stream) = tls.accept(stream).await {
-                        connection(stream, shared).await;
+                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                        connection(stream, http2, shared).await;
                     }
                 })
             }
@@ -151,10 +161,19 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shar
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: Arc<Shared>) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    http2: bool,
+    shared: Arc<Shared>,
+) {
     let service = service_fn(move |request| answer(request, shared.clone()));
-    let builder = hyper::server::conn::http1::Builder::new();
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    if http2 {
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    } else {
+        let builder = hyper::server::conn::http1::Builder::new();
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    }
 }
 
 async fn answer(
@@ -162,11 +181,23 @@ async fn answer(
     shared: Arc<Shared>,
 ) -> Result<Response<Body>, Infallible> {
     assert_eq!(request.uri().path(), "/metrics");
-    assert!(request.headers().contains_key("host"));
+    let http2 = request.version() == Version::HTTP_2;
+    assert!(http2 || request.headers().contains_key("host"));
+    let query = request.uri().query().map(str::to_owned);
+    *shared.asked.lock().unwrap() = Asked { http2, query: query.clone() };
+    let authorization = request.headers().get("authorization").cloned();
     shared.polls.fetch_add(1, Ordering::SeqCst);
     let in_flight = InFlight::enter(shared.clone());
     let behaviour = shared.behaviour.lock().unwrap().clone();
-    let response = behave(behaviour).await;
+    let response = match behaviour {
+        Behaviour::Authorized(wanted) => {
+            let fits = authorization.is_some_and(|found| found == wanted);
+            let status = if fits { 200 } else { 401 };
+            behave(Behaviour::Status(status)).await
+        }
+        Behaviour::Filtering { well } => Response::new(full(filtered(query.as_deref(), well))),
+        behaviour => behave(behaviour).await,
+    };
     drop(in_flight);
     Ok(response)
 }
@@ -205,6 +236,17 @@ async fn behave(behaviour: Behaviour) -> Response<Body> {
             let chunk = Bytes::from(vec![b'#'; 64 * 1024]);
             Response::new(stream(std::iter::repeat_with(move || Ok(chunk.clone()))))
         }
+        Behaviour::Drip => Response::new(
+            Drip(good, tokio::time::interval(Duration::from_millis(50))).boxed_unsync(),
+        ),
+        Behaviour::Huge => {
+            let chunk = Bytes::from(vec![b'#'; 1024 * 1024]);
+            Response::new(stream(std::iter::repeat_n(chunk, 100).map(Ok)))
+        }
+        Behaviour::Redirect(to) => {
+            Response::builder().status(302).header("location", to).body(full(good)).unwrap()
+        }
+        Behaviour::Authorized(_) | Behaviour::Filtering { .. } => panic!("answered before"),
         Behaviour::Cut => {
             let broken = Err(std::io::ErrorKind::ConnectionReset.into());
             Response::new(stream([Ok(good.into()), broken]))

@@ -1,0 +1,113 @@
+//! Which replicas and gateways there are.
+//!
+//! A source (a file, a DNS name, the Kubernetes API) says on a [`Board`] what it knows, each time as a whole. Whoever
+//! needs it, a pool's roster or the gateways' pushers, waits for the board to change. A source that has not
+//! spoken, or cannot any more, leaves what was known as it was: unknown never means gone.
+
+mod board;
+mod dns;
+mod file;
+mod found;
+mod kube;
+mod pause;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use weir_settings::sidecar::{Discovery, DnsSettings, KubernetesSettings, MetricsUrl};
+
+pub(crate) use board::{Board, Shown, Spoken};
+pub use dns::ResolverError;
+pub(crate) use found::{Found, Readiness};
+pub use kube::KubernetesError;
+
+use crate::Config;
+
+/// Why a source cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// Names cannot be looked up.
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
+    /// The Kubernetes API cannot be reached.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
+}
+
+/// What all sources share.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    dns: DnsSettings,
+    kubernetes: KubernetesSettings,
+    resolver: Option<Arc<dns::Resolver>>,
+    api: Option<Arc<kube::Api>>,
+}
+
+impl Sources {
+    /// The sources of `config`; nothing is started.
+    pub(crate) fn new(config: &Config) -> Self {
+        let (dns, kubernetes) = (config.settings.dns.clone(), config.settings.kubernetes.clone());
+        Self { dns, kubernetes, resolver: None, api: None }
+    }
+
+    /// Starts what says at `slot` of a board what `source` knows. `metrics_url` is where metrics are that the source
+    /// says nothing of.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`]; then nothing was started.
+    pub(crate) fn start(
+        &mut self,
+        source: &Discovery,
+        metrics_url: &MetricsUrl,
+        slot: Spoken,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), DiscoveryError> {
+        let metrics_url = metrics_url.clone();
+        match source {
+            Discovery::File(path) => {
+                tasks.spawn(file::watch(path.into(), metrics_url, slot));
+            }
+            Discovery::Dns { at, metrics_url: own, gpus } => {
+                let template = dns::Template {
+                    metrics_url: own.clone().unwrap_or(metrics_url),
+                    gpus: gpus.clone(),
+                };
+                let (name, query) = (at.name.clone(), dns::Query::Addresses(at.port));
+                tasks.spawn(dns::watch(self.resolver()?, name, query, template, slot));
+            }
+            Discovery::Srv(name) => {
+                let template = dns::Template { metrics_url, gpus: Vec::new() };
+                let (name, query) = (name.clone(), dns::Query::Services);
+                tasks.spawn(dns::watch(self.resolver()?, name, query, template, slot));
+            }
+            Discovery::EndpointSlices { service, namespace, port } => {
+                let api = self.api()?;
+                let namespace = api.namespace(namespace.as_deref());
+                let slices = kube::Slices::new(service, port.clone(), metrics_url, slot);
+                tasks.spawn(slices.watch(api, namespace));
+            }
+            Discovery::InferencePool { name, namespace } => {
+                let api = self.api()?;
+                let namespace = api.namespace(namespace.as_deref());
+                tasks.spawn(kube::watch_pool(api, namespace, name.clone(), metrics_url, slot));
+            }
+        }
+        Ok(())
+    }
+
+    fn resolver(&mut self) -> Result<Arc<dns::Resolver>, ResolverError> {
+        if let Some(resolver) = &self.resolver {
+            return Ok(Arc::clone(resolver));
+        }
+        let resolver = Arc::new(dns::Resolver::new(&self.dns)?);
+        Ok(Arc::clone(self.resolver.insert(resolver)))
+    }
+
+    fn api(&mut self) -> Result<Arc<kube::Api>, KubernetesError> {
+        if let Some(api) = &self.api {
+            return Ok(Arc::clone(api));
+        }
+        let api = Arc::new(kube::Api::new(&self.kubernetes)?);
+        Ok(Arc::clone(self.api.insert(api)))
+    }
+}
