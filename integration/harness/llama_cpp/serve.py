@@ -2,6 +2,7 @@
 
     serve.py MODEL.gguf         makes the model, if it is not there yet
     serve.py MODEL.gguf PORT    serves it on 127.0.0.1:PORT until it is told to end
+    serve.py MODEL.gguf PORT uncached    the same without a cache of prefixes: each answer is computed anew
 
 The model has random weights from a fixed seed, so its text is noise; but it is the same noise on every
 server, and the protocol, the queue, the cache of prefixes and the metrics are those of llama.cpp.
@@ -103,7 +104,7 @@ def vocabulary(writer, kind):
     return len(tokens)
 
 
-def serve(path, port):
+def serve(path, port, cached):
     """Serves the model until a signal comes."""
     import xllamacpp
 
@@ -116,6 +117,8 @@ def serve(path, port):
     params.n_parallel = SLOTS
     params.kv_unified = False
     params.warmup = False
+    # What is cached changes the last bits of a float, and noise hangs on those.
+    params.cache_prompt = cached
     params.endpoint_metrics = True
     # Vectors as OpenAI's API has them, beside texts.
     params.cache_ram_mib = 64
@@ -137,4 +140,4 @@ if __name__ == "__main__":
     if not os.path.exists(model):
         make(model)
     if len(sys.argv) > 2:
-        serve(model, int(sys.argv[2]))
+        serve(model, int(sys.argv[2]), sys.argv[3:] != ["uncached"])

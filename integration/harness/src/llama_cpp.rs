@@ -36,9 +36,21 @@ impl LlamaCpp {
     /// # Errors
     /// When set-up has not brought llama.cpp, or a server does not answer within a minute.
     pub async fn start(count: usize) -> Result<Vec<Self>, HarnessError> {
+        Self::start_with(count, &[]).await
+    }
+
+    /// The same without a cache of prefixes: equal requests get equal answers, whatever was asked before.
+    ///
+    /// # Errors
+    /// As [`LlamaCpp::start`].
+    pub async fn start_uncached(count: usize) -> Result<Vec<Self>, HarnessError> {
+        Self::start_with(count, &["uncached"]).await
+    }
+
+    async fn start_with(count: usize, further: &[&str]) -> Result<Vec<Self>, HarnessError> {
         let mut servers = Vec::with_capacity(count);
         for _ in 0..count {
-            servers.push(Self::launch()?);
+            servers.push(Self::launch(further)?);
         }
         for server in &mut servers {
             server.wait_until_up().await?;
@@ -47,11 +59,11 @@ impl LlamaCpp {
     }
 
     /// Starts a server with a model of its own: each is made from the same seed.
-    fn launch() -> Result<Self, HarnessError> {
+    fn launch(further: &[&str]) -> Result<Self, HarnessError> {
         let folder = TempDir::with_prefix("weir-llama-cpp-");
         let folder = folder.map_err(HarnessError::file(std::env::temp_dir()))?;
         let port = free_port()?;
-        let process = serve(folder.path(), port)?;
+        let process = serve(folder.path(), port, further)?;
         Ok(Self { process, address: ([127, 0, 0, 1], port).into(), _folder: folder })
     }
 
@@ -99,12 +111,13 @@ impl LlamaCpp {
     }
 }
 
-fn serve(folder: &Path, port: u16) -> Result<ChildProcess, HarnessError> {
+fn serve(folder: &Path, port: u16, further: &[&str]) -> Result<ChildProcess, HarnessError> {
     let python = workspace::llama_cpp_python()?;
-    let arguments = [
+    let mut arguments = vec![
         workspace::file(PROGRAM).into_os_string(),
         folder.join("tiny.gguf").into_os_string(),
         port.to_string().into(),
     ];
+    arguments.extend(further.iter().map(|argument| (*argument).into()));
     ChildProcess::start(&python, arguments, &[], &folder.join("llama-cpp.log"))
 }

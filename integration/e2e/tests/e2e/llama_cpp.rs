@@ -21,7 +21,10 @@ struct Real {
 impl Real {
     /// `plan` with the servers as pool `llama`, once the gateway knows all of them.
     async fn start(plan: Plan) -> Self {
-        let servers = LlamaCpp::start(3).await.unwrap();
+        Self::start_before(plan, LlamaCpp::start(3).await.unwrap()).await
+    }
+
+    async fn start_before(plan: Plan, servers: Vec<LlamaCpp>) -> Self {
         let ports = [0, 1, 2].map(|index: usize| servers[index].address().port());
         let stack = plan.llama_at(ports).start().await;
         let sidecar = stack.sidecar().await;
@@ -88,7 +91,7 @@ fn cached_tokens(reply: &Reply) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn real_clients_see_of_real_servers_what_they_see_without_weir() {
     for plan in Plan::guarding_both(INSPECTING) {
-        let real = Real::start(plan).await;
+        let real = Real::start_before(plan, LlamaCpp::start_uncached(3).await.unwrap()).await;
         let gateway = format!("http://{}", real.stack.envoy.clients());
         let server = format!("http://{}", real.servers[0].address());
         for script in ["llama_cpp_openai.py", "llama_cpp_anthropic.py"] {
