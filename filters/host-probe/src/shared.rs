@@ -8,6 +8,8 @@ use weir_host::{Call, CallToken, Calls, Host, HostError};
 
 /// So many streams are answered in one go: more than the ticks that they take may do.
 pub const STORM: usize = 200;
+/// Longer than a busy machine takes between a call and the test's next look at it.
+const TIMEOUT_MS: u32 = 4000;
 
 pub(crate) struct Shared {
     pub(crate) held: RefCell<Pending<()>>,
@@ -57,7 +59,7 @@ impl Shared {
         self.calls.ask(
             host,
             context_id,
-            &Call { cluster, headers: &headers, body, timeout_ms: 1000 },
+            &Call { cluster, headers: &headers, body, timeout_ms: TIMEOUT_MS },
         )
     }
 }
