@@ -54,10 +54,13 @@ pub enum Invalid {
     #[error("epoch: {0}, at most {MAX_EPOCH}")]
     Epoch(u64),
     /// Too many grants.
-    #[error("grants: {0} entries, at most {MAX_GRANTS}")]
+    #[error("fleet.grants: {0} entries, at most {MAX_GRANTS}")]
     TooManyGrants(usize),
-    /// A grant's key that is empty or too long. It is not repeated.
-    #[error("grants[{index}].key: must be 1 to {MAX_NAME_BYTES} bytes")]
+    /// What keys are digested with is no such key. It is not repeated.
+    #[error("fleet.key: must be 64 hexadecimal digits")]
+    DigestKey,
+    /// A grant's key that is none. It is not repeated.
+    #[error("fleet.grants[{index}].key: must be 40 hexadecimal digits")]
     GrantKey {
         /// Position of the grant.
         index: usize,

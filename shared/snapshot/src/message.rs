@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::FleetNews;
 use crate::limits::MESSAGE_VERSION;
 
 /// State of one pool's replicas at one moment, as the sidecar pushes it.
@@ -25,13 +26,13 @@ pub struct SnapshotMessage {
     pub sender: u64,
     /// One report per replica, at most 4096, no address twice.
     pub endpoints: Vec<EndpointReport>,
-    /// Tokens that this gateway may spend before it asks again, at most 1024 entries.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub grants: Vec<Grant>,
+    /// What this gateway may spend of limits that it shares with others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetNews>,
 }
 
 impl SnapshotMessage {
-    /// A message of this version without grants.
+    /// A message of this version about replicas alone.
     #[must_use]
     pub fn new(
         pool: impl Into<String>,
@@ -40,18 +41,8 @@ impl SnapshotMessage {
         endpoints: Vec<EndpointReport>,
     ) -> Self {
         let (version, pool) = (MESSAGE_VERSION, pool.into());
-        Self { version, pool, epoch, sequence, sender, endpoints, grants: Vec::new() }
+        Self { version, pool, epoch, sequence, sender, endpoints, fleet: None }
     }
-}
-
-/// Tokens that a gateway may spend on one key of one limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grant {
-    /// Which limit and whose: a name or digest of 1 to 256 bytes, never a key or token itself.
-    pub key: String,
-    /// How many tokens.
-    pub tokens: u64,
 }
 
 /// What is known of one replica. A metric that is unknown is absent.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReadError;
-use crate::limits::{MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
+use crate::fleet::FleetReport;
+use crate::limits::{MAX_KEY_REPORTS, MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
 use crate::message::SnapshotMessage;
 use crate::validate::is_pool_name;
 
@@ -25,9 +26,9 @@ pub struct Accepted {
     /// Those of them that nobody has pushed for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unpushed: Vec<String>,
-    /// Tokens spent since the push before, by key of a limit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spent: Vec<Spent>,
+    /// What there is to tell of limits that are one for a whole fleet; `None` if no policy has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetReport>,
     /// What consumers have spent in all; `None` if nothing has changed since the sidecar was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Spending>,
@@ -51,15 +52,6 @@ pub struct EndpointFeedback {
     /// Tokens of streams whose first token has come: prompts, and what is expected to follow them.
     #[serde(default)]
     pub decode_tokens: u32,
-}
-
-/// Tokens that one Envoy has spent on one key of one limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spent {
-    /// As in [`Grant`](crate::Grant).
-    pub key: String,
-    /// How many.
-    pub tokens: u64,
 }
 
 /// What consumers have spent since an Envoy started, as far as it changed since [`SpendingSeen`].
@@ -168,7 +160,10 @@ impl Accepted {
             names.truncate(MAX_REPLY_ENTRIES);
         }
         reply.endpoints.truncate(MAX_REPLY_ENTRIES);
-        reply.spent.truncate(MAX_REPLY_ENTRIES);
+        if let Some(fleet) = &mut reply.fleet {
+            fleet.limits.truncate(MAX_REPLY_ENTRIES);
+            fleet.keys.truncate(MAX_KEY_REPORTS);
+        }
         reply.prefixes.truncate(MAX_REPLY_ENTRIES);
         if let Some(spending) = &mut reply.spending {
             // What is left out would never be asked for again.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use crate::error::{Invalid, ReadError};
+use crate::fleet::{FleetNews, parse_digest_key, parse_key_name};
 use crate::limits::{
     MAX_ADAPTERS_PER_ENDPOINT, MAX_BODY_BYTES, MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS, MAX_EPOCH,
     MAX_GRANTS, MAX_NAME_BYTES, MESSAGE_VERSION,
@@ -67,11 +68,14 @@ impl SnapshotMessage {
     }
 
     fn validate_grants(&self) -> Result<(), Invalid> {
-        if self.grants.len() > MAX_GRANTS {
-            return Err(Invalid::TooManyGrants(self.grants.len()));
+        let Some(FleetNews { key, grants, .. }) = &self.fleet else { return Ok(()) };
+        if parse_digest_key(key).is_none() {
+            return Err(Invalid::DigestKey);
         }
-        let bad = |key: &String| !(1..=MAX_NAME_BYTES).contains(&key.len());
-        match self.grants.iter().position(|grant| bad(&grant.key)) {
+        if grants.len() > MAX_GRANTS {
+            return Err(Invalid::TooManyGrants(grants.len()));
+        }
+        match grants.iter().position(|grant| parse_key_name(&grant.key).is_none()) {
             Some(index) => Err(Invalid::GrantKey { index }),
             None => Ok(()),
         }

@@ -7,9 +7,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_snapshot::{
-    Accepted, CompactView, EndpointReport, EndpointState, Grant, Held, Invalid, LearnedPrefix,
-    Order, ReadError, Refusal, RefusalCode, SnapshotMessage, Spending, SpendingRow, SpendingSeen,
-    Spent, Told, VersionStamp, encode, keys, limits, signature, view_json,
+    Accepted, CompactView, EndpointReport, EndpointState, FleetLimit, FleetNews, FleetReport,
+    Grant, Held, Invalid, KeyReport, LearnedPrefix, Order, ReadError, Refusal, RefusalCode,
+    SnapshotMessage, Spending, SpendingRow, SpendingSeen, Told, VersionStamp, encode, key_name,
+    keys, limits, signature, view_json,
 };
 
 const RECEIVED_NS: u64 = 1_000_000_000;
@@ -215,18 +216,25 @@ fn stamps_are_40_bytes_and_nothing_else() {
 }
 
 #[test]
-fn grants_come_out_of_the_view_and_are_bounded() {
-    let grant = |index: usize| Grant { key: format!("limit/{index}"), tokens: u64::MAX };
-    let mut sent = message(numbered(1));
-    sent.grants = (0..limits::MAX_GRANTS).map(grant).collect();
-    let view = CompactView::decode(&encode(&sent, 1).unwrap()).unwrap();
-    let found: Vec<Grant> = view
-        .grants()
-        .map(|(key, tokens)| Grant { key: String::from_utf8(key.to_vec()).unwrap(), tokens })
-        .collect();
-    assert_eq!(found, sent.grants);
-    sent.grants.push(grant(0));
-    assert_eq!(sent.validate(), Err(Invalid::TooManyGrants(1025)));
+fn grants_are_read_and_bounded_and_no_view_has_them() {
+    let grant =
+        |index: u8| Grant { key: key_name(7, [index; 16]), total: u64::MAX, ..Grant::default() };
+    let news = FleetNews { key: "0f".repeat(32), gateways: 3, ..FleetNews::default() };
+    let sent = |grants| {
+        let mut sent = message(numbered(1));
+        sent.fleet = Some(FleetNews { grants, ..news.clone() });
+        sent
+    };
+    let pushed = sent(vec![grant(1), grant(255)]);
+    let json = serde_json::to_vec(&pushed).unwrap();
+    assert_eq!(SnapshotMessage::parse(&json), Ok(pushed.clone()));
+    assert_eq!(encode(&pushed, 1), encode(&message(numbered(1)), 1));
+    assert_eq!(sent(vec![grant(0); 1025]).validate(), Err(Invalid::TooManyGrants(1025)));
+    let odd = Grant { key: "day/7f".to_owned(), ..Grant::default() };
+    assert_eq!(sent(vec![grant(0), odd]).validate(), Err(Invalid::GrantKey { index: 1 }));
+    let mut keyless = sent(Vec::new());
+    keyless.fleet.as_mut().unwrap().key.pop();
+    assert_eq!(keyless.validate(), Err(Invalid::DigestKey));
 }
 
 #[test]
@@ -240,17 +248,25 @@ fn replies_survive_json_and_newer_fields() {
 }
 
 #[test]
-fn replies_have_room_for_pools_spent_tokens_and_prefixes() {
+fn replies_have_room_for_pools_keys_of_limits_and_prefixes() {
     let reply = Accepted {
         pools: Some(vec!["llama".to_owned(), "lama".to_owned()]),
         unpushed: vec!["lama".to_owned()],
-        spent: vec![Spent { key: "day/7f".to_owned(), tokens: u64::MAX }],
+        fleet: Some(FleetReport {
+            gateway: "00ff".to_owned(),
+            limits: vec![FleetLimit { id: 7, name: "day".to_owned(), ..FleetLimit::default() }],
+            keys: vec![KeyReport {
+                key: key_name(7, [9; 16]),
+                used: u64::MAX,
+                ..KeyReport::default()
+            }],
+        }),
         prefixes: vec![LearnedPrefix { address: "10.0.0.1:80".to_owned(), fingerprint: 1 << 63 }],
         ..Accepted::new(&message(Vec::new()), Vec::new())
     };
     assert_eq!(Accepted::parse(&reply.to_json()), Ok(reply));
     let odd = br#"{"accepted":true,"pool":"p","sequence":1,"endpoints":[],
-        "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"spent":[],"prefixes":[]}"#;
+        "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"prefixes":[]}"#;
     let odd = Accepted::parse(odd).unwrap();
     assert_eq!((odd.pools, odd.unpushed), (Some(vec!["a".to_owned()]), Vec::new()));
 }

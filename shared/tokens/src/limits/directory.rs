@@ -127,7 +127,9 @@ mod tests {
         let found = read_directory(&bytes);
         assert_eq!(found.len(), MAX_LISTED);
         assert_eq!(found[0].limit.id(), LimitId(MAX_LISTED as u32));
-        for odd in [&b"\xff"[..], b"1 tokens 1", b"zz tokens 1 1 1 - a", b"1 money 1 1 1000 - a\n\n"] {
+        for odd in
+            [&b"\xff"[..], b"1 tokens 1", b"zz tokens 1 1 1 - a", b"1 money 1 1 1000 - a\n\n"]
+        {
             assert!(read_directory(odd).is_empty(), "{odd:?}");
         }
     }

@@ -72,7 +72,8 @@ impl Page {
             let found = self.slots().enumerate().find(|(_, slot)| slot.key() == key);
             let Some((place, mut slot)) = found else { continue };
             let reserved = slot.reserved();
-            let applied = slot.lease_mut().is_some_and(|lease| lease.apply(grant, reserved, now_ms));
+            let applied =
+                slot.lease_mut().is_some_and(|lease| lease.apply(grant, reserved, now_ms));
             if applied {
                 slot.note_lease_worth();
                 self.write(place, &slot);

@@ -98,7 +98,8 @@ impl Lease {
         if self.sequence == grant.sequence {
             self.charged = self.charged.max(grant.charged.min(self.used));
             self.left = grant.left;
-            self.retry_at_ms = if grant.retry_ms == 0 { 0 } else { now_ms.saturating_add(grant.retry_ms) };
+            self.retry_at_ms =
+                if grant.retry_ms == 0 { 0 } else { now_ms.saturating_add(grant.retry_ms) };
         }
         *self != before
     }

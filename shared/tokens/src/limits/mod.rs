@@ -47,7 +47,9 @@ pub use directory::{DIRECTORY_KEY, Listed, MAX_LISTED, measure_name, read_direct
 pub use fleet::{FLEET_STATE_KEY, FleetState, fleet_place};
 pub use lease::{Granted, LEASE_BYTES, Lease};
 pub use ledger::{Ask, Ledger, Notes, Outcome, Refusal};
-pub use limit::{Away, FleetTerms, Limit, LimitError, LimitId, MAX_UNITS, MAX_WINDOW_MS, MIN_WINDOW_MS, Measure};
+pub use limit::{
+    Away, FleetTerms, Limit, LimitError, LimitId, MAX_UNITS, MAX_WINDOW_MS, MIN_WINDOW_MS, Measure,
+};
 pub use page::{PAGE_SLOTS, Page};
 pub use reservation::{Admission, Reservation, Settlement};
 pub use slot::{EXPIRY_MS, FLEET_SLOT_BYTES, SLOT_BYTES, Slot, SlotKey};

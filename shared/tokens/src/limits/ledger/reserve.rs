@@ -109,7 +109,8 @@ impl<S: Store> Ledger<'_, S> {
             let (key, slots) = stored_as(*place, ask.key);
             let found = open.page.find(key, self.now_ms, slots);
             let mut slot = open.page.slot(found, key, ask.limit, self.now_ms);
-            let Some(lease) = slot.lease_mut().filter(|lease| lease.wanted < weighed.lacking) else {
+            let Some(lease) = slot.lease_mut().filter(|lease| lease.wanted < weighed.lacking)
+            else {
                 continue;
             };
             lease.wanted = weighed.lacking;
