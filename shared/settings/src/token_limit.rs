@@ -1,6 +1,7 @@
 //! Configuration of `token-limit`.
 
 mod dimension;
+mod fleet;
 mod limit;
 mod model_pattern;
 mod number;
@@ -17,7 +18,10 @@ use weir_tokens::limits::{Limit, LimitId};
 pub use dimension::Dimension;
 pub use limit::{OnExceed, PolicyLimit};
 pub use model_pattern::ModelPattern;
-pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawSaturated, RawWeights, Unidentified};
+pub use raw::{
+    OnUnavailable, RawLimit, RawPolicy, RawPrice, RawReserve, RawSaturated, RawWeights, Scope,
+    Unidentified,
+};
 pub use saturated::Saturated;
 pub use settings::TokenLimitSettings;
 

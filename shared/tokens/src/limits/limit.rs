@@ -130,6 +130,19 @@ impl Limit {
         self
     }
 
+    /// The same as the fleet stands now: whether it can be asked, and how many gateways it has. Where no
+    /// share was written, it is one by their number.
+    #[must_use]
+    pub fn as_fleet_stands(mut self, reachable: bool, gateways: u32) -> Self {
+        if let Some(terms) = &mut self.fleet {
+            terms.reachable = reachable;
+            if terms.share_permille == 0 {
+                terms.share_permille = (1_000 / gateways.max(1)).max(1);
+            }
+        }
+        self
+    }
+
     /// What is added for a fleet; `None` where each Envoy has the limit for itself.
     pub fn fleet(&self) -> Option<&FleetTerms> {
         self.fleet.as_ref()
