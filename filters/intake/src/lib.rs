@@ -7,6 +7,7 @@
 //! clients ever waits for this.
 
 mod challenge;
+mod fleet;
 mod known_pools;
 mod limits;
 mod root;

@@ -11,7 +11,7 @@ use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, SpendingSee
 
 use crate::limits::limits_json;
 use crate::shared::Shared;
-use crate::{challenge, spending, store};
+use crate::{challenge, fleet, spending, store};
 
 /// Where what was spent of limits is shown.
 const LIMITS_PATH: &str = "/weir/v1/limits";
@@ -79,11 +79,16 @@ impl<H: Host> Stream<H> {
         }
         let message = SnapshotMessage::parse(body).map_err(|error| Refusal::from(&error))?;
         let slot = store::put(&self.host, &message, &shared.undecodable)?;
+        if let Some(news) = &message.fleet {
+            fleet::take(&self.host, &shared.undecodable, news);
+        }
         let feedback = store::feedback(&self.host, slot, &message);
         let mut reply = Accepted::new(&message, feedback);
         shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
         let seen = self.header(SPENDING_HEADER).and_then(|seen| SpendingSeen::parse(&seen));
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
+        let fleet = (&shared.fleet_turn, message.fleet.as_ref());
+        fleet::tell(&self.host, &shared.undecodable, fleet, &mut reply);
         Ok(reply)
     }
 
