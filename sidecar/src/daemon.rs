@@ -15,8 +15,10 @@ use crate::client::Access;
 use crate::discover::{Board, Sources};
 use crate::gpu::{Inventory, Nvml};
 use crate::http::{PoolState, Server, State};
+use crate::leases::{Exchange, Leases};
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
+use crate::redis::{Health, Keeper, Redis};
 use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
 use crate::roster::Roster;
 use crate::start::{StartError, listen};
@@ -118,11 +120,15 @@ impl Loops {
             tasks: JoinSet::new(),
         };
         let nvml = start.gpus()?;
+        let redis = start.redis()?;
         let pools = config.settings.pools.iter().zip(&config.access);
         let pools: Vec<(PoolState, PushPlan)> = pools
             .map(|(settings, access)| start.pool(settings, access))
             .collect::<Result<_, _>>()?;
-        let (pools, plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
+        let (pools, mut plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
+        if let (Some(redis), Some(plan)) = (&redis, plans.first_mut()) {
+            plan.leases = Some(start.leases(redis));
+        }
         let board = start.fleet(plans)?;
         let Start { gpus, slots, gateways, tasks, .. } = start;
         let state = State {
@@ -201,8 +207,26 @@ impl Start<'_> {
             interval: settings.poll_interval,
             newest: newest.clone(),
             turn: Arc::clone(&turn),
+            leases: None,
         };
         Ok((PoolState { pool, newest, turn, sources: board }, push))
+    }
+
+    /// Starts what shares with other sidecars.
+    fn redis(&mut self) -> Result<Option<Arc<Redis>>, StartError> {
+        let Some(access) = &self.config.redis else { return Ok(None) };
+        let redis = Arc::new(Redis::new(access, Arc::new(Health::default())));
+        let keeper = Keeper::new(&redis, access);
+        let keeper = keeper.map_err(|error| StartError::Redis(error.to_string()))?;
+        self.tasks.spawn(keeper.run());
+        Ok(Some(redis))
+    }
+
+    /// Starts what leases limits of the fleet.
+    fn leases(&mut self, redis: &Arc<Redis>) -> Arc<Leases> {
+        let leases = Arc::new(Leases::new());
+        self.tasks.spawn(Exchange::new(&leases, redis).run());
+        leases
     }
 
     /// Starts what reads GPUs.

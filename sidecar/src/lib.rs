@@ -21,6 +21,7 @@ mod durations;
 mod exposition;
 mod gpu;
 mod http;
+mod leases;
 pub mod logging;
 mod look;
 mod poll;

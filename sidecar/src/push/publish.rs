@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 use weir_settings::sidecar::PoolSettings;
-use weir_snapshot::SnapshotMessage;
+use weir_snapshot::{FleetNews, SnapshotMessage};
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
 
@@ -34,12 +34,18 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The same with what other gateways have under way, by replica. `None` where that is nothing, or does not fit in.
-    pub(super) fn with_elsewhere(&self, elsewhere: &HashMap<String, Elsewhere>) -> Option<Self> {
-        if elsewhere.is_empty() {
+    /// The same with what other gateways have under way, by replica, and what this one is granted. `None` where both
+    /// are nothing, or do not fit in.
+    pub(super) fn of_gateway(
+        &self,
+        elsewhere: &HashMap<String, Elsewhere>,
+        fleet: Option<FleetNews>,
+    ) -> Option<Self> {
+        if elsewhere.is_empty() && fleet.is_none() {
             return None;
         }
         let mut message = self.message.clone();
+        message.fleet = fleet;
         for endpoint in &mut message.endpoints {
             let Some(others) = elsewhere.get(&endpoint.address) else { continue };
             endpoint.in_flight_elsewhere = Some(others.in_flight);

@@ -22,6 +22,7 @@ use super::publish::{Newest, Snapshot};
 use super::turn::{Holder, Turn, Verdict};
 use crate::client::{AGENT, Client, Target};
 use crate::config::Keys;
+use crate::leases::Leases;
 
 /// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints and 256 rows of spending.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -37,6 +38,8 @@ pub(crate) struct PushPlan {
     pub(crate) interval: Duration,
     pub(crate) newest: Newest,
     pub(crate) turn: Arc<Turn>,
+    /// What gateways have leased of limits of the fleet; of all pools, the first brings it.
+    pub(crate) leases: Option<Arc<Leases>>,
 }
 
 /// The status of a refusal of the signature.
@@ -59,6 +62,7 @@ pub(crate) struct Pusher {
     challenge: String,
     turn: Arc<Turn>,
     holder: Holder,
+    leases: Option<Arc<Leases>>,
 }
 
 impl Pusher {
@@ -81,6 +85,7 @@ impl Pusher {
             challenge: link.challenge().unwrap_or_else(|| NO_CHALLENGE.to_owned()),
             turn: Arc::clone(&plan.turn),
             holder: Holder::new(link.fresh()),
+            leases: plan.leases.clone(),
             link: Arc::clone(link),
             gateways: Arc::clone(gateways),
         }
@@ -97,8 +102,11 @@ impl Pusher {
             let result = self.push(&snapshot).await;
             let ended = Instant::now();
             let result = match result {
-                Ok(reply) => {
+                Ok(mut reply) => {
                     self.holder.forget();
+                    if let (Some(leases), Some(report)) = (&self.leases, reply.fleet.take()) {
+                        leases.record(self.link.gateway(), report);
+                    }
                     Ok(reply)
                 }
                 Err(error) => Err(self.judge(error, ended)),
@@ -167,11 +175,14 @@ impl Pusher {
         }
     }
 
-    /// The snapshot with what other gateways have under way; `None` where that is nothing.
+    /// The snapshot with what other gateways have under way, and what this one is granted; `None` where that is
+    /// nothing.
     fn for_this_gateway(&self, snapshot: &Snapshot) -> Option<Snapshot> {
         let (pool, gateway) = (self.link.pool(), self.link.gateway());
         let elsewhere = self.gateways.elsewhere(pool, gateway, Instant::now());
-        snapshot.with_elsewhere(&elsewhere)
+        let valid = self.link.fresh();
+        let news = self.leases.as_ref().and_then(|leases| leases.news(gateway, valid));
+        snapshot.of_gateway(&elsewhere, news)
     }
 
     async fn push_once(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {

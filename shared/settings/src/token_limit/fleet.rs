@@ -10,10 +10,6 @@ use crate::SettingsError;
 /// together are beyond a limit by half of it at most, once per key.
 const FIRST_PART: u64 = 20;
 
-/// Most units of a fleet's limit: Redis reckons in doubles, which are exact up to 2^53. Costs are told in
-/// thousandths of these units.
-const MAX_FLEET_UNITS: u64 = 1 << 52;
-
 /// The limit with what `raw` says of a fleet.
 pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, SettingsError> {
     let misfit = |member: &str, problem: &str| {
@@ -36,9 +32,6 @@ pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, 
             "scope",
             "`fleet` is for tokens, cost and requests: requests under way are counted by each Envoy",
         );
-    }
-    if measure != Measure::Cost && limit.amount().max(limit.capacity()) > MAX_FLEET_UNITS {
-        return misfit("scope", "`fleet` takes no amounts from 2^52 units on");
     }
     let first = match raw.first {
         Some(0.0) => 0,
@@ -98,10 +91,6 @@ mod tests {
         let requests = r#""requests":5,"window":"1m""#;
         for (members, expected) in [
             (r#""concurrent":5,"scope":"fleet""#.to_owned(), "p.limits[0].scope: `fleet` is for"),
-            (
-                r#""tokens":5000000000000,"window":"1m","scope":"fleet""#.to_owned(),
-                "p.limits[0].scope: `fleet` takes",
-            ),
             (format!(r#"{requests},"first":1"#), "p.limits[0].first: needs `scope: fleet`"),
             (format!(r#"{requests},"on_unavailable":"deny""#), "p.limits[0].on_unavailable: needs"),
             (format!(r#"{requests},"share":1"#), "p.limits[0].share: needs"),

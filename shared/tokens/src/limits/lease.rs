@@ -68,14 +68,19 @@ impl Lease {
     /// When the slot may be given to another key: not before the fleet has charged all that was used,
     /// and has back what was not.
     pub(super) fn free_at_ms(&self, changed_ms: u64, reserved: u64) -> u64 {
-        let owed = self.used != self.charged || self.granted != self.used || reserved > 0;
+        let owed = self.is_untold() || reserved > 0;
         let kept = if owed { KEPT_UNTOLD_MS } else { KEPT_MS };
         changed_ms.saturating_add(kept).max(self.retry_at_ms)
     }
 
     /// Whether the fleet has to be told of it.
     pub(super) fn is_due(&self, reserved: u64) -> bool {
-        self.used != self.charged || self.granted != self.used || self.wanted > 0 || reserved > 0
+        self.is_untold() || self.wanted > 0 || reserved > 0
+    }
+
+    /// Whether something was used that is not charged, or granted that is not used.
+    fn is_untold(&self) -> bool {
+        differ(self.used, self.charged) || differ(self.granted, self.used)
     }
 
     /// Takes over a grant; false if it changes nothing.
@@ -94,12 +99,12 @@ impl Lease {
             self.granted = grant.total.max(lowered);
             self.sequence = grant.sequence;
             self.wanted = 0;
+            let retry = now_ms.saturating_add(grant.retry_ms);
+            self.retry_at_ms = if grant.retry_ms == 0 { 0 } else { retry };
         }
         if self.sequence == grant.sequence {
             self.charged = self.charged.max(grant.charged.min(self.used));
             self.left = grant.left;
-            self.retry_at_ms =
-                if grant.retry_ms == 0 { 0 } else { now_ms.saturating_add(grant.retry_ms) };
         }
         *self != before
     }
@@ -125,4 +130,10 @@ impl Lease {
         let (sequence, born) = (ints as u32, (ints >> 32) as u32);
         Self { used, granted, charged, wanted, left, retry_at_ms, sequence, born }
     }
+}
+
+/// Whether two totals differ by more than what Redis, which reckons in doubles, rounds away: nothing below
+/// 2^50 units.
+fn differ(a: u64, b: u64) -> bool {
+    a.abs_diff(b) > a.max(b) >> 50
 }

@@ -1,0 +1,211 @@
+//! What gateways have told and are to be told: the place where pushers and the exchange meet.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use weir_snapshot::{FleetLimit, FleetNews, FleetReport, KeyReport};
+
+use super::account::{Account, Answer, Wish};
+
+/// How long an account is kept that its gateway does not tell of.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// What is known of all leases of this sidecar's gateways.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    known: Mutex<Known>,
+    /// Some gateway has told something.
+    pub(super) told: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By name.
+    gateways: BTreeMap<String, Gateway>,
+    /// Whether the last exchange with Redis was good.
+    reachable: bool,
+    /// What keys are digested with, and how many gateways there are in all; `None` before Redis has said so.
+    fleet: Option<(String, u32)>,
+    /// A key for the case that Redis has none.
+    proposed: String,
+    /// By limit.
+    overdrawn: BTreeMap<u32, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Gateway {
+    /// Which Envoy it is.
+    id: String,
+    limits: Vec<FleetLimit>,
+    accounts: BTreeMap<String, Account>,
+    /// Of the last reply.
+    reported: Vec<KeyReport>,
+    /// Whether the exchange has seen that.
+    seen: bool,
+}
+
+/// One key to ask Redis about.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) name: String,
+    pub(super) gateway: String,
+    pub(super) report: KeyReport,
+    pub(super) limit: FleetLimit,
+    pub(super) wish: Wish,
+}
+
+/// What this sidecar's gateways have of one limit, in units.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeaseSums {
+    pub(crate) limit: String,
+    /// What a unit is a part of.
+    pub(crate) measure: String,
+    pub(crate) keys: u64,
+    /// Granted and not used.
+    pub(crate) outstanding: u64,
+    /// Used without a grant, since the sidecar started.
+    pub(crate) overdrawn: u64,
+    /// The most that all gateways together may use of one key before Redis hears of it.
+    pub(crate) bound: u64,
+}
+
+impl Leases {
+    pub(crate) fn new() -> Self {
+        let half = |part: u64| RandomState::new().hash_one(part);
+        let proposed = (0..4).map(|part| format!("{:016x}", half(part))).collect();
+        Self { known: Mutex::new(Known { proposed, ..Known::default() }), told: Notify::new() }
+    }
+
+    /// What the next push to a gateway tells; `None` if it has no limits of a fleet, or has not said so.
+    pub(crate) fn news(&self, gateway: &str, valid: Duration) -> Option<FleetNews> {
+        let known = self.known();
+        let of = known.gateways.get(gateway)?;
+        let (key, gateways) = known.fleet.clone()?;
+        let grant = |report: &KeyReport| of.accounts.get(&report.key)?.grant(&report.key);
+        Some(FleetNews {
+            reachable: known.reachable,
+            gateways: gateways.max(1),
+            valid_ms: u32::try_from(valid.as_millis()).unwrap_or(u32::MAX),
+            key,
+            grants: of.reported.iter().filter_map(grant).collect(),
+        })
+    }
+
+    /// Takes what a gateway tells.
+    pub(crate) fn record(&self, gateway: &str, report: FleetReport) {
+        let mut known = self.known();
+        let of = known.gateways.entry(gateway.to_owned()).or_default();
+        if of.id != report.gateway {
+            *of = Gateway { id: report.gateway, ..Gateway::default() };
+        }
+        of.limits = report.limits;
+        (of.reported, of.seen) = (report.keys, false);
+        drop(known);
+        self.told.notify_one();
+    }
+
+    /// A gateway that is gone.
+    pub(crate) fn forget(&self, gateway: &str) {
+        self.known().gateways.remove(gateway);
+    }
+
+    /// What there is to ask Redis since the last time.
+    pub(super) fn errands(&self, now: Instant) -> Vec<Errand> {
+        let mut known = self.known();
+        let mut errands = Vec::new();
+        for (name, gateway) in known.gateways.iter_mut().filter(|(_, gateway)| !gateway.seen) {
+            gateway.seen = true;
+            for report in &gateway.reported {
+                let Some(limit) = limit_of(&gateway.limits, report) else { continue };
+                let account = gateway.accounts.entry(report.key.clone());
+                let account = account.or_insert_with(|| Account::new(limit.id, report, now));
+                let Some(wish) = account.wish(report, limit, now) else { continue };
+                errands.push(Errand {
+                    name: name.clone(),
+                    gateway: gateway.id.clone(),
+                    report: report.clone(),
+                    limit: limit.clone(),
+                    wish,
+                });
+            }
+            gateway.accounts.retain(|_, account| now - account.told_at < KEPT);
+        }
+        errands
+    }
+
+    /// Takes what Redis says to an errand.
+    pub(super) fn take(&self, errand: &Errand, answer: Answer) {
+        let mut known = self.known();
+        let overdrawn = known.overdrawn.entry(errand.limit.id).or_default();
+        *overdrawn = overdrawn.saturating_add(answer.overdrawn);
+        let Some(of) = known.gateways.get_mut(&errand.name) else { return };
+        if of.id == errand.gateway
+            && let Some(account) = of.accounts.get_mut(&errand.report.key)
+        {
+            account.take(answer);
+        }
+    }
+
+    /// Redis has said how the fleet stands.
+    pub(super) fn beaten(&self, fleet: (String, u32)) {
+        let mut known = self.known();
+        known.proposed.clone_from(&fleet.0);
+        known.fleet = Some(fleet);
+        known.reachable = true;
+    }
+
+    /// Redis was not reached.
+    pub(super) fn lost(&self) {
+        self.known().reachable = false;
+    }
+
+    /// Whether the last exchange was good.
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.known().reachable
+    }
+
+    /// A digest key for the case that Redis has none, and the gateways that live.
+    pub(super) fn beat(&self) -> (String, Vec<String>) {
+        let known = self.known();
+        let ids = known.gateways.values().map(|gateway| gateway.id.clone());
+        (known.proposed.clone(), ids.collect())
+    }
+
+    /// What the gateways have of each limit.
+    pub(crate) fn sums(&self) -> Vec<LeaseSums> {
+        let known = self.known();
+        let gateways = known.fleet.as_ref().map_or(1, |(_, gateways)| *gateways).max(1);
+        let mut sums: BTreeMap<u32, LeaseSums> = BTreeMap::new();
+        for gateway in known.gateways.values() {
+            for limit in &gateway.limits {
+                let sum = sums.entry(limit.id).or_insert_with(|| LeaseSums {
+                    limit: limit.name.clone(),
+                    measure: limit.measure.clone(),
+                    overdrawn: known.overdrawn.get(&limit.id).copied().unwrap_or(0),
+                    bound: limit.first.saturating_mul(gateways.into()),
+                    ..LeaseSums::default()
+                });
+                let of_limit = gateway.accounts.values().filter(|it| it.limit == limit.id);
+                for account in of_limit {
+                    sum.keys += 1;
+                    sum.outstanding = sum.outstanding.saturating_add(account.outstanding());
+                }
+            }
+        }
+        sums.into_values().collect()
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn limit_of<'l>(limits: &'l [FleetLimit], report: &KeyReport) -> Option<&'l FleetLimit> {
+    let (id, _) = weir_snapshot::parse_key_name(&report.key)?;
+    limits.iter().find(|limit| limit.id == id && limit.amount > 0 && limit.window_ms > 0)
+}
