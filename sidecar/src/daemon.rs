@@ -18,6 +18,7 @@ use crate::http::{PoolState, Server, State};
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
 use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
+use crate::redis::{Health, Keeper, Redis};
 use crate::roster::Roster;
 use crate::start::{StartError, listen};
 
@@ -118,6 +119,7 @@ impl Loops {
             tasks: JoinSet::new(),
         };
         let nvml = start.gpus()?;
+        let redis = start.redis()?;
         let pools = config.settings.pools.iter().zip(&config.access);
         let pools: Vec<(PoolState, PushPlan)> = pools
             .map(|(settings, access)| start.pool(settings, access))
@@ -131,6 +133,7 @@ impl Loops {
             spending: Arc::clone(&before.spending),
             gateway_sources: board,
             gpus,
+            redis,
             slots,
             is_agent: false,
         };
@@ -203,6 +206,18 @@ impl Start<'_> {
             turn: Arc::clone(&turn),
         };
         Ok((PoolState { pool, newest, turn, sources: board }, push))
+    }
+
+    /// Starts what shares with other sidecars.
+    fn redis(&mut self) -> Result<Option<Arc<Redis>>, StartError> {
+        let Some(access) = &self.config.redis else { return Ok(None) };
+        let before = self.before.redis.as_ref().map(|redis| Arc::clone(redis.health()));
+        let redis =
+            Arc::new(Redis::new(access, before.unwrap_or_else(|| Arc::new(Health::default()))));
+        let keeper = Keeper::new(&redis, access);
+        let keeper = keeper.map_err(|error| StartError::Redis(error.to_string()))?;
+        self.tasks.spawn(keeper.run());
+        Ok(Some(redis))
     }
 
     /// Starts what reads GPUs.

@@ -27,6 +27,7 @@ mod poll;
 mod pool;
 mod print;
 mod push;
+mod redis;
 mod roster;
 mod scrape;
 mod spending;
@@ -34,6 +35,7 @@ mod start;
 mod steady;
 mod watched;
 
+pub use self::redis::RedisAccessError;
 pub use agent::{Agent, AgentSettings};
 pub use check::check;
 pub use client::{ClientError, TlsError, TokenError};
