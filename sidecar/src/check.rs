@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use weir_settings::sidecar::{
-    Discovery, GpuSettings, HttpUrl, MetricsSource, PoolSettings, RedisSettings, RedisUrl, SigningKey,
+    Discovery, GpuSettings, HttpUrl, MetricsSource, PoolSettings, RedisSettings, RedisUrl,
+    SigningKey,
 };
 
 use crate::Config;
@@ -88,7 +89,10 @@ fn describe_redis(text: &mut String, redis: &RedisSettings) -> fmt::Result {
     let RedisSettings { mode, prefix, interval, timeout, .. } = redis;
     let urls: Vec<String> = redis.urls.iter().map(ToString::to_string).collect();
     let (urls, mode) = (urls.join(", "), mode.name());
-    writeln!(text, "share with other sidecars through {urls} ({mode}), every {interval:?}, at most {timeout:?} each")?;
+    writeln!(
+        text,
+        "share with other sidecars through {urls} ({mode}), every {interval:?}, at most {timeout:?} each"
+    )?;
     writeln!(text, "  with keys that begin with {prefix}:")?;
     let remote = redis.urls.iter().any(|url| matches!(url, RedisUrl::Tcp { tls: false, .. }));
     if redis.password_file.is_some() && remote {

@@ -18,8 +18,8 @@ use crate::http::{PoolState, Server, State};
 use crate::leases::{Exchange, Leases};
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
-use crate::redis::{Health, Keeper, Redis};
 use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
+use crate::redis::{Health, Keeper, Redis};
 use crate::roster::Roster;
 use crate::start::{StartError, listen};
 
@@ -126,8 +126,9 @@ impl Loops {
             .map(|(settings, access)| start.pool(settings, access))
             .collect::<Result<_, _>>()?;
         let (pools, mut plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
-        if let (Some(redis), Some(plan)) = (&redis, plans.first_mut()) {
-            plan.leases = Some(start.leases(redis));
+        let leases = redis.as_ref().map(|redis| start.leases(redis));
+        if let Some(plan) = plans.first_mut() {
+            plan.leases.clone_from(&leases);
         }
         let board = start.fleet(plans)?;
         let Start { gpus, slots, gateways, tasks, .. } = start;
@@ -137,6 +138,7 @@ impl Loops {
             spending: Arc::clone(&before.spending),
             gateway_sources: board,
             gpus,
+            redis,
             slots,
             is_agent: false,
         };
@@ -215,7 +217,9 @@ impl Start<'_> {
     /// Starts what shares with other sidecars.
     fn redis(&mut self) -> Result<Option<Arc<Redis>>, StartError> {
         let Some(access) = &self.config.redis else { return Ok(None) };
-        let redis = Arc::new(Redis::new(access, Arc::new(Health::default())));
+        let before = self.before.redis.as_ref().map(|redis| Arc::clone(redis.health()));
+        let redis =
+            Arc::new(Redis::new(access, before.unwrap_or_else(|| Arc::new(Health::default()))));
         let keeper = Keeper::new(&redis, access);
         let keeper = keeper.map_err(|error| StartError::Redis(error.to_string()))?;
         self.tasks.spawn(keeper.run());

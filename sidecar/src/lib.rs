@@ -36,6 +36,7 @@ mod start;
 mod steady;
 mod watched;
 
+pub use self::redis::RedisAccessError;
 pub use agent::{Agent, AgentSettings};
 pub use check::check;
 pub use client::{ClientError, TlsError, TokenError};
@@ -45,6 +46,5 @@ pub use discover::{DiscoveryError, KubernetesError, ResolverError};
 pub use look::{LookError, look};
 pub use poll::PollerError;
 pub use print::print_config;
-pub use self::redis::RedisAccessError;
 pub use start::StartError;
 pub use watched::Watched;

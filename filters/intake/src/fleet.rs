@@ -6,16 +6,13 @@ use std::hash::{BuildHasher, RandomState};
 use weir_host::Host;
 use weir_pools::{Undecodable, change_shared};
 use weir_snapshot::limits::MAX_KEY_REPORTS;
-use weir_snapshot::{
-    Accepted, FleetLimit, FleetNews, FleetReport, KeyReport, key_name, parse_digest_key,
-    parse_key_name,
-};
+use weir_snapshot::{Accepted, FleetNews, Grant, KeyName, KeyReport};
 use weir_tokens::limits::{
-    DIRECTORY_KEY, FLEET_PAGES, FLEET_STATE_KEY, FleetState, Granted, LimitId, Listed, Page, Place,
-    Slot, SlotKey, fleet_place, measure_name, read_directory,
+    DIRECTORY_KEY, FLEET_PAGES, FLEET_STATE_KEY, FleetState, Granted, LimitId, Page, Place, Slot,
+    SlotKey, fleet_lines, fleet_place,
 };
 
-/// Which Envoy this is: 8 random bytes.
+/// Which Envoy this is: 16 hex digits.
 const GATEWAY_KEY: &str = "weir/fleet1/gateway";
 
 /// Envoy counts the versions of values up from 1: with this one a write succeeds only where there is
@@ -33,34 +30,25 @@ pub(crate) fn take<H: Host>(host: &H, undecodable: &Undecodable, news: &FleetNew
         until_ms: now_ms.saturating_add(news.valid_ms.into()),
         gateways: news.gateways,
         reachable: news.reachable,
-        key: parse_digest_key(&news.key).unwrap_or_default(),
+        key: news.key,
     };
     // If it cannot be written, what was told before grows old, and limits go by `on_unavailable`.
     let _ = host.set_shared(FLEET_STATE_KEY, &state.encode(), None);
-    let grants = news.grants.iter().filter_map(|grant| {
-        let (limit, digest) = parse_key_name(&grant.key)?;
-        let key = SlotKey(digest);
-        let granted = Granted {
-            born: grant.born,
-            sequence: grant.sequence,
-            total: grant.total,
-            charged: grant.charged,
-            left: grant.left,
-            retry_ms: grant.retry_ms,
-        };
-        Some((fleet_place(LimitId(limit), key), key, granted))
-    });
-    let mut grants: Vec<_> = grants.collect();
-    while let Some((place, ..)) = grants.first().copied() {
-        let name = place.to_string();
+    for grant in &news.grants {
+        let (key, granted) = granted(grant);
+        let name = fleet_place(LimitId(grant.key.limit), key).to_string();
         let _ = change_shared(host, &name, |stored| {
-            let Some(mut page) = read(host, undecodable, &name, stored) else { return Ok(None) };
-            let here = grants.iter().filter(|(at, ..)| *at == place);
-            let changed = page.apply(here.map(|(_, key, granted)| (*key, granted)), now_ms);
-            Ok::<_, ()>(changed.then(|| page.as_bytes().to_vec()))
+            let page = read(host, undecodable, &name, stored);
+            let changed = page.and_then(|page| page.applied(key, &granted, now_ms));
+            Ok::<_, ()>(changed)
         });
-        grants.retain(|(at, ..)| *at != place);
     }
+}
+
+fn granted(grant: &Grant) -> (SlotKey, Granted) {
+    let Grant { born, sequence, total, charged, left, retry_ms, .. } = *grant;
+    let granted = Granted { born, sequence, total, charged, left, retry_ms };
+    (SlotKey(grant.key.digest), granted)
 }
 
 fn read<H: Host>(host: &H, undecodable: &Undecodable, name: &str, stored: &[u8]) -> Option<Page> {
@@ -71,80 +59,59 @@ fn read<H: Host>(host: &H, undecodable: &Undecodable, name: &str, stored: &[u8])
     page
 }
 
-/// Tells which limits of a fleet there are, if any; of keys only whoever brought `news`, which is one of the
+/// Tells which limits of a fleet there are, if any; of keys only whoever brought news, which is one of the
 /// sidecar's pools. Where there is more to tell than a reply may, the next goes on at page `turn`.
 pub(crate) fn tell<H: Host>(
     host: &H,
     undecodable: &Undecodable,
-    (turn, news): (&Cell<u32>, Option<&FleetNews>),
+    (turn, news): (&Cell<u32>, bool),
     reply: &mut Accepted,
 ) {
     let stored = |key: &str| host.shared(key).ok().flatten().map(|(bytes, _)| bytes);
-    let mut listed = read_directory(&stored(DIRECTORY_KEY).unwrap_or_default());
-    listed.retain(|limit| limit.limit.fleet().is_some());
-    if listed.is_empty() {
+    let directory = stored(DIRECTORY_KEY).unwrap_or_default();
+    let limits = fleet_lines(&directory);
+    if limits.is_empty() {
         return;
     }
     if stored(GATEWAY_KEY).is_none() {
-        let random = RandomState::new().hash_one(host.now_ns()).to_le_bytes();
+        let random = format!("gateway {:016x}", RandomState::new().hash_one(host.now_ns()));
         // Of two workers that both make one, the first one's holds.
-        let _ = host.set_shared(GATEWAY_KEY, &random, Some(NONE_YET));
+        let _ = host.set_shared(GATEWAY_KEY, random.as_bytes(), Some(NONE_YET));
     }
-    let Some(gateway) = stored(GATEWAY_KEY).and_then(|id| id.first_chunk().copied()) else { return };
-    let gateway = format!("{:016x}", u64::from_le_bytes(gateway));
-    let keys = news.map(|_| keys(host, undecodable, turn, &listed)).unwrap_or_default();
-    reply.fleet = Some(FleetReport { gateway, limits: listed.iter().map(shown).collect(), keys });
-}
-
-fn keys<H: Host>(
-    host: &H,
-    undecodable: &Undecodable,
-    turn: &Cell<u32>,
-    listed: &[Listed],
-) -> Vec<KeyReport> {
-    let mut keys = Vec::new();
-    let first = turn.get();
+    let gateway = stored(GATEWAY_KEY).and_then(|line| String::from_utf8(line).ok());
+    reply.fleet.extend(gateway);
+    reply.fleet.extend(limits.iter().map(|(_, line)| format!("limit {line}")));
+    if !news {
+        return;
+    }
+    let (first, most) = (turn.get(), reply.fleet.len().saturating_add(MAX_KEY_REPORTS));
+    let overflow = limits.iter().map(|(id, _)| Place::FleetOverflow(*id));
     let pages = (0..FLEET_PAGES).map(|at| Place::Fleet(first.wrapping_add(at) % FLEET_PAGES));
-    let overflow = listed.iter().map(|limit| Place::FleetOverflow(limit.limit.id()));
     for place in overflow.chain(pages) {
         let name = place.to_string();
-        let stored = host.shared(&name).ok().flatten();
-        let Some(page) = stored.and_then(|(bytes, _)| read(host, undecodable, &name, &bytes)) else {
-            continue;
-        };
-        keys.extend(page.due().map(|slot| key_report(&slot)));
-        if keys.len() >= MAX_KEY_REPORTS {
-            keys.truncate(MAX_KEY_REPORTS);
+        let page = stored(&name).and_then(|bytes| read(host, undecodable, &name, &bytes));
+        let Some(page) = page else { continue };
+        reply.fleet.extend(page.due().map(key_line));
+        if reply.fleet.len() >= most {
+            reply.fleet.truncate(most);
             if let Place::Fleet(number) = place {
                 turn.set(number);
             }
             break;
         }
     }
-    keys
 }
 
-fn shown(Listed { name, limit }: &Listed) -> FleetLimit {
-    FleetLimit {
-        id: limit.id().0,
-        name: name.clone(),
-        measure: measure_name(limit.measure()).to_owned(),
-        amount: limit.amount(),
-        burst: limit.capacity(),
-        window_ms: limit.window_ms(),
-        first: limit.fleet().map_or(0, |terms| terms.first),
-    }
-}
-
-fn key_report(slot: &Slot) -> KeyReport {
+fn key_line(slot: Slot) -> String {
     let lease = slot.lease().copied().unwrap_or_default();
-    KeyReport {
-        key: key_name(slot.limit().0, slot.key().0),
+    let report = KeyReport {
+        key: KeyName { limit: slot.limit().0, digest: slot.key().0 },
         born: lease.born,
         sequence: lease.sequence,
         used: lease.used,
         reserved: slot.reserved(),
         granted: lease.granted,
         wanted: lease.wanted,
-    }
+    };
+    report.to_string()
 }

@@ -42,22 +42,21 @@ impl Shared {
         limit: Limit,
         values: impl Iterator<Item = Option<&'v [u8]>>,
     ) -> (Limit, SlotKey) {
-        let id = limit.id();
-        if limit.fleet().is_none() {
-            return (limit, self.digester.slot_key(id, values));
-        }
-        let mut fleet = self.fleet.borrow_mut();
-        let now_ms = host.now_ns() / NS_PER_MS;
-        fleet.look(host, now_ms);
-        let digester = fleet.digester.as_ref();
-        let reachable = digester.is_some() && fleet.state.is_reachable(now_ms);
-        if !reachable {
-            self.metrics.unreachable.increment(host);
-            self.say_alone(host);
-        }
+        let (mut limit, mut fleet) = (limit, self.fleet.borrow_mut());
         // Before a sidecar has told the fleet's key, this Envoy's own serves.
-        let key = digester.unwrap_or(&self.digester).slot_key(id, values);
-        (limit.as_fleet_stands(reachable, fleet.state.gateways), key)
+        let mut digester = &self.digester;
+        if limit.fleet().is_some() {
+            let now_ms = host.now_ns() / NS_PER_MS;
+            fleet.look(host, now_ms);
+            let reachable = fleet.state.is_reachable(now_ms);
+            if !reachable {
+                self.metrics.unreachable.increment(host);
+                self.say_alone(host);
+            }
+            limit = limit.as_fleet_stands(reachable, fleet.state.gateways);
+            digester = fleet.digester.as_ref().unwrap_or(digester);
+        }
+        (limit, digester.slot_key(limit.id(), values))
     }
 
     /// Says, once a minute, that requests are decided without the fleet.

@@ -18,10 +18,7 @@ use weir_tokens::limits::{Limit, LimitId};
 pub use dimension::Dimension;
 pub use limit::{OnExceed, PolicyLimit};
 pub use model_pattern::ModelPattern;
-pub use raw::{
-    OnUnavailable, RawLimit, RawPolicy, RawPrice, RawReserve, RawSaturated, RawWeights, Scope,
-    Unidentified,
-};
+pub use raw::{RawLimit, RawPolicy, RawPrice, RawReserve, RawSaturated, RawWeights, Unidentified};
 pub use saturated::Saturated;
 pub use settings::TokenLimitSettings;
 

@@ -53,18 +53,9 @@ pub enum Invalid {
     /// An epoch that nothing could follow.
     #[error("epoch: {0}, at most {MAX_EPOCH}")]
     Epoch(u64),
-    /// Too many grants.
-    #[error("fleet.grants: {0} entries, at most {MAX_GRANTS}")]
-    TooManyGrants(usize),
-    /// What keys are digested with is no such key. It is not repeated.
-    #[error("fleet.key: must be 64 hexadecimal digits")]
-    DigestKey,
-    /// A grant's key that is none. It is not repeated.
-    #[error("fleet.grants[{index}].key: must be 40 hexadecimal digits")]
-    GrantKey {
-        /// Position of the grant.
-        index: usize,
-    },
+    /// Lines of a fleet's limits that are none. They are not repeated.
+    #[error("fleet: must be lines of news and at most {MAX_GRANTS} grants")]
+    Fleet,
     /// A zone that is empty or too long.
     #[error("endpoints[{index}].zone: a name of {bytes} bytes, must be 1 to {MAX_NAME_BYTES}")]
     Zone {

@@ -47,10 +47,7 @@ pub use compact::{CompactView, DecodeError, EndpointDetails, EndpointRecord, use
 pub use directory::{Directory, DirectoryError, PoolsFull};
 pub use encode::{EncodeError, encode};
 pub use error::{Invalid, ReadError};
-pub use fleet::{
-    FleetLimit, FleetNews, FleetReport, Grant, KeyReport, key_name, parse_digest_key,
-    parse_key_name,
-};
+pub use fleet::{FleetLimit, FleetNews, FleetReport, Grant, KeyName, KeyReport};
 pub use message::{EndpointHealth, EndpointReport, EndpointRole, EndpointState, SnapshotMessage};
 pub use orca::{LoadReport, MAX_ORCA_BYTES, OrcaError};
 pub use refusal::{Held, Refusal, RefusalCode, Told};

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::FleetNews;
 use crate::limits::MESSAGE_VERSION;
 
 /// State of one pool's replicas at one moment, as the sidecar pushes it.
@@ -27,8 +26,9 @@ pub struct SnapshotMessage {
     /// One report per replica, at most 4096, no address twice.
     pub endpoints: Vec<EndpointReport>,
     /// What this gateway may spend of limits that it shares with others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fleet: Option<FleetNews>,
+    /// [`FleetNews`](crate::FleetNews) as lines; none for a gateway that has no such limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fleet: Vec<String>,
 }
 
 impl SnapshotMessage {
@@ -41,7 +41,7 @@ impl SnapshotMessage {
         endpoints: Vec<EndpointReport>,
     ) -> Self {
         let (version, pool) = (MESSAGE_VERSION, pool.into());
-        Self { version, pool, epoch, sequence, sender, endpoints, fleet: None }
+        Self { version, pool, epoch, sequence, sender, endpoints, fleet: Vec::new() }
     }
 }
 

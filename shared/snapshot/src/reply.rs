@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReadError;
-use crate::fleet::FleetReport;
-use crate::limits::{MAX_KEY_REPORTS, MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
+use crate::limits::{MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
 use crate::message::SnapshotMessage;
 use crate::validate::is_pool_name;
 
@@ -26,9 +25,10 @@ pub struct Accepted {
     /// Those of them that nobody has pushed for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unpushed: Vec<String>,
-    /// What there is to tell of limits that are one for a whole fleet; `None` if no policy has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fleet: Option<FleetReport>,
+    /// What there is to tell of limits that are one for a whole fleet: [`FleetReport`](crate::FleetReport) as
+    /// lines; none if no policy has such a limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fleet: Vec<String>,
     /// What consumers have spent in all; `None` if nothing has changed since the sidecar was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Spending>,
@@ -160,10 +160,7 @@ impl Accepted {
             names.truncate(MAX_REPLY_ENTRIES);
         }
         reply.endpoints.truncate(MAX_REPLY_ENTRIES);
-        if let Some(fleet) = &mut reply.fleet {
-            fleet.limits.truncate(MAX_REPLY_ENTRIES);
-            fleet.keys.truncate(MAX_KEY_REPORTS);
-        }
+        reply.fleet.truncate(MAX_REPLY_ENTRIES);
         reply.prefixes.truncate(MAX_REPLY_ENTRIES);
         if let Some(spending) = &mut reply.spending {
             // What is left out would never be asked for again.

@@ -165,20 +165,26 @@ fn matches(mac: Hmac<Sha256>, given: &[u8]) -> Result<(), SignatureError> {
     mac.verify_slice(given).map_err(|_| SignatureError::Mismatch)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15].map(hex_digit)).collect()
 }
 
 fn decode_hex(digits: &[u8]) -> Option<[u8; HEX_DIGITS / 2]> {
-    if digits.len() != HEX_DIGITS {
-        return None;
-    }
     let mut digest = [0; HEX_DIGITS / 2];
-    let (pairs, _) = digits.as_chunks::<2>();
-    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-        *byte = (hex_value(*high)? << 4) | hex_value(*low)?;
+    decode_hex_into(digits, &mut digest).then_some(digest)
+}
+
+/// Fills `bytes`; false if `digits` are not two for each.
+pub(crate) fn decode_hex_into(digits: &[u8], bytes: &mut [u8]) -> bool {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() != bytes.len() {
+        return false;
     }
-    Some(digest)
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (Some(high), Some(low)) = (hex_value(*high), hex_value(*low)) else { return false };
+        *byte = (high << 4) | low;
+    }
+    true
 }
 
 fn hex_digit(value: u8) -> char {

@@ -6,10 +6,9 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use crate::error::{Invalid, ReadError};
-use crate::fleet::{FleetNews, parse_digest_key, parse_key_name};
 use crate::limits::{
     MAX_ADAPTERS_PER_ENDPOINT, MAX_BODY_BYTES, MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS, MAX_EPOCH,
-    MAX_GRANTS, MAX_NAME_BYTES, MESSAGE_VERSION,
+    MAX_NAME_BYTES, MESSAGE_VERSION,
 };
 use crate::message::{EndpointReport, SnapshotMessage};
 
@@ -63,22 +62,7 @@ impl SnapshotMessage {
         if self.endpoints.len() > MAX_ENDPOINTS {
             return Err(Invalid::TooManyEndpoints(self.endpoints.len()));
         }
-        self.validate_grants()?;
         self.validate_endpoints()
-    }
-
-    fn validate_grants(&self) -> Result<(), Invalid> {
-        let Some(FleetNews { key, grants, .. }) = &self.fleet else { return Ok(()) };
-        if parse_digest_key(key).is_none() {
-            return Err(Invalid::DigestKey);
-        }
-        if grants.len() > MAX_GRANTS {
-            return Err(Invalid::TooManyGrants(grants.len()));
-        }
-        match grants.iter().position(|grant| parse_key_name(&grant.key).is_none()) {
-            Some(index) => Err(Invalid::GrantKey { index }),
-            None => Ok(()),
-        }
     }
 
     fn validate_endpoints(&self) -> Result<(), Invalid> {

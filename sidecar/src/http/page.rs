@@ -12,6 +12,7 @@ use crate::gpu::Inventory;
 use crate::poll::Slots;
 use crate::pool::Pool;
 use crate::push::{Gateways, Newest, Turn};
+use crate::redis::Redis;
 use crate::spending::Ledger;
 
 /// What is shown.
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) gateway_sources: Arc<Board>,
     /// The GPUs.
     pub(crate) gpus: Arc<Inventory>,
+    /// Through what is shared with other sidecars, if it is.
+    pub(crate) redis: Option<Arc<Redis>>,
     pub(crate) slots: Arc<Slots>,
     /// Whether the GPUs are all there is to show.
     pub(crate) is_agent: bool,
@@ -51,6 +54,7 @@ impl Default for State {
             spending: Arc::default(),
             gateway_sources: Board::new(),
             gpus: Arc::default(),
+            redis: None,
             slots: Slots::new(1),
             is_agent: false,
         }

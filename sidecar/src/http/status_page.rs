@@ -67,7 +67,13 @@ impl Html {
             self.cell(gateway.behind.as_deref().unwrap_or_default());
             self.raw("</tr>");
         }
-        self.raw("</table></body></html>\n");
+        self.raw("</table>");
+        if let Some(redis) = &status.redis {
+            self.raw("<h2>Redis</h2><p>");
+            self.text(redis.error.as_deref().unwrap_or("answers"));
+            self.raw("</p>");
+        }
+        self.raw("</body></html>\n");
     }
 
     fn pool(&mut self, pool: &PoolStatus) {

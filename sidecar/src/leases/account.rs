@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_snapshot::{FleetLimit, Grant, KeyReport};
+use weir_snapshot::{FleetLimit, Grant, KeyName, KeyReport};
 
 /// Exchanges for which a gateway has grants ahead, by what it used in the busiest of late: it hears of a
 /// grant two exchanges after it has told.
@@ -44,7 +44,6 @@ pub(super) struct Answer {
 /// What is known of one key at one gateway.
 #[derive(Debug)]
 pub(super) struct Account {
-    pub(super) limit: u32,
     born: u32,
     used: u64,
     /// Units used in the busiest exchange of late.
@@ -57,9 +56,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn new(limit: u32, report: &KeyReport, now: Instant) -> Self {
+    pub(super) fn new(report: &KeyReport, now: Instant) -> Self {
         Self {
-            limit,
             born: report.born,
             used: report.used,
             pace: 0,
@@ -78,7 +76,7 @@ impl Account {
         now: Instant,
     ) -> Option<Wish> {
         if report.born != self.born {
-            *self = Self::new(self.limit, report, now);
+            *self = Self::new(report, now);
         }
         self.told_at = now;
         let spent = report.used.saturating_sub(self.used);
@@ -124,10 +122,9 @@ impl Account {
     }
 
     /// What the gateway is to be told.
-    pub(super) fn grant(&self, key: &str) -> Option<Grant> {
+    pub(super) fn grant(&self, key: KeyName) -> Option<Grant> {
         let Answer { sequence, total, charged, left, retry_ms, .. } = self.answer?;
-        let (key, born) = (key.to_owned(), self.born);
-        Some(Grant { key, born, sequence, total, charged, left, retry_ms })
+        Some(Grant { key, born: self.born, sequence, total, charged, left, retry_ms })
     }
 
     /// Units that are granted and not charged.

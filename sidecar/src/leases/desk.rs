@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use weir_snapshot::{FleetLimit, FleetNews, FleetReport, KeyReport};
+use weir_snapshot::{FleetLimit, FleetNews, FleetReport, KeyName, KeyReport};
 
 use super::account::{Account, Answer, Wish};
 
@@ -29,9 +29,9 @@ struct Known {
     /// Whether the last exchange with Redis was good.
     reachable: bool,
     /// What keys are digested with, and how many gateways there are in all; `None` before Redis has said so.
-    fleet: Option<(String, u32)>,
+    fleet: Option<([u8; 32], u32)>,
     /// A key for the case that Redis has none.
-    proposed: String,
+    proposed: [u8; 32],
     /// By limit.
     overdrawn: BTreeMap<u32, u64>,
 }
@@ -41,7 +41,7 @@ struct Gateway {
     /// Which Envoy it is.
     id: String,
     limits: Vec<FleetLimit>,
-    accounts: BTreeMap<String, Account>,
+    accounts: BTreeMap<KeyName, Account>,
     /// Of the last reply.
     reported: Vec<KeyReport>,
     /// Whether the exchange has seen that.
@@ -75,8 +75,11 @@ pub(crate) struct LeaseSums {
 
 impl Leases {
     pub(crate) fn new() -> Self {
-        let half = |part: u64| RandomState::new().hash_one(part);
-        let proposed = (0..4).map(|part| format!("{:016x}", half(part))).collect();
+        let mut proposed = [0; 32];
+        for part in proposed.as_chunks_mut::<8>().0 {
+            // The keys of `RandomState` come from the system's source of randomness.
+            *part = RandomState::new().hash_one(0).to_le_bytes();
+        }
         Self { known: Mutex::new(Known { proposed, ..Known::default() }), told: Notify::new() }
     }
 
@@ -84,8 +87,8 @@ impl Leases {
     pub(crate) fn news(&self, gateway: &str, valid: Duration) -> Option<FleetNews> {
         let known = self.known();
         let of = known.gateways.get(gateway)?;
-        let (key, gateways) = known.fleet.clone()?;
-        let grant = |report: &KeyReport| of.accounts.get(&report.key)?.grant(&report.key);
+        let (key, gateways) = known.fleet?;
+        let grant = |report: &KeyReport| of.accounts.get(&report.key)?.grant(report.key);
         Some(FleetNews {
             reachable: known.reachable,
             gateways: gateways.max(1),
@@ -120,14 +123,17 @@ impl Leases {
         for (name, gateway) in known.gateways.iter_mut().filter(|(_, gateway)| !gateway.seen) {
             gateway.seen = true;
             for report in &gateway.reported {
-                let Some(limit) = limit_of(&gateway.limits, report) else { continue };
-                let account = gateway.accounts.entry(report.key.clone());
-                let account = account.or_insert_with(|| Account::new(limit.id, report, now));
+                let mut limits = gateway.limits.iter();
+                let Some(limit) = limits.find(|limit| limit.id == report.key.limit) else {
+                    continue;
+                };
+                let account = gateway.accounts.entry(report.key);
+                let account = account.or_insert_with(|| Account::new(report, now));
                 let Some(wish) = account.wish(report, limit, now) else { continue };
                 errands.push(Errand {
                     name: name.clone(),
                     gateway: gateway.id.clone(),
-                    report: report.clone(),
+                    report: *report,
                     limit: limit.clone(),
                     wish,
                 });
@@ -151,9 +157,9 @@ impl Leases {
     }
 
     /// Redis has said how the fleet stands.
-    pub(super) fn beaten(&self, fleet: (String, u32)) {
+    pub(super) fn beaten(&self, fleet: ([u8; 32], u32)) {
         let mut known = self.known();
-        known.proposed.clone_from(&fleet.0);
+        known.proposed = fleet.0;
         known.fleet = Some(fleet);
         known.reachable = true;
     }
@@ -169,10 +175,10 @@ impl Leases {
     }
 
     /// A digest key for the case that Redis has none, and the gateways that live.
-    pub(super) fn beat(&self) -> (String, Vec<String>) {
+    pub(super) fn beat(&self) -> ([u8; 32], Vec<String>) {
         let known = self.known();
         let ids = known.gateways.values().map(|gateway| gateway.id.clone());
-        (known.proposed.clone(), ids.collect())
+        (known.proposed, ids.collect())
     }
 
     /// What the gateways have of each limit.
@@ -189,8 +195,8 @@ impl Leases {
                     bound: limit.first.saturating_mul(gateways.into()),
                     ..LeaseSums::default()
                 });
-                let of_limit = gateway.accounts.values().filter(|it| it.limit == limit.id);
-                for account in of_limit {
+                let accounts = gateway.accounts.iter();
+                for (_, account) in accounts.filter(|(key, _)| key.limit == limit.id) {
                     sum.keys += 1;
                     sum.outstanding = sum.outstanding.saturating_add(account.outstanding());
                 }
@@ -203,9 +209,4 @@ impl Leases {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn limit_of<'l>(limits: &'l [FleetLimit], report: &KeyReport) -> Option<&'l FleetLimit> {
-    let (id, _) = weir_snapshot::parse_key_name(&report.key)?;
-    limits.iter().find(|limit| limit.id == id && limit.amount > 0 && limit.window_ms > 0)
 }

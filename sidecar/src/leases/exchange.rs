@@ -57,7 +57,7 @@ impl Exchange {
     /// Says which gateways live.
     pub(super) async fn beat(&mut self) {
         let (key, gateways) = self.leases.beat();
-        let call = beat_call(&self.redis, &key, &gateways);
+        let call = beat_call(&self.redis, &key, gateways);
         let replies = self.redis.run(&self.scripts.beat, &[call]).await;
         match replies.map(|replies| replies.into_iter().next()) {
             Ok(Some(Ok(value))) => match beat_answer(&value) {

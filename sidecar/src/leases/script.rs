@@ -1,7 +1,7 @@
 //! The scripts that Redis runs, and their answers.
 
 use redis::Value;
-use weir_snapshot::{FleetLimit, KeyReport, parse_digest_key};
+use weir_snapshot::{FleetLimit, KeyReport};
 
 use super::account::{Answer, Wish};
 use crate::redis::{Call, Redis, Script};
@@ -70,21 +70,20 @@ pub(super) fn answer(value: &Value) -> Option<Answer> {
 }
 
 /// The run of `beat.lua`. `key` is taken if there is none.
-pub(super) fn beat_call(redis: &Redis, key: &str, gateways: &[String]) -> Call {
-    let arguments = [key.to_owned(), VANISH_MS.to_string()];
+pub(super) fn beat_call(redis: &Redis, key: &[u8; 32], gateways: Vec<String>) -> Call {
+    let arguments = [key.to_vec(), VANISH_MS.to_string().into_bytes()].into_iter();
     Call {
         // One slot of a cluster.
         keys: vec![redis.key("{fleet}:digest-key"), redis.key("{fleet}:gateways")],
-        arguments: arguments.iter().chain(gateways).map(|text| text.clone().into_bytes()).collect(),
+        arguments: arguments.chain(gateways.into_iter().map(String::into_bytes)).collect(),
     }
 }
 
 /// The digest key and how many gateways there are; `None` if that is nothing of it.
-pub(super) fn beat_answer(value: &Value) -> Option<(String, u32)> {
+pub(super) fn beat_answer(value: &Value) -> Option<([u8; 32], u32)> {
     let Value::Array(items) = value else { return None };
     let (Value::BulkString(key), Value::Int(gateways)) = (items.first()?, items.get(1)?) else {
         return None;
     };
-    let key = String::from_utf8(key.clone()).ok().filter(|key| parse_digest_key(key).is_some())?;
-    Some((key, u32::try_from(*gateways).ok()?))
+    Some((key.as_slice().try_into().ok()?, u32::try_from(*gateways).ok()?))
 }

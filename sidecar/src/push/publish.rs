@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 use weir_settings::sidecar::PoolSettings;
-use weir_snapshot::{FleetNews, SnapshotMessage};
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
+use weir_snapshot::{FleetNews, SnapshotMessage};
 
 use super::gateways::Elsewhere;
 use super::turn::Turn;
@@ -45,7 +45,7 @@ impl Snapshot {
             return None;
         }
         let mut message = self.message.clone();
-        message.fleet = fleet;
+        message.fleet = fleet.map(|news| news.to_lines()).unwrap_or_default();
         for endpoint in &mut message.endpoints {
             let Some(others) = elsewhere.get(&endpoint.address) else { continue };
             endpoint.in_flight_elsewhere = Some(others.in_flight);

@@ -10,10 +10,10 @@ use hyper::{Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 use weir_settings::sidecar::Gateway;
-use weir_snapshot::Accepted;
 use weir_snapshot::signature::{
     BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, SPENDING_HEADER,
 };
+use weir_snapshot::{Accepted, FleetReport};
 
 use super::error::PushError;
 use super::gateways::Gateways;
@@ -104,7 +104,9 @@ impl Pusher {
             let result = match result {
                 Ok(mut reply) => {
                     self.holder.forget();
-                    if let (Some(leases), Some(report)) = (&self.leases, reply.fleet.take()) {
+                    let report = FleetReport::parse(&reply.fleet);
+                    reply.fleet.clear();
+                    if let (Some(leases), Some(report)) = (&self.leases, report) {
                         leases.record(self.link.gateway(), report);
                     }
                     Ok(reply)

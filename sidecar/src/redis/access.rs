@@ -53,11 +53,10 @@ impl RedisAccess {
     ///
     /// # Errors
     /// [`RedisAccessError`] with the field below `redis` that is wrong.
-    pub(crate) fn load(
-        settings: &RedisSettings,
-    ) -> Result<Self, (&'static str, RedisAccessError)> {
+    pub(crate) fn load(settings: &RedisSettings) -> Result<Self, (&'static str, RedisAccessError)> {
         let named = |field: &'static str| move |error| (field, error);
-        let password = password(settings.password_file.as_deref()).map_err(named("password_file"))?;
+        let password =
+            password(settings.password_file.as_deref()).map_err(named("password_file"))?;
         let at_sentinels = password_of(settings).map_err(named("sentinel_password_file"))?;
         let certificates = certificates(settings)?;
         let access = Self {

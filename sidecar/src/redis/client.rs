@@ -95,7 +95,8 @@ impl Redis {
     ) -> Result<Vec<Reply>, AskError> {
         let commands: Vec<Cmd> = calls.iter().map(|call| script.by_hash(call)).collect();
         let mut replies = self.ask(&commands).await?;
-        let unknown = |reply: &Reply| matches!(reply, Err(AskError::Refused(code)) if code == "NOSCRIPT");
+        let unknown =
+            |reply: &Reply| matches!(reply, Err(AskError::Refused(code)) if code == "NOSCRIPT");
         let again = replies.iter().zip(calls).filter(|(reply, _)| unknown(reply));
         let again: Vec<Cmd> = again.map(|(_, call)| script.whole(call)).collect();
         if again.is_empty() {

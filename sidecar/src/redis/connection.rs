@@ -65,9 +65,8 @@ impl Connector {
                 open.await.map(Connection::One)
             }
             Self::Cluster(client) => {
-                let config = ClusterConfig::new()
-                    .set_connection_timeout(limit)
-                    .set_response_timeout(limit);
+                let config =
+                    ClusterConfig::new().set_connection_timeout(limit).set_response_timeout(limit);
                 client.get_async_connection_with_config(config).await.map(Connection::Cluster)
             }
         }

@@ -19,3 +19,6 @@ pub(crate) use error::AskError;
 pub(crate) use health::{Health, HealthView};
 pub(crate) use keeper::Keeper;
 pub(crate) use script::{Call, Script};
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use weir_tokens::limits::{Away, FleetTerms, Limit, Measure};
 
 use super::number::units;
-use super::raw::{OnUnavailable, RawLimit, Scope};
+use super::raw::RawLimit;
 use crate::SettingsError;
 
 /// Of a burst, the part that a gateway may spend before its first grant: a twentieth. So ten gateways
@@ -15,7 +15,12 @@ pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, 
     let misfit = |member: &str, problem: &str| {
         Err(SettingsError::misfit(format!("{field}.{member}"), problem))
     };
-    if raw.scope == Scope::Envoy {
+    let fleet = match raw.scope.as_deref() {
+        None | Some("envoy") => false,
+        Some("fleet") => true,
+        Some(_) => return misfit("scope", "is none of envoy, fleet"),
+    };
+    if !fleet {
         let given = [
             ("on_unavailable", raw.on_unavailable.is_some()),
             ("first", raw.first.is_some()),
@@ -46,10 +51,11 @@ pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, 
             return Err(SettingsError::invalid(format!("{field}.share"), part, problem));
         }
     };
-    let away = match raw.on_unavailable.unwrap_or_default() {
-        OnUnavailable::Local => Away::Local,
-        OnUnavailable::Deny => Away::Deny,
-        OnUnavailable::Allow => Away::Allow,
+    let away = match raw.on_unavailable.as_deref() {
+        None | Some("local") => Away::Local,
+        Some("deny") => Away::Deny,
+        Some("allow") => Away::Allow,
+        Some(_) => return misfit("on_unavailable", "is none of local, deny, allow"),
     };
     Ok(limit.of_fleet(FleetTerms { first, away, share_permille, reachable: false }))
 }
@@ -95,7 +101,11 @@ mod tests {
             (format!(r#"{requests},"on_unavailable":"deny""#), "p.limits[0].on_unavailable: needs"),
             (format!(r#"{requests},"share":1"#), "p.limits[0].share: needs"),
             (format!(r#"{requests},"scope":"fleet","share":0"#), "p.limits[0].share: 0 must be"),
-            (format!(r#"{requests},"scope":"world""#), "p.limits[0].scope: "),
+            (format!(r#"{requests},"scope":"world""#), "p.limits[0].scope: is none of"),
+            (
+                format!(r#"{requests},"scope":"fleet","on_unavailable":"no""#),
+                "p.limits[0].on_unavailable: is none of",
+            ),
         ] {
             let error = limit(&members).unwrap_err();
             assert!(error.starts_with(expected), "{members}: {error}");

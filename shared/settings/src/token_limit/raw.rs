@@ -76,41 +76,18 @@ pub struct RawLimit {
     /// What happens to requests that lack a value of `per`.
     #[serde(default)]
     pub unidentified: Unidentified,
-    /// Who has the limit together: the workers of this Envoy (if not given), or all gateways.
-    #[serde(default)]
-    pub scope: Scope,
-    /// For `scope: fleet`: what is admitted while the other gateways' share of it is unknown.
-    pub on_unavailable: Option<OnUnavailable>,
+    /// Who has the limit together: the workers of one Envoy (`envoy`, if not given), or all gateways whose
+    /// sidecars share a Redis (`fleet`).
+    pub scope: Option<String>,
+    /// For `scope: fleet`: what is admitted beyond grants while nothing can be granted. `local` (this gateway's
+    /// share, if not given), `deny`, `allow`.
+    pub on_unavailable: Option<String>,
     /// For `scope: fleet`: how much this gateway may spend of a key that it has no grant of yet; a
     /// twentieth of `burst` if not given.
     pub first: Option<f64>,
     /// For `scope: fleet`: the part of the limit that `on_unavailable: local` admits here, above 0 and at
     /// most 1; one by the number of gateways if not given.
     pub share: Option<f64>,
-}
-
-/// Who has a limit together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// All workers of one Envoy.
-    #[default]
-    Envoy,
-    /// All gateways whose sidecars share a Redis.
-    Fleet,
-}
-
-/// What is admitted of a fleet's limit beyond what was granted, while nothing can be granted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnUnavailable {
-    /// This gateway's share of it.
-    #[default]
-    Local,
-    /// Nothing.
-    Deny,
-    /// Everything.
-    Allow,
 }
 
 /// Weights of token types as written.

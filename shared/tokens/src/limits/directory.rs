@@ -55,6 +55,16 @@ pub fn with_limits(bytes: &[u8], limits: &[Listed]) -> Option<Vec<u8>> {
     Some(lines.collect::<String>().into_bytes())
 }
 
+/// The lines of a directory that are of limits of a fleet, with their ids.
+pub fn fleet_lines(bytes: &[u8]) -> Vec<(LimitId, &str)> {
+    let text = core::str::from_utf8(bytes).unwrap_or_default();
+    let of_fleet = |line| {
+        let limit = read_line(line)?.limit;
+        limit.fleet().map(|_| (limit.id(), line))
+    };
+    text.lines().filter_map(of_fleet).collect()
+}
+
 fn read_line(line: &str) -> Option<Listed> {
     let mut words = line.splitn(7, ' ');
     let id = LimitId(u32::from_str_radix(words.next()?, 16).ok()?);
@@ -116,6 +126,8 @@ mod tests {
         assert_eq!(found.len(), 3);
         assert_eq!(found.last(), Some(&other.as_listed()));
         assert_eq!(with_limits(&changed, &[other]), None);
+        let line = "000003e8 tokens 18 9 60000 5 limit-1000";
+        assert_eq!(fleet_lines(&changed), [(LimitId(1_000), line)]);
     }
 
     #[test]

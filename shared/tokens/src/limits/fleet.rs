@@ -61,26 +61,16 @@ pub fn fleet_place(limit: LimitId, key: SlotKey) -> Place {
 }
 
 impl Page {
-    /// Takes over grants for keys of this page; false if they change nothing.
-    pub fn apply<'g>(
-        &mut self,
-        grants: impl Iterator<Item = (SlotKey, &'g Granted)>,
-        now_ms: u64,
-    ) -> bool {
-        let mut changed = false;
-        for (key, grant) in grants {
-            let found = self.slots().enumerate().find(|(_, slot)| slot.key() == key);
-            let Some((place, mut slot)) = found else { continue };
-            let reserved = slot.reserved();
-            let applied =
-                slot.lease_mut().is_some_and(|lease| lease.apply(grant, reserved, now_ms));
-            if applied {
-                slot.note_lease_worth();
-                self.write(place, &slot);
-                changed = true;
-            }
+    /// The page with a grant for one of its keys, as bytes; `None` if that changes nothing.
+    pub fn applied(mut self, key: SlotKey, grant: &Granted, now_ms: u64) -> Option<Vec<u8>> {
+        let (place, mut slot) = self.slots().enumerate().find(|(_, slot)| slot.key() == key)?;
+        let reserved = slot.reserved();
+        if !slot.lease_mut()?.apply(grant, reserved, now_ms) {
+            return None;
         }
-        changed
+        slot.note_lease_worth();
+        self.write(place, &slot);
+        Some(self.into_bytes())
     }
 
     /// The slots of which the fleet has to be told.

@@ -62,7 +62,8 @@ impl Lease {
 
     /// How much may be used in all.
     pub(super) fn room(&self, terms: &FleetTerms) -> u64 {
-        if self.sequence == 0 { self.granted.saturating_add(terms.first) } else { self.granted }
+        let first = self.sequence == 0 && terms.reachable;
+        if first { self.granted.saturating_add(terms.first) } else { self.granted }
     }
 
     /// When the slot may be given to another key: not before the fleet has charged all that was used,

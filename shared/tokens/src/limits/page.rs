@@ -57,6 +57,10 @@ impl Page {
         &self.bytes
     }
 
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Its slots as they were last changed.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
         self.chunks().filter_map(decode)
