@@ -9,7 +9,7 @@ use weir_snapshot::limits::MAX_KEY_REPORTS;
 use weir_snapshot::{Accepted, FleetNews, Grant, KeyName, KeyReport};
 use weir_tokens::limits::{
     DIRECTORY_KEY, FLEET_PAGES, FLEET_STATE_KEY, FleetState, Granted, LimitId, Page, Place, Slot,
-    SlotKey, fleet_lines, fleet_place,
+    SlotKey, fleet_place, read_directory,
 };
 
 /// Which Envoy this is: 16 hex digits.
@@ -68,8 +68,8 @@ pub(crate) fn tell<H: Host>(
     reply: &mut Accepted,
 ) {
     let stored = |key: &str| host.shared(key).ok().flatten().map(|(bytes, _)| bytes);
-    let directory = stored(DIRECTORY_KEY).unwrap_or_default();
-    let limits = fleet_lines(&directory);
+    let mut limits = read_directory(&stored(DIRECTORY_KEY).unwrap_or_default());
+    limits.retain(|listed| listed.limit.fleet().is_some());
     if limits.is_empty() {
         return;
     }
@@ -80,12 +80,12 @@ pub(crate) fn tell<H: Host>(
     }
     let gateway = stored(GATEWAY_KEY).and_then(|line| String::from_utf8(line).ok());
     reply.fleet.extend(gateway);
-    reply.fleet.extend(limits.iter().map(|(_, line)| format!("limit {line}")));
+    reply.fleet.extend(limits.iter().map(|listed| format!("limit {listed}")));
     if !news {
         return;
     }
     let (first, most) = (turn.get(), reply.fleet.len().saturating_add(MAX_KEY_REPORTS));
-    let overflow = limits.iter().map(|(id, _)| Place::FleetOverflow(*id));
+    let overflow = limits.iter().map(|listed| Place::FleetOverflow(listed.limit.id()));
     let pages = (0..FLEET_PAGES).map(|at| Place::Fleet(first.wrapping_add(at) % FLEET_PAGES));
     for place in overflow.chain(pages) {
         let name = place.to_string();

@@ -20,6 +20,20 @@ pub struct Listed {
     pub limit: Limit,
 }
 
+impl core::fmt::Display for Listed {
+    /// Its line.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { name, limit } = self;
+        let (id, measure) = (limit.id().0, measure_name(limit.measure()));
+        let (capacity, amount, window) = (limit.capacity(), limit.amount(), limit.window_ms());
+        write!(f, "{id:08x} {measure} {capacity} {amount} {window} ")?;
+        match limit.fleet() {
+            Some(terms) => write!(f, "{} {name}", terms.first),
+            None => write!(f, "- {name}"),
+        }
+    }
+}
+
 impl Listed {
     fn as_listed(&self) -> Self {
         let name = self.name.clone();
@@ -46,23 +60,8 @@ pub fn with_limits(bytes: &[u8], limits: &[Listed]) -> Option<Vec<u8>> {
     all.retain(|known| limits.iter().all(|limit| limit.limit.id() != known.limit.id()));
     all.extend_from_slice(limits);
     let first = all.len().saturating_sub(MAX_LISTED);
-    let lines = all.iter().skip(first).map(|Listed { name, limit }| {
-        let (id, measure) = (limit.id().0, measure_name(limit.measure()));
-        let (capacity, amount, window) = (limit.capacity(), limit.amount(), limit.window_ms());
-        let first = limit.fleet().map_or("-".to_owned(), |terms| terms.first.to_string());
-        format!("{id:08x} {measure} {capacity} {amount} {window} {first} {name}\n")
-    });
+    let lines = all.iter().skip(first).map(|listed| format!("{listed}\n"));
     Some(lines.collect::<String>().into_bytes())
-}
-
-/// The lines of a directory that are of limits of a fleet, with their ids.
-pub fn fleet_lines(bytes: &[u8]) -> Vec<(LimitId, &str)> {
-    let text = core::str::from_utf8(bytes).unwrap_or_default();
-    let of_fleet = |line| {
-        let limit = read_line(line)?.limit;
-        limit.fleet().map(|_| (limit.id(), line))
-    };
-    text.lines().filter_map(of_fleet).collect()
 }
 
 fn read_line(line: &str) -> Option<Listed> {
@@ -127,7 +126,7 @@ mod tests {
         assert_eq!(found.last(), Some(&other.as_listed()));
         assert_eq!(with_limits(&changed, &[other]), None);
         let line = "000003e8 tokens 18 9 60000 5 limit-1000";
-        assert_eq!(fleet_lines(&changed), [(LimitId(1_000), line)]);
+        assert_eq!(found.last().unwrap().to_string(), line);
     }
 
     #[test]

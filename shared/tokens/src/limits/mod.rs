@@ -43,9 +43,7 @@ mod standing;
 mod store;
 
 pub use digest::KeyDigester;
-pub use directory::{
-    DIRECTORY_KEY, Listed, MAX_LISTED, fleet_lines, measure_name, read_directory, with_limits,
-};
+pub use directory::{DIRECTORY_KEY, Listed, MAX_LISTED, measure_name, read_directory, with_limits};
 pub use fleet::{FLEET_STATE_KEY, FleetState, fleet_place};
 pub use lease::{Granted, LEASE_BYTES, Lease};
 pub use ledger::{Ask, Ledger, Notes, Outcome, Refusal};
