@@ -139,6 +139,7 @@ impl Loops {
             gateway_sources: board,
             gpus,
             redis,
+            leases,
             slots,
             is_agent: false,
         };
@@ -228,7 +229,7 @@ impl Start<'_> {
 
     /// Starts what leases limits of the fleet.
     fn leases(&mut self, redis: &Arc<Redis>) -> Arc<Leases> {
-        let leases = Arc::new(Leases::new());
+        let leases = self.before.leases.clone().unwrap_or_else(|| Arc::new(Leases::new()));
         self.tasks.spawn(Exchange::new(&leases, redis).run());
         leases
     }

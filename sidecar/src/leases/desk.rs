@@ -73,6 +73,13 @@ pub(crate) struct LeaseSums {
     pub(crate) bound: u64,
 }
 
+impl LeaseSums {
+    /// Units as tokens, which are told in thousandths; others as they are.
+    pub(crate) fn whole(&self, units: u64) -> u64 {
+        if self.measure == "tokens" { units / 1_000 } else { units }
+    }
+}
+
 impl Leases {
     pub(crate) fn new() -> Self {
         let mut proposed = [0; 32];
@@ -172,6 +179,11 @@ impl Leases {
     /// Whether the last exchange was good.
     pub(crate) fn is_reachable(&self) -> bool {
         self.known().reachable
+    }
+
+    /// How many gateways all sidecars together have; 0 before Redis has said so.
+    pub(crate) fn gateways(&self) -> u32 {
+        self.known().fleet.map_or(0, |(_, gateways)| gateways)
     }
 
     /// A digest key for the case that Redis has none, and the gateways that live.
