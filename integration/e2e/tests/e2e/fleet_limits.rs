@@ -30,8 +30,8 @@ impl FleetOfEnvoys {
         let redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]).unwrap();
         let yaml = std::fs::read_to_string(workspace::file("envoy-config/fleet-sidecar.yaml"));
         let yaml = yaml.unwrap().replace("redis://127.0.0.1:6379", &redis.url());
-        let limits = json!([{"name": "day", "per": ["consumer"], "tokens": LIMIT, "window": "1d",
-            "reserve": "full", "scope": "fleet", "first": FIRST, "on_unavailable": away}]);
+        let limits = json!([{"name": "day", "per": ["consumer"], "tokens": LIMIT as u64, "window": "1d",
+            "reserve": "full", "scope": "fleet", "first": FIRST as u64, "on_unavailable": away}]);
         let (mut stacks, mut sidecars) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let limits = limits.clone();
