@@ -142,8 +142,9 @@ impl FleetNews {
     pub fn parse(lines: &[String]) -> Option<Self> {
         let (head, grants) = lines.split_first()?;
         let mut words = head.split(' ');
-        let mut number = || words.next()?.parse::<u32>().ok();
-        let (reachable, gateways, valid_ms) = (number()? != 0, number()?, number()?);
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let (reachable, gateways) = (number()? != 0, number()? as u32);
+        let valid_ms = number()? as u32;
         let mut news = Self { reachable, gateways, valid_ms, ..Self::default() };
         if !decode_hex_into(words.next()?.as_bytes(), &mut news.key) || grants.len() > MAX_GRANTS {
             return None;

@@ -51,6 +51,8 @@ pub(super) struct Account {
     surplus_since: Option<Instant>,
     asked_at: Option<Instant>,
     answer: Option<Answer>,
+    /// Whether that takes something back, which Redis has only once it hears that it did.
+    falls: bool,
     /// When the gateway told of it last.
     pub(super) told_at: Instant,
 }
@@ -64,6 +66,7 @@ impl Account {
             surplus_since: None,
             asked_at: None,
             answer: None,
+            falls: false,
             told_at: now,
         }
     }
@@ -85,7 +88,8 @@ impl Account {
         let wish = self.wish_of(report, limit, now);
         let news = wish != Wish::default();
         let known = self.answer.is_some_and(|answer| {
-            answer.sequence >= report.sequence.max(1) && answer.charged >= report.used
+            let fell = self.falls && answer.sequence == report.sequence;
+            answer.sequence >= report.sequence.max(1) && answer.charged >= report.used && !fell
         });
         let reminded = self.asked_at.is_some_and(|asked| now - asked < REMIND);
         // A grant that is on its way answers what was asked before.
@@ -114,9 +118,10 @@ impl Account {
         Wish { need, ask: more.max(short), lower: None }
     }
 
-    /// Takes what Redis says; an answer that was overtaken changes nothing.
-    pub(super) fn take(&mut self, answer: Answer) {
+    /// Takes what Redis says to a report; an answer that was overtaken changes nothing.
+    pub(super) fn take(&mut self, report: &KeyReport, answer: Answer) {
         if self.answer.is_none_or(|before| before.sequence <= answer.sequence) {
+            self.falls = answer.total < report.granted;
             self.answer = Some(answer);
         }
     }

@@ -159,7 +159,7 @@ impl Leases {
         if of.id == errand.gateway
             && let Some(account) = of.accounts.get_mut(&errand.report.key)
         {
-            account.take(answer);
+            account.take(&errand.report, answer);
         }
     }
 

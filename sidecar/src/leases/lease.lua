@@ -57,7 +57,7 @@ for name, record in pairs(records) do
   end
 end
 
-local record = records[me]
+local record, fell = records[me], false
 if not record or record[BORN] ~= born then
   if record then debt = debt + record[GRANTED] - record[CHARGED] end
   -- Nothing is known of it here: what it was granted is taken for charged as far as it is used.
@@ -69,6 +69,7 @@ elseif sequence > record[SEQUENCE] then
 elseif sequence == record[SEQUENCE] and granted < record[GRANTED] then
   -- The last grant is in force, so nothing of an earlier one can come any more: the rest is back.
   record[GRANTED] = math.max(granted, record[CHARGED])
+  fell = true
 end
 record[SEEN] = now
 
@@ -93,7 +94,7 @@ if sequence == record[SEQUENCE] then
       retry = math.ceil(math.min(need - left, debt) * window / amount)
       give = 0
     end
-    if give > 0 or need > 0 or sequence == 0 or record[GRANTED] ~= granted then
+    if give > 0 or need > 0 or sequence == 0 or record[GRANTED] ~= granted or fell then
       record[SEQUENCE] = sequence + 1
     end
     record[GRANTED] = record[GRANTED] + give

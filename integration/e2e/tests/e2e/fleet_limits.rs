@@ -67,7 +67,8 @@ impl FleetOfEnvoys {
     /// were served.
     async fn hammer(&self, clients: usize, patience: usize) -> f64 {
         let client = async |number: usize| {
-            let (stack, mut spent, mut refused) = (&self.stacks[number % self.stacks.len()], 0.0, 0);
+            let (stack, mut spent, mut refused) =
+                (&self.stacks[number % self.stacks.len()], 0.0, 0);
             while refused < patience {
                 let reply = stack.send(ann(1 + number as u64 % 30)).await;
                 match reply.status {
@@ -158,7 +159,9 @@ async fn three_envoys_have_one_limit_together_and_every_token_is_charged_once() 
     let shown = "weir_sidecar_limit_overshoot_bound{limit=\"day\",measure=\"tokens\"} 600";
     assert!(text.contains(shown), "{text}");
     let keys = fleet.ask("KEYS *").await.join(" ");
-    assert!(!keys.contains("ann") && !fleet.ask(&format!("DUMP {keys}")).await.join("").contains("ann"));
+    assert!(
+        !keys.contains("ann") && !fleet.ask(&format!("DUMP {keys}")).await.join("").contains("ann")
+    );
     fleet.assert_no_trap().await;
 }
 

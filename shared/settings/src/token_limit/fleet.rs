@@ -21,15 +21,12 @@ pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, 
         Some(_) => return misfit("scope", "is none of envoy, fleet"),
     };
     if !fleet {
-        let given = [
-            ("on_unavailable", raw.on_unavailable.is_some()),
-            ("first", raw.first.is_some()),
-            ("share", raw.share.is_some()),
-        ];
-        return match given.iter().find(|(_, given)| *given) {
-            Some((member, _)) => misfit(member, "needs `scope: fleet`"),
-            None => Ok(limit),
-        };
+        let given = raw.on_unavailable.is_some() || raw.first.is_some() || raw.share.is_some();
+        if given {
+            let problem = "`on_unavailable`, `first` and `share` need `scope: fleet`";
+            return Err(SettingsError::misfit(field, problem));
+        }
+        return Ok(limit);
     }
     let measure = limit.measure();
     if measure == Measure::Concurrent {
@@ -97,9 +94,9 @@ mod tests {
         let requests = r#""requests":5,"window":"1m""#;
         for (members, expected) in [
             (r#""concurrent":5,"scope":"fleet""#.to_owned(), "p.limits[0].scope: `fleet` is for"),
-            (format!(r#"{requests},"first":1"#), "p.limits[0].first: needs `scope: fleet`"),
-            (format!(r#"{requests},"on_unavailable":"deny""#), "p.limits[0].on_unavailable: needs"),
-            (format!(r#"{requests},"share":1"#), "p.limits[0].share: needs"),
+            (format!(r#"{requests},"first":1"#), "p.limits[0]: `on_unavailable`, `first` and"),
+            (format!(r#"{requests},"on_unavailable":"deny""#), "p.limits[0]: `on_unavailable`, "),
+            (format!(r#"{requests},"share":1"#), "p.limits[0]: `on_unavailable`, `first` and"),
             (format!(r#"{requests},"scope":"fleet","share":0"#), "p.limits[0].share: 0 must be"),
             (format!(r#"{requests},"scope":"world""#), "p.limits[0].scope: is none of"),
             (

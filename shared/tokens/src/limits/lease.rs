@@ -5,9 +5,9 @@
 
 use super::limit::FleetTerms;
 
-/// Bytes of a lease: little-endian used, granted, charged, wanted, left, retry at (u64 each), sequence,
-/// born (u32 each).
-pub const LEASE_BYTES: usize = 56;
+/// Bytes of a lease: little-endian used, granted, charged, wanted, left, retry at, whether it fell (u64
+/// each), sequence, born (u32 each).
+pub const LEASE_BYTES: usize = 64;
 
 /// How long a slot that nothing is owed of is kept, in ms: a key that comes back sooner needs no first
 /// grant.
@@ -31,6 +31,8 @@ pub struct Lease {
     pub left: u64,
     /// When a grant of what was wanted may be expected, in ms since 1970.
     pub retry_at_ms: u64,
+    /// Whether the last grant took something back: the fleet has it only once it is told that.
+    pub fell: bool,
     /// Number of the last grant; 0 before the first.
     pub sequence: u32,
     /// Tells this slot from an earlier one of the same key.
@@ -69,14 +71,14 @@ impl Lease {
     /// When the slot may be given to another key: not before the fleet has charged all that was used,
     /// and has back what was not.
     pub(super) fn free_at_ms(&self, changed_ms: u64, reserved: u64) -> u64 {
-        let owed = self.is_untold() || reserved > 0;
+        let owed = self.is_untold() || self.fell || reserved > 0;
         let kept = if owed { KEPT_UNTOLD_MS } else { KEPT_MS };
         changed_ms.saturating_add(kept).max(self.retry_at_ms)
     }
 
     /// Whether the fleet has to be told of it.
     pub(super) fn is_due(&self, reserved: u64) -> bool {
-        self.is_untold() || self.wanted > 0 || reserved > 0
+        self.is_untold() || self.fell || self.wanted > 0 || reserved > 0
     }
 
     /// Whether something was used that is not charged, or granted that is not used.
@@ -98,6 +100,7 @@ impl Lease {
             let needed = self.used.saturating_add(reserved);
             let lowered = grant.total.max(needed).min(self.granted);
             self.granted = grant.total.max(lowered);
+            self.fell = self.granted < before.granted;
             self.sequence = grant.sequence;
             self.wanted = 0;
             let retry = now_ms.saturating_add(grant.retry_ms);
@@ -115,7 +118,7 @@ impl Lease {
         let longs =
             [self.used, self.granted, self.charged, self.wanted, self.left, self.retry_at_ms];
         let ints = u64::from(self.sequence) | u64::from(self.born) << 32;
-        let all = longs.into_iter().chain([ints]);
+        let all = longs.into_iter().chain([self.fell.into(), ints]);
         for (place, value) in bytes.as_chunks_mut().0.iter_mut().zip(all) {
             *place = value.to_le_bytes();
         }
@@ -127,9 +130,9 @@ impl Lease {
         for (value, place) in longs.iter_mut().zip(bytes.as_chunks().0) {
             *value = u64::from_le_bytes(*place);
         }
-        let [used, granted, charged, wanted, left, retry_at_ms, ints] = longs;
-        let (sequence, born) = (ints as u32, (ints >> 32) as u32);
-        Self { used, granted, charged, wanted, left, retry_at_ms, sequence, born }
+        let [used, granted, charged, wanted, left, retry_at_ms, fell, ints] = longs;
+        let (fell, sequence, born) = (fell != 0, ints as u32, (ints >> 32) as u32);
+        Self { used, granted, charged, wanted, left, retry_at_ms, fell, sequence, born }
     }
 }
 

@@ -90,9 +90,11 @@ fn a_total_that_falls_leaves_what_is_used_and_reserved_and_the_rest_is_back_once
     let granted = gateway.exchange(&mut pool, 0, lower, START).unwrap();
     gateway.apply(key(1), &granted, START);
     assert_eq!(gateway.lease(key(1)).granted, 20, "what is reserved stays");
-    gateway.exchange(&mut pool, 0, Wish::default(), START);
-    assert_eq!((pool.outstanding(), pool.debt), (20, 0));
     settle(&mut gateway.0, START, held.reservation, used(20, 0));
+    let slot = gateway.slot(key(1)).unwrap();
+    assert!(slot.lease().unwrap().is_due(0), "the pool does not know that it fell");
+    gateway.exchange(&mut pool, 0, Wish::default(), START);
+    assert_eq!((pool.outstanding(), pool.debt), (0, 20));
     gateway.exchange(&mut pool, 0, Wish::default(), START);
     assert_eq!((pool.outstanding(), pool.debt), (0, 20));
     assert_eq!(gateway.slot(key(1)).map(|slot| slot.lease().unwrap().is_due(0)), Some(false));

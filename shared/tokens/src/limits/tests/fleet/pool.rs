@@ -97,6 +97,7 @@ impl Pool {
             }
         };
         record.seen = now;
+        let fell = lease.sequence == record.sequence && lease.granted < record.granted;
         if lease.sequence > record.sequence {
             record.sequence = lease.sequence;
             record.granted = record.granted.max(lease.granted);
@@ -124,7 +125,7 @@ impl Pool {
                         retry_ms = self.limit.fleet_drain_ms(units);
                         give = 0;
                     }
-                    let news = give > 0 || ask.need > 0 || record.granted != lease.granted;
+                    let news = give > 0 || ask.need > 0 || record.granted != lease.granted || fell;
                     if news || lease.sequence == 0 {
                         record.sequence += 1;
                     }
