@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use weir_host::Host;
 use weir_pools::Undecodable;
-use weir_tokens::limits::{DIRECTORY_KEY, Listed, Page, Place, Slot, measure_name, read_directory};
+use weir_tokens::limits::{
+    DIRECTORY_KEY, FLEET_PAGES, Limit, Listed, PAGES, Page, Place, Slot, measure_name,
+    read_directory,
+};
 
 /// How many keys of a limit are shown, those that have spent most.
 const SHOWN: usize = 20;
@@ -16,8 +19,9 @@ pub(crate) fn limits_json<H: Host>(host: &H, undecodable: &Undecodable) -> Vec<u
     let listed = read_directory(&read(DIRECTORY_KEY).unwrap_or_default());
     let now_ms = host.now_ns() / NS_PER_MS;
     let mut slots: Vec<Vec<Slot>> = listed.iter().map(|_| Vec::new()).collect();
-    let overflow = listed.iter().map(|limit| Place::Overflow(limit.limit.id()));
-    for place in (0..weir_tokens::limits::PAGES).map(Place::Page).chain(overflow) {
+    let overflow = listed.iter().map(|listed| Place::shared(&listed.limit));
+    let pages = (0..PAGES).map(Place::Page).chain((0..FLEET_PAGES).map(Place::Fleet));
+    for place in pages.chain(overflow) {
         let key = place.to_string();
         let Some(bytes) = read(&key) else { continue };
         let Some(page) = Page::read(bytes) else {
@@ -37,7 +41,7 @@ pub(crate) fn limits_json<H: Host>(host: &H, undecodable: &Undecodable) -> Vec<u
 }
 
 fn shown(listed: &Listed, mut slots: Vec<Slot>) -> Value {
-    let taken = |slot: &Slot| slot.debt().saturating_add(slot.reserved());
+    let taken = |slot: &Slot| slot.spent().saturating_add(slot.reserved());
     slots.retain(|slot| taken(slot) > 0);
     slots.sort_unstable_by_key(|slot| std::cmp::Reverse(taken(slot)));
     let limit = &listed.limit;
@@ -45,9 +49,9 @@ fn shown(listed: &Listed, mut slots: Vec<Slot>) -> Value {
     let busiest = slots.iter().take(SHOWN).map(|slot| {
         json!({
             "key": hex(&slot.key().0),
-            "spent": whole(slot.debt()),
+            "spent": whole(slot.spent()),
             "reserved": whole(slot.reserved()),
-            "left": whole(limit.capacity().saturating_sub(taken(slot))),
+            "left": whole(most(limit, slot).saturating_sub(taken(slot))),
         })
     });
     json!({
@@ -59,6 +63,11 @@ fn shown(listed: &Listed, mut slots: Vec<Slot>) -> Value {
         "keys": slots.len(),
         "busiest": busiest.collect::<Vec<Value>>(),
     })
+}
+
+/// What may be spent and reserved in all: of a fleet's limit, what was granted.
+fn most(limit: &Limit, slot: &Slot) -> u64 {
+    slot.lease().map_or(limit.capacity(), |lease| lease.granted)
 }
 
 /// Units as what they stand for: whole where it is whole.

@@ -158,5 +158,6 @@ fn a_bad_configuration_is_refused_with_the_reason() {
 }
 
 mod authentication;
+mod fleet;
 mod pools;
 mod take_over;

@@ -41,7 +41,7 @@ impl Place {
     }
 
     /// Where a limit's keys are that found no slot.
-    pub(super) fn shared(limit: &Limit) -> Self {
+    pub fn shared(limit: &Limit) -> Self {
         let id = limit.id();
         if limit.fleet().is_some() { Self::FleetOverflow(id) } else { Self::Overflow(id) }
     }
