@@ -15,11 +15,13 @@ use crate::client::Access;
 use crate::discover::{Board, Sources};
 use crate::gpu::{Inventory, Nvml};
 use crate::http::{PoolState, Server, State};
+use crate::peers::Peers;
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
 use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
 use crate::redis::{Health, Keeper, Redis};
 use crate::roster::Roster;
+use crate::sharing::Exchange;
 use crate::start::{StartError, listen};
 
 /// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.
@@ -108,6 +110,8 @@ struct Start<'a> {
 impl Loops {
     /// Starts the loops of `config`, which go on with what `before` knows.
     fn start(config: &Config, before: &State, sender: u64) -> Result<(State, Self), StartError> {
+        let shared = config.settings.redis.as_ref();
+        let peers = shared.map(|redis| Arc::new(Peers::new(redis.interval)));
         let mut start = Start {
             config,
             before,
@@ -115,7 +119,7 @@ impl Loops {
             sources: Sources::new(config),
             gpus: Arc::new(Inventory::new(&config.settings.gpus, Some(&before.gpus))),
             slots: Slots::new(config.settings.max_polls),
-            gateways: Arc::default(),
+            gateways: Arc::new(Gateways::new(peers)),
             tasks: JoinSet::new(),
         };
         let nvml = start.gpus()?;
@@ -217,6 +221,10 @@ impl Start<'_> {
         let keeper = Keeper::new(&redis, access);
         let keeper = keeper.map_err(|error| StartError::Redis(error.to_string()))?;
         self.tasks.spawn(keeper.run());
+        if let Some(peers) = self.gateways.peers() {
+            let whose = (self.sender, access.settings().interval);
+            self.tasks.spawn(Exchange::new(&redis, &self.gateways, peers, whose).run());
+        }
         Ok(Some(redis))
     }
 

@@ -1,6 +1,5 @@
 //! Makes a pool's snapshots: one per round, the newest for everybody who pushes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +12,8 @@ use weir_snapshot::SnapshotMessage;
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
 
-use super::gateways::Elsewhere;
 use super::turn::Turn;
+use crate::peers::PoolShare;
 use crate::pool::{Pool, fit_adapters};
 
 /// How often it is looked whether every replica has been polled once.
@@ -35,7 +34,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// The same with what other gateways have under way, by replica. `None` where that is nothing, or does not fit in.
-    pub(super) fn with_elsewhere(&self, elsewhere: &HashMap<String, Elsewhere>) -> Option<Self> {
+    pub(super) fn with_elsewhere(&self, elsewhere: &PoolShare) -> Option<Self> {
         if elsewhere.is_empty() {
             return None;
         }

@@ -129,12 +129,13 @@ impl Redis {
             Ok(Ok(replies)) if replies.len() != commands.len() => Err(AskError::Undecodable),
             Ok(Ok(replies)) => Ok(replies.into_iter().map(reply).collect::<Vec<Reply>>()),
         };
-        match &replies {
-            Err(error) => self.note(error, Some(number)),
-            Ok(each) => match each.iter().find_map(refusal) {
-                Some(error) => self.note(error, Some(number)),
-                None => self.health.succeeded(Instant::now(), started.elapsed()),
-            },
+        let failed = match &replies {
+            Err(error) => Some(error),
+            Ok(each) => each.iter().find_map(refusal),
+        };
+        match failed {
+            Some(error) => self.note(error, Some(number)),
+            None => self.health.succeeded(Instant::now(), started.elapsed()),
         }
         replies
     }
@@ -171,10 +172,11 @@ fn reply(reply: RedisResult<Value>) -> Reply {
     reply.map_err(|error: RedisError| AskError::of_server(&error))
 }
 
-/// A refusal that is not part of how scripts are sent.
+/// A refusal that says something about the way to Redis: not one that is part of how scripts are sent, nor one of what
+/// stands under a key.
 fn refusal(reply: &Reply) -> Option<&AskError> {
     match reply {
-        Err(AskError::Refused(code)) if code == "NOSCRIPT" => None,
+        Err(AskError::Refused(code)) if ["NOSCRIPT", "WRONGTYPE"].contains(&code.as_str()) => None,
         Err(error) => Some(error),
         Ok(_) => None,
     }

@@ -111,9 +111,9 @@ async fn a_user_needs_its_password() {
     let password = folder.path().join("password");
     std::fs::write(&password, "hunter2\n").unwrap();
     let mut admin = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-    let user = "ACL SETUSER weir on >hunter2 ~weir:* +@all";
+    let user = "SETUSER weir on >hunter2 ~weir:* +@all";
     let mut command = ::redis::cmd("ACL");
-    user.split(' ').skip(1).for_each(|word| drop(command.arg(word)));
+    command.arg(user.split(' ').collect::<Vec<_>>());
     command.exec(&mut admin).unwrap();
     let more = format!("username: weir, password_file: {}", password.display());
     let (redis, _tasks) = client(&server.url(), &more);
