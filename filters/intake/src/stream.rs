@@ -5,13 +5,13 @@ use std::rc::Rc;
 use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
 use weir_snapshot::signature::{
-    self, CHALLENGE_HEADER, HEADER, PATH, SPENDING_HEADER, TIME_HEADER,
+    self, CHALLENGE_HEADER, HEADER, PATH, PREFIXES_HEADER, SPENDING_HEADER, TIME_HEADER,
 };
 use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, SpendingSeen, view_json};
 
 use crate::limits::limits_json;
 use crate::shared::Shared;
-use crate::{challenge, spending, store};
+use crate::{challenge, prefixes, spending, store};
 
 /// Where what was spent of limits is shown.
 const LIMITS_PATH: &str = "/weir/v1/limits";
@@ -84,6 +84,8 @@ impl<H: Host> Stream<H> {
         shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
         let seen = self.header(SPENDING_HEADER).and_then(|seen| SpendingSeen::parse(&seen));
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
+        let (seen, counted) = (self.header(PREFIXES_HEADER), (&shared.undecodable, &shared.missed));
+        prefixes::exchange(&self.host, counted, (slot, &message), seen.as_deref(), &mut reply);
         Ok(reply)
     }
 

@@ -28,10 +28,14 @@ pub struct SnapshotMessage {
     /// Tokens that this gateway may spend before it asks again, at most 1024 entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
+    /// What other gateways have learned of prefix caches, as their replies said it, at most
+    /// [`MAX_PREFIXES_DIGITS`](crate::limits::MAX_PREFIXES_DIGITS).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefixes: String,
 }
 
 impl SnapshotMessage {
-    /// A message of this version without grants.
+    /// A message of this version without grants and prefixes.
     #[must_use]
     pub fn new(
         pool: impl Into<String>,
@@ -40,7 +44,8 @@ impl SnapshotMessage {
         endpoints: Vec<EndpointReport>,
     ) -> Self {
         let (version, pool) = (MESSAGE_VERSION, pool.into());
-        Self { version, pool, epoch, sequence, sender, endpoints, grants: Vec::new() }
+        let (grants, prefixes) = (Vec::new(), String::new());
+        Self { version, pool, epoch, sequence, sender, endpoints, grants, prefixes }
     }
 }
 
