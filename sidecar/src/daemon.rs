@@ -18,6 +18,7 @@ use crate::http::{PoolState, Server, State};
 use crate::peers::Peers;
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
+use crate::prefix_log::PrefixLog;
 use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
 use crate::redis::{Health, Keeper, Redis};
 use crate::roster::Roster;
@@ -123,13 +124,13 @@ impl Loops {
             tasks: JoinSet::new(),
         };
         let nvml = start.gpus()?;
-        let redis = start.redis()?;
         let pools = config.settings.pools.iter().zip(&config.access);
         let pools: Vec<(PoolState, PushPlan)> = pools
             .map(|(settings, access)| start.pool(settings, access))
             .collect::<Result<_, _>>()?;
         let (pools, plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
         let board = start.fleet(plans)?;
+        let redis = start.redis(&pools)?;
         let Start { gpus, slots, gateways, tasks, .. } = start;
         let state = State {
             pools,
@@ -203,17 +204,23 @@ impl Start<'_> {
         let publisher = Publisher::new(&pool, settings, &turn, newest);
         let newest = publisher.newest();
         self.tasks.spawn(publisher.run());
+        let shared = self.config.settings.redis.as_ref();
+        let prefixes = shared.map(|redis| {
+            let known = before.and_then(|before| before.prefixes.clone());
+            known.unwrap_or_else(|| Arc::new(PrefixLog::new(redis.interval)))
+        });
         let push = PushPlan {
             pool: settings.name.clone(),
             interval: settings.poll_interval,
             newest: newest.clone(),
             turn: Arc::clone(&turn),
+            prefixes: prefixes.clone(),
         };
-        Ok((PoolState { pool, newest, turn, sources: board }, push))
+        Ok((PoolState { pool, newest, prefixes, turn, sources: board }, push))
     }
 
     /// Starts what shares with other sidecars.
-    fn redis(&mut self) -> Result<Option<Arc<Redis>>, StartError> {
+    fn redis(&mut self, pools: &[PoolState]) -> Result<Option<Arc<Redis>>, StartError> {
         let Some(access) = &self.config.redis else { return Ok(None) };
         let before = self.before.redis.as_ref().map(|redis| Arc::clone(redis.health()));
         let redis =
@@ -223,7 +230,11 @@ impl Start<'_> {
         self.tasks.spawn(keeper.run());
         if let Some(peers) = self.gateways.peers() {
             let whose = (self.sender, access.settings().interval);
-            self.tasks.spawn(Exchange::new(&redis, &self.gateways, peers, whose).run());
+            let log =
+                |state: &PoolState| Some((state.pool.name().to_owned(), state.prefixes.clone()?));
+            let logs = pools.iter().filter_map(log).collect();
+            let exchange = Exchange::new(&redis, &self.gateways, (peers, logs), whose);
+            self.tasks.spawn(exchange.run());
         }
         Ok(Some(redis))
     }

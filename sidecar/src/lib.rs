@@ -6,7 +6,7 @@
 //! pool has a publisher (`push::Publisher`) that makes one snapshot per round; each pair of gateway
 //! and pool has a pusher (`push::Pusher`) that posts the newest snapshot to the intake filter and
 //! reads the in-flight counts from the reply, and what consumers have spent (`spending`). `sharing` exchanges the counts
-//! with other sidecars through `redis`. `http` shows all of it. No loop waits for another:
+//! with other sidecars through `redis`, and what gateways have learned of prefix caches (`prefix_log`). `http` shows all of it. No loop waits for another:
 //! a slow replica or gateway holds up itself only.
 //!
 //! [`Daemon`] composes the loops; [`Config`] is what it starts from.
@@ -27,6 +27,7 @@ mod look;
 mod peers;
 mod poll;
 mod pool;
+mod prefix_log;
 mod print;
 mod push;
 mod redis;

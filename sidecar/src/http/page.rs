@@ -11,6 +11,7 @@ use crate::discover::Board;
 use crate::gpu::Inventory;
 use crate::poll::Slots;
 use crate::pool::Pool;
+use crate::prefix_log::PrefixLog;
 use crate::push::{Gateways, Newest, Turn};
 use crate::redis::Redis;
 use crate::spending::Ledger;
@@ -40,6 +41,8 @@ pub(crate) struct PoolState {
     pub(crate) pool: Arc<Pool>,
     /// Its newest snapshot.
     pub(crate) newest: Newest,
+    /// What gateways learn of its prefix caches, where that is shared.
+    pub(crate) prefixes: Option<Arc<PrefixLog>>,
     /// Whose turn it is to push it.
     pub(crate) turn: Arc<Turn>,
     /// Where its replicas are found.

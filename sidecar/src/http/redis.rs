@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::page::State;
+use super::page::{PoolState, State};
 use crate::exposition::{Exposition, Kind};
 
 /// Part of `/status`.
@@ -53,4 +53,21 @@ pub(super) fn metrics(page: &mut Exposition, state: &State, now: Instant) {
     }
     page.family(SECONDS, Kind::Histogram, "How long good exchanges with Redis took.");
     page.histogram(SECONDS, &[], &view.round_trips);
+    prefixes(page, state);
+}
+
+fn prefixes(page: &mut Exposition, state: &State) {
+    const TOTAL: &str = "weir_sidecar_shared_prefixes_total";
+    page.family(
+        TOTAL,
+        Kind::Counter,
+        "Replies with what was learned of prefix caches: of gateways here, of other sidecars, lost.",
+    );
+    for PoolState { pool, prefixes, .. } in &state.pools {
+        let Some(counts) = prefixes.as_ref().map(|log| log.counts()) else { continue };
+        for (what, count) in [("own", counts.own), ("others", counts.others), ("lost", counts.lost)]
+        {
+            page.sample(TOTAL, &[("pool", pool.name()), ("what", what)], count);
+        }
+    }
 }

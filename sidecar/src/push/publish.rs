@@ -33,12 +33,13 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The same with what other gateways have under way, by replica. `None` where that is nothing, or does not fit in.
-    pub(super) fn with_elsewhere(&self, elsewhere: &PoolShare) -> Option<Self> {
-        if elsewhere.is_empty() {
+    /// The same with what other gateways have under way, by replica, and have learned of prefix caches. `None` where that
+    /// is nothing, or does not fit in.
+    pub(super) fn with(&self, elsewhere: &PoolShare, prefixes: String) -> Option<Self> {
+        if elsewhere.is_empty() && prefixes.is_empty() {
             return None;
         }
-        let mut message = self.message.clone();
+        let mut message = SnapshotMessage { prefixes, ..self.message.clone() };
         for endpoint in &mut message.endpoints {
             let Some(others) = elsewhere.get(&endpoint.address) else { continue };
             endpoint.in_flight_elsewhere = Some(others.in_flight);

@@ -1,6 +1,6 @@
 //! The loop that writes a sidecar's load to Redis, and reads that of the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use redis::{Cmd, Value};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::warn;
 
-use super::value::{MAX_VALUE_BYTES, decode, encode};
-use crate::peers::{Peers, PoolShare};
+use super::value::{MAX_VALUE_BYTES, Said, decode, encode};
+use crate::peers::Peers;
+use crate::prefix_log::{Numbered, PrefixLog};
 use crate::push::Gateways;
 use crate::redis::{AskError, Call, Failure, Redis, Reply, Script};
 
@@ -26,12 +27,19 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 /// Most sidecars whose load is read.
 const MAX_PEERS: usize = 64;
 
+/// The logs by pool.
+type Logs = BTreeMap<String, Arc<PrefixLog>>;
+
 /// The loop.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     redis: Arc<Redis>,
     gateways: Arc<Gateways>,
     peers: Arc<Peers>,
+    /// What gateways learn of prefix caches, by pool.
+    logs: Logs,
+    /// Up to which number that of each sidecar and pool was taken.
+    taken: HashMap<(String, String), u64>,
     interval: Duration,
     /// This sidecar's name in Redis.
     id: String,
@@ -50,13 +58,15 @@ impl Exchange {
     pub(crate) fn new(
         redis: &Arc<Redis>,
         gateways: &Arc<Gateways>,
-        peers: &Arc<Peers>,
+        (peers, logs): (&Arc<Peers>, Logs),
         (sender, interval): (u64, Duration),
     ) -> Self {
         Self {
             redis: Arc::clone(redis),
             gateways: Arc::clone(gateways),
             peers: Arc::clone(peers),
+            logs,
+            taken: HashMap::new(),
             interval,
             id: format!("{sender:x}"),
             members: Script::new(include_str!("members.lua")),
@@ -88,7 +98,9 @@ impl Exchange {
             self.enter().await?;
             self.entered = Some(started);
         }
-        let own = encode(&self.gateways.in_flight_by_pool(started));
+        let prefixes = self.logs.iter().map(|(pool, log)| (pool.clone(), log.own(started)));
+        let prefixes = prefixes.collect();
+        let own = encode(Said { pools: self.gateways.in_flight_by_pool(started), prefixes });
         let mut commands = Vec::with_capacity(self.others.len() + 1);
         if self.is_to_be_written(&own, started) {
             commands.push(self.write(&own));
@@ -101,8 +113,14 @@ impl Exchange {
             result?;
             self.written = Some((own, started));
         }
-        let heard = replies.filter_map(|reply| self.heard(reply)).collect();
-        self.peers.take(heard, Instant::now());
+        let now = Instant::now();
+        let mut pools = Vec::new();
+        for (id, reply) in self.others.clone().iter().zip(replies) {
+            let Some(said) = self.heard(reply) else { continue };
+            self.take(id, said.prefixes, now);
+            pools.push(said.pools);
+        }
+        self.peers.take(pools, now);
         Ok(())
     }
 
@@ -124,6 +142,7 @@ impl Exchange {
         let hex = |name: &String| name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let others = told.into_iter().filter_map(name).filter(|name| hex(name) && *name != self.id);
         self.others = others.take(MAX_PEERS).collect();
+        self.taken.retain(|(id, _), _| self.others.contains(id));
         Ok(())
     }
 
@@ -153,7 +172,7 @@ impl Exchange {
     }
 
     /// What another sidecar says; `None` if it has gone, or says nothing that makes sense.
-    fn heard(&mut self, reply: Reply) -> Option<BTreeMap<String, PoolShare>> {
+    fn heard(&mut self, reply: Reply) -> Option<Said> {
         let bytes = match reply {
             Ok(Value::BulkString(bytes)) => bytes,
             _ => Vec::from(b"?"),
@@ -166,6 +185,20 @@ impl Exchange {
             self.undecodable();
         }
         read
+    }
+
+    /// Hands on what another sidecar's gateways have learned since the last time.
+    fn take(&mut self, id: &str, prefixes: BTreeMap<String, Vec<Numbered>>, now: Instant) {
+        for (pool, pieces) in prefixes {
+            let Some(log) = self.logs.get(&pool) else { continue };
+            let taken = self.taken.entry((id.to_owned(), pool)).or_default();
+            for (number, digits) in pieces {
+                if number > *taken {
+                    *taken = number;
+                    log.add(None, digits, now);
+                }
+            }
+        }
     }
 
     fn undecodable(&mut self) -> AskError {

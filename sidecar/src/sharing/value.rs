@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use weir_snapshot::is_pool_name;
-use weir_snapshot::limits::MAX_POOLS;
+use weir_snapshot::limits::{MAX_POOLS, MAX_PREFIXES_DIGITS};
 
 use crate::peers::{Load, PoolShare};
+use crate::prefix_log::Numbered;
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -16,7 +17,10 @@ const VERSION: u32 = 1;
 const MAX_REPLICAS: usize = 4096;
 
 /// Longest value that is read, in bytes.
-pub(super) const MAX_VALUE_BYTES: usize = 384 * 1024;
+pub(super) const MAX_VALUE_BYTES: usize = 512 * 1024;
+
+/// Most digits of what was learned of prefix caches that are written, over all pools.
+const MAX_DIGITS: usize = 128 * 1024;
 
 /// Most requests that gateways of one sidecar have in flight at a replica: none serves a thousandth of that.
 const MAX_IN_FLIGHT: u32 = 1 << 20;
@@ -34,11 +38,24 @@ struct Value {
     version: u32,
     /// By pool and replica.
     pools: BTreeMap<String, BTreeMap<String, Numbers>>,
+    /// What gateways have learned of prefix caches lately, by pool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    prefixes: BTreeMap<String, Vec<Numbered>>,
 }
 
-/// The value that tells of `pools`. Replicas without anything in flight are left out, and so are those with the least
+/// What a sidecar says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// What its gateways have in flight, by pool.
+    pub(super) pools: BTreeMap<String, PoolShare>,
+    /// What they have learned of prefix caches, by pool.
+    pub(super) prefixes: BTreeMap<String, Vec<Numbered>>,
+}
+
+/// The value that tells of `said`. Replicas without anything in flight are left out, and so are those with the least
 /// where there are too many.
-pub(super) fn encode(pools: &BTreeMap<String, PoolShare>) -> Vec<u8> {
+pub(super) fn encode(said: Said) -> Vec<u8> {
+    let pools = &said.pools;
     let mut all: Vec<(&String, &String, Load)> = Vec::new();
     for (pool, share) in pools {
         all.extend(share.iter().map(|(address, load)| (pool, address, *load)));
@@ -47,7 +64,8 @@ pub(super) fn encode(pools: &BTreeMap<String, PoolShare>) -> Vec<u8> {
         all.sort_unstable_by_key(|(_, _, load)| std::cmp::Reverse(load.in_flight));
         all.truncate(MAX_REPLICAS);
     }
-    let mut value = Value { version: VERSION, pools: BTreeMap::new() };
+    let prefixes = fitting(said.prefixes);
+    let mut value = Value { version: VERSION, pools: BTreeMap::new(), prefixes };
     for (pool, address, load) in all.into_iter().filter(|(_, _, load)| *load != Load::default()) {
         let pool = value.pools.entry(pool.clone()).or_default();
         pool.insert(address.clone(), numbers_of(load));
@@ -57,20 +75,46 @@ pub(super) fn encode(pools: &BTreeMap<String, PoolShare>) -> Vec<u8> {
 }
 
 /// What `bytes` tell, by pool; `None` for what no sidecar of this version writes.
-pub(super) fn decode(bytes: &[u8]) -> Option<BTreeMap<String, PoolShare>> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Said> {
     if bytes.len() > MAX_VALUE_BYTES {
         return None;
     }
     let value: Value = serde_json::from_slice(bytes).ok()?;
     let replicas: usize = value.pools.values().map(BTreeMap::len).sum();
-    let fits = value.version == VERSION && value.pools.len() <= MAX_POOLS;
-    if !fits || replicas > MAX_REPLICAS || !value.pools.keys().all(|name| is_pool_name(name)) {
+    let pieces = value.prefixes.values().flatten();
+    let fits = value.version == VERSION
+        && value.pools.len().max(value.prefixes.len()) <= MAX_POOLS
+        && replicas <= MAX_REPLICAS
+        && value.pools.keys().chain(value.prefixes.keys()).all(|name| is_pool_name(name))
+        && pieces.clone().all(|(_, digits)| is_piece(digits));
+    if !fits {
         return None;
     }
     let share = |replicas: BTreeMap<String, Numbers>| -> Option<PoolShare> {
         replicas.into_iter().map(|(address, numbers)| Some((address, load_of(numbers)?))).collect()
     };
-    value.pools.into_iter().map(|(name, replicas)| Some((name, share(replicas)?))).collect()
+    let pools = value.pools.into_iter().map(|(name, replicas)| Some((name, share(replicas)?)));
+    Some(Said { pools: pools.collect::<Option<_>>()?, prefixes: value.prefixes })
+}
+
+fn is_piece(digits: &str) -> bool {
+    digits.len() <= MAX_PREFIXES_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// The newest pieces that there is room for.
+fn fitting(mut prefixes: BTreeMap<String, Vec<Numbered>>) -> BTreeMap<String, Vec<Numbered>> {
+    let mut room = MAX_DIGITS;
+    for pieces in prefixes.values_mut() {
+        let kept = pieces.iter().rev().take_while(|(_, digits)| {
+            let fits = digits.len() <= room;
+            room -= if fits { digits.len() } else { 0 };
+            fits
+        });
+        let kept = kept.count();
+        pieces.drain(..pieces.len() - kept);
+    }
+    prefixes.retain(|_, pieces| !pieces.is_empty());
+    prefixes
 }
 
 fn load_of((in_flight, prefill_tokens, decode_tokens): Numbers) -> Option<Load> {
@@ -88,6 +132,10 @@ fn numbers_of(load: Load) -> Numbers {
 mod tests {
     use super::*;
 
+    fn pool(share: PoolShare) -> BTreeMap<String, PoolShare> {
+        BTreeMap::from([("llama".to_owned(), share)])
+    }
+
     fn load(in_flight: u32) -> Load {
         Load { in_flight, prefill_tokens: 7, decode_tokens: 0 }
     }
@@ -98,10 +146,13 @@ mod tests {
             ("10.0.0.1:80".to_owned(), load(3)),
             ("10.0.0.2:80".to_owned(), Load::default()),
         ]);
-        let bytes = encode(&BTreeMap::from([("llama".to_owned(), share)]));
+        let bytes = encode(Said { pools: pool(share), prefixes: BTreeMap::new() });
         assert_eq!(bytes, br#"{"version":1,"pools":{"llama":{"10.0.0.1:80":[3,7,0]}}}"#);
-        let expected = PoolShare::from([("10.0.0.1:80".to_owned(), load(3))]);
-        assert_eq!(decode(&bytes), Some(BTreeMap::from([("llama".to_owned(), expected)])));
+        let pools = pool(PoolShare::from([("10.0.0.1:80".to_owned(), load(3))]));
+        let prefixes = BTreeMap::from([("llama".to_owned(), vec![(7, "00ff".to_owned())])]);
+        assert_eq!(decode(&bytes), Some(Said { pools: pools.clone(), prefixes: BTreeMap::new() }));
+        let said = || Said { pools: pools.clone(), prefixes: prefixes.clone() };
+        assert_eq!(decode(&encode(said())), Some(said()));
     }
 
     #[test]
@@ -113,9 +164,13 @@ mod tests {
             decode_tokens: u32::MAX,
         };
         let share: PoolShare = (0..5000).map(|at| (address(at), busy(at))).collect();
-        let bytes = encode(&BTreeMap::from([("llama".to_owned(), share)]));
+        let piece = |number| (number, "0".repeat(MAX_PREFIXES_DIGITS));
+        let prefixes = BTreeMap::from([("llama".to_owned(), (0..99).map(piece).collect())]);
+        let bytes = encode(Said { pools: pool(share), prefixes });
         assert!(bytes.len() <= MAX_VALUE_BYTES, "{}", bytes.len());
-        let read = decode(&bytes).unwrap();
+        let Said { pools: read, prefixes } = decode(&bytes).unwrap();
+        let numbers: Vec<u64> = prefixes["llama"].iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (91..99).collect::<Vec<u64>>());
         assert_eq!(read["llama"].len(), MAX_REPLICAS);
         assert!(!read["llama"].contains_key(&address(0)));
         assert_eq!(read["llama"][&address(4999)].decode_tokens, MAX_TOKENS);
@@ -135,6 +190,8 @@ mod tests {
             br#"{"version":1,"pools":{"a":{"10.0.0.1:80":[1048577,0,0]}}}"#,
             br#"{"version":1,"pools":{"a":{"10.0.0.1:80":[1,0,2147483649]}}}"#,
             br#"{"version":1,"pools":{},"more":1}"#,
+            br#"{"version":1,"pools":{},"prefixes":{"a":[[1,"0x"]]}}"#,
+            br#"{"version":1,"pools":{},"prefixes":{"a b":[]}}"#,
         ] {
             assert_eq!(decode(bytes), None, "{}", String::from_utf8_lossy(bytes));
         }

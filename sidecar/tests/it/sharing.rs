@@ -91,6 +91,37 @@ async fn sidecars_see_each_others_load_and_every_key_expires() {
 }
 
 #[tokio::test]
+async fn what_a_gateway_learns_of_prefix_caches_is_told_once_to_every_other() {
+    let (replica, redis) = (Replica::start(vllm(1, 2)).await, Redis::start(&[]).unwrap());
+    let intakes = [Intake::tcp().await, Intake::tcp().await];
+    let targets: Vec<&str> = intakes.iter().map(|intake| intake.target.as_str()).collect();
+    let more = format!("redis: {{{}, interval: 50ms}}", at(&redis.url()));
+    let two = Sidecar::start(&yaml(&[replica.address], &targets, &more)).await;
+    let other = Side::start(&replica, 0, &at(&redis.url())).await;
+    other.is_told(Some(10)).await;
+    let [first, second] = &intakes;
+    let told = |intake: &Intake| -> String {
+        intake.taken().iter().map(|message| message.prefixes.as_str()).collect()
+    };
+    let everybody = [first, second, &other.intake];
+    for (at, digits) in ["0a", "0b", "0c"].into_iter().enumerate() {
+        everybody[at].learn(digits);
+        for intake in everybody.iter().enumerate().filter(|(to, _)| *to != at).map(|(_, it)| it) {
+            eventually(digits, async || told(intake).contains(digits).then_some(())).await;
+        }
+    }
+    first.next(30).await;
+    assert_eq!(everybody.map(told), ["0b0c", "0a0c", "0a0b"], "to each once, and to none its own");
+    // A sidecar that comes later has not missed what was learned just now, nor learns what is old.
+    first.learn("0d");
+    let late = Side::start(&replica, 0, &at(&redis.url())).await;
+    eventually("the last", async || told(&late.intake).contains("0d").then_some(())).await;
+    other.shows("weir_sidecar_shared_prefixes_total{pool=\"llama\",what=\"own\"} 1").await;
+    other.shows("weir_sidecar_shared_prefixes_total{pool=\"llama\",what=\"others\"} 3").await;
+    two.daemon.stop().await;
+}
+
+#[tokio::test]
 async fn without_redis_a_sidecar_goes_on_alone_and_shares_again_when_it_is_back() {
     let replica = Replica::start(vllm(1, 2)).await;
     let mut redis = Redis::start(&[]).unwrap();
@@ -136,7 +167,7 @@ async fn what_makes_no_sense_in_redis_is_counted_and_left_out() {
     // Somebody else's value where the sidecars are listed.
     redis::cmd("SET").arg("weir:load:members").arg("hello").exec(&mut admin).unwrap();
     let first = Side::start(&replica, 3, &at(&redis.url())).await;
-    let second = Side::start(&replica, 4, &at(&redis.url())).await;
+    let _second = Side::start(&replica, 4, &at(&redis.url())).await;
     first.is_told(Some(4)).await;
     let good = |address: &str, numbers: &str| {
         format!(r#"{{"version":1,"pools":{{"llama":{{"{address}":{numbers}}}}}}}"#)
