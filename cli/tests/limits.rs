@@ -117,7 +117,11 @@ fn a_mistake_is_named_with_file_and_place() {
             &[][..],
             "weir: policy.yaml: policies.other.limits: 0 limits",
         ),
-        (POLICY, &["--policy-name", "nosuch"][..], "there are: batch, default, fleet (--policy-name)"),
+        (
+            POLICY,
+            &["--policy-name", "nosuch"][..],
+            "there are: batch, default, fleet (--policy-name)",
+        ),
         (POLICY, &["--request", "missing.json"][..], "weir: missing.json: "),
         (POLICY, &["--request", "policy.yaml"][..], "weir: policy.yaml: "),
         (

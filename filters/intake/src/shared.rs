@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) known_pools: RefCell<KnownPools>,
     /// Where the next reply goes on to tell of keys of a fleet's limits.
     pub(crate) fleet_turn: Cell<u32>,
+    /// What was learned elsewhere and found no place in a pool's ring.
+    pub(crate) missed: Metric,
     accepted: Metric,
     refused: Metric,
     looks_refused: Metric,
@@ -37,6 +39,7 @@ impl Shared {
             undecodable: Undecodable::new(FILTER),
             known_pools: RefCell::default(),
             fleet_turn: Cell::default(),
+            missed: Metric::counter("weir_prefix_shares_total.what.missed"),
             accepted: Metric::counter("weir_intake_accepted_total"),
             refused: Metric::counter("weir_intake_refused_total"),
             looks_refused: Metric::counter("weir_intake_looks_refused_total"),

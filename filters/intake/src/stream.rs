@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
 use weir_snapshot::signature::{
-    self, CHALLENGE_HEADER, HEADER, PATH, SPENDING_HEADER, TIME_HEADER,
+    self, CHALLENGE_HEADER, HEADER, PATH, PREFIXES_HEADER, SPENDING_HEADER, TIME_HEADER,
 };
 use weir_snapshot::{
     Accepted, FleetNews, Invalid, ReadError, Refusal, RefusalCode, SnapshotMessage, SpendingSeen,
@@ -14,7 +14,7 @@ use weir_snapshot::{
 
 use crate::limits::limits_json;
 use crate::shared::Shared;
-use crate::{challenge, fleet, spending, store};
+use crate::{challenge, fleet, prefixes, spending, store};
 
 /// Where what was spent of limits is shown.
 const LIMITS_PATH: &str = "/weir/v1/limits";
@@ -96,6 +96,8 @@ impl<H: Host> Stream<H> {
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
         let fleet = (&shared.fleet_turn, news.is_some());
         fleet::tell(&self.host, &shared.undecodable, fleet, &mut reply);
+        let (seen, counted) = (self.header(PREFIXES_HEADER), (&shared.undecodable, &shared.missed));
+        prefixes::exchange(&self.host, counted, (slot, &message), seen.as_deref(), &mut reply);
         Ok(reply)
     }
 

@@ -41,6 +41,28 @@ impl Redis {
         Ok(redis)
     }
 
+    /// Starts a sentinel that knows `master` by the name `weir`, and puts a replica in its place 300 ms after it has gone.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub fn sentinel(master: &Self) -> Result<Self, HarnessError> {
+        let folder = TempDir::with_prefix("weir-sentinel-");
+        let folder = folder.map_err(HarnessError::file(std::env::temp_dir()))?;
+        let file = folder.path().join("sentinel.conf");
+        let port = master.address.port();
+        let settings = format!(
+            "sentinel monitor weir 127.0.0.1 {port} 1\nsentinel down-after-milliseconds weir 300\n\
+             sentinel failover-timeout weir 3000\n"
+        );
+        std::fs::write(&file, settings).map_err(HarnessError::file(&file))?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
+        let process = launch(&folder, address, &arguments)?;
+        let mut redis = Self { process, address, arguments, folder };
+        redis.wait_until_up()?;
+        Ok(redis)
+    }
+
     /// Starts it again on the same port, empty, after it was killed.
     ///
     /// # Errors
@@ -90,6 +112,7 @@ fn launch(
     let port = address.port().to_string();
     let path = folder.path().display().to_string();
     let own = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--dir", &path];
-    let all = own.into_iter().chain(arguments.iter().map(String::as_str));
+    // A file of settings has to come first.
+    let all = arguments.iter().map(String::as_str).chain(own);
     ChildProcess::start(&workspace::redis()?, all, &[], &folder.path().join("redis.log"))
 }

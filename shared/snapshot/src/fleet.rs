@@ -8,8 +8,8 @@
 
 use core::fmt::{self, Display};
 
+use crate::hex::{decode_hex_into, hex};
 use crate::limits::{MAX_GRANTS, MAX_KEY_REPORTS};
-use crate::signature::{decode_hex_into, hex};
 
 /// How the fleet stands and what it grants. Only a gateway that has told of such limits is told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -29,6 +29,10 @@ pub struct SnapshotMessage {
     /// [`FleetNews`](crate::FleetNews) as lines; none for a gateway that has no such limits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fleet: Vec<String>,
+    /// What other gateways have learned of prefix caches, as their replies said it, at most
+    /// [`MAX_PREFIXES_DIGITS`](crate::limits::MAX_PREFIXES_DIGITS).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefixes: String,
 }
 
 impl SnapshotMessage {
@@ -41,7 +45,8 @@ impl SnapshotMessage {
         endpoints: Vec<EndpointReport>,
     ) -> Self {
         let (version, pool) = (MESSAGE_VERSION, pool.into());
-        Self { version, pool, epoch, sequence, sender, endpoints, fleet: Vec::new() }
+        let (fleet, prefixes) = (Vec::new(), String::new());
+        Self { version, pool, epoch, sequence, sender, endpoints, fleet, prefixes }
     }
 }
 

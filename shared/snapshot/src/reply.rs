@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReadError;
-use crate::limits::{MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
+use crate::limits::{MAX_PREFIXES_DIGITS, MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
 use crate::message::SnapshotMessage;
 use crate::validate::is_pool_name;
+
+/// Two numbers of 64 bits, and a `-`.
+const MAX_CURSOR_BYTES: usize = 41;
 
 /// Reply (200) to a push that was taken over. Unknown fields are ignored and missing ones are empty, so
 /// that sidecar and gateway of different age can talk.
@@ -32,9 +35,9 @@ pub struct Accepted {
     /// What consumers have spent in all; `None` if nothing has changed since the sidecar was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Spending>,
-    /// Prefixes that were learned since the push before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prefixes: Vec<LearnedPrefix>,
+    /// What was learned of prefix caches since the sidecar was told; `None` to a sidecar that does not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<LearnedPrefixes>,
 }
 
 /// What one Envoy has sent to one endpoint.
@@ -125,13 +128,23 @@ impl core::fmt::Display for SpendingSeen {
     }
 }
 
-/// A prefix that one endpoint has in its cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LearnedPrefix {
-    /// `ip:port` in canonical spelling.
-    pub address: String,
-    /// Fingerprint of the prefix.
-    pub fingerprint: u64,
+/// What one Envoy has learned of the prefix caches of a pool's replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LearnedPrefixes {
+    /// Up to where this goes: the next value of [`PREFIXES_HEADER`](crate::signature::PREFIXES_HEADER).
+    pub cursor: String,
+    /// Events in hex, at most [`MAX_PREFIXES_DIGITS`]; only gateways read them.
+    pub events: String,
+}
+
+impl LearnedPrefixes {
+    fn fits(&self) -> bool {
+        let cursor = |byte: u8| byte.is_ascii_digit() || byte == b'-';
+        self.events.len() <= MAX_PREFIXES_DIGITS
+            && self.events.bytes().all(|digit| digit.is_ascii_hexdigit())
+            && self.cursor.len() <= MAX_CURSOR_BYTES
+            && self.cursor.bytes().all(cursor)
+    }
 }
 
 impl Accepted {
@@ -161,7 +174,7 @@ impl Accepted {
         }
         reply.endpoints.truncate(MAX_REPLY_ENTRIES);
         reply.fleet.truncate(MAX_REPLY_ENTRIES);
-        reply.prefixes.truncate(MAX_REPLY_ENTRIES);
+        reply.prefixes = reply.prefixes.filter(LearnedPrefixes::fits);
         if let Some(spending) = &mut reply.spending {
             // What is left out would never be asked for again.
             spending.rows.truncate(MAX_SPENDING_ROWS);

@@ -13,6 +13,8 @@
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::hex::{decode_hex_into, hex, hex_value};
+
 /// The one path of the intake listener.
 pub const PATH: &str = "/weir/v1/snapshot";
 /// Name of the header that carries the signature.
@@ -24,6 +26,9 @@ pub const TIME_HEADER: &str = "x-weir-time";
 /// Name of the header in which a push says what it was told of spending ([`crate::SpendingSeen`]). It is not
 /// signed: whoever changes it changes which rows an answer repeats, and nothing else.
 pub const SPENDING_HEADER: &str = "x-weir-spending-seen";
+/// Name of the header in which a push of a sidecar that shares prefixes says up to where it was told of them: what the
+/// reply before called its `cursor`, or `0-0`. It is not signed, for the same reason.
+pub const PREFIXES_HEADER: &str = "x-weir-prefixes-seen";
 /// What a push gives as challenge before the gateway has told one.
 pub const NO_CHALLENGE: &str = "none";
 /// What the signature starts with; 64 lower-case hex digits follow.
@@ -165,36 +170,7 @@ fn matches(mac: Hmac<Sha256>, given: &[u8]) -> Result<(), SignatureError> {
     mac.verify_slice(given).map_err(|_| SignatureError::Mismatch)
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15].map(hex_digit)).collect()
-}
-
 fn decode_hex(digits: &[u8]) -> Option<[u8; HEX_DIGITS / 2]> {
     let mut digest = [0; HEX_DIGITS / 2];
     decode_hex_into(digits, &mut digest).then_some(digest)
-}
-
-/// Fills `bytes`; false if `digits` are not two for each.
-pub(crate) fn decode_hex_into(digits: &[u8], bytes: &mut [u8]) -> bool {
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if !rest.is_empty() || pairs.len() != bytes.len() {
-        return false;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        let (Some(high), Some(low)) = (hex_value(*high), hex_value(*low)) else { return false };
-        *byte = (high << 4) | low;
-    }
-    true
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from(if value < 10 { b'0' + value } else { b'a' + (value - 10) })
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }

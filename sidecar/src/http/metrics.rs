@@ -29,7 +29,7 @@ pub(super) fn page(state: &State, now: Instant) -> Page {
     pushes(&mut page, state);
     gateways(&mut page, state, now);
     mismatches(&mut page, state, now);
-    redis::metrics(&mut page, state);
+    redis::metrics(&mut page, state, now);
     leases::metrics(&mut page, state);
     Page { status: StatusCode::OK, content_type: CONTENT_TYPE, body: page.into_text().into_bytes() }
 }

@@ -12,6 +12,7 @@ use crate::gpu::Inventory;
 use crate::leases::Leases;
 use crate::poll::Slots;
 use crate::pool::Pool;
+use crate::prefix_log::PrefixLog;
 use crate::push::{Gateways, Newest, Turn};
 use crate::redis::Redis;
 use crate::spending::Ledger;
@@ -43,6 +44,8 @@ pub(crate) struct PoolState {
     pub(crate) pool: Arc<Pool>,
     /// Its newest snapshot.
     pub(crate) newest: Newest,
+    /// What gateways learn of its prefix caches, where that is shared.
+    pub(crate) prefixes: Option<Arc<PrefixLog>>,
     /// Whose turn it is to push it.
     pub(crate) turn: Arc<Turn>,
     /// Where its replicas are found.

@@ -70,7 +70,8 @@ impl Html {
         self.raw("</table>");
         if let Some(redis) = &status.redis {
             self.raw("<h2>Redis</h2><p>");
-            self.text(redis.error.as_deref().unwrap_or("answers"));
+            let answers = || format!("answers; load of {} other sidecars is known", redis.peers);
+            self.text(redis.error.clone().unwrap_or_else(answers));
             self.raw("</p>");
         }
         self.raw("</body></html>\n");

@@ -24,14 +24,14 @@ const SAID: Duration = Duration::from_secs(60);
 
 /// What passes on to Redis what gateways tell.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(crate) struct LeaseExchange {
     leases: Arc<Leases>,
     redis: Arc<Redis>,
     scripts: Scripts,
     said_at: Option<Instant>,
 }
 
-impl Exchange {
+impl LeaseExchange {
     pub(crate) fn new(leases: &Arc<Leases>, redis: &Arc<Redis>) -> Self {
         let (leases, redis) = (Arc::clone(leases), Arc::clone(redis));
         Self { leases, redis, scripts: Scripts::new(), said_at: None }

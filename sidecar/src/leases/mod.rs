@@ -11,7 +11,7 @@ mod exchange;
 mod script;
 
 pub(crate) use desk::{LeaseSums, Leases};
-pub(crate) use exchange::Exchange;
+pub(crate) use exchange::LeaseExchange;
 
 #[cfg(test)]
 mod tests;

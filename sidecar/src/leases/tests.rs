@@ -162,14 +162,14 @@ async fn client(server: &Server) -> (Arc<Redis>, JoinSet<()>) {
 /// A sidecar with its gateways, whose exchanges a test makes one by one.
 struct Sidecar {
     leases: Arc<Leases>,
-    exchange: Exchange,
+    exchange: LeaseExchange,
     gateways: Vec<Gateway>,
 }
 
 impl Sidecar {
     fn new(redis: &Arc<Redis>, names: &[&'static str], limit: Limit) -> Self {
         let leases = Arc::new(Leases::new());
-        let exchange = Exchange::new(&leases, redis);
+        let exchange = LeaseExchange::new(&leases, redis);
         let gateways = names.iter().map(|name| Gateway::new(name, limit)).collect();
         Self { leases, exchange, gateways }
     }

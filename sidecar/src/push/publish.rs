@@ -1,6 +1,5 @@
 //! Makes a pool's snapshots: one per round, the newest for everybody who pushes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +12,8 @@ use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
 use weir_snapshot::{FleetNews, SnapshotMessage};
 
-use super::gateways::Elsewhere;
 use super::turn::Turn;
+use crate::peers::PoolShare;
 use crate::pool::{Pool, fit_adapters};
 
 /// How often it is looked whether every replica has been polled once.
@@ -34,18 +33,19 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The same with what other gateways have under way, by replica, and what this one is granted. `None` where both
-    /// are nothing, or do not fit in.
-    pub(super) fn of_gateway(
+    /// The same with what other gateways have under way, by replica, and have learned of prefix caches, and with what this
+    /// one is granted. `None` where all of that is nothing, or does not fit in.
+    pub(super) fn with(
         &self,
-        elsewhere: &HashMap<String, Elsewhere>,
-        fleet: Option<FleetNews>,
+        elsewhere: &PoolShare,
+        prefixes: String,
+        news: Option<FleetNews>,
     ) -> Option<Self> {
-        if elsewhere.is_empty() && fleet.is_none() {
+        if elsewhere.is_empty() && prefixes.is_empty() && news.is_none() {
             return None;
         }
-        let mut message = self.message.clone();
-        message.fleet = fleet.map(|news| news.to_lines()).unwrap_or_default();
+        let fleet = news.map(|news| news.to_lines()).unwrap_or_default();
+        let mut message = SnapshotMessage { prefixes, fleet, ..self.message.clone() };
         for endpoint in &mut message.endpoints {
             let Some(others) = elsewhere.get(&endpoint.address) else { continue };
             endpoint.in_flight_elsewhere = Some(others.in_flight);

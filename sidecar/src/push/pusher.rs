@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 use weir_settings::sidecar::Gateway;
 use weir_snapshot::signature::{
-    BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, SPENDING_HEADER,
+    BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, PREFIXES_HEADER, SPENDING_HEADER,
 };
 use weir_snapshot::{Accepted, FleetReport};
 
@@ -19,10 +19,12 @@ use super::error::PushError;
 use super::gateways::Gateways;
 use super::link::Link;
 use super::publish::{Newest, Snapshot};
+use super::relay::Relay;
 use super::turn::{Holder, Turn, Verdict};
 use crate::client::{AGENT, Client, Target};
 use crate::config::Keys;
 use crate::leases::Leases;
+use crate::prefix_log::PrefixLog;
 
 /// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints and 256 rows of spending.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -40,6 +42,8 @@ pub(crate) struct PushPlan {
     pub(crate) turn: Arc<Turn>,
     /// What gateways have leased of limits of the fleet; of all pools, the first brings it.
     pub(crate) leases: Option<Arc<Leases>>,
+    /// What gateways learn of prefix caches, where that is shared.
+    pub(crate) prefixes: Option<Arc<PrefixLog>>,
 }
 
 /// The status of a refusal of the signature.
@@ -63,6 +67,7 @@ pub(crate) struct Pusher {
     turn: Arc<Turn>,
     holder: Holder,
     leases: Option<Arc<Leases>>,
+    relay: Option<Relay>,
 }
 
 impl Pusher {
@@ -86,6 +91,7 @@ impl Pusher {
             turn: Arc::clone(&plan.turn),
             holder: Holder::new(link.fresh()),
             leases: plan.leases.clone(),
+            relay: plan.prefixes.as_ref().map(Relay::new),
             link: Arc::clone(link),
             gateways: Arc::clone(gateways),
         }
@@ -102,13 +108,8 @@ impl Pusher {
             let result = self.push(&snapshot).await;
             let ended = Instant::now();
             let result = match result {
-                Ok(mut reply) => {
+                Ok(reply) => {
                     self.holder.forget();
-                    let report = FleetReport::parse(&reply.fleet);
-                    reply.fleet.clear();
-                    if let (Some(leases), Some(report)) = (&self.leases, report) {
-                        leases.record(self.link.gateway(), report);
-                    }
                     Ok(reply)
                 }
                 Err(error) => Err(self.judge(error, ended)),
@@ -142,10 +143,30 @@ impl Pusher {
         }
     }
 
-    /// Pushes, signed with the key that the gateway takes.
+    /// Pushes what this gateway is to be told.
     async fn push(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
-        let own = self.for_this_gateway(snapshot);
-        let snapshot = own.as_ref().unwrap_or(snapshot);
+        let link = Arc::clone(&self.link);
+        let gateway = link.gateway();
+        let (prefixes, up_to) = match &self.relay {
+            Some(relay) => relay.next(gateway),
+            None => Default::default(),
+        };
+        let elsewhere = self.gateways.elsewhere(link.pool(), gateway, Instant::now());
+        let news = self.leases.as_ref().and_then(|leases| leases.news(gateway, link.fresh()));
+        let own = snapshot.with(&elsewhere, prefixes, news);
+        let mut reply = self.push_signed(own.as_ref().unwrap_or(snapshot)).await?;
+        if let Some(relay) = &mut self.relay {
+            relay.took(gateway, up_to, &mut reply, Instant::now());
+        }
+        let report = FleetReport::parse(&std::mem::take(&mut reply.fleet));
+        if let (Some(leases), Some(report)) = (&self.leases, report) {
+            leases.record(gateway, report);
+        }
+        Ok(reply)
+    }
+
+    /// Pushes, signed with the key that the gateway takes.
+    async fn push_signed(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
         let first = self.push_answering(snapshot).await;
         let refused = matches!(first, Err(PushError::Refused { status: UNSIGNED, .. }));
         if !refused || self.keys.count() < 2 {
@@ -177,16 +198,6 @@ impl Pusher {
         }
     }
 
-    /// The snapshot with what other gateways have under way, and what this one is granted; `None` where that is
-    /// nothing.
-    fn for_this_gateway(&self, snapshot: &Snapshot) -> Option<Snapshot> {
-        let (pool, gateway) = (self.link.pool(), self.link.gateway());
-        let elsewhere = self.gateways.elsewhere(pool, gateway, Instant::now());
-        let valid = self.link.fresh();
-        let news = self.leases.as_ref().and_then(|leases| leases.news(gateway, valid));
-        snapshot.of_gateway(&elsewhere, news)
-    }
-
     async fn push_once(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
         let request = self.request(&snapshot.body, snapshot.digest)?;
         let exchange = self.client.exchange(&request, MAX_REPLY_BYTES, &mut self.reply);
@@ -208,6 +219,9 @@ impl Pusher {
             .header(USER_AGENT, AGENT)
             .header(CONTENT_TYPE, "application/json")
             .header(SPENDING_HEADER, self.link.spending_seen().to_string());
+        if let Some(relay) = &self.relay {
+            request = request.header(PREFIXES_HEADER, relay.cursor());
+        }
         if let Some(key) = self.keys.at(self.key_at) {
             request = request
                 .header(CHALLENGE_HEADER, &self.challenge)

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::access::RedisAccess;
 use super::connection::Connection;
-use super::error::AskError;
+use super::error::{AskError, Failure};
 use super::health::Health;
 use super::script::{Call, Script};
 
@@ -95,8 +95,7 @@ impl Redis {
     ) -> Result<Vec<Reply>, AskError> {
         let commands: Vec<Cmd> = calls.iter().map(|call| script.by_hash(call)).collect();
         let mut replies = self.ask(&commands).await?;
-        let unknown =
-            |reply: &Reply| matches!(reply, Err(AskError::Refused(code)) if code == "NOSCRIPT");
+        let unknown = |reply: &Reply| is_refused(reply, "NOSCRIPT");
         let again = replies.iter().zip(calls).filter(|(reply, _)| unknown(reply));
         let again: Vec<Cmd> = again.map(|(_, call)| script.whole(call)).collect();
         if again.is_empty() {
@@ -129,12 +128,15 @@ impl Redis {
             Ok(Ok(replies)) if replies.len() != commands.len() => Err(AskError::Undecodable),
             Ok(Ok(replies)) => Ok(replies.into_iter().map(reply).collect::<Vec<Reply>>()),
         };
-        match &replies {
-            Err(error) => self.note(error, Some(number)),
-            Ok(each) => match each.iter().find_map(refusal) {
-                Some(error) => self.note(error, Some(number)),
-                None => self.health.succeeded(Instant::now(), started.elapsed()),
-            },
+        let failed = match &replies {
+            Err(error) => Some(error),
+            Ok(each) => each.iter().find_map(refusal),
+        };
+        let stray = replies.iter().flatten().filter(|reply| is_refused(reply, "WRONGTYPE"));
+        stray.for_each(|_| self.health.count(Failure::Refused));
+        match failed {
+            Some(error) => self.note(error, Some(number)),
+            None => self.health.succeeded(Instant::now(), started.elapsed()),
         }
         replies
     }
@@ -171,11 +173,13 @@ fn reply(reply: RedisResult<Value>) -> Reply {
     reply.map_err(|error: RedisError| AskError::of_server(&error))
 }
 
-/// A refusal that is not part of how scripts are sent.
+fn is_refused(reply: &Reply, with: &str) -> bool {
+    matches!(reply, Err(AskError::Refused(code)) if code == with)
+}
+
+/// A refusal that says something about the way to Redis: not one that is part of how scripts are sent, nor one of what
+/// stands under a key.
 fn refusal(reply: &Reply) -> Option<&AskError> {
-    match reply {
-        Err(AskError::Refused(code)) if code == "NOSCRIPT" => None,
-        Err(error) => Some(error),
-        Ok(_) => None,
-    }
+    let other = is_refused(reply, "NOSCRIPT") || is_refused(reply, "WRONGTYPE");
+    reply.as_ref().err().filter(|_| !other)
 }

@@ -15,8 +15,8 @@ mod script;
 pub(crate) use access::RedisAccess;
 pub use access::RedisAccessError;
 pub(crate) use client::{Redis, Reply};
-pub(crate) use error::AskError;
-pub(crate) use health::{Health, HealthView};
+pub(crate) use error::{AskError, Failure};
+pub(crate) use health::Health;
 pub(crate) use keeper::Keeper;
 pub(crate) use script::{Call, Script};
 

@@ -110,10 +110,10 @@ async fn a_user_needs_its_password() {
     let folder = tempfile::tempdir().unwrap();
     let password = folder.path().join("password");
     std::fs::write(&password, "hunter2\n").unwrap();
-    let mut admin = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-    let user = "ACL SETUSER weir on >hunter2 ~weir:* +@all";
+    let mut admin = admin(&server);
+    let user = "SETUSER weir on >hunter2 ~weir:* +@all";
     let mut command = ::redis::cmd("ACL");
-    user.split(' ').skip(1).for_each(|word| drop(command.arg(word)));
+    command.arg(user.split(' ').collect::<Vec<_>>());
     command.exec(&mut admin).unwrap();
     let more = format!("username: weir, password_file: {}", password.display());
     let (redis, _tasks) = client(&server.url(), &more);
@@ -148,4 +148,90 @@ async fn what_answers_but_is_no_redis_is_none() {
     tokio::time::timeout(Duration::from_secs(20), broken).await.unwrap();
     assert_eq!(redis.ask(&ping).await, Err(AskError::Down));
     assert!(!redis.health().is_up());
+}
+
+/// Waits until `look` sees something.
+async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..4000 {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never: {what}")
+}
+
+/// Three servers that share all slots.
+async fn cluster() -> Vec<Server> {
+    let start = |_| Server::start(&["--cluster-enabled", "yes"]).unwrap();
+    let servers: Vec<Server> = (0..3).map(start).collect();
+    let first = servers[0].address();
+    for (at, server) in (0_u16..).zip(&servers) {
+        let mut admin = admin(server);
+        let slots: Vec<u16> = (0..16_384).filter(|slot| slot / 5462 == at).collect();
+        ::redis::cmd("CLUSTER").arg("ADDSLOTS").arg(slots).exec(&mut admin).unwrap();
+        let (ip, port) = (first.ip().to_string(), first.port());
+        ::redis::cmd("CLUSTER").arg("MEET").arg(ip).arg(port).exec(&mut admin).unwrap();
+    }
+    for server in &servers {
+        eventually("the cluster", async || {
+            let info: String =
+                ::redis::cmd("CLUSTER").arg("INFO").query(&mut admin(server)).ok()?;
+            let good = ["cluster_state:ok", "cluster_known_nodes:3", "cluster_slots_ok:16384"];
+            good.iter().all(|line| info.contains(line)).then_some(())
+        })
+        .await;
+    }
+    servers
+}
+
+fn admin(server: &Server) -> ::redis::Connection {
+    ::redis::Client::open(server.url()).unwrap().get_connection().unwrap()
+}
+
+#[tokio::test]
+async fn in_a_cluster_each_key_is_asked_for_where_it_lies() {
+    let servers = cluster().await;
+    let (redis, _tasks) = client(&servers[0].url(), "mode: cluster");
+    let script = Script::new(ADD);
+    add(&redis, &script, "n").await;
+    let call = |at: u32| Call { keys: vec![redis.key(at)], arguments: vec![b"2".to_vec()] };
+    let calls: Vec<Call> = (0..60).map(call).collect();
+    let replies = redis.run(&script, &calls).await.unwrap();
+    assert!(replies.iter().all(|reply| *reply == Ok(Value::Int(2))), "{replies:?}");
+    for server in &servers {
+        let keys: u32 = ::redis::cmd("DBSIZE").query(&mut admin(server)).unwrap();
+        assert!(keys > 5, "{keys} keys of 61");
+        ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut admin(server)).unwrap();
+    }
+    let replies = redis.run(&script, &calls).await.unwrap();
+    assert!(replies.iter().all(|reply| *reply == Ok(Value::Int(4))), "{replies:?}");
+}
+
+#[tokio::test]
+async fn sentinels_tell_which_server_there_is_also_after_a_fail_over() {
+    let mut first = Server::start(&[]).unwrap();
+    let port = first.address().port().to_string();
+    let second = Server::start(&["--replicaof", "127.0.0.1", &port]).unwrap();
+    eventually("the replica", async || {
+        let info: String =
+            ::redis::cmd("INFO").arg("replication").query(&mut admin(&first)).ok()?;
+        info.contains("state=online").then_some(())
+    })
+    .await;
+    let sentinel = Server::sentinel(&first).unwrap();
+    let (redis, _tasks) = client(&sentinel.url(), "mode: sentinel, master: weir");
+    let script = Script::new(ADD);
+    assert_eq!(add(&redis, &script, "n").await, 1);
+    eventually("the sentinel's knowledge", async || {
+        let mut command = ::redis::cmd("SENTINEL");
+        let found: Value = command.arg("replicas").arg("weir").query(&mut admin(&sentinel)).ok()?;
+        matches!(found, Value::Array(replicas) if replicas.len() == 1).then_some(())
+    })
+    .await;
+    first.process().kill();
+    assert!(add(&redis, &script, "n").await >= 1, "at the one that was the replica");
+    let value: Option<i64> =
+        ::redis::cmd("GET").arg(redis.key("n")).query(&mut admin(&second)).unwrap();
+    assert!(value.is_some());
 }

@@ -29,6 +29,7 @@ mod failing_replicas;
 mod failures;
 mod first_token;
 mod fleet_limits;
+mod fleets;
 mod gpus;
 #[cfg(test)]
 mod guardrail;

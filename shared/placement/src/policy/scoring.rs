@@ -138,11 +138,22 @@ impl<'a> Scoring<'a> {
             fresh += u64::from(endpoint.fresh);
             busy_us += endpoint.queue_us.min(present.mean_prefill_us);
             self.note_home(endpoint.weight);
+            self.add_elsewhere(index, endpoint, &present);
         }
         self.crowding = busy_us / admitted.max(1) * 256 / present.mean_prefill_us;
         // Where all were measured, nobody needs the mean: spare the pass.
         self.assumed_us =
             if fresh == admitted { Some(0) } else { self.mean_load_us(endpoints, fresh) };
+    }
+
+    /// Adds what other gateways say to have at an endpoint, as long as the view is fresh. What was measured there has some
+    /// of it already, so the larger of the two counts.
+    fn add_elsewhere(&self, index: usize, endpoint: &mut ScoreInputs, present: &Present) {
+        let told = self.view.elsewhere(index).filter(|_| self.oldest_fresh.is_some());
+        let Some((in_flight, prefill_tokens)) = told else { return };
+        let told_us = self.model.told_queue_us(&endpoint.own, prefill_tokens, present);
+        endpoint.queue_us = endpoint.queue_us.max(told_us);
+        endpoint.own.in_flight = endpoint.own.in_flight.saturating_add(in_flight);
     }
 
     fn note_home(&mut self, mut weight: u64) {

@@ -125,6 +125,14 @@ impl CompactView {
         &self.endpoints
     }
 
+    /// Requests in flight and prompt tokens in prefill that other gateways have at the endpoint at `index`; `None` if
+    /// nothing is known of that.
+    #[must_use]
+    pub fn elsewhere(&self, index: usize) -> Option<(u32, u32)> {
+        let details = self.details.get(index)?;
+        Some((details.in_flight_elsewhere?, details.prefill_tokens_elsewhere.unwrap_or(0)))
+    }
+
     /// What is known besides of the endpoint at `index`.
     #[must_use]
     pub fn details(&self, index: usize) -> EndpointDetails {
