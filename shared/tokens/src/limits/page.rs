@@ -42,9 +42,9 @@ impl Page {
 
     /// A page from stored bytes; `None` if they are of another format, or of none.
     pub fn read(bytes: Vec<u8>) -> Option<Self> {
-        let size = match bytes.first_chunk()? {
-            &MAGIC => SLOT_BYTES,
-            &FLEET_MAGIC => FLEET_SLOT_BYTES,
+        let size = match *bytes.first_chunk()? {
+            MAGIC => SLOT_BYTES,
+            FLEET_MAGIC => FLEET_SLOT_BYTES,
             _ => return None,
         };
         let page = Self { bytes, size };
