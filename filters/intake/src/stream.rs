@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
 use weir_snapshot::signature::{
-    self, CHALLENGE_HEADER, HEADER, PATH, PREFIXES_HEADER, SPENDING_HEADER, TIME_HEADER,
+    self, CHALLENGE_HEADER, HEADER, PATH, SPENDING_HEADER, TIME_HEADER,
 };
 use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, SpendingSeen, view_json};
 
@@ -84,8 +84,8 @@ impl<H: Host> Stream<H> {
         shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
         let seen = self.header(SPENDING_HEADER).and_then(|seen| SpendingSeen::parse(&seen));
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
-        let (seen, counted) = (self.header(PREFIXES_HEADER), (&shared.undecodable, &shared.missed));
-        prefixes::exchange(&self.host, counted, (slot, &message), seen.as_deref(), &mut reply);
+        let counted = (&shared.undecodable, &shared.missed);
+        prefixes::exchange(&self.host, counted, (slot, &message), &mut reply);
         Ok(reply)
     }
 

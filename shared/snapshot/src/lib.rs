@@ -35,6 +35,7 @@ pub mod keys;
 pub mod limits;
 mod message;
 mod orca;
+mod prefixes;
 mod refusal;
 mod reply;
 mod served;
@@ -52,10 +53,9 @@ pub use message::{
     EndpointHealth, EndpointReport, EndpointRole, EndpointState, Grant, SnapshotMessage,
 };
 pub use orca::{LoadReport, MAX_ORCA_BYTES, OrcaError};
+pub use prefixes::LearnedPrefixes;
 pub use refusal::{Held, Refusal, RefusalCode, Told};
-pub use reply::{
-    Accepted, EndpointFeedback, LearnedPrefixes, Spending, SpendingRow, SpendingSeen, Spent,
-};
+pub use reply::{Accepted, EndpointFeedback, Spending, SpendingRow, SpendingSeen, Spent};
 pub use served::{SAID_AGAIN_MS, ServedError, ServedPools};
 pub use validate::{canonical_address, is_pool_name};
 pub use version::{Order, VersionStamp};

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 use weir_settings::sidecar::PoolSettings;
-use weir_snapshot::SnapshotMessage;
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
+use weir_snapshot::{LearnedPrefixes, SnapshotMessage};
 
 use super::turn::Turn;
 use crate::peers::PoolShare;
@@ -35,8 +35,12 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// The same with what other gateways have under way, by replica, and have learned of prefix caches. `None` where that
     /// is nothing, or does not fit in.
-    pub(super) fn with(&self, elsewhere: &PoolShare, prefixes: String) -> Option<Self> {
-        if elsewhere.is_empty() && prefixes.is_empty() {
+    pub(super) fn with(
+        &self,
+        elsewhere: &PoolShare,
+        prefixes: Option<LearnedPrefixes>,
+    ) -> Option<Self> {
+        if elsewhere.is_empty() && prefixes.is_none() {
             return None;
         }
         let mut message = SnapshotMessage { prefixes, ..self.message.clone() };
