@@ -9,19 +9,19 @@ use weir_snapshot::{Accepted, LearnedPrefixes, SnapshotMessage, bytes_of_hex, he
 /// What stands for other Envoys among the workers that count in a pool. A worker is any number but this once in 2^64.
 const ELSEWHERE: u64 = 2;
 
-/// Appends what `message` brings from other Envoys to the pool's ring in `slot`, and tells what was learned here since
-/// `seen`, the header of a sidecar that shares.
+/// Appends what `message` brings from other Envoys to the pool's ring in `slot`, and tells what was learned here since the
+/// cursor that it brings, if its sidecar shares.
 pub(crate) fn exchange<H: Host>(
     host: &H,
     (undecodable, missed): (&Undecodable, &Metric),
     (slot, message): (usize, &SnapshotMessage),
-    seen: Option<&[u8]>,
     reply: &mut Accepted,
 ) {
-    let Some(seen) = seen.and_then(RingCursor::parse) else { return };
+    let Some(brought) = &message.prefixes else { return };
+    let seen = RingCursor::parse(brought.cursor.as_bytes()).unwrap_or_default();
     let (key, pool, now_ns) = (keys::prefixes(slot), keys::pool_key(&message.pool), host.now_ns());
-    let brought = bytes_of_hex(&message.prefixes).unwrap_or_default();
-    let events = PrefixEvents::arriving(&brought, now_ns);
+    let bytes = bytes_of_hex(&brought.events).unwrap_or_default();
+    let events = PrefixEvents::arriving(&bytes, now_ns);
     let mut told = LearnedPrefixes::default();
     let changed = change_shared(host, &key, |stored| {
         let ring = PrefixRing::read(stored.to_vec(), pool);

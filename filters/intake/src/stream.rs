@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_host::{Action, Body, HeaderMap, Host, HttpContext};
 use weir_settings::intake::Trust;
 use weir_snapshot::signature::{
-    self, CHALLENGE_HEADER, HEADER, PATH, PREFIXES_HEADER, SPENDING_HEADER, TIME_HEADER,
+    self, CHALLENGE_HEADER, HEADER, PATH, SPENDING_HEADER, TIME_HEADER,
 };
 use weir_snapshot::{
     Accepted, FleetNews, Invalid, ReadError, Refusal, RefusalCode, SnapshotMessage, SpendingSeen,
@@ -96,8 +96,8 @@ impl<H: Host> Stream<H> {
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
         let fleet = (&shared.fleet_turn, news.is_some());
         fleet::tell(&self.host, &shared.undecodable, fleet, &mut reply);
-        let (seen, counted) = (self.header(PREFIXES_HEADER), (&shared.undecodable, &shared.missed));
-        prefixes::exchange(&self.host, counted, (slot, &message), seen.as_deref(), &mut reply);
+        let counted = (&shared.undecodable, &shared.missed);
+        prefixes::exchange(&self.host, counted, (slot, &message), &mut reply);
         Ok(reply)
     }
 

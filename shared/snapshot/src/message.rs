@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MESSAGE_VERSION;
+use crate::prefixes::LearnedPrefixes;
 
 /// State of one pool's replicas at one moment, as the sidecar pushes it.
 ///
@@ -29,10 +30,9 @@ pub struct SnapshotMessage {
     /// [`FleetNews`](crate::FleetNews) as lines; none for a gateway that has no such limits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fleet: Vec<String>,
-    /// What other gateways have learned of prefix caches, as their replies said it, at most
-    /// [`MAX_PREFIXES_DIGITS`](crate::limits::MAX_PREFIXES_DIGITS).
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub prefixes: String,
+    /// What other gateways have learned of prefix caches, from a sidecar that shares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<LearnedPrefixes>,
 }
 
 impl SnapshotMessage {
@@ -45,7 +45,7 @@ impl SnapshotMessage {
         endpoints: Vec<EndpointReport>,
     ) -> Self {
         let (version, pool) = (MESSAGE_VERSION, pool.into());
-        let (fleet, prefixes) = (Vec::new(), String::new());
+        let (fleet, prefixes) = (Vec::new(), None);
         Self { version, pool, epoch, sequence, sender, endpoints, fleet, prefixes }
     }
 }

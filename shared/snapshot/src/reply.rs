@@ -3,12 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReadError;
-use crate::limits::{MAX_PREFIXES_DIGITS, MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
+use crate::limits::{MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
 use crate::message::SnapshotMessage;
+use crate::prefixes::LearnedPrefixes;
 use crate::validate::is_pool_name;
-
-/// Two numbers of 64 bits, and a `-`.
-const MAX_CURSOR_BYTES: usize = 41;
 
 /// Reply (200) to a push that was taken over. Unknown fields are ignored and missing ones are empty, so
 /// that sidecar and gateway of different age can talk.
@@ -125,25 +123,6 @@ impl SpendingSeen {
 impl core::fmt::Display for SpendingSeen {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}-{}", self.epoch, self.version)
-    }
-}
-
-/// What one Envoy has learned of the prefix caches of a pool's replicas.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LearnedPrefixes {
-    /// Up to where this goes: the next value of [`PREFIXES_HEADER`](crate::signature::PREFIXES_HEADER).
-    pub cursor: String,
-    /// Events in hex, at most [`MAX_PREFIXES_DIGITS`]; only gateways read them.
-    pub events: String,
-}
-
-impl LearnedPrefixes {
-    fn fits(&self) -> bool {
-        let cursor = |byte: u8| byte.is_ascii_digit() || byte == b'-';
-        self.events.len() <= MAX_PREFIXES_DIGITS
-            && self.events.bytes().all(|digit| digit.is_ascii_hexdigit())
-            && self.cursor.len() <= MAX_CURSOR_BYTES
-            && self.cursor.bytes().all(cursor)
     }
 }
 

@@ -26,9 +26,6 @@ pub const TIME_HEADER: &str = "x-weir-time";
 /// Name of the header in which a push says what it was told of spending ([`crate::SpendingSeen`]). It is not
 /// signed: whoever changes it changes which rows an answer repeats, and nothing else.
 pub const SPENDING_HEADER: &str = "x-weir-spending-seen";
-/// Name of the header in which a push of a sidecar that shares prefixes says up to where it was told of them: what the
-/// reply before called its `cursor`, or `0-0`. It is not signed, for the same reason.
-pub const PREFIXES_HEADER: &str = "x-weir-prefixes-seen";
 /// What a push gives as challenge before the gateway has told one.
 pub const NO_CHALLENGE: &str = "none";
 /// What the signature starts with; 64 lower-case hex digits follow.

@@ -10,7 +10,7 @@ use tracing::warn;
 use weir_settings::sidecar::PoolSettings;
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
-use weir_snapshot::{FleetNews, SnapshotMessage};
+use weir_snapshot::{FleetNews, LearnedPrefixes, SnapshotMessage};
 
 use super::turn::Turn;
 use crate::peers::PoolShare;
@@ -38,10 +38,10 @@ impl Snapshot {
     pub(super) fn with(
         &self,
         elsewhere: &PoolShare,
-        prefixes: String,
+        prefixes: Option<LearnedPrefixes>,
         news: Option<FleetNews>,
     ) -> Option<Self> {
-        if elsewhere.is_empty() && prefixes.is_empty() && news.is_none() {
+        if elsewhere.is_empty() && prefixes.is_none() && news.is_none() {
             return None;
         }
         let fleet = news.map(|news| news.to_lines()).unwrap_or_default();

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 use weir_settings::sidecar::Gateway;
 use weir_snapshot::signature::{
-    BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, PREFIXES_HEADER, SPENDING_HEADER,
+    BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, SPENDING_HEADER,
 };
 use weir_snapshot::{Accepted, FleetReport};
 
@@ -147,16 +147,14 @@ impl Pusher {
     async fn push(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
         let link = Arc::clone(&self.link);
         let gateway = link.gateway();
-        let (prefixes, up_to) = match &self.relay {
-            Some(relay) => relay.next(gateway),
-            None => Default::default(),
-        };
+        let next = self.relay.as_ref().map(|relay| relay.next(gateway));
+        let (prefixes, up_to) = next.unzip();
         let elsewhere = self.gateways.elsewhere(link.pool(), gateway, Instant::now());
         let news = self.leases.as_ref().and_then(|leases| leases.news(gateway, link.fresh()));
         let own = snapshot.with(&elsewhere, prefixes, news);
         let mut reply = self.push_signed(own.as_ref().unwrap_or(snapshot)).await?;
         if let Some(relay) = &mut self.relay {
-            relay.took(gateway, up_to, &mut reply, Instant::now());
+            relay.took(gateway, up_to.unwrap_or_default(), &mut reply, Instant::now());
         }
         let report = FleetReport::parse(&std::mem::take(&mut reply.fleet));
         if let (Some(leases), Some(report)) = (&self.leases, report) {
@@ -219,9 +217,6 @@ impl Pusher {
             .header(USER_AGENT, AGENT)
             .header(CONTENT_TYPE, "application/json")
             .header(SPENDING_HEADER, self.link.spending_seen().to_string());
-        if let Some(relay) = &self.relay {
-            request = request.header(PREFIXES_HEADER, relay.cursor());
-        }
         if let Some(key) = self.keys.at(self.key_at) {
             request = request
                 .header(CHALLENGE_HEADER, &self.challenge)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use weir_snapshot::Accepted;
+use weir_snapshot::{Accepted, LearnedPrefixes};
 
 use crate::prefix_log::PrefixLog;
 
@@ -27,13 +27,9 @@ impl Relay {
     }
 
     /// What the next push of `gateway` brings, and up to which piece that goes.
-    pub(super) fn next(&self, gateway: &str) -> (String, u64) {
-        self.log.for_gateway(gateway, self.taken)
-    }
-
-    /// Up to where the gateway has told: the value of a header.
-    pub(super) fn cursor(&self) -> &str {
-        &self.cursor
+    pub(super) fn next(&self, gateway: &str) -> (LearnedPrefixes, u64) {
+        let (events, up_to) = self.log.for_gateway(gateway, self.taken);
+        (LearnedPrefixes { cursor: self.cursor.clone(), events }, up_to)
     }
 
     /// Takes the reply of `gateway` to a push that brought everything up to the piece `taken`.

@@ -101,7 +101,8 @@ async fn what_a_gateway_learns_of_prefix_caches_is_told_once_to_every_other() {
     other.is_told(Some(10)).await;
     let [first, second] = &intakes;
     let told = |intake: &Intake| -> String {
-        intake.taken().iter().map(|message| message.prefixes.as_str()).collect()
+        let brought = |message: &SnapshotMessage| message.prefixes.clone().unwrap().events;
+        intake.taken().iter().map(brought).collect()
     };
     let everybody = [first, second, &other.intake];
     for (at, digits) in ["0a", "0b", "0c"].into_iter().enumerate() {
@@ -212,7 +213,10 @@ async fn what_makes_no_sense_in_redis_is_counted_and_left_out() {
 #[tokio::test]
 async fn redis_over_tls_is_checked_against_the_configured_authority_and_gets_the_password() {
     let replica = Replica::start(vllm(1, 2)).await;
-    let redis = Redis::start(&["--requirepass", "hunter2"]).unwrap();
+    // The commands that the README names.
+    let user = "--user weir on >hunter2 ~weir:* +getrange +set +eval +evalsha +time +zadd +zremrangebyscore +zrevrange \
+                +pexpire +del --user default off";
+    let redis = Redis::start(&user.split_whitespace().collect::<Vec<_>>()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (server, client) = (tls::certified("localhost"), tls::certified("sidecar"));
     let (ca, _) = tls::write(folder.path(), "server", &server);
@@ -235,7 +239,7 @@ async fn redis_over_tls_is_checked_against_the_configured_authority_and_gets_the
         }
     });
     let pair = format!("certificate_file: {certificate}, key_file: {key}");
-    let login = format!("password_file: {}", password.display());
+    let login = format!("username: weir, password_file: {}", password.display());
     let url = format!("urls: ['rediss://localhost:{port}'], {login}, {pair}");
     let first = Side::start(&replica, 3, &format!("{url}, ca_file: {ca}")).await;
     let second = Side::start(&replica, 4, &format!("{url}, ca_file: {ca}")).await;

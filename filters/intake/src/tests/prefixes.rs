@@ -2,7 +2,6 @@
 
 use weir_placement::{Outstanding, PrefixEvents, PrefixRing};
 use weir_snapshot::limits::MAX_PREFIXES_DIGITS;
-use weir_snapshot::signature::PREFIXES_HEADER;
 use weir_snapshot::{LearnedPrefixes, hex};
 
 use super::*;
@@ -13,10 +12,11 @@ fn event(tick: u64) -> Vec<u8> {
     [&head[..], &9_u64.to_le_bytes()].concat()
 }
 
-/// Pushes with the header `seen`, bringing `brought`; answers with what the reply says of prefixes.
+/// Pushes with the cursor `seen`, bringing `brought`; answers with what the reply says of prefixes.
 fn exchange(host: &FakeHost, sequence: u64, seen: &str, brought: &[u8]) -> Option<LearnedPrefixes> {
-    host.set_header(HeaderMap::Request, PREFIXES_HEADER, seen.as_bytes()).unwrap();
-    let field = format!("\"prefixes\":\"{}\",\"endpoints\"", hex(brought));
+    let prefixes = LearnedPrefixes { cursor: seen.to_owned(), events: hex(brought) };
+    let prefixes = serde_json::to_string(&prefixes).unwrap();
+    let field = format!("\"prefixes\":{prefixes},\"endpoints\"");
     let (status, reply) = push(host, OPEN, &body(sequence).replace("\"endpoints\"", &field));
     assert_eq!(status, 200, "{reply}");
     Accepted::parse(reply.as_bytes()).unwrap().prefixes
@@ -59,10 +59,10 @@ fn a_sidecar_that_does_not_share_is_told_nothing_and_what_makes_no_sense_is_left
     let host = FakeHost::new();
     let (_, reply) = push(&host, OPEN, &body(1));
     assert!(!reply.contains("prefixes"), "{reply}");
+    // What is no cursor stands for the beginning.
     for (at, seen) in (2..).zip(["", "x", "1-x"]) {
-        assert_eq!(exchange(&host, at, seen, &event(1)), None);
+        assert_eq!(exchange(&host, at, seen, b"").unwrap().cursor, "0-0");
     }
-    assert!(host.shared(&keys::prefixes(0)).unwrap().is_none());
     assert!(exchange(&host, 8, "0-0", b"hello").is_some());
     assert!(host.shared(&keys::prefixes(0)).unwrap().is_none(), "nothing came");
     let much = event(1).repeat(2 * MAX_PREFIXES_DIGITS / event(1).len());

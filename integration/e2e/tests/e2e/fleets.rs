@@ -73,8 +73,8 @@ fn slow() -> Plan {
     Plan::quickstart().replicas(|replicas| {
         replicas.timing.scale = 1.0;
         replicas.timing.overhead = Duration::from_millis(1);
-        replicas.timing.decode_token = Duration::from_millis(100);
-        replicas.output_tokens = 300;
+        replicas.timing.decode_token = Duration::from_millis(40);
+        replicas.output_tokens = 500;
     })
 }
 
@@ -107,7 +107,7 @@ async fn what_one_envoy_has_in_flight_keeps_the_other_away_from_that_replica() {
     assert!(at_busy > 0);
     let (client, address) = (HttpClient::http1(), first.stack.envoy.clients());
     for at in 0..6 {
-        let body = json!({"model": LLAMA, "max_tokens": 300,
+        let body = json!({"model": LLAMA, "max_tokens": 500,
             "messages": [{"role": "user", "content": format!("a long answer, please: {at}")}]});
         let (client, request) = (client.clone(), Request::post("/v1/chat/completions").json(&body));
         tokio::spawn(async move { drop(client.send(address, request).await) });

@@ -209,7 +209,6 @@ async fn answer(
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.headers()["content-type"], "application/json");
     let challenge = header(signature::CHALLENGE_HEADER);
-    let cursor = header(signature::PREFIXES_HEADER);
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let mode = shared.lock().unwrap().mode.clone();
     match mode {
@@ -220,8 +219,7 @@ async fn answer(
         }
         Mode::Take => {
             let mut shared = shared.lock().unwrap();
-            let taken = shared.take(&body, challenge.as_deref(), signed.as_deref());
-            Ok(reply(taken.map(|accepted| shared.tell(accepted, cursor))))
+            Ok(reply(shared.take(&body, challenge.as_deref(), signed.as_deref())))
         }
     }
 }
@@ -264,18 +262,16 @@ impl Shared {
             if let Some((pools, unpushed)) = self.named.clone() {
                 (reply.pools, reply.unpushed) = (Some(pools), unpushed);
             }
+            reply.prefixes = message.prefixes.as_ref().map(|brought| self.tell(&brought.cursor));
             reply
         })
     }
 
-    /// The reply with what was learned after `cursor`.
-    fn tell(&self, accepted: Accepted, cursor: Option<Vec<u8>>) -> Accepted {
-        let Some(cursor) = cursor.map(|text| String::from_utf8(text).unwrap()) else {
-            return accepted;
-        };
+    /// What was learned after `cursor`.
+    fn tell(&self, cursor: &str) -> LearnedPrefixes {
         let told: usize = cursor.rsplit('-').next().unwrap().parse().unwrap();
         let (cursor, events) = (format!("0-{}", self.learned.len()), self.learned[told..].concat());
-        Accepted { prefixes: Some(LearnedPrefixes { cursor, events }), ..accepted }
+        LearnedPrefixes { cursor, events }
     }
 
     fn check(
