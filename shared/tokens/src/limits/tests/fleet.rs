@@ -303,7 +303,8 @@ mod sequences {
             let plain = minute(1, 1_000);
             let bucket = super::super::super::bucket::Bucket { at_ms: now, ..Default::default() };
             let mut truth = Truth { limit: plain, bucket, used: [0; 3], short: 0 };
-            let (mut held, mut late, mut seen): (Vec<(usize, u64, Reservation)>, Vec<(usize, Granted)>, [Option<Slot>; 3]) = Default::default();
+            let mut held: Vec<(usize, u64, Reservation)> = Vec::new();
+            let (mut late, mut seen) = (Vec::<(usize, Granted)>::new(), [None::<Slot>; 3]);
             for step in steps {
                 match step {
                     Step::Reserve { at, prompt, max_tokens } => {
