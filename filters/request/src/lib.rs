@@ -30,7 +30,7 @@ pub use handover::{BodyRead, FilterGroup, HandedRequest, Handover};
 pub use held::{Held, check_memory, note_ended};
 pub use limits::{Applicant, Limits, Meter, Verdict};
 pub use reader::{BodyReader, RequestHead};
-pub use respond::{answer_stuck, respond, respond_with};
+pub use respond::{NO_REPLICA_ANSWERED, answer_stuck, respond, respond_with};
 pub use route::{ROUTE_WAS_LEFT, Route, RouteCheck};
 pub use state_keys::{StateKey, StateKeys};
 pub use weir_headers::CLAIMS;

@@ -74,6 +74,7 @@ pub struct RouterPolicy {
     exact: BTreeMap<String, Model>,
     /// Longest prefix first.
     prefixes: Vec<(String, Model)>,
+    asks_consumer: bool,
     /// Model of a request that names none.
     pub default_model: Option<String>,
     /// Largest accepted request body in bytes.
@@ -185,9 +186,10 @@ impl RouterPolicy {
             }
         }
         prefixes.sort_unstable_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        let policy = Self {
+        let mut policy = Self {
             exact,
             prefixes,
+            asks_consumer: false,
             default_model: raw.default_model,
             max_body_bytes: raw.max_body_bytes,
             unknown_path: raw.unknown_path,
@@ -196,6 +198,8 @@ impl RouterPolicy {
         };
         policy.check_default(field)?;
         policy.check_splits(field)?;
+        policy.asks_consumer = policy.is_restricted()
+            || policy.splits().any(|(_, split)| split.by == SplitBy::Consumer);
         Ok(policy)
     }
 
@@ -254,8 +258,12 @@ impl RouterPolicy {
         self.entry(model).is_some_and(|(entry, _)| entry.permits(consumer))
     }
 
-    /// Whether it matters who the consumer is.
-    pub fn is_restricted(&self) -> bool {
+    /// Whether it matters who the consumer is: some model is for certain ones, or is split by them.
+    pub fn asks_consumer(&self) -> bool {
+        self.asks_consumer
+    }
+
+    fn is_restricted(&self) -> bool {
         let prefixes = self.prefixes.iter().map(|(_, model)| model);
         self.exact.values().chain(prefixes).any(Model::is_restricted)
     }
