@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use weir_settings::SettingsError;
 use weir_settings::intake::MIN_KEY_BYTES;
 use weir_settings::sidecar::{
-    AccessSettings, HttpUrl, PoolSettings, SidecarSettings, SigningKey, line_of,
+    AccessSettings, Discovery, HttpUrl, PoolSettings, SidecarSettings, SigningKey, line_of,
 };
 use weir_snapshot::signature::{self, BodyDigest};
 
@@ -133,7 +133,17 @@ impl Config {
             let pair = access.certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
             access.ca_file.iter().chain(pair)
         });
-        keys.chain(tls).map(PathBuf::from).collect()
+        keys.chain(tls).map(PathBuf::from).chain(self.cluster_ca()).collect()
+    }
+
+    /// The authority of the Kubernetes API, which changes with the cluster's certificates. The token is read anew by itself.
+    fn cluster_ca(&self) -> Option<PathBuf> {
+        let pools = self.settings.pools.iter().flat_map(|pool| &pool.discover);
+        let mut sources = pools.chain(&self.settings.discover_gateways);
+        let asks = sources.any(|source| {
+            matches!(source, Discovery::EndpointSlices { .. } | Discovery::InferencePool { .. })
+        });
+        asks.then(|| self.settings.kubernetes.ca_file().into())
     }
 }
 
