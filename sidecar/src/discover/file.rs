@@ -52,9 +52,8 @@ pub(super) async fn watch(path: PathBuf, metrics_url: MetricsUrl, slot: Spoken) 
 }
 
 fn read(path: &Path, metrics_url: &MetricsUrl) -> Result<Vec<Found>, Unusable> {
-    let yaml = std::fs::read(path).map_err(|error| {
-        Unusable::Unread(format!("cannot read {}: {error}", path.display()))
-    })?;
+    let yaml = std::fs::read(path)
+        .map_err(|error| Unusable::Unread(format!("cannot read {}: {error}", path.display())))?;
     let endpoints = endpoints_of_file(&yaml, metrics_url).map_err(|error| {
         let line = match &error {
             SettingsError::Invalid { field, .. } | SettingsError::Misfit { field, .. } => {

@@ -257,7 +257,8 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        let other = two.replace("\"m\", \"port\": 9", "\"m\", \"port\": 10").replace("0.0.1", "0.0.2");
+        let other =
+            two.replace("\"m\", \"port\": 9", "\"m\", \"port\": 10").replace("0.0.1", "0.0.2");
         let without = PODS.replace("10.0.0", "10.0.1");
         let all = [slice(two), slice(&without), slice(&other)];
         let found = shown(slices(name("m")).found(all.iter())).unwrap();
