@@ -218,6 +218,12 @@ impl Plan {
         self.workers(1)
     }
 
+    /// The same with one environment variable of Envoy's more.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.options = self.options.env(name, value);
+        self
+    }
+
     /// The same with so many workers.
     pub(crate) fn workers(mut self, workers: u32) -> Self {
         self.options.concurrency = workers;

@@ -1,6 +1,7 @@
 //! The examples of `envoy-config/examples`: each is loaded as it is shipped, and does what it says.
 
 mod access;
+mod aws;
 mod certificates;
 mod cloud;
 mod live;
@@ -31,9 +32,10 @@ fn path(name: &str) -> String {
 }
 
 /// What the tests below this module start, by file.
-const TESTED: [&str; 19] = [
+const TESTED: [&str; 20] = [
     "access-log",
     "api-keys",
+    "aws",
     "canary",
     "cloud",
     "fallback-pool",
