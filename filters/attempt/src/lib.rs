@@ -10,6 +10,7 @@ mod beginning;
 mod failover;
 mod log_state;
 mod metrics;
+mod renaming;
 mod root;
 mod shared;
 mod stream;

@@ -52,6 +52,8 @@ pub(super) struct ScoreInputs {
     pub(super) weight: u64,
     /// Time before a prefill can start there, in µs.
     queue_us: u64,
+    /// Requests that other gateways have under way there.
+    elsewhere: u32,
     /// What it costs that it may not serve as it seems to, in µs.
     doubt_us: u64,
 }
@@ -118,7 +120,8 @@ impl<'a> Scoring<'a> {
         endpoints: &mut [ScoreInputs],
     ) {
         let present = Present::new(&self.model, state);
-        let view_age_ms = state.view.stamp().age_ns(state.now_ns) / 1_000_000;
+        let view_age_us = state.view.stamp().age_ns(state.now_ns) / 1_000;
+        let view_age_ms = view_age_us / 1_000;
         let (mut admitted, mut fresh, mut busy_us) = (0_u64, 0_u64, 0_u64);
         let replicas = state.view.replicas().zip(endpoints.iter_mut()).enumerate();
         for (index, (Replica { id, record }, endpoint)) in replicas {
@@ -132,7 +135,10 @@ impl<'a> Scoring<'a> {
             self.new_tokens =
                 self.new_tokens.min(self.prompt_tokens.saturating_sub(endpoint.matched));
             let measured = endpoint.fresh.then_some(record);
-            endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, &present);
+            let (elsewhere, prefill_tokens) = self.view.elsewhere(index);
+            let told_us = self.model.told_us(prefill_tokens, view_age_us);
+            endpoint.elsewhere = elsewhere;
+            endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, told_us, &present);
             endpoint.doubt_us = doubt_us(record, &endpoint.own, state.now_ns, view_age_ms);
             admitted += 1;
             fresh += u64::from(endpoint.fresh);
@@ -183,7 +189,9 @@ impl<'a> Scoring<'a> {
                 + self.model.throttled_us(record, endpoint.queue_us + prefill_us)
                 + self.model.adapter_us(adapter)
         } else {
-            self.model.sharing_us(None, &endpoint.own) + self.assumed_us.unwrap_or(0)
+            // What is measured has those of other gateways in it.
+            let elsewhere_us = u64::from(endpoint.elsewhere) * self.model.running_us;
+            self.model.sharing_us(None, &endpoint.own) + elsewhere_us + self.assumed_us.unwrap_or(0)
         };
         let load_us = overhead_us + endpoint.queue_us + beside_us;
         Estimate { uncached_tokens, prefill_us, alone_us, load_us }

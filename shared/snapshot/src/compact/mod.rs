@@ -138,6 +138,15 @@ impl CompactView {
         self.details.get(index).copied().unwrap_or_default()
     }
 
+    /// Requests and prompt tokens without a first token that other gateways had under way at the endpoint at `index`, as of
+    /// the push; 0 where nobody says.
+    #[must_use]
+    pub fn elsewhere(&self, index: usize) -> (u32, u32) {
+        let Some(details) = self.details.get(index) else { return (0, 0) };
+        let EndpointDetails { in_flight_elsewhere, prefill_tokens_elsewhere, .. } = details;
+        (in_flight_elsewhere.unwrap_or(0), prefill_tokens_elsewhere.unwrap_or(0))
+    }
+
     /// Which process serves at the endpoint at `index`; another number says that it was restarted.
     #[must_use]
     pub fn generation(&self, index: usize) -> Option<u32> {

@@ -32,12 +32,13 @@ fn path(name: &str) -> String {
 }
 
 /// What the tests below this module start, by file.
-const TESTED: [&str; 20] = [
+const TESTED: [&str; 21] = [
     "access-log",
     "api-keys",
     "aws",
     "canary",
     "cloud",
+    "fallback-model",
     "fallback-pool",
     "ip-allow",
     "jwt",
