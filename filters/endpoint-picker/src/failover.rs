@@ -3,7 +3,7 @@
 //! | a request | gets |
 //! |---|---|
 //! | whose work must not be done twice | no retry at all |
-//! | for a stream of a chat, a completion or a message | a time limit for each attempt, and the mark by which the filter `attempt` holds its answer until the first token |
+//! | for a stream of a chat, a completion, a message, a response or Gemini's `generateContent` | a time limit for each attempt, and the mark by which the filter `attempt` holds its answer until the first token |
 //! | of any other kind | the route's retries as they are |
 
 use weir_host::{HeaderMap, Host, HostError, upstream};

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | the request was served | its body begins like an answer |
 //! | it was not, or that is unsure | Envoy is asked for the status when it has ended |
-//! | a retry served it | Envoy is asked for the replica's address, of one response in 5 ms, of all in the second after a failure, and of all that were placed on a replica which has failed; those before it on the list have failed |
+//! | a retry served it | Envoy is asked for the replica's address, of one response in 5 ms, of all in the second after a retry was seen, of all that were placed on a replica which has failed, and of those that were placed 250 ms or more before one which was answered already; those before it on the list have failed |
 //! | the replica broke it off | Envoy is asked why a response ended without its end |
 //! | the replica never answered | a stream has waited for 10 s longer than its prefill should take when its client leaves |
 

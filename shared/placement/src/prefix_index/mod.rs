@@ -8,7 +8,8 @@
 //!
 //! # Memory
 //! [`PrefixIndex::bytes`] after construction, for ever: 24 bytes per entry (1.5 MiB by default),
-//! plus at most 0.5 MiB for 4096 replicas.
+//! plus at most 0.5 MiB for 4096 replicas, and up to 64 ticks of 8 bytes for each replica that has requests
+//! without an answer.
 //!
 //! # Self-correction
 //! What a request leaves in the index is taken back when it fails or goes elsewhere, and says nothing about
