@@ -152,7 +152,8 @@ async fn another_model_serves_where_all_replicas_of_the_one_asked_for_fail() {
     for text in ["y".to_owned(), "long ".repeat(600_000)] {
         assert_eq!(ask(&text).await, ("qwen", QWEN.to_owned()), "{}", text.len());
     }
-    let document = json!({"model": LLAMA, "stream": true, "messages": [{"role": "user", "content": "x"}]});
+    let document =
+        json!({"model": LLAMA, "stream": true, "messages": [{"role": "user", "content": "x"}]});
     let stream = stack.send(Request::post("/v1/chat/completions").json(&document)).await;
     assert_eq!((stream.status, stream.complete, stack.pool_of(&stream)), (200, true, "qwen"));
     assert!(stream.text().contains(QWEN), "{}", stream.text());
