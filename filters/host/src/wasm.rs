@@ -340,6 +340,6 @@ fn check_writable(map: HeaderMap) -> Result<(), HostError> {
 
 /// What a gRPC client is told of a reply with this HTTP status. -1 lets Envoy say, which makes UNAVAILABLE of
 /// 429, as of a replica that is gone; RESOURCE_EXHAUSTED (8) is what the gRPC specification has for quotas.
-fn grpc_status(status: u16) -> i32 {
+pub(crate) fn grpc_status(status: u16) -> i32 {
     if status == 429 { 8 } else { -1 }
 }
