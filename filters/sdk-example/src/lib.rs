@@ -2,6 +2,8 @@
 //!
 //! What follows is the example of `filters/sdk/README.md`, as it stands there.
 
+use std::time::Duration;
+
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 use weir_sdk::{EndpointState, Pools, State, facts};
@@ -9,6 +11,9 @@ use weir_sdk::{EndpointState, Pools, State, facts};
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|_| Box::new(Root { pools: Pools::default() }));
 }}
+
+/// What was pushed longer ago says nothing of now.
+const STALE: Duration = Duration::from_secs(60);
 
 /// One for each worker.
 struct Root {
@@ -51,11 +56,12 @@ impl HttpContext for Stream {
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         let pool = State::Pool.read().unwrap_or_default();
         let load = match self.pools.load(&pool) {
+            Ok(Some(load)) if load.age() > STALE => "stale load".to_owned(),
             Ok(Some(load)) => {
                 let ready = |state| state == EndpointState::Ready;
                 let ready = load.endpoints().iter().filter(|endpoint| ready(endpoint.state));
                 let (ready, used) = (ready.count(), load.load().unwrap_or_default());
-                format!("ready={ready} used={used:.2} fresh={}", load.age().as_secs() < 1)
+                format!("ready={ready} used={used:.2}")
             }
             Ok(None) => "no load".to_owned(),
             Err(error) => error.to_string(),
