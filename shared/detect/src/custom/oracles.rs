@@ -195,3 +195,14 @@ fn a_dictionary_of_many_terms_finds_what_an_automaton_finds_in_a_long_text() {
     assert!(found.len() > 100, "{}", found.len());
     assert_eq!(found, by_aho_corasick(&terms, &text));
 }
+
+#[test]
+fn a_match_that_an_edge_of_a_word_decides_waits_for_what_follows_also_beside_letters_beyond_ascii()
+{
+    // Found by the test above: without its edges the pattern prefers its shorter way, and seemed to be done.
+    let (source, text) = (r".(?:\b|.)\b", "aaaaaaaéa");
+    let pattern = Pattern::compile(RuleIndex(0), source).unwrap();
+    for letters in 1..10 {
+        assert_eq!(pattern_found(&pattern, text, letters), [(7, 10, 0)], "{letters}");
+    }
+}
