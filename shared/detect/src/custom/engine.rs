@@ -70,10 +70,10 @@ impl Engine {
         let mut lazy = Regex::builder();
         let lazy = lazy.thompson(nfa.clone()).dfa(dfa.clone());
         let loose = without_edges(pattern).and_then(|pattern| {
-            let any = dfa.match_kind(MatchKind::All);
-            let growth =
-                DFA::builder().thompson(nfa.clone()).configure(any).build(&pattern).ok()?;
-            Some(Loose { search: lazy.build(&pattern).ok()?, growth })
+            let search = lazy.build(&pattern).ok()?;
+            let (nfa, any) = (search.forward().get_nfa().clone(), dfa.match_kind(MatchKind::All));
+            let growth = DFA::builder().configure(any).build_from_nfa(nfa).ok()?;
+            Some(Loose { search, growth })
         });
         let lazy = lazy.build(pattern).map_err(|error| reason(&error))?;
         let thorough = PikeVM::builder().thompson(nfa).build(pattern);
