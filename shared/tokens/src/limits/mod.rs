@@ -32,6 +32,7 @@
 mod bucket;
 mod digest;
 mod directory;
+mod invariants;
 mod ledger;
 mod limit;
 mod page;

@@ -90,6 +90,7 @@ impl Page {
             Some(stored) => *stored = bytes,
             None => self.0.extend_from_slice(&bytes),
         }
+        self.check_put(found, slot);
     }
 
     fn chunks(&self) -> &[SlotBytes] {
