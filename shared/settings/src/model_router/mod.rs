@@ -176,7 +176,9 @@ impl RouterPolicy {
             let doubled = match name.strip_suffix('*') {
                 Some(prefix) => {
                     let doubled = prefixes.iter().any(|(other, _)| other == prefix);
-                    prefixes.push((prefix.to_owned(), model));
+                    // Kept in order: a sort of its own would be 10 KB of the module.
+                    let longer = |(other, _): &(String, Model)| other.len() >= prefix.len();
+                    prefixes.insert(prefixes.partition_point(longer), (prefix.to_owned(), model));
                     doubled
                 }
                 None => exact.insert(name.clone(), model).is_some(),
@@ -185,7 +187,6 @@ impl RouterPolicy {
                 return Err(SettingsError::invalid(format!("{field}.name"), name, "stands twice"));
             }
         }
-        prefixes.sort_unstable_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         let mut policy = Self {
             exact,
             prefixes,

@@ -58,8 +58,12 @@ const fn row(
 /// Rows by the names of their members, in order.
 static INDEX: LazyLock<Vec<(&'static str, &'static Functional)>> = LazyLock::new(|| {
     let names = FIELDS.iter().flat_map(|row| row.names.iter().map(move |name| (*name, row)));
-    let mut index: Vec<_> = names.collect();
-    index.sort_by_key(|(name, _)| (name.len(), *name));
+    let mut index: Vec<(&str, _)> = Vec::new();
+    // Once, and some dozens of names: a sort of its own would be 6 KB of the module.
+    for (name, row) in names {
+        let key = (name.len(), name);
+        index.insert(index.partition_point(|(other, _)| (other.len(), *other) <= key), (name, row));
+    }
     index
 });
 
