@@ -19,9 +19,9 @@ const HOST: &str = "bedrock-runtime.eu-central-1.amazonaws.com";
 const SECRET: &str = "a secret of AWS";
 const SCOPE: [&str; 3] = ["eu-central-1", "bedrock", "aws4_request"];
 
-fn plan(authority: &Authority) -> Plan {
+fn plan(authority: &Authority, example: Plan) -> Plan {
     let folder = authority.folder().display().to_string();
-    let plan = example("aws").replace("/etc/weir/tls", &folder);
+    let plan = example.replace("/etc/weir/tls", &folder);
     plan.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", SECRET).edited(|config| {
         add_terminator(config, 9443, &authority.server("provider", None), 9007);
     })
@@ -30,7 +30,7 @@ fn plan(authority: &Authority) -> Plan {
 async fn stack() -> (Stack, Fleet) {
     let authority = Authority::new();
     authority.issue("provider", HOST);
-    let plan = plan(&authority);
+    let plan = plan(&authority, example("aws"));
     let settings = Settings { timing: Timing::instant(), ..Settings::default() };
     let address = ([127, 0, 0, 1], plan.ports().actual(9007)).into();
     let provider = Fleet::start(&[address], settings).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_clients_own_signature_holds_where_nothing_is_edited_and_breaks_where_
         "{name: qwen2.5-7b-instruct, pool: qwen}",
         "{name: qwen, pool: qwen, rewrite: qwen2.5-7b-instruct}",
     );
-    let plan = plan(&authority).replace(entry, edited);
+    let plan = plan(&authority, example("aws").replace(entry, edited));
     let stack = plan.start().await;
     for (model, holds) in [(LLAMA, true), ("qwen", false)] {
         let messages = serde_json::json!([{"role": "user", "content": "x"}]);
