@@ -1,9 +1,7 @@
 //! The command line: from words to a [`Task`], and the help texts.
 
-mod bench;
 mod help;
 
-pub(crate) use bench::Bench;
 pub(crate) use help::Topic;
 
 use std::path::PathBuf;
@@ -81,6 +79,26 @@ pub(crate) enum Task {
     },
 }
 
+/// A benchmark, one package in `bench/` each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bench {
+    /// CPU time per request of the chain beside a minimal ext_proc.
+    Overhead,
+    /// What replicas use beyond a limit that many clients hammer at once.
+    Limits,
+    /// Cost of a limit's decision.
+    Decision,
+    /// Hit rate and time to the first token behind Weir and other routers.
+    Placement,
+    /// Throughput of the guardrail's scanner.
+    Scan {
+        /// Whether Presidio is measured, too.
+        presidio: bool,
+    },
+    /// Size, memory and CPU time of the sidecar.
+    Sidecar,
+}
+
 /// Reads the words after `cargo xtask`.
 ///
 /// # Errors
@@ -114,7 +132,7 @@ pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Task, Failure
             no_options("compose-down", words).map(|()| Task::ComposeDown)
         }),
         "soak" => unless_help(rest, Topic::Soak, soak),
-        "bench" => unless_help(rest, Topic::Bench, bench::parse),
+        "bench" => unless_help(rest, Topic::Bench, bench),
         "help" | "--help" | "-h" => Ok(Task::Help(Topic::Everything)),
         other => Err(Failure::Usage(format!("no command `{other}`"))),
     }
@@ -248,6 +266,45 @@ fn soak(words: &[String]) -> Result<Task, Failure> {
     Ok(Task::Soak { minutes })
 }
 
+fn bench(words: &[String]) -> Result<Task, Failure> {
+    match words.split_first() {
+        Some((name, rest)) if name == "overhead" => {
+            known_options("bench overhead", &help::of_overhead(), rest)?;
+            Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "limits" => {
+            known_options("bench limits", &help::of_limits(), rest)?;
+            Ok(Task::Bench { name: Bench::Limits, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "decision" => {
+            known_options("bench decision", help::of_all(), rest)?;
+            Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "placement" => {
+            known_options("bench placement", &help::of_placement(), rest)?;
+            Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "scan" => {
+            known_options("bench scan", &help::of_scan(), rest)?;
+            Ok(bench_scan(rest))
+        }
+        Some((name, rest)) if name == "sidecar" => {
+            known_options("bench sidecar", &help::of_sidecar(), rest)?;
+            Ok(Task::Bench { name: Bench::Sidecar, arguments: rest.to_vec() })
+        }
+        Some((other, _)) => Err(unexpected("bench", other)),
+        None => Err(Failure::Usage(
+            "`bench` takes a name: overhead, placement, scan, limits, decision or sidecar".into(),
+        )),
+    }
+}
+
+fn bench_scan(words: &[String]) -> Task {
+    let (skip, arguments): (Vec<_>, Vec<_>) =
+        words.iter().cloned().partition(|word| word == "--no-presidio");
+    Task::Bench { name: Bench::Scan { presidio: skip.is_empty() }, arguments }
+}
+
 /// The values of a flag that may be repeated and is the command's only one.
 fn values_of<'a>(command: &str, flag: &str, words: &'a [String]) -> Result<Vec<&'a str>, Failure> {
     let mut values = Vec::new();
@@ -331,6 +388,24 @@ mod tests {
         let (name, arguments) = (Bench::Overhead, words(line));
         let task = parsed(&format!("bench overhead {line}")).unwrap();
         assert_eq!(task, Task::Bench { name, arguments });
+    }
+
+    #[test]
+    fn limits_are_measured_with_their_own_options() {
+        let arguments = words("--runs 1 --json out.json");
+        let task = parsed("bench limits --runs 1 --json out.json").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Limits, arguments });
+        let task = parsed("bench decision").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Decision, arguments: vec![] });
+    }
+
+    #[test]
+    fn presidio_is_measured_unless_it_is_refused() {
+        for (line, presidio) in [("", true), ("--no-presidio", false)] {
+            let task = parsed(&format!("bench scan --json out.json {line}")).unwrap();
+            let (name, arguments) = (Bench::Scan { presidio }, words("--json out.json"));
+            assert_eq!(task, Task::Bench { name, arguments }, "{line}");
+        }
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub(crate) fn aho_corasick(name: &str, terms: &[String], text: &str) -> Value {
         all.filter(|found| !word(found.start().checked_sub(1)) && !word(Some(found.end()))).count()
     };
     let mut row = row(&format!("aho-corasick, {name}"), text, find);
-    row["kib"] = json!(automaton.memory_usage() / 1024);
+    if let Some(row) = row.as_object_mut() {
+        row.insert("kib".to_owned(), json!(automaton.memory_usage() / 1024));
+    }
     row
 }
 

@@ -1,6 +1,7 @@
 //! A filter of a user's own beside Weir's: what it reads of a request it says in the response header `x-seen`.
 //!
 //! What follows is the example of `filters/sdk/README.md`, as it stands there.
+#![allow(missing_docs, reason = "of the entry that the SDK's macro writes")]
 
 use std::time::Duration;
 

@@ -10,7 +10,8 @@ mod engine;
 mod first_words;
 mod folding;
 mod names;
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod oracles;
 mod pattern;
 mod terms;

@@ -1,6 +1,6 @@
 //! What the steps of a request may allocate: budgets that a change has to keep or to raise on purpose.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may panic")]
 
 use allocation_counter::measure;
 use weir_placement::{

@@ -1,8 +1,8 @@
 //! The members of requests and responses that are functional.
 
-use super::Under::{Any, Names, Types};
-use super::Use::{Each, Holder, Schema, Value};
-use super::{Functional, row};
+use super::row::Under::{Any, Names, Types};
+use super::row::Use::{Each, Holder, Schema, Value};
+use super::row::{Functional, row};
 use crate::content::functional::Shape::{Address, Cipher, Exact, Identifier, Name};
 
 /// Members of requests and responses.

@@ -1,8 +1,8 @@
 //! The keywords of JSON schemas.
 
-use super::Under::Any;
-use super::Use::{Holder, Schema, Value};
-use super::{Functional, row};
+use super::row::Under::Any;
+use super::row::Use::{Holder, Schema, Value};
+use super::row::{Functional, row};
 use crate::content::functional::Shape::Exact;
 
 /// Keywords of JSON schemas; others are text, as are `description`, `title`, `default`, `examples`.
