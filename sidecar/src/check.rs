@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use weir_settings::sidecar::{
-    Discovery, GpuSettings, HttpUrl, MetricsSource, PoolSettings, SigningKey,
+    Discovery, GpuSettings, HttpUrl, MetricsSource, PoolSettings, RedisSettings, RedisUrl,
+    SigningKey,
 };
 
 use crate::Config;
@@ -48,7 +49,8 @@ fn describe(text: &mut String, config: &Config) -> fmt::Result {
         }
     }
     settings.pools.iter().try_for_each(|pool| describe_pool(text, pool))?;
-    describe_gpus(text, &settings.gpus)
+    describe_gpus(text, &settings.gpus)?;
+    settings.redis.iter().try_for_each(|redis| describe_redis(text, redis))
 }
 
 fn describe_pool(text: &mut String, pool: &PoolSettings) -> fmt::Result {
@@ -79,6 +81,22 @@ fn describe_pool(text: &mut String, pool: &PoolSettings) -> fmt::Result {
         || endpoints.iter().any(|endpoint| plain(&endpoint.metrics_url));
     if pool.access.bearer_token_file.is_some() && in_the_clear {
         writeln!(text, "  warning: the token is sent unencrypted over http")?;
+    }
+    Ok(())
+}
+
+fn describe_redis(text: &mut String, redis: &RedisSettings) -> fmt::Result {
+    let RedisSettings { mode, prefix, interval, timeout, .. } = redis;
+    let urls: Vec<String> = redis.urls.iter().map(ToString::to_string).collect();
+    let (urls, mode) = (urls.join(", "), mode.name());
+    writeln!(
+        text,
+        "share with other sidecars through {urls} ({mode}), every {interval:?}, at most {timeout:?} each"
+    )?;
+    writeln!(text, "  with keys that begin with {prefix}:")?;
+    let remote = redis.urls.iter().any(|url| matches!(url, RedisUrl::Tcp { tls: false, .. }));
+    if redis.password_file.is_some() && remote {
+        writeln!(text, "  warning: the password is sent unencrypted over redis://")?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use weir_settings::sidecar::{
 use weir_snapshot::signature::{self, BodyDigest};
 
 use crate::client::{Access, TlsError};
+use crate::redis::{RedisAccess, RedisAccessError};
 
 /// A loaded configuration.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Config {
     pub(crate) access: Vec<Access>,
     /// How pages of GPUs are asked for.
     pub(crate) gpu_access: Access,
+    /// How Redis is reached, if anything is shared.
+    pub(crate) redis: Option<RedisAccess>,
 }
 
 /// The keys that pushes are signed with: none, one, or two while they are changed.
@@ -96,6 +99,18 @@ pub enum ConfigError {
         /// What is wrong.
         error: TlsError,
     },
+    /// Redis cannot be reached as configured.
+    #[error("{}{}: redis.{field}: {error}", path.display(), line.map_or(String::new(), |line| format!(":{line}")))]
+    Redis {
+        /// The file.
+        path: PathBuf,
+        /// The line of the field, if it is known.
+        line: Option<u64>,
+        /// The field below `redis`.
+        field: &'static str,
+        /// What is wrong.
+        error: RedisAccessError,
+    },
     /// A second key without a first.
     #[error("second_key_env: there is no first key")]
     SecondKeyOnly,
@@ -117,7 +132,12 @@ impl Config {
         let exporters = &settings.gpus.exporters;
         let https = exporters.iter().any(|exporter| HttpUrl::is_https(&exporter.url));
         let gpu_access = access_of("gpus.access", &settings.gpus.access, https)?;
-        Ok(Self { keys: keys(&settings)?, access, gpu_access, settings })
+        let redis = settings.redis.as_ref().map(RedisAccess::load).transpose();
+        let redis = redis.map_err(|(field, error)| {
+            let line = line_of(&yaml, &format!("redis.{field}"));
+            ConfigError::Redis { path: path.to_owned(), line, field, error }
+        })?;
+        Ok(Self { keys: keys(&settings)?, access, gpu_access, redis, settings })
     }
 
     /// The files whose content counts, beside that of the configuration: when one changes, it has to be loaded again.
@@ -133,7 +153,9 @@ impl Config {
             let pair = access.certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
             access.ca_file.iter().chain(pair)
         });
-        keys.chain(tls).map(PathBuf::from).chain(self.cluster_ca()).collect()
+        let redis = self.settings.redis.iter().flat_map(|redis| redis.files());
+        let files = keys.chain(tls).chain(redis).map(PathBuf::from);
+        files.chain(self.cluster_ca()).collect()
     }
 
     /// The authority of the Kubernetes API, which changes with the cluster's certificates. The token is read anew by itself.

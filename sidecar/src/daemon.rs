@@ -15,10 +15,14 @@ use crate::client::Access;
 use crate::discover::{Board, Sources};
 use crate::gpu::{Inventory, Nvml};
 use crate::http::{PoolState, Server, State};
+use crate::peers::Peers;
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
+use crate::prefix_log::PrefixLog;
 use crate::push::{Fleet, Gateways, Publisher, PushPlan, Turn};
+use crate::redis::{Health, Keeper, Redis};
 use crate::roster::Roster;
+use crate::sharing::Exchange;
 use crate::start::{StartError, listen};
 
 /// A running sidecar. Dropping it ends all its loops at once; [`Daemon::stop`] ends it cleanly.
@@ -107,6 +111,8 @@ struct Start<'a> {
 impl Loops {
     /// Starts the loops of `config`, which go on with what `before` knows.
     fn start(config: &Config, before: &State, sender: u64) -> Result<(State, Self), StartError> {
+        let shared = config.settings.redis.as_ref();
+        let peers = shared.map(|redis| Arc::new(Peers::new(redis.interval)));
         let mut start = Start {
             config,
             before,
@@ -114,7 +120,7 @@ impl Loops {
             sources: Sources::new(config),
             gpus: Arc::new(Inventory::new(&config.settings.gpus, Some(&before.gpus))),
             slots: Slots::new(config.settings.max_polls),
-            gateways: Arc::default(),
+            gateways: Arc::new(Gateways::new(peers)),
             tasks: JoinSet::new(),
         };
         let nvml = start.gpus()?;
@@ -124,6 +130,7 @@ impl Loops {
             .collect::<Result<_, _>>()?;
         let (pools, plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
         let board = start.fleet(plans)?;
+        let redis = start.redis(&pools)?;
         let Start { gpus, slots, gateways, tasks, .. } = start;
         let state = State {
             pools,
@@ -131,6 +138,7 @@ impl Loops {
             spending: Arc::clone(&before.spending),
             gateway_sources: board,
             gpus,
+            redis,
             slots,
             is_agent: false,
         };
@@ -198,13 +206,39 @@ impl Start<'_> {
         let publisher = Publisher::new(&pool, settings, &turn, newest);
         let newest = publisher.newest();
         self.tasks.spawn(publisher.run());
+        let shared = self.config.settings.redis.as_ref();
+        let prefixes = shared.map(|redis| {
+            let known = before.and_then(|before| before.prefixes.clone());
+            known.unwrap_or_else(|| Arc::new(PrefixLog::new(redis.interval)))
+        });
         let push = PushPlan {
             pool: settings.name.clone(),
             interval: settings.poll_interval,
             newest: newest.clone(),
             turn: Arc::clone(&turn),
+            prefixes: prefixes.clone(),
         };
-        Ok((PoolState { pool, newest, turn, sources: board }, push))
+        Ok((PoolState { pool, newest, prefixes, turn, sources: board }, push))
+    }
+
+    /// Starts what shares with other sidecars.
+    fn redis(&mut self, pools: &[PoolState]) -> Result<Option<Arc<Redis>>, StartError> {
+        let Some(access) = &self.config.redis else { return Ok(None) };
+        let before = self.before.redis.as_ref().map(|redis| Arc::clone(redis.health()));
+        let redis =
+            Arc::new(Redis::new(access, before.unwrap_or_else(|| Arc::new(Health::default()))));
+        let keeper = Keeper::new(&redis, access);
+        let keeper = keeper.map_err(|error| StartError::Redis(error.to_string()))?;
+        self.tasks.spawn(keeper.run());
+        if let Some(peers) = self.gateways.peers() {
+            let whose = (self.sender, access.settings().interval);
+            let log =
+                |state: &PoolState| Some((state.pool.name().to_owned(), state.prefixes.clone()?));
+            let logs = pools.iter().filter_map(log).collect();
+            let exchange = Exchange::new(&redis, &self.gateways, (peers, logs), whose);
+            self.tasks.spawn(exchange.run());
+        }
+        Ok(Some(redis))
     }
 
     /// Starts what reads GPUs.

@@ -5,7 +5,8 @@
 //! what is needed for each. Each replica has a poller (`poll`) that reads its Prometheus page (`scrape`) and records the
 //! outcome in its `pool`. Each pool has a publisher (`push::Publisher`) that makes one snapshot per round. Each pair of
 //! gateway and pool has a pusher (`push::Pusher`): it posts the newest snapshot to the intake filter, and reads from the
-//! reply what is in flight and what consumers have spent (`spending`). `http` shows all of it. No loop waits for another:
+//! reply what is in flight and what consumers have spent (`spending`). `sharing` exchanges the counts with other sidecars
+//! through `redis`, and what gateways have learned of prefix caches (`prefix_log`). `http` shows all of it. No loop waits for another:
 //! a slow replica or gateway holds up itself only.
 //!
 //! [`Daemon`] composes the loops; [`Config`] is what it starts from.
@@ -23,17 +24,22 @@ mod gpu;
 mod http;
 pub mod logging;
 mod look;
+mod peers;
 mod poll;
 mod pool;
+mod prefix_log;
 mod print;
 mod push;
+mod redis;
 mod roster;
 mod scrape;
+mod sharing;
 mod spending;
 mod start;
 mod steady;
 mod watched;
 
+pub use self::redis::RedisAccessError;
 pub use agent::{Agent, AgentSettings};
 pub use check::check;
 pub use client::{ClientError, TlsError, TokenError};

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use weir_settings::sidecar::{
     AccessSettings, Discovery, EndpointSettings, GpuSelector, GpuSettings, LogFormat, LogLevel,
-    MappedSeries, MetricsSource, PoolSettings, ServicePort, SidecarSettings, SigningKey,
+    MappedSeries, MetricsSource, PoolSettings, RedisMode, RedisSettings, ServicePort,
+    SidecarSettings, SigningKey,
 };
 
 use crate::Config;
@@ -47,6 +48,9 @@ fn settings(settings: &SidecarSettings) -> Value {
         "gpus": gpus(&settings.gpus),
         "pools": Value::Object(pools.collect()),
     }));
+    if let Some(settings) = &settings.redis {
+        all.insert("redis".to_owned(), redis(settings));
+    }
     key(&mut all, &settings.signing_key, ["signing_key_env", "signing_key_file"]);
     key(&mut all, &settings.second_key, ["second_key_env", "second_key_file"]);
     Value::Object(all)
@@ -159,6 +163,26 @@ fn gpus(gpus: &GpuSettings) -> Value {
         "exporters": exporters.collect::<Vec<_>>(),
         "nvml": nvml,
         "ignore_xids": gpus.ignore_xids,
+    }))
+}
+
+fn redis(redis: &RedisSettings) -> Value {
+    let pair = redis.certificate.as_ref();
+    let master = (redis.mode == RedisMode::Sentinel).then_some(&redis.master);
+    without_null(json!({
+        "urls": redis.urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "mode": redis.mode.name(),
+        "master": master,
+        "username": redis.username,
+        "password_file": redis.password_file,
+        "sentinel_username": redis.sentinel_username,
+        "sentinel_password_file": redis.sentinel_password_file,
+        "ca_file": redis.ca_file,
+        "certificate_file": pair.map(|(certificate, _)| certificate),
+        "key_file": pair.map(|(_, key)| key),
+        "prefix": redis.prefix,
+        "timeout": duration(redis.timeout),
+        "interval": duration(redis.interval),
     }))
 }
 

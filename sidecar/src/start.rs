@@ -45,6 +45,9 @@ pub enum StartError {
         /// Why.
         error: DiscoveryError,
     },
+    /// Redis cannot be reached as configured.
+    #[error("redis: {0}")]
+    Redis(String),
     /// The system gives no thread for NVML.
     #[error("cannot start a thread for NVML: {0}")]
     Thread(io::Error),

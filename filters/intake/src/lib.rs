@@ -10,6 +10,7 @@
 mod challenge;
 mod known_pools;
 mod limits;
+mod prefixes;
 mod root;
 mod shared;
 mod slots;

@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) probe: HoldProbe,
     pub(crate) undecodable: Undecodable,
     pub(crate) known_pools: RefCell<KnownPools>,
+    /// What was learned elsewhere and found no place in a pool's ring.
+    pub(crate) missed: Metric,
     accepted: Metric,
     refused: Metric,
     looks_refused: Metric,
@@ -34,6 +36,7 @@ impl Shared {
             probe: HoldProbe::default(),
             undecodable: Undecodable::new(FILTER),
             known_pools: RefCell::default(),
+            missed: Metric::counter("weir_prefix_shares_total.what.missed"),
             accepted: Metric::counter("weir_intake_accepted_total"),
             refused: Metric::counter("weir_intake_refused_total"),
             looks_refused: Metric::counter("weir_intake_looks_refused_total"),

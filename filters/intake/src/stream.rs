@@ -11,7 +11,7 @@ use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, SpendingSee
 
 use crate::limits::limits_json;
 use crate::shared::Shared;
-use crate::{challenge, spending, store};
+use crate::{challenge, prefixes, spending, store};
 
 /// Where what was spent of limits is shown.
 const LIMITS_PATH: &str = "/weir/v1/limits";
@@ -84,6 +84,8 @@ impl<H: Host> Stream<H> {
         shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
         let seen = self.header(SPENDING_HEADER).and_then(|seen| SpendingSeen::parse(&seen));
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
+        let counted = (&shared.undecodable, &shared.missed);
+        prefixes::exchange(&self.host, counted, (slot, &message), &mut reply);
         Ok(reply)
     }
 

@@ -159,4 +159,5 @@ fn a_bad_configuration_is_refused_with_the_reason() {
 
 mod authentication;
 mod pools;
+mod prefixes;
 mod take_over;

@@ -2,7 +2,7 @@
 //!
 //! # Parts
 //! * [`EnvoyConfig`] reads a shipped configuration and moves it to free ports and built modules.
-//! * [`Envoy`] runs it; [`Sidecar`], [`fleet`] and [`LlamaCpp`] run what stands around it. Dropping any of them ends
+//! * [`Envoy`] runs it; [`Sidecar`], [`fleet`], [`LlamaCpp`] and [`Redis`] run what stands around it. Dropping any of them ends
 //!   its processes, also when a test panics.
 //! * [`HttpClient`] speaks HTTP/1.1 and HTTP/2; [`RawConnection`] sends bytes that no client would.
 //! * [`workspace`] finds what the build left: Envoy, modules, binaries.
@@ -35,6 +35,7 @@ mod load;
 mod ports;
 mod process;
 mod raw;
+mod redis;
 mod sidecar;
 mod stats;
 pub mod workspace;
@@ -51,5 +52,6 @@ pub use load::run_concurrently;
 pub use ports::{Ports, free_port};
 pub use process::{ChildProcess, Usage};
 pub use raw::{RawConnection, RawHead};
+pub use redis::Redis;
 pub use sidecar::Sidecar;
 pub use stats::Stats;

@@ -84,6 +84,19 @@ pub fn llama_cpp_python() -> Result<PathBuf, HarnessError> {
     existing("Python with llama.cpp", path, "cargo xtask setup")
 }
 
+/// The Redis to run: `WEIR_REDIS`, the one on PATH, or the one in `target/venv-redis`.
+///
+/// # Errors
+/// When there is none.
+pub fn redis() -> Result<PathBuf, HarnessError> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = || env::split_paths(&path).map(|folder| folder.join("redis-server"));
+    let found = || on_path().find(|program| program.is_file());
+    let program = env::var_os("WEIR_REDIS").map(PathBuf::from).or_else(found);
+    let program = program.unwrap_or_else(|| file("target/venv-redis/bin/redis-server"));
+    existing("Redis", program, "cargo xtask setup")
+}
+
 /// The Wasm module `name` (`suite`, `model-router`, …) in `target/weir`, or in `WEIR_MODULES`.
 ///
 /// # Errors

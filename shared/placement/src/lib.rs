@@ -35,6 +35,7 @@ mod policy;
 mod prefix_event;
 mod prefix_events;
 mod prefix_index;
+mod prefix_relay;
 mod prefix_ring;
 mod request;
 
@@ -48,5 +49,6 @@ pub use policy::{ExpectedTtft, LeastLoad, Policy, PoolState, RoundRobin, TtftMod
 pub use prefix_event::PrefixEvent;
 pub use prefix_events::PrefixEvents;
 pub use prefix_index::{CachedTokens, Eviction, Expectation, PrefixIndex, ReplicaId};
+pub use prefix_relay::MAX_RELAY_BYTES;
 pub use prefix_ring::{PrefixRing, RingCursor, RingError};
 pub use request::PickRequest;

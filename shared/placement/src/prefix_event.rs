@@ -2,7 +2,7 @@
 
 use weir_fingerprint::MAX_FINGERPRINTS;
 
-/// Bytes of an event before its fingerprints: replica, tick (u64 each), kind, 0 (u8 each), kept, number of
+/// Bytes of an event before its fingerprints: replica, tick (u64 each), kind, whether it came from another Envoy (u8 each), kept, number of
 /// fingerprints, 0 (u16 each).
 pub(crate) const HEAD: usize = 24;
 /// The kinds.

@@ -5,7 +5,7 @@
 //! data, and takes over what others have appended since it last looked.
 //!
 //! An event names its replica by the hash of the address, which is the same in every gateway, and the time by
-//! the host's clock. So a sidecar can one day carry events between gateways, if it corrects the times.
+//! the host's clock. Sidecars carry them between gateways ([`prefix_relay`](crate::MAX_RELAY_BYTES)).
 
 use weir_fingerprint::MAX_FINGERPRINTS;
 
@@ -61,6 +61,16 @@ impl PrefixEvents {
             self.bytes.extend_from_slice(&number.to_le_bytes());
         }
         marks.iter().for_each(|mark| self.bytes.extend_from_slice(&mark.to_le_bytes()));
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Notes an event that came whole.
+    pub(crate) fn push_raw(&mut self, event: &[u8]) {
+        if self.bytes.len() + event.len() > MOST_BYTES {
+            self.lost = self.lost.saturating_add(1);
+            return;
+        }
+        self.bytes.extend_from_slice(event);
         self.count = self.count.saturating_add(1);
     }
 

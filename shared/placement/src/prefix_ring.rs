@@ -29,6 +29,18 @@ pub struct RingCursor {
     next: u64,
 }
 
+impl RingCursor {
+    pub(crate) fn at(identity: u64, next: u64) -> Self {
+        Self { identity, next }
+    }
+}
+
+impl core::fmt::Display for RingCursor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}-{}", self.identity, self.next)
+    }
+}
+
 /// The events of one pool, the newest of them, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrefixRing {
@@ -105,6 +117,20 @@ impl PrefixRing {
     /// Shows `note` the events that `cursor` has not passed, oldest first, and moves it behind them. Answers with how
     /// many have given way to others before they could be read.
     pub fn read_on(&self, cursor: &mut RingCursor, mut note: impl FnMut(&PrefixEvent<'_>)) -> u64 {
+        self.read_raw(cursor, |bytes| {
+            if let Some((Some(event), _)) = first_event(bytes) {
+                note(&event);
+            }
+            true
+        })
+    }
+
+    /// The same with the events as they lie here; `note` says whether the cursor is to pass the event.
+    pub(crate) fn read_raw(
+        &self,
+        cursor: &mut RingCursor,
+        mut note: impl FnMut(&[u8]) -> bool,
+    ) -> u64 {
         let (identity, next) = (self.number(16), self.next());
         let first = next.saturating_sub(self.events);
         // What there is of a ring that is new to the worker is all that it can know.
@@ -113,10 +139,12 @@ impl PrefixRing {
         *cursor = RingCursor { identity, next };
         let mut rest = self.bytes.get(HEADER..).unwrap_or_default();
         for number in first..next {
-            let Some((event, after)) = first_event(rest) else { break };
+            let Some((_, after)) = first_event(rest) else { break };
+            let event = rest.get(..rest.len() - after.len()).unwrap_or_default();
             rest = after;
-            if let Some(event) = event.filter(|_| number >= from) {
-                note(&event);
+            if number >= from && !note(event) {
+                cursor.next = number;
+                break;
             }
         }
         first.saturating_sub(from)

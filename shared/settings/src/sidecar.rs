@@ -28,6 +28,7 @@ mod log;
 mod lookups;
 mod names;
 mod pool;
+mod redis;
 mod server;
 mod url;
 
@@ -52,6 +53,7 @@ pub use log::{LogFormat, LogLevel, LogSettings, RawLog};
 pub use lookups::{DnsSettings, KubernetesSettings, RawDns, RawKubernetes};
 pub use names::NamedAddress;
 pub use pool::{PoolSettings, RawPool};
+pub use redis::{RawRedis, RedisMode, RedisSettings, RedisUrl};
 pub use server::{
     MappedSeries, MappedValue, MetricsSource, ModelServerKind, RawOneSeries, RawSeries,
 };
@@ -123,6 +125,9 @@ pub struct RawSidecar {
     /// Where readings of GPUs come from; none if not given.
     #[serde(default)]
     pub gpus: RawGpus,
+    /// Through what several sidecars share; nothing is shared if not given.
+    #[serde(default)]
+    pub redis: Option<RawRedis>,
     /// Pools of replicas by name.
     pub pools: BTreeMap<String, RawPool>,
 }
@@ -163,6 +168,8 @@ pub struct SidecarSettings {
     pub kubernetes: KubernetesSettings,
     /// Where readings of GPUs come from.
     pub gpus: GpuSettings,
+    /// Through what several sidecars share.
+    pub redis: Option<RedisSettings>,
     /// Pools in order of their names, at least one.
     pub pools: Vec<PoolSettings>,
 }
@@ -203,6 +210,7 @@ impl TryFrom<RawSidecar> for SidecarSettings {
             dns: raw.dns.try_into()?,
             kubernetes: raw.kubernetes.try_into()?,
             gpus: raw.gpus.try_into()?,
+            redis: raw.redis.map(TryInto::try_into).transpose()?,
             pools: pools(raw.pools)?,
         })
     }

@@ -35,3 +35,5 @@ pub const MAX_REPLY_ENTRIES: usize = 4096;
 /// Most rows of what consumers have spent in one reply; the rest comes with the next. At the longest
 /// names that is 200 KB.
 pub const MAX_SPENDING_ROWS: usize = 256;
+/// Most hex digits of what was learned of prefix caches, in a push and in a reply: 8 KiB of it.
+pub const MAX_PREFIXES_DIGITS: usize = 2 * 8 * 1024;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MESSAGE_VERSION;
+use crate::prefixes::LearnedPrefixes;
 
 /// State of one pool's replicas at one moment, as the sidecar pushes it.
 ///
@@ -28,10 +29,13 @@ pub struct SnapshotMessage {
     /// Tokens that this gateway may spend before it asks again, at most 1024 entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
+    /// What other gateways have learned of prefix caches, from a sidecar that shares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<LearnedPrefixes>,
 }
 
 impl SnapshotMessage {
-    /// A message of this version without grants.
+    /// A message of this version without grants and prefixes.
     #[must_use]
     pub fn new(
         pool: impl Into<String>,
@@ -40,7 +44,8 @@ impl SnapshotMessage {
         endpoints: Vec<EndpointReport>,
     ) -> Self {
         let (version, pool) = (MESSAGE_VERSION, pool.into());
-        Self { version, pool, epoch, sequence, sender, endpoints, grants: Vec::new() }
+        let (grants, prefixes) = (Vec::new(), None);
+        Self { version, pool, epoch, sequence, sender, endpoints, grants, prefixes }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ReadError;
 use crate::limits::{MAX_REPLY_ENTRIES, MAX_SPENDING_ROWS};
 use crate::message::SnapshotMessage;
+use crate::prefixes::LearnedPrefixes;
 use crate::validate::is_pool_name;
 
 /// Reply (200) to a push that was taken over. Unknown fields are ignored and missing ones are empty, so
@@ -31,9 +32,9 @@ pub struct Accepted {
     /// What consumers have spent in all; `None` if nothing has changed since the sidecar was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Spending>,
-    /// Prefixes that were learned since the push before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prefixes: Vec<LearnedPrefix>,
+    /// What was learned of prefix caches since the sidecar was told; `None` to a sidecar that does not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<LearnedPrefixes>,
 }
 
 /// What one Envoy has sent to one endpoint.
@@ -133,15 +134,6 @@ impl core::fmt::Display for SpendingSeen {
     }
 }
 
-/// A prefix that one endpoint has in its cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LearnedPrefix {
-    /// `ip:port` in canonical spelling.
-    pub address: String,
-    /// Fingerprint of the prefix.
-    pub fingerprint: u64,
-}
-
 impl Accepted {
     /// The reply to `message`.
     #[must_use]
@@ -169,7 +161,7 @@ impl Accepted {
         }
         reply.endpoints.truncate(MAX_REPLY_ENTRIES);
         reply.spent.truncate(MAX_REPLY_ENTRIES);
-        reply.prefixes.truncate(MAX_REPLY_ENTRIES);
+        reply.prefixes = reply.prefixes.filter(LearnedPrefixes::fits);
         if let Some(spending) = &mut reply.spending {
             // What is left out would never be asked for again.
             spending.rows.truncate(MAX_SPENDING_ROWS);

@@ -13,6 +13,8 @@
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::hex::{hex, hex_value};
+
 /// The one path of the intake listener.
 pub const PATH: &str = "/weir/v1/snapshot";
 /// Name of the header that carries the signature.
@@ -165,10 +167,6 @@ fn matches(mac: Hmac<Sha256>, given: &[u8]) -> Result<(), SignatureError> {
     mac.verify_slice(given).map_err(|_| SignatureError::Mismatch)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15].map(hex_digit)).collect()
-}
-
 fn decode_hex(digits: &[u8]) -> Option<[u8; HEX_DIGITS / 2]> {
     if digits.len() != HEX_DIGITS {
         return None;
@@ -179,16 +177,4 @@ fn decode_hex(digits: &[u8]) -> Option<[u8; HEX_DIGITS / 2]> {
         *byte = (hex_value(*high)? << 4) | hex_value(*low)?;
     }
     Some(digest)
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from(if value < 10 { b'0' + value } else { b'a' + (value - 10) })
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }

@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_snapshot::{
-    Accepted, CompactView, EndpointReport, EndpointState, Grant, Held, Invalid, LearnedPrefix,
+    Accepted, CompactView, EndpointReport, EndpointState, Grant, Held, Invalid, LearnedPrefixes,
     Order, ReadError, Refusal, RefusalCode, SnapshotMessage, Spending, SpendingRow, SpendingSeen,
     Spent, Told, VersionStamp, encode, keys, limits, signature, view_json,
 };
@@ -245,14 +245,15 @@ fn replies_have_room_for_pools_spent_tokens_and_prefixes() {
         pools: Some(vec!["llama".to_owned(), "lama".to_owned()]),
         unpushed: vec!["lama".to_owned()],
         spent: vec![Spent { key: "day/7f".to_owned(), tokens: u64::MAX }],
-        prefixes: vec![LearnedPrefix { address: "10.0.0.1:80".to_owned(), fingerprint: 1 << 63 }],
+        prefixes: Some(LearnedPrefixes { cursor: "7-9".to_owned(), events: "00ff".to_owned() }),
         ..Accepted::new(&message(Vec::new()), Vec::new())
     };
     assert_eq!(Accepted::parse(&reply.to_json()), Ok(reply));
     let odd = br#"{"accepted":true,"pool":"p","sequence":1,"endpoints":[],
-        "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"spent":[],"prefixes":[]}"#;
+        "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"spent":[],"prefixes":{"cursor":"7","events":"0x"}}"#;
     let odd = Accepted::parse(odd).unwrap();
     assert_eq!((odd.pools, odd.unpushed), (Some(vec!["a".to_owned()]), Vec::new()));
+    assert_eq!(odd.prefixes, None, "it is handed on as it came");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use connection::Connection;
 pub use error::ClientError;
 pub(crate) use target::Target;
 pub use tls::TlsError;
+pub(crate) use tls::check_certificates;
 pub(crate) use token::Token;
 pub use token::TokenError;
 

@@ -107,6 +107,14 @@ fn roots_of(path: &str) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// Whether the file that `field` names holds certificates.
+///
+/// # Errors
+/// [`TlsError::Unreadable`].
+pub(crate) fn check_certificates(field: &'static str, path: &str) -> Result<(), TlsError> {
+    chain(field, path).map(drop)
+}
+
 /// The certificates in a file, one at least.
 fn chain(field: &'static str, path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Result<Vec<_>, _> =

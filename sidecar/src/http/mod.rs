@@ -5,6 +5,7 @@ mod metrics;
 mod page;
 mod pools;
 mod ready;
+mod redis;
 mod status;
 mod status_page;
 mod usage;

@@ -11,7 +11,9 @@ use crate::discover::Board;
 use crate::gpu::Inventory;
 use crate::poll::Slots;
 use crate::pool::Pool;
+use crate::prefix_log::PrefixLog;
 use crate::push::{Gateways, Newest, Turn};
+use crate::redis::Redis;
 use crate::spending::Ledger;
 
 /// What is shown.
@@ -26,6 +28,8 @@ pub(crate) struct State {
     pub(crate) gateway_sources: Arc<Board>,
     /// The GPUs.
     pub(crate) gpus: Arc<Inventory>,
+    /// Through what is shared with other sidecars, if it is.
+    pub(crate) redis: Option<Arc<Redis>>,
     pub(crate) slots: Arc<Slots>,
     /// Whether the GPUs are all there is to show.
     pub(crate) is_agent: bool,
@@ -37,6 +41,8 @@ pub(crate) struct PoolState {
     pub(crate) pool: Arc<Pool>,
     /// Its newest snapshot.
     pub(crate) newest: Newest,
+    /// What gateways learn of its prefix caches, where that is shared.
+    pub(crate) prefixes: Option<Arc<PrefixLog>>,
     /// Whose turn it is to push it.
     pub(crate) turn: Arc<Turn>,
     /// Where its replicas are found.
@@ -51,6 +57,7 @@ impl Default for State {
             spending: Arc::default(),
             gateway_sources: Board::new(),
             gpus: Arc::default(),
+            redis: None,
             slots: Slots::new(1),
             is_agent: false,
         }

@@ -9,6 +9,7 @@ use weir_snapshot::{EndpointReport, EndpointState};
 
 use super::page::{Page, PoolState, State};
 use super::pools::summary;
+use super::redis::{self, RedisStatus};
 use crate::discover::Board;
 
 /// All of it.
@@ -19,6 +20,9 @@ pub(super) struct Status {
     pub(super) gateways: Vec<GatewayStatus>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) gateway_sources: Vec<SourceStatus>,
+    /// Through what is shared with other sidecars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) redis: Option<RedisStatus>,
 }
 
 /// One pool.
@@ -94,6 +98,7 @@ pub(super) fn status(state: &State, now: Instant) -> Status {
         pools: state.pools.iter().map(|pool| pool_status(state, pool, now)).collect(),
         gateways: gateways.collect(),
         gateway_sources: sources(&state.gateway_sources),
+        redis: redis::status(state, now),
     }
 }
 

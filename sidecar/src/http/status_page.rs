@@ -67,7 +67,14 @@ impl Html {
             self.cell(gateway.behind.as_deref().unwrap_or_default());
             self.raw("</tr>");
         }
-        self.raw("</table></body></html>\n");
+        self.raw("</table>");
+        if let Some(redis) = &status.redis {
+            self.raw("<h2>Redis</h2><p>");
+            let answers = || format!("answers; load of {} other sidecars is known", redis.peers);
+            self.text(redis.error.clone().unwrap_or_else(answers));
+            self.raw("</p>");
+        }
+        self.raw("</body></html>\n");
     }
 
     fn pool(&mut self, pool: &PoolStatus) {

@@ -1,34 +1,20 @@
 //! All gateways that there are now, and what they say.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
-use weir_snapshot::EndpointFeedback;
 
 use super::link::Link;
 use super::mismatch::Mismatches;
-
-/// What other gateways have under way at one replica.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Elsewhere {
-    pub(super) in_flight: u32,
-    pub(super) prefill_tokens: u32,
-    pub(super) decode_tokens: u32,
-}
-
-impl Elsewhere {
-    fn add(&mut self, one: &EndpointFeedback) {
-        self.in_flight = self.in_flight.saturating_add(one.in_flight);
-        self.prefill_tokens = self.prefill_tokens.saturating_add(one.prefill_tokens);
-        self.decode_tokens = self.decode_tokens.saturating_add(one.decode_tokens);
-    }
-}
+use crate::peers::{Peers, PoolShare};
 
 /// Every gateway with every pool.
 #[derive(Debug, Default)]
 pub(crate) struct Gateways {
     seen: Mutex<Seen>,
+    /// What gateways of other sidecars have under way, if that is shared.
+    peers: Option<Arc<Peers>>,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +24,16 @@ struct Seen {
 }
 
 impl Gateways {
+    /// No gateway is known yet; those of other sidecars are in `peers`.
+    pub(crate) fn new(peers: Option<Arc<Peers>>) -> Self {
+        Self { seen: Mutex::default(), peers }
+    }
+
+    /// The other sidecars, if anything is shared with them.
+    pub(crate) fn peers(&self) -> Option<&Arc<Peers>> {
+        self.peers.as_ref()
+    }
+
     /// Every gateway with every pool.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         self.seen().links.clone()
@@ -89,28 +85,39 @@ impl Gateways {
         })
     }
 
-    /// What gateways other than `gateway` have under way, by replica. Empty if that is nothing.
-    pub(super) fn elsewhere(
-        &self,
-        pool: &str,
-        gateway: &str,
-        now: Instant,
-    ) -> HashMap<String, Elsewhere> {
-        let mut sums: HashMap<String, Elsewhere> = HashMap::new();
+    /// What gateways other than `gateway` have under way, by replica, those of other sidecars too. Empty if that is
+    /// nothing.
+    pub(super) fn elsewhere(&self, pool: &str, gateway: &str, now: Instant) -> PoolShare {
         let links = self.links();
         let others = links.iter().filter(|link| link.pool() == pool && link.gateway() != gateway);
-        for link in others {
-            link.in_flight(now, |all| {
-                for one in all.iter().filter(|one| one.in_flight > 0) {
-                    sums.entry(one.address.clone()).or_default().add(one);
-                }
-            });
+        let mut sums = PoolShare::new();
+        others.for_each(|link| add(&mut sums, link, now));
+        if let Some(peers) = &self.peers {
+            peers.add_to(&mut sums, pool, now);
         }
         sums
+    }
+
+    /// What all gateways have under way, by pool and replica, as far as they said so lately.
+    pub(crate) fn in_flight_by_pool(&self, now: Instant) -> BTreeMap<String, PoolShare> {
+        let mut pools: BTreeMap<String, PoolShare> = BTreeMap::new();
+        for link in self.links() {
+            add(pools.entry(link.pool().to_owned()).or_default(), &link, now);
+        }
+        pools
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds what one gateway has under way.
+fn add(sums: &mut PoolShare, link: &Link, now: Instant) {
+    link.in_flight(now, |all| {
+        for one in all.iter().filter(|one| one.in_flight > 0) {
+            sums.entry(one.address.clone()).or_default().add_feedback(one);
+        }
+    });
 }

@@ -10,6 +10,7 @@ mod link;
 mod mismatch;
 mod publish;
 mod pusher;
+mod relay;
 mod turn;
 
 pub(crate) use fleet::Fleet;

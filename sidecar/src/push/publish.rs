@@ -1,6 +1,5 @@
 //! Makes a pool's snapshots: one per round, the newest for everybody who pushes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +8,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 use weir_settings::sidecar::PoolSettings;
-use weir_snapshot::SnapshotMessage;
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
+use weir_snapshot::{LearnedPrefixes, SnapshotMessage};
 
-use super::gateways::Elsewhere;
 use super::turn::Turn;
+use crate::peers::PoolShare;
 use crate::pool::{Pool, fit_adapters};
 
 /// How often it is looked whether every replica has been polled once.
@@ -34,12 +33,17 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The same with what other gateways have under way, by replica. `None` where that is nothing, or does not fit in.
-    pub(super) fn with_elsewhere(&self, elsewhere: &HashMap<String, Elsewhere>) -> Option<Self> {
-        if elsewhere.is_empty() {
+    /// The same with what other gateways have under way, by replica, and have learned of prefix caches. `None` where that
+    /// is nothing, or does not fit in.
+    pub(super) fn with(
+        &self,
+        elsewhere: &PoolShare,
+        prefixes: Option<LearnedPrefixes>,
+    ) -> Option<Self> {
+        if elsewhere.is_empty() && prefixes.is_none() {
             return None;
         }
-        let mut message = self.message.clone();
+        let mut message = SnapshotMessage { prefixes, ..self.message.clone() };
         for endpoint in &mut message.endpoints {
             let Some(others) = elsewhere.get(&endpoint.address) else { continue };
             endpoint.in_flight_elsewhere = Some(others.in_flight);

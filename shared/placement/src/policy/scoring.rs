@@ -52,8 +52,6 @@ pub(super) struct ScoreInputs {
     pub(super) weight: u64,
     /// Time before a prefill can start there, in µs.
     queue_us: u64,
-    /// Requests that other gateways have under way there.
-    elsewhere: u32,
     /// What it costs that it may not serve as it seems to, in µs.
     doubt_us: u64,
 }
@@ -135,11 +133,9 @@ impl<'a> Scoring<'a> {
             self.new_tokens =
                 self.new_tokens.min(self.prompt_tokens.saturating_sub(endpoint.matched));
             let measured = endpoint.fresh.then_some(record);
-            let (elsewhere, prefill_tokens) = self.view.elsewhere(index);
-            let told_us = self.model.told_us(prefill_tokens, view_age_us);
-            endpoint.elsewhere = elsewhere;
-            endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, told_us, &present);
+            endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, &present);
             endpoint.doubt_us = doubt_us(record, &endpoint.own, state.now_ns, view_age_ms);
+            self.add_elsewhere(index, endpoint, view_age_us, &present);
             admitted += 1;
             fresh += u64::from(endpoint.fresh);
             busy_us += endpoint.queue_us.min(present.mean_prefill_us);
@@ -149,6 +145,23 @@ impl<'a> Scoring<'a> {
         // Where all were measured, nobody needs the mean: spare the pass.
         self.assumed_us =
             if fresh == admitted { Some(0) } else { self.mean_load_us(endpoints, fresh) };
+    }
+
+    /// Adds what other gateways say to have at an endpoint, as long as the view is fresh, less the prefills that must be done
+    /// `age_us` after the push. What was measured there has some of it already, so the larger of the two counts.
+    fn add_elsewhere(
+        &self,
+        index: usize,
+        endpoint: &mut ScoreInputs,
+        age_us: u64,
+        present: &Present,
+    ) {
+        let told = self.view.elsewhere(index).filter(|_| self.oldest_fresh.is_some());
+        let Some((in_flight, prefill_tokens)) = told else { return };
+        let told = (prefill_tokens, age_us);
+        let told_us = self.model.told_queue_us(&endpoint.own, told, present);
+        endpoint.queue_us = endpoint.queue_us.max(told_us);
+        endpoint.own.in_flight = endpoint.own.in_flight.saturating_add(in_flight);
     }
 
     fn note_home(&mut self, mut weight: u64) {
@@ -189,9 +202,7 @@ impl<'a> Scoring<'a> {
                 + self.model.throttled_us(record, endpoint.queue_us + prefill_us)
                 + self.model.adapter_us(adapter)
         } else {
-            // What is measured has those of other gateways in it.
-            let elsewhere_us = u64::from(endpoint.elsewhere) * self.model.running_us;
-            self.model.sharing_us(None, &endpoint.own) + elsewhere_us + self.assumed_us.unwrap_or(0)
+            self.model.sharing_us(None, &endpoint.own) + self.assumed_us.unwrap_or(0)
         };
         let load_us = overhead_us + endpoint.queue_us + beside_us;
         Estimate { uncached_tokens, prefill_us, alone_us, load_us }

@@ -115,32 +115,35 @@ impl TtftModel {
         own.backlog_us(present.now_ns).min(self.prefill_us(own.prefill_tokens))
     }
 
-    /// What is left, in µs, of prefills of `tokens` that others had under way `age_us` ago.
-    pub(super) fn told_us(&self, tokens: u32, age_us: u64) -> u64 {
-        self.prefill_us(tokens).saturating_sub(age_us)
-    }
-
-    /// Time before the prefill can start, in µs, from own counts, from what other gateways tell (`told_us`), and from fresh
-    /// measurements, if there are any.
+    /// Time before the prefill can start, in µs, from own counts and fresh measurements, if there
+    /// are any.
     pub(super) fn queue_us(
         &self,
         measured: Option<&EndpointRecord>,
         own: &OwnLoad,
-        told_us: u64,
         present: &Present,
     ) -> u64 {
         let backlog_us = self.backlog_us(own, present);
         let waiting = measured.and_then(|record| record.waiting).unwrap_or(0);
         if waiting == 0 {
-            return backlog_us + told_us;
+            return backlog_us;
         }
-        // Those that wait and are not ours come from elsewhere; from other gateways that tell, or with a prefill of
-        // which nobody has told us.
+        // Those that wait and are not ours come from elsewhere, with a prefill that nobody told us.
         let foreign = u64::from(waiting.saturating_sub(own.in_prefill));
-        let foreign_us = (foreign * present.mean_prefill_us).max(told_us);
         // A queue can also mean that no slot is free; what was sent since has joined it.
         let queued = u64::from(waiting) + u64::from(own.dispatched);
-        (backlog_us + foreign_us).max(queued * self.waiting_us)
+        (backlog_us + foreign * present.mean_prefill_us).max(queued * self.waiting_us)
+    }
+
+    /// Time before the prefill can start, in µs, from own counts and the prompt tokens that other gateways said to have in
+    /// prefill there `age_us` ago.
+    pub(super) fn told_queue_us(
+        &self,
+        own: &OwnLoad,
+        (tokens, age_us): (u32, u64),
+        present: &Present,
+    ) -> u64 {
+        self.backlog_us(own, present) + self.prefill_us(tokens).saturating_sub(age_us)
     }
 
     /// Cost of what is measured beside the queue, in µs: running requests and KV-cache pressure.

@@ -3,7 +3,7 @@
 use super::{PrefixIndex, ReplicaId};
 
 /// A tick is 2^14 ns: the 48 bits that an entry has for it then last until 2116.
-const TICK_SHIFT: u32 = 14;
+pub(crate) const TICK_SHIFT: u32 = 14;
 
 /// Ticks that are so far ahead of a restart were made by a clock that has been set back since: an hour.
 const SET_BACK_TICKS: u64 = 3_600_000_000_000 >> TICK_SHIFT;

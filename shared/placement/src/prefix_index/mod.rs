@@ -26,6 +26,7 @@ mod merge;
 mod replicas;
 mod table;
 
+pub(crate) use clock::TICK_SHIFT;
 pub(crate) use replicas::GROUP_SIZE;
 pub use replicas::ReplicaId;
 

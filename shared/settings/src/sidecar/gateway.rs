@@ -16,7 +16,7 @@ use crate::SettingsError;
 pub const MAX_GATEWAYS: usize = 64;
 
 /// What the system takes as the path of a Unix socket on Linux, in bytes (`sun_path` less the NUL).
-const MAX_SOCKET_PATH_BYTES: usize = 107;
+pub(super) const MAX_SOCKET_PATH_BYTES: usize = 107;
 
 /// One entry as written.
 #[derive(Debug)]

@@ -120,7 +120,7 @@ impl fmt::Display for HttpUrl {
 
 /// The port of `host`, `host:port`, `[ipv6]` or `[ipv6]:port`, if there is one; the outer `None`
 /// says that this is no authority.
-fn port_of(authority: &str) -> Option<Option<u16>> {
+pub(super) fn port_of(authority: &str) -> Option<Option<u16>> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;

@@ -132,19 +132,18 @@ impl CompactView {
         &self.endpoints
     }
 
+    /// Requests in flight and prompt tokens in prefill that other gateways have at the endpoint at `index`; `None` if
+    /// nothing is known of that.
+    #[must_use]
+    pub fn elsewhere(&self, index: usize) -> Option<(u32, u32)> {
+        let details = self.details.get(index)?;
+        Some((details.in_flight_elsewhere?, details.prefill_tokens_elsewhere.unwrap_or(0)))
+    }
+
     /// What is known besides of the endpoint at `index`.
     #[must_use]
     pub fn details(&self, index: usize) -> EndpointDetails {
         self.details.get(index).copied().unwrap_or_default()
-    }
-
-    /// Requests and prompt tokens without a first token that other gateways had under way at the endpoint at `index`, as of
-    /// the push; 0 where nobody says.
-    #[must_use]
-    pub fn elsewhere(&self, index: usize) -> (u32, u32) {
-        let Some(details) = self.details.get(index) else { return (0, 0) };
-        let EndpointDetails { in_flight_elsewhere, prefill_tokens_elsewhere, .. } = details;
-        (in_flight_elsewhere.unwrap_or(0), prefill_tokens_elsewhere.unwrap_or(0))
     }
 
     /// Which process serves at the endpoint at `index`; another number says that it was restarted.

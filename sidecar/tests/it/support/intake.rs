@@ -17,8 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use weir_snapshot::{
-    Accepted, EndpointFeedback, Order, Refusal, RefusalCode, SnapshotMessage, VersionStamp, keys,
-    signature,
+    Accepted, EndpointFeedback, LearnedPrefixes, Order, Refusal, RefusalCode, SnapshotMessage,
+    VersionStamp, keys, signature,
 };
 
 use super::eventually;
@@ -57,6 +57,8 @@ struct Shared {
     /// Requests that it says to have under way at each replica.
     in_flight: u32,
     forgets: bool,
+    /// What it says to have learned of prefix caches, by a sidecar that asks from which cursor on.
+    learned: Vec<String>,
 }
 
 impl Intake {
@@ -87,6 +89,7 @@ impl Intake {
             connections: 0,
             in_flight: 5,
             forgets: false,
+            learned: Vec::new(),
         }));
         let mut server = JoinSet::new();
         server.spawn(serve(listener, shared.clone()));
@@ -105,6 +108,11 @@ impl Intake {
     /// Says to have so many requests under way at each replica.
     pub(crate) fn busy(&self, in_flight: u32) {
         self.shared.lock().unwrap().in_flight = in_flight;
+    }
+
+    /// Says to have learned this of prefix caches, after what it said before.
+    pub(crate) fn learn(&self, digits: &str) {
+        self.shared.lock().unwrap().learned.push(digits.to_owned());
     }
 
     /// Takes only what is signed with `key`.
@@ -254,8 +262,16 @@ impl Shared {
             if let Some((pools, unpushed)) = self.named.clone() {
                 (reply.pools, reply.unpushed) = (Some(pools), unpushed);
             }
+            reply.prefixes = message.prefixes.as_ref().map(|brought| self.tell(&brought.cursor));
             reply
         })
+    }
+
+    /// What was learned after `cursor`.
+    fn tell(&self, cursor: &str) -> LearnedPrefixes {
+        let told: usize = cursor.rsplit('-').next().unwrap().parse().unwrap();
+        let (cursor, events) = (format!("0-{}", self.learned.len()), self.learned[told..].concat());
+        LearnedPrefixes { cursor, events }
     }
 
     fn check(
