@@ -13,6 +13,11 @@ policies:
     - {name: key-minute, per: [consumer], tokens: 20000, window: 1m, burst: 30000, weights: {cached: 0.1}}
     - {name: team-day, per: ["claim:team"], cost: 5, window: 1d, reserve: full, on_exceed: downgrade(llama-8b)}
     - {name: calls, per: [client-ip], concurrent: 8, unidentified: exempt, models: ["gpt-4*"]}
+  fleet:
+    limits:
+    - {name: all, requests: 100, window: 1m, scope: fleet}
+    - {name: few, tokens: 1000, window: 1m, scope: fleet, first: 10, share: 0.25}
+    - {name: none, requests: 9, window: 1m, scope: fleet, on_unavailable: deny}
   batch:
     limits:
     - {name: batch, requests: 60, window: 1m, on_exceed: shadow}
@@ -57,6 +62,20 @@ fn a_policy_is_told_in_words() {
 }
 
 #[test]
+fn of_a_limit_of_a_fleet_the_bound_and_what_happens_without_redis_are_told() {
+    let text = explained(&["--policy-name", "fleet"]);
+    for line in [
+        "  shared by all gateways through Redis: together they are over it by at most 5 requests each, and what requests use beyond what was reserved",
+        "  shared by all gateways through Redis: together they are over it by at most 10 tokens each, and what requests use beyond what was reserved",
+        "  while Redis cannot be reached: admits what is granted, and this gateway's share of the limit (one by the number of gateways)",
+        "  while Redis cannot be reached: admits what is granted, and this gateway's share of the limit (25 %)",
+        "  while Redis cannot be reached: admits what is granted, and nothing more",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[test]
 fn a_request_is_told_what_it_reserves_and_is_charged() {
     let text = explained(&["--model", "llama", "--prompt-tokens", "1200", "--max-tokens", "500"]);
     for line in [
@@ -98,7 +117,11 @@ fn a_mistake_is_named_with_file_and_place() {
             &[][..],
             "weir: policy.yaml: policies.other.limits: 0 limits",
         ),
-        (POLICY, &["--policy-name", "nosuch"][..], "there are: batch, default (--policy-name)"),
+        (
+            POLICY,
+            &["--policy-name", "nosuch"][..],
+            "there are: batch, default, fleet (--policy-name)",
+        ),
         (POLICY, &["--request", "missing.json"][..], "weir: missing.json: "),
         (POLICY, &["--request", "policy.yaml"][..], "weir: policy.yaml: "),
         (

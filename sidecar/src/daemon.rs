@@ -15,6 +15,7 @@ use crate::client::Access;
 use crate::discover::{Board, Sources};
 use crate::gpu::{Inventory, Nvml};
 use crate::http::{PoolState, Server, State};
+use crate::leases::{LeaseExchange, Leases};
 use crate::peers::Peers;
 use crate::poll::{GpuPoller, PollPlan, Slots};
 use crate::pool::Pool;
@@ -128,9 +129,13 @@ impl Loops {
         let pools: Vec<(PoolState, PushPlan)> = pools
             .map(|(settings, access)| start.pool(settings, access))
             .collect::<Result<_, _>>()?;
-        let (pools, plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
-        let board = start.fleet(plans)?;
+        let (pools, mut plans): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
         let redis = start.redis(&pools)?;
+        let leases = redis.as_ref().map(|redis| start.leases(redis));
+        if let Some(plan) = plans.first_mut() {
+            plan.leases.clone_from(&leases);
+        }
+        let board = start.fleet(plans)?;
         let Start { gpus, slots, gateways, tasks, .. } = start;
         let state = State {
             pools,
@@ -139,6 +144,7 @@ impl Loops {
             gateway_sources: board,
             gpus,
             redis,
+            leases,
             slots,
             is_agent: false,
         };
@@ -216,6 +222,7 @@ impl Start<'_> {
             interval: settings.poll_interval,
             newest: newest.clone(),
             turn: Arc::clone(&turn),
+            leases: None,
             prefixes: prefixes.clone(),
         };
         Ok((PoolState { pool, newest, prefixes, turn, sources: board }, push))
@@ -239,6 +246,13 @@ impl Start<'_> {
             self.tasks.spawn(exchange.run());
         }
         Ok(Some(redis))
+    }
+
+    /// Starts what leases limits of the fleet.
+    fn leases(&mut self, redis: &Arc<Redis>) -> Arc<Leases> {
+        let leases = self.before.leases.clone().unwrap_or_else(|| Arc::new(Leases::new()));
+        self.tasks.spawn(LeaseExchange::new(&leases, redis).run());
+        leases
     }
 
     /// Starts what reads GPUs.

@@ -22,6 +22,7 @@ mod durations;
 mod exposition;
 mod gpu;
 mod http;
+mod leases;
 pub mod logging;
 mod look;
 mod peers;

@@ -22,19 +22,31 @@ impl Notice {
     /// Costs the time of day, and a line once a minute: call it where something is wrong only.
     #[cold]
     pub fn say<H: Host>(&self, host: &H, level: LogLevel, line: impl FnOnce() -> String) {
-        let now_ns = host.now_ns();
+        // Every caller has its own copy of this function: what is the same for all lies elsewhere.
+        if let Some(kept) = self.due(host.now_ns()) {
+            log(host, level, line(), kept);
+        }
+    }
+
+    /// How often it was not said since it was last, if it is to be said now.
+    #[inline(never)]
+    fn due(&self, now_ns: u64) -> Option<u64> {
         // A clock that was set back says it once more.
         let heard = self.said_ns.get().and_then(|said| now_ns.checked_sub(said));
         if heard.is_some_and(|since| since < SILENCE_NS) {
             self.kept.set(self.kept.get().saturating_add(1));
-            return;
+            return None;
         }
         self.said_ns.set(Some(now_ns));
-        let line = line();
-        match self.kept.replace(0) {
-            0 => host.log(level, &line),
-            kept => host.log(level, &format!("{line} ({kept} more since this was last said)")),
-        }
+        Some(self.kept.replace(0))
+    }
+}
+
+#[inline(never)]
+fn log<H: Host>(host: &H, level: LogLevel, line: String, kept: u64) {
+    match kept {
+        0 => host.log(level, &line),
+        kept => host.log(level, &format!("{line} ({kept} more since this was last said)")),
     }
 }
 

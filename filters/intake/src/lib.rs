@@ -8,6 +8,7 @@
 //! waits for this.
 
 mod challenge;
+mod fleet;
 mod known_pools;
 mod limits;
 mod prefixes;

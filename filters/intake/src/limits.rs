@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use weir_host::Host;
 use weir_pools::Undecodable;
-use weir_tokens::limits::{DIRECTORY_KEY, Listed, Page, Place, Slot, measure_name, read_directory};
+use weir_tokens::limits::{
+    DIRECTORY_KEY, FLEET_PAGES, Limit, Listed, PAGES, Page, Place, Slot, measure_name,
+    read_directory,
+};
 
 /// How many keys of a limit are shown, those that have spent most.
 const SHOWN: usize = 20;
@@ -16,8 +19,9 @@ pub(crate) fn limits_json<H: Host>(host: &H, undecodable: &Undecodable) -> Vec<u
     let listed = read_directory(&read(DIRECTORY_KEY).unwrap_or_default());
     let now_ms = host.now_ns() / NS_PER_MS;
     let mut slots: Vec<Vec<Slot>> = listed.iter().map(|_| Vec::new()).collect();
-    let overflow = listed.iter().map(|limit| Place::Overflow(limit.limit.id()));
-    for place in (0..weir_tokens::limits::PAGES).map(Place::Page).chain(overflow) {
+    let overflow = listed.iter().map(|listed| Place::shared(&listed.limit));
+    let pages = (0..PAGES).map(Place::Page).chain((0..FLEET_PAGES).map(Place::Fleet));
+    for place in pages.chain(overflow) {
         let key = place.to_string();
         let Some(bytes) = read(&key) else { continue };
         let Some(page) = Page::read(bytes) else {
@@ -37,17 +41,25 @@ pub(crate) fn limits_json<H: Host>(host: &H, undecodable: &Undecodable) -> Vec<u
 }
 
 fn shown(listed: &Listed, mut slots: Vec<Slot>) -> Value {
-    let taken = |slot: &Slot| slot.debt().saturating_add(slot.reserved());
+    let taken = |slot: &Slot| slot.spent().saturating_add(slot.reserved());
     slots.retain(|slot| taken(slot) > 0);
-    slots.sort_unstable_by_key(|slot| std::cmp::Reverse(taken(slot)));
+    // A few of many: a sort would take 5 KB of the module.
+    let mut most_taken: Vec<&Slot> = Vec::with_capacity(SHOWN);
+    for slot in &slots {
+        let place = most_taken.iter().take_while(|other| taken(other) >= taken(slot)).count();
+        if place < SHOWN {
+            most_taken.truncate(SHOWN.saturating_sub(1));
+            most_taken.insert(place, slot);
+        }
+    }
     let limit = &listed.limit;
     let whole = |units: u64| amount(units, limit.measure().units());
-    let busiest = slots.iter().take(SHOWN).map(|slot| {
+    let busiest = most_taken.into_iter().map(|slot| {
         json!({
             "key": hex(&slot.key().0),
-            "spent": whole(slot.debt()),
+            "spent": whole(slot.spent()),
             "reserved": whole(slot.reserved()),
-            "left": whole(limit.capacity().saturating_sub(taken(slot))),
+            "left": whole(most(limit, slot).saturating_sub(taken(slot))),
         })
     });
     json!({
@@ -59,6 +71,11 @@ fn shown(listed: &Listed, mut slots: Vec<Slot>) -> Value {
         "keys": slots.len(),
         "busiest": busiest.collect::<Vec<Value>>(),
     })
+}
+
+/// What may be spent and reserved in all: of a fleet's limit, what was granted.
+fn most(limit: &Limit, slot: &Slot) -> u64 {
+    slot.lease().map_or(limit.capacity(), |lease| lease.granted)
 }
 
 /// Units as what they stand for: whole where it is whole.
@@ -79,6 +96,30 @@ mod tests {
     use super::*;
     use weir_host::FakeHost;
     use weir_tokens::limits::{Limit, LimitId, Measure, with_limits};
+
+    #[test]
+    fn of_many_keys_the_busiest_are_shown_in_order() {
+        let host = FakeHost::new();
+        let limit = Limit::new(LimitId(7), Measure::Requests, 1_000, 60_000, 1_000).unwrap();
+        let listed = [Listed { name: "minute".to_owned(), limit }];
+        host.set_shared(DIRECTORY_KEY, &with_limits(b"", &listed).unwrap(), None).unwrap();
+        let slots = (0..50_u8).map(|key| {
+            // Key, debt, and what of the limit it is.
+            let mut slot = [0; weir_tokens::limits::SLOT_BYTES];
+            slot[0] = key;
+            slot[16] = key * 7 % 50;
+            slot[76] = 7;
+            slot
+        });
+        let page: Vec<u8> = b"WTL\x01".iter().copied().chain(slots.flatten()).collect();
+        host.set_shared("weir/limits1/3", &page, None).unwrap();
+        let shown = limits_json(&host, &Undecodable::new("weir.intake"));
+        let shown: Value = serde_json::from_slice(&shown).unwrap();
+        let busiest = shown["limits"][0]["busiest"].as_array().unwrap();
+        let spent: Vec<u64> = busiest.iter().map(|slot| slot["spent"].as_u64().unwrap()).collect();
+        assert_eq!(spent, (30..50).rev().collect::<Vec<u64>>());
+        assert_eq!(shown["limits"][0]["keys"], 49, "one has spent nothing");
+    }
 
     #[test]
     fn limits_are_shown_without_slots_and_with_a_page_that_cannot_be_read() {

@@ -1,6 +1,6 @@
 //! What the streams of the filter share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) probe: HoldProbe,
     pub(crate) undecodable: Undecodable,
     pub(crate) known_pools: RefCell<KnownPools>,
+    /// Where the next reply goes on to tell of keys of a fleet's limits.
+    pub(crate) fleet_turn: Cell<u32>,
     /// What was learned elsewhere and found no place in a pool's ring.
     pub(crate) missed: Metric,
     accepted: Metric,
@@ -36,6 +38,7 @@ impl Shared {
             probe: HoldProbe::default(),
             undecodable: Undecodable::new(FILTER),
             known_pools: RefCell::default(),
+            fleet_turn: Cell::default(),
             missed: Metric::counter("weir_prefix_shares_total.what.missed"),
             accepted: Metric::counter("weir_intake_accepted_total"),
             refused: Metric::counter("weir_intake_refused_total"),

@@ -7,11 +7,14 @@ use weir_settings::intake::Trust;
 use weir_snapshot::signature::{
     self, CHALLENGE_HEADER, HEADER, PATH, SPENDING_HEADER, TIME_HEADER,
 };
-use weir_snapshot::{Accepted, Refusal, RefusalCode, SnapshotMessage, SpendingSeen, view_json};
+use weir_snapshot::{
+    Accepted, FleetNews, Invalid, ReadError, Refusal, RefusalCode, SnapshotMessage, SpendingSeen,
+    view_json,
+};
 
 use crate::limits::limits_json;
 use crate::shared::Shared;
-use crate::{challenge, prefixes, spending, store};
+use crate::{challenge, fleet, prefixes, spending, store};
 
 /// Where what was spent of limits is shown.
 const LIMITS_PATH: &str = "/weir/v1/limits";
@@ -78,12 +81,21 @@ impl<H: Host> Stream<H> {
             self.check_push(shared, key, body)?;
         }
         let message = SnapshotMessage::parse(body).map_err(|error| Refusal::from(&error))?;
+        let news = FleetNews::parse(&message.fleet);
+        if news.is_none() && !message.fleet.is_empty() {
+            return Err(Refusal::from(&ReadError::from(Invalid::Fleet)));
+        }
         let slot = store::put(&self.host, &message, &shared.undecodable)?;
+        if let Some(news) = &news {
+            fleet::take(&self.host, &shared.undecodable, news);
+        }
         let feedback = store::feedback(&self.host, slot, &message);
         let mut reply = Accepted::new(&message, feedback);
         shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
         let seen = self.header(SPENDING_HEADER).and_then(|seen| SpendingSeen::parse(&seen));
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
+        let fleet = (&shared.fleet_turn, news.is_some());
+        fleet::tell(&self.host, &shared.undecodable, fleet, &mut reply);
         let counted = (&shared.undecodable, &shared.missed);
         prefixes::exchange(&self.host, counted, (slot, &message), &mut reply);
         Ok(reply)

@@ -158,6 +158,7 @@ fn a_bad_configuration_is_refused_with_the_reason() {
 }
 
 mod authentication;
+mod fleet;
 mod pools;
 mod prefixes;
 mod take_over;

@@ -115,14 +115,14 @@ fn applying<'p, H: Host>(
                 }
             }
         }
-        let id = limit.limit.id();
+        let (stands, key) = shared.stands(host, limit.limit, values.iter().map(Option::as_deref));
         let burst = if saturated { policy.saturated.burst_permille } else { 1_000 };
         applying.push(Applying {
             at,
             policy: limit,
-            limit: if burst < 1_000 { limit.limit.with_burst_permille(burst) } else { limit.limit },
+            limit: if burst < 1_000 { stands.with_burst_permille(burst) } else { stands },
             weights: limit.weights(&facts.model),
-            key: shared.digester.slot_key(id, values.iter().map(Option::as_deref)),
+            key,
             enforced: match limit.on_exceed {
                 OnExceed::Reject => true,
                 // Once downgraded, a request is not downgraded again.

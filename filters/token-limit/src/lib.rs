@@ -9,6 +9,7 @@
 mod admission;
 mod admit;
 mod digest_key;
+mod fleet;
 mod identity;
 mod metrics;
 mod reply;

@@ -61,6 +61,8 @@ pub(crate) struct Metrics {
     pub(crate) unsettled: Metric,
     /// Times that what was spent could not be added to the table of it.
     pub(crate) untold: Metric,
+    /// Times that a limit of the fleet was decided about without it.
+    pub(crate) unreachable: Metric,
     lost_swaps: Metric,
     overflowed: Metric,
     unreadable: Metric,
@@ -87,6 +89,7 @@ impl Metrics {
             misconfigured: Metric::counter("weir_limit_misconfigured_total"),
             unsettled: Metric::counter("weir_limit_unsettled_total"),
             untold: Metric::counter("weir_limit_spending_untold_total"),
+            unreachable: Metric::counter("weir_limit_unreachable_total"),
             lost_swaps: Metric::counter("weir_limit_lost_swaps_total"),
             overflowed: Metric::counter("weir_limit_overflowed_total"),
             unreadable: Metric::counter("weir_limit_unreadable_total"),

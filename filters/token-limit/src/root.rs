@@ -95,6 +95,7 @@ impl<H: Host> Root<H> {
             handover: group.map(|with| with.handover.clone()),
             state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
             digester,
+            fleet: RefCell::default(),
             corrections: RefCell::new(Corrections::default()),
             saturation: RefCell::new(Saturation::new(FILTER)),
             unsettled: RefCell::new(Unsettled::new(busy.another())),
@@ -104,6 +105,7 @@ impl<H: Host> Root<H> {
             odd_facts: Notice::default(),
             troubles: Notice::default(),
             crowded: Notice::default(),
+            alone: Notice::default(),
         })
     }
 

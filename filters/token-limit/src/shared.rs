@@ -13,6 +13,7 @@ use weir_tokens::Corrections;
 use weir_tokens::limits::{KeyDigester, Notes};
 
 use crate::admission::Admission;
+use crate::fleet::Fleet;
 use crate::metrics::Metrics;
 use crate::spending::{Spending, Trouble};
 use crate::unsettled::Unsettled;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) handover: Option<Handover>,
     pub(crate) state_keys: StateKeys,
     pub(crate) digester: KeyDigester,
+    pub(crate) fleet: RefCell<Fleet>,
     pub(crate) corrections: RefCell<Corrections>,
     pub(crate) saturation: RefCell<Saturation>,
     pub(crate) metrics: Metrics,
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) odd_facts: Notice,
     pub(crate) troubles: Notice,
     pub(crate) crowded: Notice,
+    pub(crate) alone: Notice,
 }
 
 impl Shared {

@@ -1,6 +1,7 @@
 //! The filter against a fake host.
 
 mod fates;
+mod fleet;
 mod refusals;
 mod spending;
 mod streams;

@@ -1,6 +1,7 @@
 //! Configuration of `token-limit`.
 
 mod dimension;
+mod fleet;
 mod limit;
 mod model_pattern;
 mod number;

@@ -55,7 +55,7 @@ fn write(stamp: VersionStamp, endpoints: usize, sections: &Sections) -> Option<V
 fn sections(message: &SnapshotMessage) -> Option<Sections> {
     let (mut text, mut adapters, mut zones) = (Text::default(), Names::default(), Names::default());
     let (mut heads, mut ids, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut zone_ids, mut grants) = (Vec::new(), Vec::new());
+    let mut zone_ids = Vec::new();
     for endpoint in &message.endpoints {
         heads.extend_from_slice(&text.add(&canonical_address(&endpoint.address)?)?);
         heads.extend_from_slice(&[endpoint.state.to_byte(), 0]);
@@ -71,10 +71,6 @@ fn sections(message: &SnapshotMessage) -> Option<Sections> {
             None => None,
         });
     }
-    for grant in &message.grants {
-        grants.extend_from_slice(&text.add(&grant.key)?);
-        grants.extend_from_slice(&grant.tokens.to_le_bytes());
-    }
     if ids.is_empty() {
         ranges.clear();
     }
@@ -85,7 +81,6 @@ fn sections(message: &SnapshotMessage) -> Option<Sections> {
         (tag::ADAPTER_IDS, ids),
         (tag::ENDPOINT_ADAPTERS, ranges),
         (tag::ZONES, zones.spans),
-        (tag::GRANTS, grants),
         (tag::TEXT, text.0),
         (tag::ZONE, column(zone_ids.into_iter())),
     ];

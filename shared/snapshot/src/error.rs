@@ -53,15 +53,9 @@ pub enum Invalid {
     /// An epoch that nothing could follow.
     #[error("epoch: {0}, at most {MAX_EPOCH}")]
     Epoch(u64),
-    /// Too many grants.
-    #[error("grants: {0} entries, at most {MAX_GRANTS}")]
-    TooManyGrants(usize),
-    /// A grant's key that is empty or too long. It is not repeated.
-    #[error("grants[{index}].key: must be 1 to {MAX_NAME_BYTES} bytes")]
-    GrantKey {
-        /// Position of the grant.
-        index: usize,
-    },
+    /// Lines of a fleet's limits that are none. They are not repeated.
+    #[error("fleet: must be lines of news and at most {MAX_GRANTS} grants")]
+    Fleet,
     /// A zone that is empty or too long.
     #[error("endpoints[{index}].zone: a name of {bytes} bytes, must be 1 to {MAX_NAME_BYTES}")]
     Zone {

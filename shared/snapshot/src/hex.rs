@@ -13,6 +13,19 @@ pub fn bytes_of_hex(digits: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some((hex_value(*high)? << 4) | hex_value(*low)?)).collect()
 }
 
+/// Fills `bytes`; false if `digits` are not two for each.
+pub(crate) fn decode_hex_into(digits: &[u8], bytes: &mut [u8]) -> bool {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() != bytes.len() {
+        return false;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (Some(high), Some(low)) = (hex_value(*high), hex_value(*low)) else { return false };
+        *byte = (high << 4) | low;
+    }
+    true
+}
+
 fn hex_digit(value: u8) -> char {
     char::from(if value < 10 { b'0' + value } else { b'a' + (value - 10) })
 }

@@ -30,6 +30,7 @@ mod compact;
 mod directory;
 mod encode;
 mod error;
+mod fleet;
 mod hex;
 pub mod keys;
 pub mod limits;
@@ -48,14 +49,13 @@ pub use compact::{CompactView, DecodeError, EndpointDetails, EndpointRecord, use
 pub use directory::{Directory, DirectoryError, PoolsFull};
 pub use encode::{EncodeError, encode};
 pub use error::{Invalid, ReadError};
+pub use fleet::{FleetLimit, FleetNews, FleetReport, Grant, KeyName, KeyReport};
 pub use hex::{bytes_of_hex, hex};
-pub use message::{
-    EndpointHealth, EndpointReport, EndpointRole, EndpointState, Grant, SnapshotMessage,
-};
+pub use message::{EndpointHealth, EndpointReport, EndpointRole, EndpointState, SnapshotMessage};
 pub use orca::{LoadReport, MAX_ORCA_BYTES, OrcaError};
 pub use prefixes::LearnedPrefixes;
 pub use refusal::{Held, Refusal, RefusalCode, Told};
-pub use reply::{Accepted, EndpointFeedback, Spending, SpendingRow, SpendingSeen, Spent};
+pub use reply::{Accepted, EndpointFeedback, Spending, SpendingRow, SpendingSeen};
 pub use served::{SAID_AGAIN_MS, ServedError, ServedPools};
 pub use validate::{canonical_address, is_pool_name};
 pub use version::{Order, VersionStamp};

@@ -30,6 +30,8 @@ pub const SLOT_SILENCE_NS: u64 = 2_000_000_000;
 pub const MAX_SERVED_POOLS: usize = 512;
 /// Most grants of one push.
 pub const MAX_GRANTS: usize = 1024;
+/// Most keys of a fleet's limits that one reply tells of, 130 KB; the rest comes with the next.
+pub const MAX_KEY_REPORTS: usize = 512;
 /// Most entries of each list of a reply that a sidecar keeps.
 pub const MAX_REPLY_ENTRIES: usize = 4096;
 /// Most rows of what consumers have spent in one reply; the rest comes with the next. At the longest

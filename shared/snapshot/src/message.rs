@@ -26,16 +26,17 @@ pub struct SnapshotMessage {
     pub sender: u64,
     /// One report per replica, at most 4096, no address twice.
     pub endpoints: Vec<EndpointReport>,
-    /// Tokens that this gateway may spend before it asks again, at most 1024 entries.
+    /// What this gateway may spend of limits that it shares with others.
+    /// [`FleetNews`](crate::FleetNews) as lines; none for a gateway that has no such limits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub grants: Vec<Grant>,
+    pub fleet: Vec<String>,
     /// What other gateways have learned of prefix caches, from a sidecar that shares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefixes: Option<LearnedPrefixes>,
 }
 
 impl SnapshotMessage {
-    /// A message of this version without grants and prefixes.
+    /// A message of this version about replicas alone.
     #[must_use]
     pub fn new(
         pool: impl Into<String>,
@@ -44,19 +45,9 @@ impl SnapshotMessage {
         endpoints: Vec<EndpointReport>,
     ) -> Self {
         let (version, pool) = (MESSAGE_VERSION, pool.into());
-        let (grants, prefixes) = (Vec::new(), None);
-        Self { version, pool, epoch, sequence, sender, endpoints, grants, prefixes }
+        let (fleet, prefixes) = (Vec::new(), None);
+        Self { version, pool, epoch, sequence, sender, endpoints, fleet, prefixes }
     }
-}
-
-/// Tokens that a gateway may spend on one key of one limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grant {
-    /// Which limit and whose: a name or digest of 1 to 256 bytes, never a key or token itself.
-    pub key: String,
-    /// How many tokens.
-    pub tokens: u64,
 }
 
 /// What is known of one replica. A metric that is unknown is absent.

@@ -26,9 +26,10 @@ pub struct Accepted {
     /// Those of them that nobody has pushed for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unpushed: Vec<String>,
-    /// Tokens spent since the push before, by key of a limit.
+    /// What there is to tell of limits that are one for a whole fleet: [`FleetReport`](crate::FleetReport) as
+    /// lines; none if no policy has such a limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spent: Vec<Spent>,
+    pub fleet: Vec<String>,
     /// What consumers have spent in all; `None` if nothing has changed since the sidecar was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Spending>,
@@ -52,15 +53,6 @@ pub struct EndpointFeedback {
     /// Tokens of streams whose first token has come: prompts, and what is expected to follow them.
     #[serde(default)]
     pub decode_tokens: u32,
-}
-
-/// Tokens that one Envoy has spent on one key of one limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spent {
-    /// As in [`Grant`](crate::Grant).
-    pub key: String,
-    /// How many.
-    pub tokens: u64,
 }
 
 /// What consumers have spent since an Envoy started, as far as it changed since [`SpendingSeen`].
@@ -160,7 +152,7 @@ impl Accepted {
             names.truncate(MAX_REPLY_ENTRIES);
         }
         reply.endpoints.truncate(MAX_REPLY_ENTRIES);
-        reply.spent.truncate(MAX_REPLY_ENTRIES);
+        reply.fleet.truncate(MAX_REPLY_ENTRIES);
         reply.prefixes = reply.prefixes.filter(LearnedPrefixes::fits);
         if let Some(spending) = &mut reply.spending {
             // What is left out would never be asked for again.

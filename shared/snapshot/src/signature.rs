@@ -13,7 +13,7 @@
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::hex::{hex, hex_value};
+use crate::hex::{decode_hex_into, hex, hex_value};
 
 /// The one path of the intake listener.
 pub const PATH: &str = "/weir/v1/snapshot";
@@ -168,13 +168,6 @@ fn matches(mac: Hmac<Sha256>, given: &[u8]) -> Result<(), SignatureError> {
 }
 
 fn decode_hex(digits: &[u8]) -> Option<[u8; HEX_DIGITS / 2]> {
-    if digits.len() != HEX_DIGITS {
-        return None;
-    }
     let mut digest = [0; HEX_DIGITS / 2];
-    let (pairs, _) = digits.as_chunks::<2>();
-    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-        *byte = (hex_value(*high)? << 4) | hex_value(*low)?;
-    }
-    Some(digest)
+    decode_hex_into(digits, &mut digest).then_some(digest)
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::error::{Invalid, ReadError};
 use crate::limits::{
     MAX_ADAPTERS_PER_ENDPOINT, MAX_BODY_BYTES, MAX_DISTINCT_ADAPTERS, MAX_ENDPOINTS, MAX_EPOCH,
-    MAX_GRANTS, MAX_NAME_BYTES, MESSAGE_VERSION,
+    MAX_NAME_BYTES, MESSAGE_VERSION,
 };
 use crate::message::{EndpointReport, SnapshotMessage};
 
@@ -62,19 +62,7 @@ impl SnapshotMessage {
         if self.endpoints.len() > MAX_ENDPOINTS {
             return Err(Invalid::TooManyEndpoints(self.endpoints.len()));
         }
-        self.validate_grants()?;
         self.validate_endpoints()
-    }
-
-    fn validate_grants(&self) -> Result<(), Invalid> {
-        if self.grants.len() > MAX_GRANTS {
-            return Err(Invalid::TooManyGrants(self.grants.len()));
-        }
-        let bad = |key: &String| !(1..=MAX_NAME_BYTES).contains(&key.len());
-        match self.grants.iter().position(|grant| bad(&grant.key)) {
-            Some(index) => Err(Invalid::GrantKey { index }),
-            None => Ok(()),
-        }
     }
 
     fn validate_endpoints(&self) -> Result<(), Invalid> {

@@ -30,14 +30,6 @@ struct Pool {
     sender: u64,
     received_age_ms: u64,
     endpoints: Vec<Endpoint>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    grants: Vec<Grant>,
-}
-
-#[derive(Serialize)]
-struct Grant {
-    key: String,
-    tokens: u64,
 }
 
 #[derive(Serialize)]
@@ -106,7 +98,6 @@ impl Pool {
             sender: stamp.sender,
             received_age_ms,
             endpoints: view.endpoints().iter().enumerate().map(endpoint).collect(),
-            grants: view.grants().map(|(key, tokens)| Grant { key: text(key), tokens }).collect(),
         }
     }
 }

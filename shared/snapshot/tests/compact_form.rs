@@ -5,7 +5,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use weir_snapshot::{
-    CompactView, DecodeError, EndpointHealth, EndpointReport, EndpointRole, EndpointState, Grant,
+    CompactView, DecodeError, EndpointHealth, EndpointReport, EndpointRole, EndpointState,
     SnapshotMessage, encode, view_json,
 };
 
@@ -18,8 +18,7 @@ fn stored() -> Vec<u8> {
     endpoints[2].kv_cache_use = Some(0.5);
     endpoints[2].zone = Some("eu-1a".to_owned());
     endpoints[0].gpu_throttled = Some(true);
-    let mut message = SnapshotMessage::new("llama", (1, 2), 9, endpoints);
-    message.grants.push(Grant { key: "day/7f".to_owned(), tokens: 1000 });
+    let message = SnapshotMessage::new("llama", (1, 2), 9, endpoints);
     encode(&message, 3).unwrap()
 }
 
@@ -52,7 +51,6 @@ fn with_sections(stored: &[u8], sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
 
 /// Reads everything that a view offers.
 fn read_all(view: &CompactView) {
-    assert!(view.grants().all(|(key, _)| key.len() <= usize::from(u16::MAX)));
     for (index, record) in view.endpoints().iter().enumerate() {
         let zone = view.details(index).zone;
         assert!(zone.is_none_or(|id| view.zone_name(id).is_some()));

@@ -7,9 +7,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_snapshot::{
-    Accepted, CompactView, EndpointReport, EndpointState, Grant, Held, Invalid, LearnedPrefixes,
-    Order, ReadError, Refusal, RefusalCode, SnapshotMessage, Spending, SpendingRow, SpendingSeen,
-    Spent, Told, VersionStamp, encode, keys, limits, signature, view_json,
+    Accepted, CompactView, EndpointReport, EndpointState, FleetNews, Held, Invalid,
+    LearnedPrefixes, Order, ReadError, Refusal, RefusalCode, SnapshotMessage, Spending,
+    SpendingRow, SpendingSeen, Told, VersionStamp, encode, keys, limits, signature, view_json,
 };
 
 const RECEIVED_NS: u64 = 1_000_000_000;
@@ -215,18 +215,12 @@ fn stamps_are_40_bytes_and_nothing_else() {
 }
 
 #[test]
-fn grants_come_out_of_the_view_and_are_bounded() {
-    let grant = |index: usize| Grant { key: format!("limit/{index}"), tokens: u64::MAX };
-    let mut sent = message(numbered(1));
-    sent.grants = (0..limits::MAX_GRANTS).map(grant).collect();
-    let view = CompactView::decode(&encode(&sent, 1).unwrap()).unwrap();
-    let found: Vec<Grant> = view
-        .grants()
-        .map(|(key, tokens)| Grant { key: String::from_utf8(key.to_vec()).unwrap(), tokens })
-        .collect();
-    assert_eq!(found, sent.grants);
-    sent.grants.push(grant(0));
-    assert_eq!(sent.validate(), Err(Invalid::TooManyGrants(1025)));
+fn what_is_pushed_of_a_fleet_is_in_no_view() {
+    let mut pushed = message(numbered(1));
+    pushed.fleet = FleetNews { gateways: 3, ..FleetNews::default() }.to_lines();
+    let json = serde_json::to_vec(&pushed).unwrap();
+    assert_eq!(SnapshotMessage::parse(&json), Ok(pushed.clone()));
+    assert_eq!(encode(&pushed, 1), encode(&message(numbered(1)), 1));
 }
 
 #[test]
@@ -240,17 +234,17 @@ fn replies_survive_json_and_newer_fields() {
 }
 
 #[test]
-fn replies_have_room_for_pools_spent_tokens_and_prefixes() {
+fn replies_have_room_for_pools_keys_of_limits_and_prefixes() {
     let reply = Accepted {
         pools: Some(vec!["llama".to_owned(), "lama".to_owned()]),
         unpushed: vec!["lama".to_owned()],
-        spent: vec![Spent { key: "day/7f".to_owned(), tokens: u64::MAX }],
+        fleet: vec!["gateway 00ff".to_owned()],
         prefixes: Some(LearnedPrefixes { cursor: "7-9".to_owned(), events: "00ff".to_owned() }),
         ..Accepted::new(&message(Vec::new()), Vec::new())
     };
     assert_eq!(Accepted::parse(&reply.to_json()), Ok(reply));
     let odd = br#"{"accepted":true,"pool":"p","sequence":1,"endpoints":[],
-        "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"spent":[],"prefixes":{"cursor":"7","events":"0x"}}"#;
+        "pools":["a","b c","\u0007",""],"unpushed":["a\n"],"prefixes":{"cursor":"7","events":"0x"}}"#;
     let odd = Accepted::parse(odd).unwrap();
     assert_eq!((odd.pools, odd.unpushed), (Some(vec!["a".to_owned()]), Vec::new()));
     assert_eq!(odd.prefixes, None, "it is handed on as it came");

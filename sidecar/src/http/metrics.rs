@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use weir_snapshot::{EndpointFeedback, EndpointState};
 
 use super::page::{Page, PoolState, State};
-use super::{gpus, pools, redis};
+use super::{gpus, leases, pools, redis};
 use crate::exposition::{CONTENT_TYPE, Exposition, Kind};
 use crate::pool::Member;
 
@@ -30,6 +30,7 @@ pub(super) fn page(state: &State, now: Instant) -> Page {
     gateways(&mut page, state, now);
     mismatches(&mut page, state, now);
     redis::metrics(&mut page, state, now);
+    leases::metrics(&mut page, state);
     Page { status: StatusCode::OK, content_type: CONTENT_TYPE, body: page.into_text().into_bytes() }
 }
 

@@ -1,6 +1,7 @@
 //! The sidecar's own HTTP: health, metrics, the current state, and what was spent.
 
 mod gpus;
+mod leases;
 mod metrics;
 mod page;
 mod pools;

@@ -9,6 +9,7 @@ use hyper::{Response, StatusCode};
 
 use crate::discover::Board;
 use crate::gpu::Inventory;
+use crate::leases::Leases;
 use crate::poll::Slots;
 use crate::pool::Pool;
 use crate::prefix_log::PrefixLog;
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) gpus: Arc<Inventory>,
     /// Through what is shared with other sidecars, if it is.
     pub(crate) redis: Option<Arc<Redis>>,
+    /// What gateways have leased of limits of the fleet.
+    pub(crate) leases: Option<Arc<Leases>>,
     pub(crate) slots: Arc<Slots>,
     /// Whether the GPUs are all there is to show.
     pub(crate) is_agent: bool,
@@ -58,6 +61,7 @@ impl Default for State {
             gateway_sources: Board::new(),
             gpus: Arc::default(),
             redis: None,
+            leases: None,
             slots: Slots::new(1),
             is_agent: false,
         }

@@ -83,6 +83,10 @@ impl Fleet {
             let name = gateway.to_string();
             self.running.remove(&gateway).into_iter().flatten().for_each(|task| task.abort());
             self.gateways.remove(&name);
+            self.plans
+                .iter()
+                .filter_map(|plan| plan.leases.as_ref())
+                .for_each(|it| it.forget(&name));
             info!(gateway = name, "gateway is gone");
         }
         for gateway in there {

@@ -10,7 +10,7 @@ use tracing::warn;
 use weir_settings::sidecar::PoolSettings;
 use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::BodyDigest;
-use weir_snapshot::{LearnedPrefixes, SnapshotMessage};
+use weir_snapshot::{FleetNews, LearnedPrefixes, SnapshotMessage};
 
 use super::turn::Turn;
 use crate::peers::PoolShare;
@@ -33,17 +33,19 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The same with what other gateways have under way, by replica, and have learned of prefix caches. `None` where that
-    /// is nothing, or does not fit in.
+    /// The same with what other gateways have under way, by replica, and have learned of prefix caches, and with what this
+    /// one is granted. `None` where all of that is nothing, or does not fit in.
     pub(super) fn with(
         &self,
         elsewhere: &PoolShare,
         prefixes: Option<LearnedPrefixes>,
+        news: Option<FleetNews>,
     ) -> Option<Self> {
-        if elsewhere.is_empty() && prefixes.is_none() {
+        if elsewhere.is_empty() && prefixes.is_none() && news.is_none() {
             return None;
         }
-        let mut message = SnapshotMessage { prefixes, ..self.message.clone() };
+        let fleet = news.map(|news| news.to_lines()).unwrap_or_default();
+        let mut message = SnapshotMessage { prefixes, fleet, ..self.message.clone() };
         for endpoint in &mut message.endpoints {
             let Some(others) = elsewhere.get(&endpoint.address) else { continue };
             endpoint.in_flight_elsewhere = Some(others.in_flight);

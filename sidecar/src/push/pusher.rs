@@ -10,10 +10,10 @@ use hyper::{Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 use weir_settings::sidecar::Gateway;
-use weir_snapshot::Accepted;
 use weir_snapshot::signature::{
     BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, SPENDING_HEADER,
 };
+use weir_snapshot::{Accepted, FleetReport};
 
 use super::error::PushError;
 use super::gateways::Gateways;
@@ -23,6 +23,7 @@ use super::relay::Relay;
 use super::turn::{Holder, Turn, Verdict};
 use crate::client::{AGENT, Client, Target};
 use crate::config::Keys;
+use crate::leases::Leases;
 use crate::prefix_log::PrefixLog;
 
 /// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints and 256 rows of spending.
@@ -39,6 +40,8 @@ pub(crate) struct PushPlan {
     pub(crate) interval: Duration,
     pub(crate) newest: Newest,
     pub(crate) turn: Arc<Turn>,
+    /// What gateways have leased of limits of the fleet; of all pools, the first brings it.
+    pub(crate) leases: Option<Arc<Leases>>,
     /// What gateways learn of prefix caches, where that is shared.
     pub(crate) prefixes: Option<Arc<PrefixLog>>,
 }
@@ -63,6 +66,7 @@ pub(crate) struct Pusher {
     challenge: String,
     turn: Arc<Turn>,
     holder: Holder,
+    leases: Option<Arc<Leases>>,
     relay: Option<Relay>,
 }
 
@@ -86,6 +90,7 @@ impl Pusher {
             challenge: link.challenge().unwrap_or_else(|| NO_CHALLENGE.to_owned()),
             turn: Arc::clone(&plan.turn),
             holder: Holder::new(link.fresh()),
+            leases: plan.leases.clone(),
             relay: plan.prefixes.as_ref().map(Relay::new),
             link: Arc::clone(link),
             gateways: Arc::clone(gateways),
@@ -145,10 +150,15 @@ impl Pusher {
         let next = self.relay.as_ref().map(|relay| relay.next(gateway));
         let (prefixes, up_to) = next.unzip();
         let elsewhere = self.gateways.elsewhere(link.pool(), gateway, Instant::now());
-        let own = snapshot.with(&elsewhere, prefixes);
+        let news = self.leases.as_ref().and_then(|leases| leases.news(gateway, link.fresh()));
+        let own = snapshot.with(&elsewhere, prefixes, news);
         let mut reply = self.push_signed(own.as_ref().unwrap_or(snapshot)).await?;
         if let Some(relay) = &mut self.relay {
             relay.took(gateway, up_to.unwrap_or_default(), &mut reply, Instant::now());
+        }
+        let report = FleetReport::parse(&std::mem::take(&mut reply.fleet));
+        if let (Some(leases), Some(report)) = (&self.leases, report) {
+            leases.record(gateway, report);
         }
         Ok(reply)
     }

@@ -7,7 +7,7 @@ use weir_settings::token_limit::{
 };
 use weir_tokens::charge::{Demand, Share, Used, Weights};
 use weir_tokens::headers::duration;
-use weir_tokens::limits::{Limit, Measure};
+use weir_tokens::limits::{Away, FleetTerms, Limit, Measure};
 
 /// What a policy allows.
 pub(super) fn policy(policy: &TokenLimitPolicy) -> String {
@@ -136,11 +136,34 @@ fn details(limit: &PolicyLimit) -> Vec<String> {
         };
         lines.push(format!("reserves: the prompt, and {completion}{guess}"));
     }
+    if let Some(terms) = parts.fleet() {
+        lines.extend(of_fleet(parts, terms));
+    }
     lines.push(format!("beyond it: {}", exceeded(&limit.on_exceed)));
     if !limit.per.is_empty() {
         lines.push(format!("who cannot be told: {}", unidentified(limit.unidentified)));
     }
     lines
+}
+
+fn of_fleet(limit: &Limit, terms: &FleetTerms) -> [String; 2] {
+    let first = amount(limit, terms.first);
+    let share = match terms.share_permille {
+        0 => "one by the number of gateways".to_owned(),
+        share => format!("{} %", f64::from(share) / 10.0),
+    };
+    let away = match terms.away {
+        Away::Local => format!("what is granted, and this gateway's share of the limit ({share})"),
+        Away::Deny => "what is granted, and nothing more".to_owned(),
+        Away::Allow => "everything".to_owned(),
+    };
+    [
+        format!(
+            "shared by all gateways through Redis: together they are over it by at most {first} each, and what \
+             requests use beyond what was reserved"
+        ),
+        format!("while Redis cannot be reached: admits {away}"),
+    ]
 }
 
 fn exceeded(what: &OnExceed) -> String {

@@ -28,6 +28,7 @@ mod examples;
 mod failing_replicas;
 mod failures;
 mod first_token;
+mod fleet_limits;
 mod fleets;
 mod gpus;
 #[cfg(test)]

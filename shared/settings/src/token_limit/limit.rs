@@ -4,6 +4,7 @@ use weir_tokens::charge::{Reserve, Share, Weights};
 use weir_tokens::limits::{Limit, LimitError, LimitId, Measure};
 
 use super::dimension::{Dimension, dimensions};
+use super::fleet;
 use super::model_pattern::ModelPattern;
 use super::number::{per_token, units, window};
 use super::raw::{RawLimit, RawPrice, RawReserve, RawWeights, Unidentified};
@@ -65,6 +66,7 @@ impl PolicyLimit {
         check_name(&format!("{field}.name"), &raw.name)?;
         let (measure, amount, unit) = measured(field, &raw)?;
         let limit = limit(field, &raw, measure, amount, unit)?;
+        let limit = fleet::terms(field, &raw, limit)?;
         let mut models = Vec::with_capacity(raw.models.len());
         for (at, model) in raw.models.iter().enumerate() {
             models.push(ModelPattern::read(&format!("{field}.models[{at}]"), model)?);

@@ -76,6 +76,18 @@ pub struct RawLimit {
     /// What happens to requests that lack a value of `per`.
     #[serde(default)]
     pub unidentified: Unidentified,
+    /// Who has the limit together: the workers of one Envoy (`envoy`, if not given), or all gateways whose
+    /// sidecars share a Redis (`fleet`).
+    pub scope: Option<String>,
+    /// For `scope: fleet`: what is admitted beyond grants while nothing can be granted. `local` (this gateway's
+    /// share, if not given), `deny`, `allow`.
+    pub on_unavailable: Option<String>,
+    /// For `scope: fleet`: how much this gateway may spend of a key that it has no grant of yet; a
+    /// twentieth of `burst` if not given.
+    pub first: Option<f64>,
+    /// For `scope: fleet`: the part of the limit that `on_unavailable: local` admits here, above 0 and at
+    /// most 1; one by the number of gateways if not given.
+    pub share: Option<f64>,
 }
 
 /// Weights of token types as written.

@@ -23,9 +23,7 @@ mod section;
 
 use crate::message::EndpointState;
 use crate::version::VersionStamp;
-use read::{
-    read_column, read_details, read_grants, read_ids, read_records, read_spans, read_stamp,
-};
+use read::{read_column, read_details, read_ids, read_records, read_spans, read_stamp};
 use record::Span;
 pub use record::{DecodeError, EndpointDetails, EndpointRecord};
 pub(crate) use record::{FORMAT, MAGIC};
@@ -60,7 +58,6 @@ pub struct CompactView {
     adapters: Vec<Span>,
     adapter_ids: Vec<u16>,
     zones: Vec<Span>,
-    grants: Vec<(Span, u64)>,
     text: Vec<u8>,
 }
 
@@ -83,7 +80,6 @@ impl CompactView {
             adapters: read_spans(&sections, tag::ADAPTERS)?,
             adapter_ids: read_ids(&sections)?,
             zones,
-            grants: read_grants(&sections)?,
             text: sections.get(tag::TEXT).to_vec(),
         };
         view.check()?;
@@ -101,9 +97,6 @@ impl CompactView {
         }
         if let Some(index) = self.zones.iter().position(misfit) {
             return Err(DecodeError::Zone(index));
-        }
-        if let Some(index) = self.grants.iter().position(|(key, _)| misfit(key)) {
-            return Err(DecodeError::Grant(index));
         }
         let inconsistent = |record: &EndpointRecord| {
             misfit(&record.address) || self.adapter_range(record).is_none()
@@ -162,11 +155,6 @@ impl CompactView {
     #[must_use]
     pub fn zone_name(&self, id: u16) -> Option<&[u8]> {
         self.zones.get(usize::from(id))?.of(&self.text)
-    }
-
-    /// Keys and tokens of what this gateway may spend.
-    pub fn grants(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.grants.iter().filter_map(|(key, tokens)| Some((key.of(&self.text)?, *tokens)))
     }
 
     /// Whether the endpoints that take requests have no room left: their [`Self::load`] is 1 or more.

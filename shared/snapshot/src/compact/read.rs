@@ -131,15 +131,6 @@ pub(super) fn read_details(
     all.map(|index| details(index).ok_or(DecodeError::Record(index))).collect()
 }
 
-/// The grants: key and tokens.
-pub(super) fn read_grants(sections: &Sections<'_>) -> Result<Vec<(Span, u64)>, DecodeError> {
-    let grants: &[[u8; 14]] = sections.items(tag::GRANTS)?;
-    let read = |[key @ .., a, b, c, d, e, f, g, h]: [u8; 14]| {
-        (Span::read(key), u64::from_le_bytes([a, b, c, d, e, f, g, h]))
-    };
-    Ok(grants.iter().map(|grant| read(*grant)).collect())
-}
-
 /// The first adapter id of an endpoint, and how many are running and waiting.
 fn read_adapters([start @ .., a, b, c, d]: &[u8; 8]) -> (u32, u16, u16) {
     let (running, waiting) = (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));

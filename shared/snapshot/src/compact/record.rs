@@ -39,9 +39,6 @@ pub enum DecodeError {
     /// A zone lies outside the text.
     #[error("view: zone {0} is inconsistent")]
     Zone(usize),
-    /// A grant's key lies outside the text.
-    #[error("view: grant {0} is inconsistent")]
-    Grant(usize),
 }
 
 /// One endpoint of a [`CompactView`](crate::CompactView). Strings are read through the view.

@@ -23,8 +23,7 @@ pub(crate) mod tag {
     pub(crate) const ENDPOINT_ADAPTERS: u32 = 6;
     /// Names of zones: spans.
     pub(crate) const ZONES: u32 = 7;
-    /// Grants: key (span), tokens (u64).
-    pub(crate) const GRANTS: u32 = 8;
+    // 8 was grants, which no sidecar has ever pushed.
 
     /// Columns: what is known of each endpoint.
     pub(crate) const AGE_MS: u32 = 0x100;

@@ -22,6 +22,7 @@ impl fmt::Debug for KeyDigester {
 
 impl KeyDigester {
     /// A digester under `key`, which may have any length; 32 random bytes are meant.
+    #[inline(never)]
     pub fn new(key: &[u8]) -> Self {
         // HMAC takes keys of every length; the empty key stands in for the error that cannot occur.
         Self(

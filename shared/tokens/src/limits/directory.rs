@@ -1,12 +1,12 @@
 //! Which limits there are, for whoever looks at slots without a policy.
 //!
-//! One value of shared data, a line for each limit: id in hexadecimal, measure, capacity, amount and
-//! window in decimal, then the name.
+//! One value of shared data, a line for each limit: id in hexadecimal, measure, capacity, amount, window
+//! and the units of a first grant in decimal (`-` for a limit of this Envoy alone), then the name.
 
-use super::limit::{Limit, LimitId, Measure};
+use super::limit::{Away, FleetTerms, Limit, LimitId, Measure};
 
 /// Name of the value in shared data. The number is that of the layout, as in [`super::Place`].
-pub const DIRECTORY_KEY: &str = "weir/limits1/names";
+pub const DIRECTORY_KEY: &str = "weir/limits2/names";
 
 /// Most limits that are listed; the ones that were said longest ago go first.
 pub const MAX_LISTED: usize = 256;
@@ -20,6 +20,31 @@ pub struct Listed {
     pub limit: Limit,
 }
 
+impl core::fmt::Display for Listed {
+    /// Its line.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { name, limit } = self;
+        let (id, measure) = (limit.id().0, measure_name(limit.measure()));
+        let (capacity, amount, window) = (limit.capacity(), limit.amount(), limit.window_ms());
+        write!(f, "{id:08x} {measure} {capacity} {amount} {window} ")?;
+        match limit.fleet() {
+            Some(terms) => write!(f, "{} {name}", terms.first),
+            None => write!(f, "- {name}"),
+        }
+    }
+}
+
+impl Listed {
+    fn as_listed(&self) -> Self {
+        let name = self.name.clone();
+        let limit = match self.limit.fleet() {
+            Some(terms) => self.limit.of_fleet(listed_terms(terms.first)),
+            None => self.limit,
+        };
+        Self { name, limit }
+    }
+}
+
 /// The limits that a directory lists. Lines that cannot be read are left out.
 pub fn read_directory(bytes: &[u8]) -> Vec<Listed> {
     let text = core::str::from_utf8(bytes).unwrap_or_default();
@@ -29,28 +54,33 @@ pub fn read_directory(bytes: &[u8]) -> Vec<Listed> {
 /// The directory with `limits` as its newest lines; `None` if they are listed as they are.
 pub fn with_limits(bytes: &[u8], limits: &[Listed]) -> Option<Vec<u8>> {
     let mut all = read_directory(bytes);
-    if limits.iter().all(|limit| all.contains(limit)) {
+    if limits.iter().all(|limit| all.contains(&limit.as_listed())) {
         return None;
     }
     all.retain(|known| limits.iter().all(|limit| limit.limit.id() != known.limit.id()));
     all.extend_from_slice(limits);
     let first = all.len().saturating_sub(MAX_LISTED);
-    let lines = all.iter().skip(first).map(|Listed { name, limit }| {
-        let (id, measure) = (limit.id().0, measure_name(limit.measure()));
-        let (capacity, amount, window) = (limit.capacity(), limit.amount(), limit.window_ms());
-        format!("{id:08x} {measure} {capacity} {amount} {window} {name}\n")
-    });
+    let lines = all.iter().skip(first).map(|listed| format!("{listed}\n"));
     Some(lines.collect::<String>().into_bytes())
 }
 
 fn read_line(line: &str) -> Option<Listed> {
-    let mut words = line.splitn(6, ' ');
+    let mut words = line.splitn(7, ' ');
     let id = LimitId(u32::from_str_radix(words.next()?, 16).ok()?);
     let measure = measure_by_name(words.next()?)?;
     let mut number = || words.next()?.parse::<u64>().ok();
     let (capacity, amount, window_ms) = (number()?, number()?, number()?);
-    let name = words.next()?.to_owned();
-    Some(Listed { name, limit: Limit::new(id, measure, amount, window_ms, capacity).ok()? })
+    let limit = Limit::new(id, measure, amount, window_ms, capacity).ok()?;
+    let limit = match words.next()? {
+        "-" => limit,
+        first => limit.of_fleet(listed_terms(first.parse().ok()?)),
+    };
+    Some(Listed { name: words.next()?.to_owned(), limit })
+}
+
+/// Of a fleet's terms, a directory tells the first grant alone.
+fn listed_terms(first: u64) -> FleetTerms {
+    FleetTerms { first, away: Away::Local, share_permille: 0, reachable: false }
 }
 
 const MEASURES: [(Measure, &str); 4] = [
@@ -86,11 +116,17 @@ mod tests {
         let bytes = with_limits(b"", &all[..3]).unwrap();
         assert_eq!(read_directory(&bytes), all[..3]);
         assert_eq!(with_limits(&bytes, &all[1..2]), None);
-        let other = listed(1_000, Measure::Tokens, 9);
+        let mut other = listed(1_000, Measure::Tokens, 9);
+        let terms =
+            FleetTerms { away: Away::Deny, share_permille: 7, reachable: true, ..listed_terms(5) };
+        other.limit = other.limit.of_fleet(terms);
         let changed = with_limits(&bytes, core::slice::from_ref(&other)).unwrap();
         let found = read_directory(&changed);
         assert_eq!(found.len(), 3);
-        assert_eq!(found.last(), Some(&other));
+        assert_eq!(found.last(), Some(&other.as_listed()));
+        assert_eq!(with_limits(&changed, &[other]), None);
+        let line = "000003e8 tokens 18 9 60000 5 limit-1000";
+        assert_eq!(found.last().unwrap().to_string(), line);
     }
 
     #[test]
@@ -102,7 +138,9 @@ mod tests {
         let found = read_directory(&bytes);
         assert_eq!(found.len(), MAX_LISTED);
         assert_eq!(found[0].limit.id(), LimitId(MAX_LISTED as u32));
-        for odd in [&b"\xff"[..], b"1 tokens 1", b"zz tokens 1 1 1 a", b"1 money 1 1 1000 a\n\n"] {
+        for odd in
+            [&b"\xff"[..], b"1 tokens 1", b"zz tokens 1 1 1 - a", b"1 money 1 1 1000 - a\n\n"]
+        {
             assert!(read_directory(odd).is_empty(), "{odd:?}");
         }
     }

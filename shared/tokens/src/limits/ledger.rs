@@ -15,9 +15,6 @@ use crate::charge::{Demand, Reserve, Weights};
 /// often means dozens of workers.
 const ATTEMPTS: usize = 16;
 
-/// The key of the only slot in an overflow page.
-const SHARED: SlotKey = SlotKey([0xFF; 16]);
-
 /// One limit that a request has to pass, and for whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'l> {
@@ -114,11 +111,11 @@ impl<'s, S: Store> Ledger<'s, S> {
 
     fn open(&mut self, place: Place) -> Open {
         let Some((bytes, version)) = self.store.load(place) else {
-            return Open { place, page: Page::default(), version: None };
+            return Open { place, page: Page::empty(place.is_fleet()), version: None };
         };
         let page = Page::read(bytes).unwrap_or_else(|| {
             self.notes.unreadable = self.notes.unreadable.saturating_add(1);
-            Page::default()
+            Page::empty(place.is_fleet())
         });
         Open { place, page, version: Some(version) }
     }
@@ -130,8 +127,5 @@ impl<'s, S: Store> Ledger<'s, S> {
 
 /// The key under which a slot lies at a place, and how many slots there are.
 fn stored_as(place: Place, key: SlotKey) -> (SlotKey, usize) {
-    match place {
-        Place::Page(_) => (key, PAGE_SLOTS),
-        Place::Overflow(_) => (SHARED, 1),
-    }
+    if place.is_shared() { (SlotKey::SHARED, 1) } else { (key, PAGE_SLOTS) }
 }

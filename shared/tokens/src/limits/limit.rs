@@ -66,6 +66,32 @@ pub struct Limit {
     capacity: u64,
     amount: u64,
     window_ms: u64,
+    fleet: Option<FleetTerms>,
+}
+
+/// What is added where a limit is one for all gateways of a fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FleetTerms {
+    /// Units that one gateway may spend of a key before its first grant has come.
+    pub first: u64,
+    /// What is admitted beyond grants while the fleet cannot be asked.
+    pub away: Away,
+    /// Thousandths of the limit that this gateway drains by itself ([`Away::Local`]).
+    pub share_permille: u32,
+    /// Whether the fleet can be asked now.
+    pub reachable: bool,
+}
+
+/// What is admitted beyond grants while the fleet cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Away {
+    /// A share of the limit, by this gateway's own account.
+    #[default]
+    Local,
+    /// Nothing.
+    Deny,
+    /// Everything.
+    Allow,
 }
 
 impl Limit {
@@ -94,7 +120,32 @@ impl Limit {
         if !(1..=MAX_UNITS).contains(&burst) {
             return Err(LimitError::Burst);
         }
-        Ok(Self { id, measure, capacity: burst, amount, window_ms })
+        Ok(Self { id, measure, capacity: burst, amount, window_ms, fleet: None })
+    }
+
+    /// The same limit for all gateways of a fleet together.
+    #[must_use]
+    pub fn of_fleet(mut self, terms: FleetTerms) -> Self {
+        self.fleet = Some(terms);
+        self
+    }
+
+    /// The same as the fleet stands now: whether it can be asked, and how many gateways it has. Where no
+    /// share was written, it is one by their number.
+    #[must_use]
+    pub fn as_fleet_stands(mut self, reachable: bool, gateways: u32) -> Self {
+        if let Some(terms) = &mut self.fleet {
+            terms.reachable = reachable;
+            if terms.share_permille == 0 {
+                terms.share_permille = (1_000 / gateways.max(1)).max(1);
+            }
+        }
+        self
+    }
+
+    /// What is added for a fleet; `None` where each Envoy has the limit for itself.
+    pub fn fleet(&self) -> Option<&FleetTerms> {
+        self.fleet.as_ref()
     }
 
     /// What stands for it in slots.
@@ -140,23 +191,39 @@ impl Limit {
         }
     }
 
+    /// What this gateway's own account of a limit may owe at once, and what drains of it in a window.
+    pub(super) fn share(&self) -> (u64, u64) {
+        let Some(terms) = &self.fleet else { return (self.capacity, self.amount) };
+        let part = |units: u64| {
+            let part = u128::from(units) * u128::from(terms.share_permille.min(1_000)) / 1_000;
+            u64::try_from(part).unwrap_or(units).max(1)
+        };
+        (part(self.capacity), part(self.amount))
+    }
+
     /// Milliseconds until `units` have drained of which `part` parts of a unit (of `window_ms`) have
     /// drained already.
     pub(super) fn drain_ms(&self, units: u64, part: u32) -> u64 {
         let needed = u128::from(units) * u128::from(self.window_ms);
         let needed = needed.saturating_sub(part.into());
+        u64::try_from(needed.div_ceil(self.share().1.max(1).into())).unwrap_or(u64::MAX)
+    }
+
+    /// Milliseconds until `units` have drained of what all gateways owe.
+    pub(super) fn fleet_drain_ms(&self, units: u64) -> u64 {
+        let needed = u128::from(units) * u128::from(self.window_ms);
         u64::try_from(needed.div_ceil(self.amount.max(1).into())).unwrap_or(u64::MAX)
     }
 
     /// What drains in `elapsed_ms`: whole units and parts of one (of `window_ms`).
     pub(super) fn drained(&self, elapsed_ms: u64, part: u32) -> (u64, u32) {
-        let window = self.window_ms.max(1);
-        let small = elapsed_ms.checked_mul(self.amount);
+        let (window, amount) = (self.window_ms.max(1), self.share().1);
+        let small = elapsed_ms.checked_mul(amount);
         // Nearly always: a division of 128 bits takes a call.
         if let Some(parts) = small.and_then(|parts| parts.checked_add(part.into())) {
             return (parts / window, u32::try_from(parts % window).unwrap_or(0));
         }
-        let parts = u128::from(elapsed_ms) * u128::from(self.amount) + u128::from(part);
+        let parts = u128::from(elapsed_ms) * u128::from(amount) + u128::from(part);
         let whole = u64::try_from(parts / u128::from(window)).unwrap_or(u64::MAX);
         (whole, u32::try_from(parts % u128::from(window)).unwrap_or(0))
     }

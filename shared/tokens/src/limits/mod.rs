@@ -32,7 +32,9 @@
 mod bucket;
 mod digest;
 mod directory;
+mod fleet;
 mod invariants;
+mod lease;
 mod ledger;
 mod limit;
 mod page;
@@ -43,13 +45,17 @@ mod store;
 
 pub use digest::KeyDigester;
 pub use directory::{DIRECTORY_KEY, Listed, MAX_LISTED, measure_name, read_directory, with_limits};
+pub use fleet::{FLEET_STATE_KEY, FleetState, fleet_place};
+pub use lease::{Granted, LEASE_BYTES, Lease};
 pub use ledger::{Ask, Ledger, Notes, Outcome, Refusal};
-pub use limit::{Limit, LimitError, LimitId, MAX_UNITS, MAX_WINDOW_MS, MIN_WINDOW_MS, Measure};
+pub use limit::{
+    Away, FleetTerms, Limit, LimitError, LimitId, MAX_UNITS, MAX_WINDOW_MS, MIN_WINDOW_MS, Measure,
+};
 pub use page::{PAGE_SLOTS, Page};
 pub use reservation::{Admission, Reservation, Settlement};
-pub use slot::{EXPIRY_MS, SLOT_BYTES, Slot, SlotKey};
+pub use slot::{EXPIRY_MS, FLEET_SLOT_BYTES, SLOT_BYTES, Slot, SlotKey};
 pub use standing::{Standing, Wait};
-pub use store::{PAGES, Place, Store, Stored};
+pub use store::{FLEET_PAGES, PAGES, Place, Store, Stored};
 
 #[cfg(test)]
 mod tests;

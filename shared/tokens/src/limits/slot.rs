@@ -1,7 +1,8 @@
 //! What one key has spent of one limit, and its bytes.
 
 use super::bucket::{Bucket, SKEW_MS};
-use super::limit::{Limit, LimitId, Measure};
+use super::lease::{LEASE_BYTES, Lease};
+use super::limit::{Away, Limit, LimitId, Measure};
 
 /// How long a reservation lives that nobody extends: this at least, twice this at most.
 pub const EXPIRY_MS: u64 = 300_000;
@@ -11,9 +12,17 @@ pub const EXPIRY_MS: u64 = 300_000;
 /// percentile, limit (u32 each).
 pub const SLOT_BYTES: usize = 80;
 
+/// Bytes of a slot of a fleet's limit: as [`SLOT_BYTES`], then the lease.
+pub const FLEET_SLOT_BYTES: usize = SLOT_BYTES + LEASE_BYTES;
+
 /// What stands for whoever a slot is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotKey(pub [u8; 16]);
+
+impl SlotKey {
+    /// The key of the only slot in an overflow page.
+    pub const SHARED: Self = Self([0xFF; 16]);
+}
 
 /// What one key has spent of one limit.
 ///
@@ -30,6 +39,9 @@ pub struct Slot {
     reserved_before: u64,
     percentile: u32,
     free_at_ms: u64,
+    /// Of a fleet's limit. Its bucket is this gateway's own account, for when the fleet cannot be
+    /// asked.
+    lease: Option<Lease>,
 }
 
 impl Slot {
@@ -43,6 +55,7 @@ impl Slot {
             generation: (now_ms / EXPIRY_MS) as u32,
             begun_ms: now_ms - now_ms % EXPIRY_MS,
             free_at_ms: now_ms,
+            lease: limit.fleet().map(|_| Lease::new(now_ms)),
             ..Self::default()
         }
     }
@@ -60,6 +73,21 @@ impl Slot {
     /// Units that were used and have not drained, as of the last change.
     pub fn debt(&self) -> u64 {
         self.bucket.debt
+    }
+
+    /// The same of a slot of this Envoy alone; of a fleet's limit, all that this gateway has used since
+    /// the slot was made.
+    pub fn spent(&self) -> u64 {
+        self.lease.map_or(self.bucket.debt, |lease| lease.used)
+    }
+
+    /// What the fleet has granted; `None` if it is no limit of a fleet.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    pub(super) fn lease_mut(&mut self) -> Option<&mut Lease> {
+        self.lease.as_mut()
     }
 
     /// Units that are reserved, as of the last change.
@@ -122,7 +150,7 @@ impl Slot {
     fn end_generation(&mut self, limit: &Limit, end_ms: u64) {
         if self.reserved_before > 0 && limit.measure() != Measure::Concurrent {
             self.bucket.advance(limit, end_ms);
-            self.bucket.owe(self.reserved_before);
+            self.owe(self.reserved_before);
         }
         (self.reserved_before, self.reserved) = (self.reserved, 0);
         self.generation = self.generation.wrapping_add(1);
@@ -131,14 +159,28 @@ impl Slot {
 
     /// Units by which `amount` exceeds what is left; 0 if it fits.
     pub(super) fn excess(&self, limit: &Limit, amount: u64) -> u64 {
-        let taken = self.bucket.debt.saturating_add(self.reserved());
-        taken.saturating_add(amount).saturating_sub(limit.capacity())
+        let asked = self.reserved().saturating_add(amount);
+        let own = self.bucket.debt.saturating_add(asked).saturating_sub(limit.share().0);
+        let (Some(lease), Some(terms)) = (&self.lease, limit.fleet()) else { return own };
+        let beyond = lease.used.saturating_add(asked).saturating_sub(lease.room(terms));
+        match (terms.reachable, terms.away) {
+            (true, _) | (false, Away::Deny) => beyond,
+            (false, Away::Local) => beyond.min(own),
+            (false, Away::Allow) => 0,
+        }
+    }
+
+    fn owe(&mut self, units: u64) {
+        self.bucket.owe(units);
+        if let Some(lease) = &mut self.lease {
+            lease.used = lease.used.saturating_add(units);
+        }
     }
 
     /// Takes `amount`: requests are owed at once, everything else is reserved.
     pub(super) fn take(&mut self, limit: &Limit, amount: u64) {
         match limit.measure() {
-            Measure::Requests => self.bucket.owe(amount),
+            Measure::Requests => self.owe(amount),
             _ => self.reserved = self.reserved.saturating_add(amount),
         }
     }
@@ -146,7 +188,12 @@ impl Slot {
     /// Undoes [`Self::take`] of a request that was not admitted after all.
     pub(super) fn give_back(&mut self, limit: &Limit, amount: u64, generation: u32) {
         match limit.measure() {
-            Measure::Requests => self.bucket.debt = self.bucket.debt.saturating_sub(amount),
+            Measure::Requests => {
+                self.bucket.debt = self.bucket.debt.saturating_sub(amount);
+                if let Some(lease) = &mut self.lease {
+                    lease.used = lease.used.saturating_sub(amount);
+                }
+            }
             _ => self.settle(amount, generation, 0),
         }
     }
@@ -161,7 +208,7 @@ impl Slot {
             }
             None => charge.saturating_sub(amount),
         };
-        self.bucket.owe(owed);
+        self.owe(owed);
     }
 
     /// Moves `amount` from `generation` to this one; false if it has expired.
@@ -193,14 +240,26 @@ impl Slot {
         };
     }
 
-    /// The slot as bytes; takes note of when it will be worth nothing.
-    pub(super) fn encode(&mut self, limit: &Limit) -> [u8; SLOT_BYTES] {
+    /// Takes note of when it will be worth nothing.
+    pub(super) fn note_worth(&mut self, limit: &Limit) {
         let expired = self.begun_ms.saturating_add(2 * EXPIRY_MS);
         self.free_at_ms = match (self.reserved(), limit.measure()) {
             (0, _) => self.bucket.free_at_ms(limit, 0, 0),
             (_, Measure::Concurrent) => expired,
             (reserved, _) => self.bucket.free_at_ms(limit, reserved, expired),
         };
+        self.note_lease_worth();
+    }
+
+    /// The same for a fleet's limit, which goes by what the fleet knows of it.
+    pub(super) fn note_lease_worth(&mut self) {
+        if let Some(lease) = &self.lease {
+            self.free_at_ms = lease.free_at_ms(self.bucket.at_ms, self.reserved());
+        }
+    }
+
+    /// The slot as bytes.
+    pub(super) fn encode(&self) -> [u8; SLOT_BYTES] {
         let Bucket { debt, part, at_ms } = self.bucket;
         let longs =
             [debt, at_ms, self.begun_ms, self.reserved, self.reserved_before, self.free_at_ms];
@@ -242,6 +301,13 @@ impl Slot {
             reserved_before,
             percentile,
             free_at_ms,
+            lease: None,
         }
+    }
+
+    /// The same with the lease that comes after them.
+    pub(super) fn with_lease(mut self, bytes: &[u8; LEASE_BYTES]) -> Self {
+        self.lease = Some(Lease::decode(bytes));
+        self
     }
 }

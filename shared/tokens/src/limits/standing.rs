@@ -36,12 +36,23 @@ impl Wait {
     }
 }
 
+/// The least that a client is told to wait for a grant of the fleet, in ms: two exchanges at the
+/// sidecar's default interval, and a busy machine.
+const GRANT_MS: u64 = 300;
+
 /// The least that a client is told to wait for requests that are under way, in milliseconds.
 const UNSETTLED_MS: u64 = 1_000;
 
 impl Standing {
     pub(super) fn of(slot: &Slot, limit: &Limit, now_ms: u64) -> Self {
         let taken = slot.debt().saturating_add(slot.reserved());
+        if let (Some(lease), Some(terms)) = (slot.lease(), limit.fleet()) {
+            let used = lease.used.saturating_add(slot.reserved());
+            let own = lease.room(terms).saturating_sub(used);
+            let remaining = own.saturating_add(lease.left).min(limit.capacity());
+            let reset_ms = limit.fleet_drain_ms(limit.capacity().saturating_sub(remaining));
+            return Self { limit: *limit, remaining, reset_ms };
+        }
         Self {
             limit: *limit,
             remaining: limit.capacity().saturating_sub(taken),
@@ -61,6 +72,10 @@ impl Wait {
         }
         if limit.measure() == super::Measure::Concurrent {
             return Self::Unsettled(UNSETTLED_MS);
+        }
+        if let Some(lease) = slot.lease() {
+            let ms = lease.retry_at_ms.saturating_sub(now_ms);
+            return Self::Unsettled(ms.max(GRANT_MS));
         }
         let ms = slot.bucket().wait_ms(limit, now_ms, excess);
         if excess <= slot.debt() { Self::Ms(ms) } else { Self::Unsettled(ms.max(UNSETTLED_MS)) }

@@ -2,11 +2,14 @@
 
 use core::fmt;
 
-use super::limit::LimitId;
+use super::limit::{Limit, LimitId};
 use super::slot::SlotKey;
 
 /// How many pages there are: 65,536 slots.
 pub const PAGES: u32 = 1_024;
+
+/// How many pages there are for limits of the fleet: 16,384 slots.
+pub const FLEET_PAGES: u32 = 256;
 
 /// Which value of shared data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,14 +18,48 @@ pub enum Place {
     Page(u32),
     /// What keys share that found no slot.
     Overflow(LimitId),
+    /// The page of a number below [`FLEET_PAGES`], for limits of the fleet.
+    Fleet(u32),
+    /// As [`Self::Overflow`], for a limit of the fleet.
+    FleetOverflow(LimitId),
 }
 
 impl Place {
     /// Where the slot of a key belongs.
     pub fn of(key: SlotKey) -> Self {
-        let [a, b, c, d, ..] = key.0;
-        Self::Page(u32::from_le_bytes([a, b, c, d]) % PAGES)
+        Self::Page(number(key) % PAGES)
     }
+
+    /// Where the slot of a fleet's key belongs.
+    pub fn of_fleet(key: SlotKey) -> Self {
+        Self::Fleet(number(key) % FLEET_PAGES)
+    }
+
+    /// Where the slot of a limit's key belongs.
+    pub(super) fn own(limit: &Limit, key: SlotKey) -> Self {
+        if limit.fleet().is_some() { Self::of_fleet(key) } else { Self::of(key) }
+    }
+
+    /// Where a limit's keys are that found no slot.
+    pub fn shared(limit: &Limit) -> Self {
+        let id = limit.id();
+        if limit.fleet().is_some() { Self::FleetOverflow(id) } else { Self::Overflow(id) }
+    }
+
+    /// Whether keys share what lies there.
+    pub(super) fn is_shared(self) -> bool {
+        matches!(self, Self::Overflow(_) | Self::FleetOverflow(_))
+    }
+
+    /// Whether slots with leases lie there.
+    pub(super) fn is_fleet(self) -> bool {
+        matches!(self, Self::Fleet(_) | Self::FleetOverflow(_))
+    }
+}
+
+fn number(key: SlotKey) -> u32 {
+    let [a, b, c, d, ..] = key.0;
+    u32::from_le_bytes([a, b, c, d])
 }
 
 impl fmt::Display for Place {
@@ -32,6 +69,8 @@ impl fmt::Display for Place {
         match self {
             Self::Page(number) => write!(f, "weir/limits1/{number}"),
             Self::Overflow(limit) => write!(f, "weir/limits1/overflow/{:08x}", limit.0),
+            Self::Fleet(number) => write!(f, "weir/fleet1/{number}"),
+            Self::FleetOverflow(limit) => write!(f, "weir/fleet1/overflow/{:08x}", limit.0),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Behaviour of the ledger on a virtual clock, against a store whose writes can be lost.
 
 mod fates;
+mod fleet;
 mod layout;
 #[cfg(not(target_arch = "wasm32"))]
 mod model;

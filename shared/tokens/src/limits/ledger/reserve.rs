@@ -16,6 +16,8 @@ struct Weighed {
     standing: Standing,
     /// What it takes, or how long it would have to wait.
     verdict: Result<Hold, Wait>,
+    /// Units that the fleet has to grant first, if it is not waiting for them already.
+    lacking: u64,
 }
 
 /// What a request came to so far. All of it is in memory until its pages are written.
@@ -49,6 +51,7 @@ impl<S: Store> Ledger<'_, S> {
         let mut leftover = Reservation::default();
         for _ in 0..RESTARTS {
             let Some(mut draft) = self.draft(demand, asks) else { break };
+            self.want(asks, &draft);
             if refuses(asks, &draft.weighed) {
                 return refused(asks, draft, leftover);
             }
@@ -79,12 +82,12 @@ impl<S: Store> Ledger<'_, S> {
             places: Vec::with_capacity(asks.len()),
         };
         for ask in asks {
-            let own = Place::of(ask.key);
+            let own = Place::own(ask.limit, ask.key);
             let found = self.weigh_at(&mut draft, own, demand, ask);
             let (place, weighed) = match found {
                 Some(weighed) => (own, weighed),
                 None => {
-                    let shared = Place::Overflow(ask.limit.id());
+                    let shared = Place::shared(ask.limit);
                     self.notes.overflowed = self.notes.overflowed.saturating_add(1);
                     (shared, self.weigh_at(&mut draft, shared, demand, ask)?)
                 }
@@ -93,6 +96,29 @@ impl<S: Store> Ledger<'_, S> {
             draft.weighed.push(weighed);
         }
         Some(draft)
+    }
+
+    /// Notes what requests lacked of limits of the fleet: it is what the fleet is asked for. Written once
+    /// until a grant comes, unless more is lacking; if another worker is faster, the next request notes it.
+    fn want(&mut self, asks: &[Ask<'_>], draft: &Draft) {
+        for ((ask, place), weighed) in asks.iter().zip(&draft.places).zip(&draft.weighed) {
+            if weighed.lacking == 0 {
+                continue;
+            }
+            let mut open = self.open(*place);
+            let (key, slots) = stored_as(*place, ask.key);
+            let found = open.page.find(key, self.now_ms, slots);
+            let mut slot = open.page.slot(found, key, ask.limit, self.now_ms);
+            let Some(lease) = slot.lease_mut().filter(|lease| lease.wanted < weighed.lacking)
+            else {
+                continue;
+            };
+            lease.wanted = weighed.lacking;
+            open.page.put(found, &mut slot, ask.limit);
+            if self.store.swap(*place, open.page.as_bytes(), open.version) == Stored::Lost {
+                self.lost();
+            }
+        }
     }
 
     fn weigh_at(
@@ -167,7 +193,7 @@ impl<S: Store> Ledger<'_, S> {
 
     fn admitted(&self, demand: &Demand, draft: Draft) -> Outcome {
         let (holds, exceeded) = holds(&draft.weighed);
-        let overflow = |place: &&Place| matches!(place, Place::Overflow(_));
+        let overflow = |place: &&Place| place.is_shared();
         Outcome::Admitted(Admission {
             reservation: Reservation {
                 holds,
@@ -201,7 +227,9 @@ fn weigh(open: &mut Open, demand: &Demand, ask: &Ask<'_>, now_ms: u64) -> Option
         let (limit, weights) = (*ask.limit, *ask.weights);
         Ok(Hold { place: open.place, key, limit, weights, amount, generation })
     };
-    Some(Weighed { standing: Standing::of(&slot, ask.limit, now_ms), verdict })
+    let known = slot.lease().map_or(u64::MAX, |lease| lease.wanted);
+    let lacking = if known < excess { excess } else { 0 };
+    Some(Weighed { standing: Standing::of(&slot, ask.limit, now_ms), verdict, lacking })
 }
 
 fn refuses(asks: &[Ask<'_>], weighed: &[Weighed]) -> bool {

@@ -56,7 +56,7 @@ impl<S: Store> Ledger<'_, S> {
             // What is owed by a key whose slot was given away, and that finds no other, goes to the
             // overflow slot of its limit.
             for hold in homeless {
-                let place = Place::Overflow(hold.limit.id());
+                let place = Place::shared(&hold.limit);
                 self.notes.overflowed = self.notes.overflowed.saturating_add(1);
                 holds.push(Hold { place, ..hold });
                 if !waiting.contains(&place) {
@@ -98,15 +98,15 @@ fn turn_hold(open: &mut Open, hold: &mut Hold, turn: Turn<'_>, now_ms: u64) -> b
     let (key, slots) = stored_as(open.place, hold.key);
     let found = open.page.find(key, now_ms, slots);
     let mut slot = open.page.slot(found, key, &hold.limit, now_ms);
-    let owed = slot.debt();
+    let owed = slot.spent();
     turn_slot(&mut slot, hold, turn);
-    if !matches!(found, Found::At(_)) && slot.debt() == owed {
+    if !matches!(found, Found::At(_)) && slot.spent() == owed {
         // Its slot was given away when it was worth nothing, and would be worth nothing now.
         return true;
     }
     open.page.put(found, &mut slot, &hold.limit);
     // An overflow page with another key in it is no page that this build wrote.
-    found != Found::Full || matches!(open.place, Place::Overflow(_))
+    found != Found::Full || open.place.is_shared()
 }
 
 fn turn_slot(slot: &mut Slot, hold: &mut Hold, turn: Turn<'_>) {

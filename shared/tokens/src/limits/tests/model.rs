@@ -262,7 +262,7 @@ proptest! {
         let limit = Limit::new(Slot::decode(&slot).limit(), Measure::Tokens, amount, window, burst);
         let limit = limit.unwrap();
         let mut decoded = Slot::decode(&slot);
-        let written = decoded.encode(&limit);
+        let written = { decoded.note_worth(&limit); decoded.encode() };
         prop_assert_eq!(Slot::decode(&written), decoded);
         let key = decoded.key();
         let mut shared = Shared::default();

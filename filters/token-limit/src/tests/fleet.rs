@@ -1,0 +1,72 @@
+//! Limits that several gateways have together.
+
+use super::*;
+use weir_tokens::limits::{FLEET_PAGES, FLEET_STATE_KEY, FleetState};
+
+/// A thousand tokens a minute for all gateways, of which this one may spend 70 before it is granted any.
+const FLEET: &str = r#"{"name":"minute","per":["consumer"],"tokens":1000,"window":"1m","reserve":"full",
+    "guess":100,"scope":"fleet","first":70,"share":0.2}"#;
+
+/// What the intake leaves when a push says so.
+fn told(worker: &Worker, reachable: bool, key: u8) {
+    let told_ms = worker.host.now_ns() / MS;
+    let until_ms = told_ms + 2_000;
+    let state = FleetState { told_ms, until_ms, gateways: 3, reachable, key: [key; 32] };
+    worker.host.set_shared(FLEET_STATE_KEY, &state.encode(), None).unwrap();
+}
+
+/// Every slot of a fleet's limit.
+fn slots(worker: &Worker) -> Vec<Slot> {
+    let pages = (0..FLEET_PAGES)
+        .filter_map(|page| worker.host.shared(&Place::Fleet(page).to_string()).unwrap());
+    pages.flat_map(|(bytes, _)| Page::read(bytes).unwrap().slots().collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn two_gateways_with_one_digest_key_call_a_consumer_by_the_same_name() {
+    let names = [9, 9, 8].map(|key| {
+        let mut worker = Worker::new(&config(FLEET));
+        told(&worker, true, key);
+        assert!(worker.send(&CHAT).is_some());
+        let slots = slots(&worker);
+        assert_eq!(slots.len(), 1);
+        slots[0].key()
+    });
+    assert!(names[0] == names[1] && names[0] != names[2]);
+}
+
+#[test]
+fn a_key_without_a_grant_has_its_first_tokens_and_the_next_request_is_what_the_fleet_is_asked_for()
+{
+    let mut worker = Worker::new(&config(FLEET));
+    told(&worker, true, 1);
+    assert!(worker.send(&CHAT).is_some());
+    assert!(worker.send(&CHAT).is_none());
+    let (status, code, headers) = worker.refusal();
+    assert_eq!((status, code.as_str()), (429, "rate_limit_exceeded"));
+    assert!(headers.contains(&("retry-after-ms".to_owned(), "300".to_owned())), "{headers:?}");
+    let lease = *slots(&worker)[0].lease().unwrap();
+    assert_eq!((lease.used, lease.granted), (0, 0));
+    assert_eq!(lease.wanted, (2 * (estimated() + 50) - 70) * Measure::Tokens.units());
+    assert_eq!(worker.host.metric("weir_limit_unreachable_total"), None);
+}
+
+#[test]
+fn a_gateway_that_no_push_reaches_goes_by_its_share_and_says_so() {
+    let mut worker = Worker::new(&config(FLEET));
+    for known in [false, true] {
+        if known {
+            // Redis is there, but the sidecar is silent for too long.
+            told(&worker, true, 1);
+            worker.now(2_000);
+        }
+        let mut admitted = 0;
+        while worker.send(&CHAT).is_some() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, 200 / (estimated() + 50), "a fifth of the limit");
+    }
+    assert!(worker.host.metric("weir_limit_unreachable_total").unwrap() > 2);
+    let said = worker.host.logs().iter().filter(|(_, line)| line.contains("scope: fleet")).count();
+    assert_eq!(said, 1);
+}

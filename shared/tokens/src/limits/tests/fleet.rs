@@ -1,0 +1,368 @@
+//! Limits of a fleet: leases of several gateways from one pool, over messages that are lost, late or repeated.
+
+mod pool;
+
+use super::*;
+use pool::{Ask as Wish, Pool};
+
+/// A limit of 1,000 a minute, of which a gateway may have 50 at first.
+fn limit(reachable: bool, away: Away) -> Limit {
+    let terms = FleetTerms { first: 50, away, share_permille: 0, reachable };
+    minute(1, 1_000).of_fleet(terms).as_fleet_stands(reachable, 4)
+}
+
+fn reachable() -> Limit {
+    limit(true, Away::Local)
+}
+
+/// One gateway's shared data.
+#[derive(Default)]
+struct Gateway(Shared);
+
+impl Gateway {
+    fn slot(&self, key: SlotKey) -> Option<Slot> {
+        Page::read(self.0.values.get(&Place::of_fleet(key))?.0.clone())?
+            .slots()
+            .find(|slot| slot.key() == key)
+    }
+
+    fn lease(&self, key: SlotKey) -> Lease {
+        self.slot(key).and_then(|slot| slot.lease().copied()).unwrap_or_default()
+    }
+
+    fn apply(&mut self, key: SlotKey, grant: &Granted, now_ms: u64) {
+        let place = Place::of_fleet(key);
+        let Some((bytes, version)) = self.0.load(place) else { return };
+        let applied = Page::read(bytes).unwrap().applied(key, grant, now_ms);
+        if let Some(bytes) = applied {
+            assert_eq!(self.0.swap(place, &bytes, Some(version)), Stored::Done);
+        }
+    }
+
+    /// A whole exchange with the pool.
+    fn exchange(&mut self, pool: &mut Pool, me: usize, wish: Wish, now_ms: u64) -> Option<Granted> {
+        let slot = self.slot(key(1))?;
+        let granted = pool.run(me, &slot, wish, now_ms);
+        self.apply(key(1), &granted, now_ms);
+        Some(granted)
+    }
+}
+
+fn asks(limit: &Limit) -> [Ask<'_>; 1] {
+    [ask(limit, key(1))]
+}
+
+#[test]
+fn a_key_has_its_first_grant_once_and_then_what_the_pool_gives() {
+    let (limit, mut gateway, mut pool) = (reachable(), Gateway::default(), Pool::new(&reachable()));
+    let held = admit(&mut gateway.0, START, demand(30, 20), &asks(&limit));
+    let refused = refuse(&mut gateway.0, START, demand(70, 5), &asks(&limit));
+    assert_eq!(refused.wait, Wait::Unsettled(300));
+    assert_eq!(gateway.lease(key(1)).wanted, 75, "beyond the 50 that are reserved");
+    settle(&mut gateway.0, START, held.reservation, used(30, 25));
+    let wish = Wish { need: 75, ask: 200, lower: None };
+    let granted = gateway.exchange(&mut pool, 0, wish, START).unwrap();
+    // The 5 beyond the first 50 are charged like the rest.
+    assert_eq!((granted.total, granted.charged, granted.left), (255, 55, 1_000 - 255));
+    let lease = gateway.lease(key(1));
+    assert_eq!((lease.granted, lease.used, lease.wanted, lease.sequence), (255, 55, 0, 1));
+    let held = admit(&mut gateway.0, START, demand(150, 50), &asks(&limit));
+    // Now nothing is first any more.
+    refuse(&mut gateway.0, START, demand(1, 0), &asks(&limit));
+    settle(&mut gateway.0, START, held.reservation, used(1, 1));
+    let standing = admit(&mut gateway.0, START, demand(1, 0), &asks(&limit)).standings[0];
+    assert_eq!(standing.remaining, 197 + 745);
+}
+
+#[test]
+fn a_total_that_falls_leaves_what_is_used_and_reserved_and_the_rest_is_back_once() {
+    let (limit, mut gateway, mut pool) = (reachable(), Gateway::default(), Pool::new(&reachable()));
+    let held = admit(&mut gateway.0, START, demand(20, 0), &asks(&limit));
+    gateway.exchange(&mut pool, 0, Wish { need: 0, ask: 400, lower: None }, START);
+    assert_eq!(pool.outstanding(), 400);
+    let lower = Wish { need: 0, ask: 0, lower: Some(10) };
+    // The answer is lost, then it comes twice.
+    for _ in 0..3 {
+        let slot = gateway.slot(key(1)).unwrap();
+        pool.run(0, &slot, lower, START);
+    }
+    assert_eq!(pool.outstanding(), 400, "nobody knows that it fell");
+    let granted = gateway.exchange(&mut pool, 0, lower, START).unwrap();
+    gateway.apply(key(1), &granted, START);
+    assert_eq!(gateway.lease(key(1)).granted, 20, "what is reserved stays");
+    settle(&mut gateway.0, START, held.reservation, used(20, 0));
+    let slot = gateway.slot(key(1)).unwrap();
+    assert!(slot.lease().unwrap().is_due(0), "the pool does not know that it fell");
+    gateway.exchange(&mut pool, 0, Wish::default(), START);
+    assert_eq!((pool.outstanding(), pool.debt), (0, 20));
+    gateway.exchange(&mut pool, 0, Wish::default(), START);
+    assert_eq!((pool.outstanding(), pool.debt), (0, 20));
+    assert_eq!(gateway.slot(key(1)).map(|slot| slot.lease().unwrap().is_due(0)), Some(false));
+}
+
+#[test]
+fn while_the_fleet_is_away_each_limit_does_what_it_says() {
+    for (away, most) in [(Away::Local, Some(250)), (Away::Deny, Some(0)), (Away::Allow, None)] {
+        let (limit, mut shared) = (limit(false, away), Shared::default());
+        let mut admitted = 0;
+        for _ in 0..200 {
+            let ledger = Ledger::new(&mut shared, START).reserve(&demand(10, 0), &asks(&limit));
+            admitted += if matches!(ledger, Outcome::Admitted(_)) { 10 } else { 0 };
+        }
+        assert_eq!(admitted, most.unwrap_or(2_000), "{away:?}");
+    }
+}
+
+#[test]
+fn a_grant_at_hand_is_good_while_the_fleet_is_away_and_what_exceeds_it_is_charged_once() {
+    let (mut gateway, mut pool) = (Gateway::default(), Pool::new(&reachable()));
+    let (limit, away) = (reachable(), limit(false, Away::Deny));
+    let first = admit(&mut gateway.0, START, demand(10, 0), &asks(&limit));
+    settle(&mut gateway.0, START, first.reservation, used(10, 0));
+    gateway.exchange(&mut pool, 0, Wish { need: 0, ask: 100, lower: None }, START);
+    let held = admit(&mut gateway.0, START, demand(100, 0), &asks(&away));
+    refuse(&mut gateway.0, START, demand(1, 0), &asks(&away));
+    settle(&mut gateway.0, START, held.reservation, used(130, 0));
+    let slot = gateway.slot(key(1)).unwrap();
+    for _ in 0..3 {
+        pool.run(0, &slot, Wish::default(), START);
+    }
+    assert_eq!((pool.debt, pool.outstanding()), (140, 0));
+}
+
+#[test]
+fn what_a_gateway_does_not_tell_of_any_more_drains_as_if_it_were_used_and_its_return_charges_it_once()
+ {
+    let (limit, mut gateway, mut pool) = (reachable(), Gateway::default(), Pool::new(&reachable()));
+    let held = admit(&mut gateway.0, START, demand(10, 0), &asks(&limit));
+    gateway.exchange(&mut pool, 0, Wish { need: 0, ask: 300, lower: None }, START);
+    let mut other = Gateway::default();
+    let _held = admit(&mut other.0, START, demand(10, 0), &asks(&limit));
+    let later = START + pool::VANISH_MS + 1;
+    other.exchange(&mut pool, 1, Wish::default(), later);
+    assert_eq!((pool.debt, pool.outstanding()), (300, 0));
+    settle(&mut gateway.0, later, held.reservation, used(120, 0));
+    gateway.exchange(&mut pool, 0, Wish::default(), later);
+    assert_eq!((pool.debt, pool.outstanding()), (300, 0), "it was charged already");
+}
+
+#[test]
+fn another_slot_of_the_same_key_starts_from_nothing_and_the_pool_keeps_what_was_charged() {
+    let (limit, mut gateway, mut pool) = (reachable(), Gateway::default(), Pool::new(&reachable()));
+    let held = admit(&mut gateway.0, START, demand(40, 0), &asks(&limit));
+    settle(&mut gateway.0, START, held.reservation, used(40, 0));
+    gateway.exchange(&mut pool, 0, Wish { need: 0, ask: 60, lower: None }, START);
+    let old = gateway.lease(key(1));
+    gateway = Gateway::default();
+    let held = admit(&mut gateway.0, START + 1, demand(7, 0), &asks(&limit));
+    settle(&mut gateway.0, START + 1, held.reservation, used(7, 0));
+    // A grant for the slot before changes nothing.
+    let late = Granted { born: old.born, sequence: 9, total: 999, ..Granted::default() };
+    gateway.apply(key(1), &late, START + 1);
+    gateway.exchange(&mut pool, 0, Wish::default(), START + 1);
+    // The 60 that the slot before had are charged: nobody knows.
+    assert_eq!((pool.debt, pool.outstanding()), (107, 0));
+    assert_eq!(gateway.lease(key(1)).granted, 7);
+}
+
+#[test]
+fn slots_of_a_fleet_are_kept_until_the_fleet_knows_what_they_used_and_owe_nothing_then() {
+    let limit = reachable();
+    let mut shared = Shared::default();
+    let many = 4 * PAGE_SLOTS as u32;
+    let mut overflowed = 0;
+    for number in 0..many {
+        let one = [ask(&limit, in_page(3, number))];
+        let held = admit_or_refuse(&mut shared, START, &one);
+        overflowed += held;
+    }
+    assert_eq!(overflowed, many as usize - PAGE_SLOTS, "all others share a slot");
+    // An hour later nobody has told the fleet, so all of it is there.
+    let later = START + 3_600_000;
+    assert_eq!(admit_or_refuse(&mut shared, later, &[ask(&limit, in_page(3, many))]), 1);
+    let place = Place::of_fleet(in_page(3, 0));
+    let (bytes, version) = shared.load(place).unwrap();
+    let mut page = Page::read(bytes).unwrap();
+    let told: Vec<_> = page
+        .due()
+        .map(|slot| {
+            let lease = slot.lease().unwrap();
+            let (born, used) = (lease.born, lease.used);
+            let granted =
+                Granted { born, sequence: 1, total: used, charged: used, ..Granted::default() };
+            (slot.key(), granted)
+        })
+        .collect();
+    assert_eq!(told.len(), PAGE_SLOTS);
+    for (key, granted) in told {
+        page = Page::read(page.applied(key, &granted, later).unwrap()).unwrap();
+    }
+    assert_eq!(page.due().count(), 0);
+    assert_eq!(shared.swap(place, page.as_bytes(), Some(version)), Stored::Done);
+    assert_eq!(admit_or_refuse(&mut shared, later, &[ask(&limit, in_page(3, many + 1))]), 0);
+}
+
+/// Uses one unit if it is admitted; how many of the keys share a slot.
+fn admit_or_refuse(shared: &mut Shared, now_ms: u64, asks: &[Ask<'_>]) -> usize {
+    match Ledger::new(shared, now_ms).reserve(&demand(1, 0), asks) {
+        Outcome::Admitted(held) => {
+            settle(shared, now_ms, held.reservation, used(1, 0));
+            held.overflowed
+        }
+        Outcome::Refused(_) => 1,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod sequences {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Reserve {
+            at: usize,
+            prompt: u32,
+            max_tokens: u32,
+        },
+        Settle {
+            which: usize,
+            prompt: u32,
+            completion: u32,
+        },
+        /// What happens to the answer of an exchange: comes, is lost, comes later.
+        Exchange {
+            at: usize,
+            ask: u32,
+            need: u32,
+            lower: Option<u32>,
+            lost: bool,
+            late: bool,
+        },
+        /// An answer that was late comes now, perhaps again.
+        Deliver {
+            which: usize,
+            again: bool,
+        },
+        /// A report that Redis has seen is sent again, as by a sidecar that got no answer.
+        Repeat {
+            at: usize,
+        },
+        Time {
+            ms: u64,
+        },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let which = any::<prop::sample::Index>().prop_map(|index| index.index(usize::MAX));
+        prop_oneof![
+            5 => (0..3_usize, 0..150_u32, 0..150_u32)
+                .prop_map(|(at, prompt, max_tokens)| Step::Reserve { at, prompt, max_tokens }),
+            4 => (which.clone(), 0..200_u32, 0..200_u32)
+                .prop_map(|(which, prompt, completion)| Step::Settle { which, prompt, completion }),
+            6 => (0..3_usize, 0..400_u32, 0..200_u32, prop::option::weighted(0.2, 0..1_000_u32), any::<bool>(), any::<bool>())
+                .prop_map(|(at, ask, need, lower, lost, late)| {
+                    let (ask, need) = if lower.is_some() { (0, 0) } else { (ask.max(need), need) };
+                    Step::Exchange { at, ask, need, lower, lost, late }
+                }),
+            2 => (which, any::<bool>()).prop_map(|(which, again)| Step::Deliver { which, again }),
+            1 => (0..3_usize).prop_map(|at| Step::Repeat { at }),
+            2 => (0..8_000_u64).prop_map(|ms| Step::Time { ms }),
+        ]
+    }
+
+    /// What all gateways have really used, on one account that drains from the moment of use.
+    struct Truth {
+        limit: Limit,
+        bucket: super::super::super::bucket::Bucket,
+        used: [u64; 3],
+        short: u64,
+    }
+
+    impl Truth {
+        fn owe(&mut self, at: usize, units: u64, reserved: u64, now: u64) {
+            self.bucket.advance(&self.limit, now);
+            self.bucket.owe(units);
+            self.used[at] += units;
+            self.short += units.saturating_sub(reserved);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_sequence_of_messages_admits_more_than_the_bound_or_charges_anything_twice(
+            steps in prop::collection::vec(step(), 1..120),
+        ) {
+            let (limit, mut now) = (reachable(), START);
+            let mut gateways: [Gateway; 3] = Default::default();
+            let mut pool = Pool::new(&limit);
+            let plain = minute(1, 1_000);
+            let bucket = super::super::super::bucket::Bucket { at_ms: now, ..Default::default() };
+            let mut truth = Truth { limit: plain, bucket, used: [0; 3], short: 0 };
+            let (mut held, mut late, mut seen): (Vec<(usize, u64, Reservation)>, Vec<(usize, Granted)>, [Option<Slot>; 3]) = Default::default();
+            for step in steps {
+                match step {
+                    Step::Reserve { at, prompt, max_tokens } => {
+                        let wanted = demand(prompt.into(), max_tokens.into());
+                        if let Outcome::Admitted(admission) =
+                            Ledger::new(&mut gateways[at].0, now).reserve(&wanted, &asks(&limit))
+                        {
+                            held.push((at, u64::from(prompt) + u64::from(max_tokens), admission.reservation));
+                        }
+                    }
+                    Step::Settle { which, prompt, completion } if !held.is_empty() => {
+                        let (at, reserved, reservation) = held.swap_remove(which % held.len());
+                        settle(&mut gateways[at].0, now, reservation, used(prompt.into(), completion.into()));
+                        truth.owe(at, u64::from(prompt) + u64::from(completion), reserved, now);
+                    }
+                    Step::Exchange { at, ask, need, lower, lost, late: delayed } => {
+                        let Some(slot) = gateways[at].slot(key(1)) else { continue };
+                        seen[at] = Some(slot);
+                        let wish = Wish { need: need.into(), ask: ask.into(), lower: lower.map(u64::from) };
+                        let granted = pool.run(at, &slot, wish, now);
+                        if delayed {
+                            late.push((at, granted));
+                        } else if !lost {
+                            gateways[at].apply(key(1), &granted, now);
+                        }
+                    }
+                    Step::Deliver { which, again } if !late.is_empty() => {
+                        let which = which % late.len();
+                        let (at, granted) = if again { late[which] } else { late.swap_remove(which) };
+                        gateways[at].apply(key(1), &granted, now);
+                    }
+                    Step::Repeat { at } => {
+                        if let Some(slot) = seen[at] {
+                            pool.run(at, &slot, Wish::default(), now);
+                        }
+                    }
+                    Step::Time { ms } => now += ms,
+                    _ => {}
+                }
+                truth.bucket.advance(&truth.limit, now);
+                let bound = limit.capacity() + 3 * 50 + truth.short;
+                let reserved: u64 = held.iter().map(|(_, reserved, _)| reserved).sum();
+                let taken = truth.bucket.debt + reserved;
+                prop_assert!(taken <= bound, "{taken} of {bound}");
+            }
+            // All messages come, and what was used is charged, to the unit.
+            for (at, _, reservation) in held {
+                settle(&mut gateways[at].0, now, reservation, used(0, 0));
+            }
+            for (at, gateway) in gateways.iter_mut().enumerate() {
+                for _ in 0..2 {
+                    gateway.exchange(&mut pool, at, Wish { lower: Some(0), ..Wish::default() }, now);
+                }
+                gateway.exchange(&mut pool, at, Wish::default(), now);
+                let charged = pool.charged(at);
+                prop_assert!(charged == truth.used[at] || pool.guessed && charged > truth.used[at]);
+                prop_assert_eq!(gateway.lease(key(1)).used, truth.used[at]);
+            }
+            prop_assert_eq!(pool.outstanding(), 0);
+        }
+    }
+}
