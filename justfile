@@ -1,4 +1,4 @@
-# Every recipe is one cargo command, so none of this needs just. `cargo xtask --help` tells more.
+# Every recipe is one cargo command, so none of this needs just. `cargo xtask --help` has more commands.
 
 # List the recipes.
 default:
@@ -20,7 +20,7 @@ configs *ARGS:
 test *ARGS:
     cargo xtask test {{ARGS}}
 
-# Real Envoy, simulated replicas, the sidecar, one table.
+# Real Envoy, simulated replicas, the sidecar: who served what, beside round robin.
 demo *ARGS:
     cargo xtask demo {{ARGS}}
 
@@ -38,6 +38,6 @@ compose-down:
 soak *ARGS:
     cargo xtask soak {{ARGS}}
 
-# Measure: overhead, scan.
+# Measure: overhead, placement, scan, limits, decision, sidecar.
 bench NAME *ARGS:
     cargo xtask bench {{NAME}} {{ARGS}}

@@ -1,4 +1,4 @@
-//! Try a policy, list the rules, measure them: Weir without Envoy.
+//! Try a policy, list its rules, explain its limits, measure them: Weir without Envoy.
 
 mod commands;
 mod error;

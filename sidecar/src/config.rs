@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use weir_settings::SettingsError;
 use weir_settings::intake::MIN_KEY_BYTES;
 use weir_settings::sidecar::{
-    AccessSettings, HttpUrl, PoolSettings, SidecarSettings, SigningKey, line_of,
+    AccessSettings, Discovery, HttpUrl, PoolSettings, SidecarSettings, SigningKey, line_of,
 };
 use weir_snapshot::signature::{self, BodyDigest};
 
@@ -154,7 +154,18 @@ impl Config {
             access.ca_file.iter().chain(pair)
         });
         let redis = self.settings.redis.iter().flat_map(|redis| redis.files());
-        keys.chain(tls).chain(redis).map(PathBuf::from).collect()
+        let files = keys.chain(tls).chain(redis).map(PathBuf::from);
+        files.chain(self.cluster_ca()).collect()
+    }
+
+    /// The authority of the Kubernetes API, which changes with the cluster's certificates. The token is read anew by itself.
+    fn cluster_ca(&self) -> Option<PathBuf> {
+        let pools = self.settings.pools.iter().flat_map(|pool| &pool.discover);
+        let mut sources = pools.chain(&self.settings.discover_gateways);
+        let asks = sources.any(|source| {
+            matches!(source, Discovery::EndpointSlices { .. } | Discovery::InferencePool { .. })
+        });
+        asks.then(|| self.settings.kubernetes.ca_file().into())
     }
 }
 

@@ -162,7 +162,8 @@ impl Start<'_> {
             return Ok(board);
         };
         for source in &settings.discover_gateways {
-            let slot = board.add(source.to_string(), "gateways");
+            let before = Some(self.before.gateway_sources.as_ref());
+            let slot = board.add(source.to_string(), "gateways", before);
             self.sources
                 .start(source, metrics_url, slot, &mut self.tasks)
                 .map_err(|error| StartError::Discovery { field: "gateways".to_owned(), error })?;
@@ -189,7 +190,8 @@ impl Start<'_> {
         let pool = Arc::new(Pool::new(settings, &self.gpus, pool));
         let board = Board::new();
         for source in &settings.discover {
-            let slot = board.add(source.to_string(), &settings.name);
+            let said = before.map(|before| before.sources.as_ref());
+            let slot = board.add(source.to_string(), &settings.name, said);
             let started = self.sources.start(source, &settings.metrics_url, slot, &mut self.tasks);
             started.map_err(|error| StartError::Discovery {
                 field: format!("pools.{}", settings.name),

@@ -1,12 +1,12 @@
 //! Polls the replicas of inference pools and pushes what it learns into Envoy.
 //!
 //! # Overview
-//! Which replicas and gateways there are, `discover` finds out, and starts and ends what is needed for each. Each replica
-//! has a poller (`poll`) that reads its Prometheus page (`scrape`) and records the outcome in its `pool`. Each
-//! pool has a publisher (`push::Publisher`) that makes one snapshot per round; each pair of gateway
-//! and pool has a pusher (`push::Pusher`) that posts the newest snapshot to the intake filter and
-//! reads the in-flight counts from the reply, and what consumers have spent (`spending`). `sharing` exchanges the counts
-//! with other sidecars through `redis`, and what gateways have learned of prefix caches (`prefix_log`). `http` shows all of it. No loop waits for another:
+//! `discover` finds out which replicas and gateways there are; a pool's roster and the gateways' pushers start and end
+//! what is needed for each. Each replica has a poller (`poll`) that reads its Prometheus page (`scrape`) and records the
+//! outcome in its `pool`. Each pool has a publisher (`push::Publisher`) that makes one snapshot per round. Each pair of
+//! gateway and pool has a pusher (`push::Pusher`): it posts the newest snapshot to the intake filter, and reads from the
+//! reply what is in flight and what consumers have spent (`spending`). `sharing` exchanges the counts with other sidecars
+//! through `redis`, and what gateways have learned of prefix caches (`prefix_log`). `http` shows all of it. No loop waits for another:
 //! a slow replica or gateway holds up itself only.
 //!
 //! [`Daemon`] composes the loops; [`Config`] is what it starts from.

@@ -65,12 +65,12 @@ pub async fn look(config: &Config) -> Vec<(String, Result<Vec<u8>, LookError>)> 
 async fn gateways(config: &Config) -> (Vec<Gateway>, Vec<(String, LookError)>) {
     let mut gateways = config.settings.gateways.clone();
     let (board, mut sources) = (Board::new(), Sources::new(config));
-    let (mut tasks, mut unknown) = (JoinSet::new(), Vec::new());
-    let Some(pool) = config.settings.pools.first() else { return (gateways, unknown) };
+    let mut tasks = JoinSet::new();
+    let Some(pool) = config.settings.pools.first() else { return (gateways, Vec::new()) };
     for source in &config.settings.discover_gateways {
-        let slot = board.add(source.to_string(), "gateways");
-        if let Err(error) = sources.start(source, &pool.metrics_url, slot, &mut tasks) {
-            unknown.push((source.to_string(), LookError::Unknown(error.to_string())));
+        let slot = board.add(source.to_string(), "gateways", None);
+        if let Err(error) = sources.start(source, &pool.metrics_url, slot.clone(), &mut tasks) {
+            slot.fail(&error);
         }
     }
     let deadline = Instant::now() + FINDING;
@@ -81,11 +81,12 @@ async fn gateways(config: &Config) -> (Vec<Gateway>, Vec<(String, LookError)>) {
             gateways.push(gateway);
         }
     }
-    for source in board.shown().into_iter().filter(|source| source.found.is_none()) {
+    let silent = board.shown().into_iter().filter(|source| source.found.is_none());
+    let unknown = silent.map(|source| {
         let error = source.error.unwrap_or_else(|| "says nothing".to_owned());
-        unknown.push((source.name, LookError::Unknown(error)));
-    }
-    (gateways, unknown)
+        (source.name, LookError::Unknown(error))
+    });
+    (gateways, unknown.collect())
 }
 
 /// The view of one gateway, asked for with the first key that it takes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tracing::{error, info};
 use weir_settings::sidecar::LogSettings;
 use weir_sidecar::args::{AgentArgs, Args, Command};
@@ -18,6 +18,9 @@ use weir_sidecar::{
 
 /// How often it is looked whether the configuration has changed.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a configuration that was refused is left alone before it is tried again: what it needed may be there now.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Exit status for a configuration that cannot be used, as clap has for a command line.
 const UNUSABLE: u8 = 2;
@@ -118,10 +121,15 @@ async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Erro
     let mut watched = watch(path, &config);
     let mut daemon = Daemon::start(config).await?;
     let mut looks = interval(LOOK);
+    let mut refused: Option<(String, Instant)> = None;
     loop {
-        let request = tokio::select! {
-            request = signals.next() => request,
-            _ = looks.tick() => if watched.has_changed() { Request::Reload } else { continue },
+        let (request, asked) = tokio::select! {
+            request = signals.next() => (request, true),
+            _ = looks.tick() => {
+                let again = refused.as_ref().is_some_and(|(_, at)| at.elapsed() >= TRY_AGAIN);
+                let changed = watched.has_changed();
+                if changed || again { (Request::Reload, changed) } else { continue }
+            }
             () = daemon.broken() => return Err("a loop has ended, which is a defect".into()),
         };
         if request == Request::End {
@@ -134,8 +142,14 @@ async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Erro
             Ok(watch(path, &config))
         });
         match reloaded {
-            Ok(files) => watched = files,
-            Err(error) => error!(error, "the new configuration is refused, the old one goes on"),
+            Ok(files) => (watched, refused) = (files, None),
+            Err(error) => {
+                let known = refused.as_ref().is_some_and(|(known, _)| *known == error);
+                if asked || !known {
+                    error!(error, "the new configuration is refused, the old one goes on");
+                }
+                refused = Some((error, Instant::now()));
+            }
         }
     }
     info!("ending");

@@ -17,6 +17,12 @@ const MAX_ROWS: usize = 8_192;
 /// there only where several answer at one address, which is a mistake, but must not count anything twice.
 const MAX_PROCESSES: usize = 8;
 
+/// Most gateways that are kept apart. Where pods come and go, each is another gateway.
+const MAX_KEPT: usize = 256;
+
+/// Under which name what was spent at gateways is kept that are gone and not kept apart any more.
+const GONE: &str = "(gone)";
+
 /// As gateways call those who have no row of their own.
 const OTHERS: &str = "(others)";
 
@@ -53,6 +59,9 @@ impl Ledger {
         if let Some(known) = all.iter().find(|known| known.gateway() == gateway) {
             return Arc::clone(known);
         }
+        if all.len() >= MAX_KEPT {
+            make_room(&mut all);
+        }
         let spending = Arc::new(Spending::new(gateway.to_owned()));
         all.push(Arc::clone(&spending));
         spending
@@ -67,6 +76,17 @@ impl Ledger {
     fn entries(&self) -> MutexGuard<'_, Vec<Arc<Spending>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds the oldest gateway that nobody pushes to any more to those that are gone.
+fn make_room(all: &mut Vec<Arc<Spending>>) {
+    if !all.iter().any(|one| one.gateway() == GONE) {
+        all.insert(0, Arc::new(Spending::new(GONE.to_owned())));
+    }
+    let oldest = all.iter().position(|one| one.gateway() != GONE && Arc::strong_count(one) == 1);
+    let Some(oldest) = oldest.map(|place| all.remove(place)) else { return };
+    let gone = all.iter().find(|one| one.gateway() == GONE);
+    gone.into_iter().for_each(|gone| oldest.add_to(&mut gone.known().before));
 }
 
 #[derive(Debug, Default)]
@@ -256,6 +276,21 @@ mod tests {
             spending.record(told(2, round, vec![row("a", round, 100 * round)]));
         }
         assert_eq!(tokens(&spending, "a"), Some(50 + 5_000));
+    }
+
+    #[test]
+    fn gateways_that_come_and_go_are_bounded_and_what_they_spent_is_kept() {
+        let ledger = Ledger::default();
+        let stays = ledger.of("stays");
+        for at in 0..3 * MAX_KEPT {
+            ledger.of(&format!("g{at}")).record(told(1, 1, vec![row("a", 1, 10)]));
+        }
+        stays.record(told(1, 1, vec![row("a", 1, 5)]));
+        let all = ledger.all();
+        assert!(all.len() <= MAX_KEPT + 1, "{}", all.len());
+        let tokens: u64 = all.iter().filter_map(|one| tokens(one, "a")).sum();
+        assert_eq!(tokens, 3 * MAX_KEPT as u64 * 10 + 5);
+        assert!(Arc::ptr_eq(&stays, &ledger.of("stays")), "whoever is pushed to stays");
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
-/// What tells one content of a file from another without reading it: device, inode, length, time.
-type Stamp = Option<(u64, u64, u64, Option<SystemTime>)>;
+/// What tells one content of a file from another without reading it: device, inode, length, and when content and inode
+/// were changed, in s and ns. The second time tells of what was written with a time of long ago.
+type Stamp = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 
 /// Some files, and how they looked.
 #[derive(Debug)]
@@ -53,7 +53,10 @@ impl Watched {
 }
 
 fn stamp(path: &PathBuf) -> Stamp {
-    let of = |it: Metadata| (it.dev(), it.ino(), it.len(), it.modified().ok());
+    let of = |it: Metadata| {
+        let content = (it.mtime(), it.mtime_nsec());
+        (it.dev(), it.ino(), it.len(), content, (it.ctime(), it.ctime_nsec()))
+    };
     std::fs::metadata(path).ok().map(of)
 }
 

@@ -17,8 +17,8 @@ const SUITE_LIMIT: u64 = 2_000_000;
 
 /// The modules: the name of the file in `target/weir/`, which is also that of the folder in
 /// `filters/`, and of the package after `weir-`.
-/// The last is for tests.
-const MODULES: [&str; 8] = [
+/// The last two are for tests.
+const MODULES: [&str; 9] = [
     "suite",
     "model-router",
     "token-limit",
@@ -27,6 +27,7 @@ const MODULES: [&str; 8] = [
     "intake",
     "attempt",
     "host-probe",
+    "sdk-example",
 ];
 
 /// The package that orders a module's functions, and the list that it goes by.

@@ -9,6 +9,7 @@ mod figures;
 mod guard;
 mod options;
 mod others;
+mod peers;
 mod request;
 mod short;
 mod table;

@@ -22,6 +22,8 @@ pub(crate) struct Metrics {
     ended: [Metric; 7],
     missing: [Metric; 3],
     misconfigured: Metric,
+    renamed: Metric,
+    not_renamed: Metric,
 }
 
 impl Metrics {
@@ -42,6 +44,8 @@ impl Metrics {
                 Metric::counter("weir_first_tokens_missing_total.why.silent"),
             ],
             misconfigured: Metric::counter("weir_attempts_misconfigured_total"),
+            renamed: Metric::counter("weir_attempts_renamed_total.done.yes"),
+            not_renamed: Metric::counter("weir_attempts_renamed_total.done.no"),
         }
     }
 
@@ -76,6 +80,12 @@ impl Metrics {
     #[cold]
     pub(crate) fn misconfigured<H: Host>(&self, host: &H) {
         self.misconfigured.increment(host);
+    }
+
+    /// Counts an attempt that was to ask for another model, and whether it does.
+    #[cold]
+    pub(crate) fn renamed<H: Host>(&self, host: &H, done: bool) {
+        if done { &self.renamed } else { &self.not_renamed }.increment(host);
     }
 
     /// Adds what waits; whether anything did.

@@ -6,7 +6,9 @@ use weir_host::hold::HoldProbe;
 use weir_host::notice::Notice;
 use weir_host::tick::{Tick, Ticker};
 use weir_host::{Direction, Host, HostError, LogLevel};
+use weir_request::answer_stuck;
 use weir_settings::attempt::AttemptSettings;
+use weir_wire::path::Dialect;
 use weir_wire::response::StreamFailure;
 
 use crate::attempts::{AttemptEnd, AttemptOutcome, Attempts};
@@ -23,11 +25,14 @@ pub(crate) struct Shared {
     pub(crate) settings: AttemptSettings,
     pub(crate) attempts: Attempts,
     pub(crate) probe: HoldProbe,
+    /// The same for requests that are read.
+    pub(crate) requests: HoldProbe,
     /// Whether a stream was held that Envoy did not show.
     cannot_hold: Cell<bool>,
     metrics: Metrics,
     tick: Tick,
     failures: Notice,
+    unread: Notice,
 }
 
 impl Shared {
@@ -37,10 +42,12 @@ impl Shared {
             settings,
             attempts,
             probe: HoldProbe::new(&ticker),
+            requests: HoldProbe::new(&ticker),
             cannot_hold: Cell::new(false),
             metrics: Metrics::new(),
             tick: ticker.part(),
             failures: Notice::default(),
+            unread: Notice::default(),
         }
     }
 
@@ -90,6 +97,19 @@ impl Shared {
         self.metrics.missing(host, &self.tick, Missing::Silent);
     }
 
+    /// An attempt was to ask for another model; `done`: it does.
+    #[cold]
+    pub(crate) fn renamed<H: Host>(&self, host: &H, done: bool) {
+        self.metrics.renamed(host, done);
+        if !done {
+            self.unread.say(host, LogLevel::Warn, || {
+                "weir.attempt: a request cannot be read, so its model stays although the endpoint serves another: look for \
+                 replicas that answer 404 to it"
+                    .to_owned()
+            });
+        }
+    }
+
     pub(crate) fn on_tick<H: Host>(&self, host: &H) {
         // Nothing else can be done for a stream that is complete and was never shown.
         let resumed = self.probe.answer_stuck(host, |host| {
@@ -99,6 +119,9 @@ impl Shared {
             self.cannot_hold.set(true);
             self.metrics.misconfigured(host);
             self.probe.tell(host, MISSING_OPTION);
+        }
+        if answer_stuck(host, &self.requests, Dialect::OpenAi) > 0 {
+            self.metrics.misconfigured(host);
         }
         if !self.metrics.flush(host) {
             self.tick.stop(host);

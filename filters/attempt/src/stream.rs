@@ -10,6 +10,7 @@ use crate::attempts::{AttemptEnd, AttemptEvent, AttemptOutcome};
 use crate::beginning::{self, Beginning};
 use crate::failover;
 use crate::log_state::{self, ATTEMPTS};
+use crate::renaming::{self, Begun, Renaming};
 use crate::shared::Shared;
 
 /// What is done with the body of a response.
@@ -32,6 +33,8 @@ pub(crate) struct Stream<H: Host> {
     number: u32,
     /// The dialect of a request whose stream may be begun anew.
     failover: Option<Dialect>,
+    /// While its request is read for another model.
+    renaming: Option<Box<Renaming>>,
     status: Option<u16>,
     body: Body,
     /// Whether some of the response's body has come.
@@ -49,6 +52,7 @@ impl<H: Host> Stream<H> {
             address: Rc::from(&b""[..]),
             number: 0,
             failover: None,
+            renaming: None,
             status: None,
             body: Body::Passes,
             first_byte: false,
@@ -119,6 +123,38 @@ impl<H: Host> Stream<H> {
         self.let_go(Some(failure.status))
     }
 
+    /// Asks for the model that the endpoint serves.
+    fn rename(&mut self, shared: &Shared, ended: bool) -> Action {
+        match renaming::begin(&self.host, ended) {
+            Begun::Nothing => {}
+            Begun::Done => shared.renamed(&self.host, true),
+            Begun::Unread => shared.renamed(&self.host, false),
+            Begun::Holds(renaming) => {
+                shared.requests.paused(&self.host, self.context_id);
+                self.renaming = Some(renaming);
+                return Action::Pause;
+            }
+        }
+        Action::Continue
+    }
+
+    /// More of a request has come that is read: `size` bytes so far, all of it if it has `ended`.
+    fn read(
+        &mut self,
+        shared: &Shared,
+        mut renaming: Box<Renaming>,
+        (size, ended): (usize, bool),
+    ) -> Action {
+        shared.requests.body_arrived(&self.host);
+        let readable = renaming.advance(&self.host, size, ended);
+        if readable && !ended {
+            self.renaming = Some(renaming);
+            return Action::Pause;
+        }
+        shared.renamed(&self.host, readable && renaming.finish(&self.host));
+        Action::Continue
+    }
+
     /// How the attempt ended. Only one that did not end well costs a question.
     fn end(&self) -> AttemptEnd {
         match self.status {
@@ -139,7 +175,7 @@ fn status<H: Host>(host: &H) -> Option<u16> {
 }
 
 impl<H: Host> HttpContext for Stream<H> {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         self.address = Rc::from(upstream::address(&self.host).unwrap_or_default());
         self.number = upstream::attempt_number(&self.host).unwrap_or(0);
         if self.shared.as_ref().is_some_and(|shared| shared.attempts.fails_over()) {
@@ -148,7 +184,22 @@ impl<H: Host> HttpContext for Stream<H> {
         if self.leaves_state() {
             self.edit_state(|before| log_state::begun(before, &self.address));
         }
-        Action::Continue
+        match &self.shared {
+            Some(shared) if shared.settings.rename => {
+                self.rename(&Rc::clone(shared), end_of_stream)
+            }
+            _ => Action::Continue,
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match (self.renaming.take(), &self.shared) {
+            (Some(renaming), Some(shared)) => {
+                let shared = Rc::clone(shared);
+                self.read(&shared, renaming, (size, end_of_stream))
+            }
+            _ => Action::Continue,
+        }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
@@ -193,6 +244,9 @@ impl<H: Host> HttpContext for Stream<H> {
 
     fn on_end(&mut self) {
         let Some(shared) = &self.shared else { return };
+        if self.renaming.is_some() {
+            shared.requests.ended(self.context_id);
+        }
         let end = self.end();
         if let Body::Held(_) = self.body {
             shared.probe.ended(self.context_id);

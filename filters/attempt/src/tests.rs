@@ -6,6 +6,7 @@ use crate::attempts::{AttemptEnd, AttemptEvent, AttemptOutcome, Attempts, Cursor
 use crate::root::Root;
 
 mod held;
+mod renamed;
 
 const A: &str = "127.0.0.1:9001";
 

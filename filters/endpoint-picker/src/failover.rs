@@ -3,11 +3,11 @@
 //! | a request | gets |
 //! |---|---|
 //! | whose work must not be done twice | no retry at all |
-//! | for a stream of a chat, a completion or a message | a time limit for each attempt, and the mark by which the filter `attempt` holds its answer until the first token |
+//! | for a stream of a chat, a completion, a message, a response or Gemini's `generateContent` | a time limit for each attempt, and the mark by which the filter `attempt` holds its answer until the first token |
 //! | of any other kind | the route's retries as they are |
 
-use weir_host::{HeaderMap, Host, HostError};
-use weir_request::respond;
+use weir_host::{HeaderMap, Host, HostError, upstream};
+use weir_request::{NO_REPLICA_ANSWERED, respond};
 use weir_settings::endpoint_picker::Failover;
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
@@ -56,12 +56,12 @@ fn generates(operation: Operation) -> bool {
 /// Answers in the request's dialect where Envoy answers itself, because no replica has; whether it did. Call it when
 /// response headers have come.
 pub(crate) fn answer_for_envoy<H: Host>(host: &H, dialect: Dialect) -> bool {
-    let details = host.property(&["response", "code_details"]).ok().flatten();
-    if details.is_none_or(|details| details == FROM_REPLICA) {
+    let details = upstream::code_details(host);
+    if details.is_empty() || details == FROM_REPLICA {
         return false;
     }
     let Some(error) = told_by_envoy(host) else { return false };
-    respond(host, dialect, &error, "weir_no_replica_answered");
+    respond(host, dialect, &error, NO_REPLICA_ANSWERED);
     true
 }
 

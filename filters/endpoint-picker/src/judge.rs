@@ -5,7 +5,7 @@
 //! |---|---|
 //! | the request was served | its body begins like an answer |
 //! | it was not, or that is unsure | Envoy is asked for the status when it has ended |
-//! | a retry served it | Envoy is asked for the replica's address, of one response in 5 ms, of all in the second after a failure, and of all that were placed on a replica which has failed; those before it on the list have failed |
+//! | a retry served it | Envoy is asked for the replica's address, of one response in 5 ms, of all in the second after a retry was seen, of all that were placed on a replica which has failed, and of those that were placed 250 ms or more before one which was answered already; those before it on the list have failed |
 //! | the replica broke it off | Envoy is asked why a response ended without its end |
 //! | the replica never answered | a stream has waited for 10 s longer than its prefill should take when its client leaves |
 
@@ -18,7 +18,7 @@ use crate::attempts::{AnsweredAttempt, tell};
 use crate::outstanding::Event;
 use crate::placed::Placed;
 use crate::shared::Shared;
-use crate::verdict::{Verdict, is_cut_by_replica};
+use crate::verdict::Verdict;
 use crate::whereabouts::{self, Whereabouts};
 
 /// A client that leaves a stream which has waited so much longer than expected for its first token leaves
@@ -147,13 +147,11 @@ pub(crate) fn at_end<H: Host>(host: &H, shared: &Shared, placed: &Placed) -> Opt
     match response.verdict {
         Some(verdict) if response.complete || verdict != Verdict::Served => Some(verdict),
         // The client may have left; what the replica has computed is in its cache then.
-        Some(_) => match details(host) {
-            Some(details) if is_cut_by_replica(&details) => {
-                note_verdict(host, shared, placed, placed.dispatch, Verdict::Failed);
-                Some(Verdict::Failed)
-            }
-            _ => Some(Verdict::Served),
-        },
+        Some(_) if upstream::broke_off(&upstream::code_details(host)) => {
+            note_verdict(host, shared, placed, placed.dispatch, Verdict::Failed);
+            Some(Verdict::Failed)
+        }
+        Some(_) => Some(Verdict::Served),
         None => judge_by_status(host, shared, placed),
     }
 }
@@ -203,9 +201,4 @@ fn waited_in_vain<H: Host>(host: &H, placed: &Placed) -> bool {
 fn status<H: Host>(host: &H) -> Option<u16> {
     let code = host.property(&["response", "code"]).ok().flatten()?;
     u16::try_from(u64::from_le_bytes(code.try_into().ok()?)).ok()
-}
-
-/// `%RESPONSE_CODE_DETAILS%`.
-fn details<H: Host>(host: &H) -> Option<Vec<u8>> {
-    host.property(&["response", "code_details"]).ok().flatten()
 }

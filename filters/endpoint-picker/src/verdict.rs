@@ -37,13 +37,6 @@ impl Verdict {
     }
 }
 
-/// Whether `%RESPONSE_CODE_DETAILS%` say that the replica ended the response, and not the client or a filter.
-pub(crate) fn is_cut_by_replica(details: &[u8]) -> bool {
-    ["upstream_reset", "upstream_per_try", "upstream_response_timeout"]
-        .iter()
-        .any(|cause| details.starts_with(cause.as_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,14 +76,6 @@ mod tests {
             (AttemptEvent::Ended(AttemptEnd::Abandoned), None),
         ] {
             assert_eq!(Verdict::of_event(event), verdict, "{event:?}");
-        }
-        for (details, cut) in [
-            ("upstream_reset_after_response_started{connection_termination}", true),
-            ("downstream_remote_disconnect", false),
-            ("via_upstream", false),
-            ("", false),
-        ] {
-            assert_eq!(is_cut_by_replica(details.as_bytes()), cut, "{details}");
         }
     }
 }

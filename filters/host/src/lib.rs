@@ -21,6 +21,8 @@
 //!
 //! It also brings the modules' allocator, which keeps small blocks.
 
+#[cfg(test)]
+mod abi;
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "for modules"))]
 mod allocator;
 mod answer;

@@ -44,6 +44,21 @@ mod tests {
     use crate::FakeHost;
 
     #[test]
+    fn a_replica_breaks_off_and_a_client_or_a_filter_ends() {
+        for (details, broke) in [
+            ("upstream_reset_after_response_started{connection_termination}", true),
+            ("upstream_per_try_timeout", true),
+            ("upstream_response_timeout", true),
+            ("downstream_remote_disconnect", false),
+            ("weir_no_replica_answered", false),
+            ("via_upstream", false),
+            ("", false),
+        ] {
+            assert_eq!(broke_off(details.as_bytes()), broke, "{details}");
+        }
+    }
+
+    #[test]
     fn what_envoy_does_not_say_or_says_in_odd_bytes_is_not_known() {
         let host = FakeHost::new();
         let known = || (address(&host), attempt_number(&host), route_name(&host));

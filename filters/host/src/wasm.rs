@@ -1,5 +1,7 @@
 //! The real host: the raw imports of ABI 0.2.1, each wrapped so that it cannot panic.
 
+mod imports;
+
 use std::ptr::{null, null_mut};
 
 use crate::turn::{Switch, Turn};
@@ -7,6 +9,7 @@ use crate::{
     Body, Call, CallToken, Config, Direction, HeaderBlock, HeaderMap, Headers, Host, HostError,
     LogLevel, MetricKind, pairs,
 };
+use imports::*;
 
 thread_local! {
     /// That of this VM, which has one thread.
@@ -23,56 +26,6 @@ pub(crate) fn with_turn<R>(look: impl FnOnce(&Turn) -> R) -> R {
 /// Outside a VM (native builds) every call answers `Status(12)`, unimplemented.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wasm;
-
-type Bytes = *const u8;
-
-/// Declares the imports once for the VM, and as "unimplemented" everywhere else, so that native
-/// builds of the filters link.
-macro_rules! imports {
-    ($(fn $name:ident($($arg:ident: $kind:ty),* $(,)?);)*) => {
-        #[cfg(target_arch = "wasm32")]
-        #[link(wasm_import_module = "env")]
-        unsafe extern "C" { $(fn $name($($arg: $kind),*) -> u32;)* }
-
-        $(#[cfg(not(target_arch = "wasm32"))]
-        #[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
-        unsafe fn $name($(_: $kind),*) -> u32 { 12 })*
-    };
-}
-
-imports! {
-    fn proxy_log(level: u32, message: Bytes, size: usize);
-    fn proxy_get_current_time_nanoseconds(out: *mut u64);
-    fn proxy_set_tick_period_milliseconds(millis: u32);
-    fn proxy_get_buffer_bytes(which: u32, start: usize, len: usize, out: *mut *mut u8, size: *mut usize);
-    fn proxy_set_buffer_bytes(which: u32, start: usize, len: usize, data: Bytes, size: usize);
-    fn proxy_get_header_map_pairs(map: u32, out: *mut *mut u8, size: *mut usize);
-    fn proxy_get_header_map_value(map: u32, key: Bytes, key_size: usize, out: *mut *mut u8, size: *mut usize);
-    fn proxy_replace_header_map_value(map: u32, key: Bytes, key_size: usize, value: Bytes, value_size: usize);
-    fn proxy_add_header_map_value(map: u32, key: Bytes, key_size: usize, value: Bytes, value_size: usize);
-    fn proxy_remove_header_map_value(map: u32, key: Bytes, key_size: usize);
-    fn proxy_get_property(path: Bytes, path_size: usize, out: *mut *mut u8, size: *mut usize);
-    fn proxy_set_property(path: Bytes, path_size: usize, value: Bytes, value_size: usize);
-    fn proxy_get_shared_data(key: Bytes, key_size: usize, out: *mut *mut u8, size: *mut usize, cas: *mut u32);
-    fn proxy_set_shared_data(key: Bytes, key_size: usize, value: Bytes, value_size: usize, cas: u32);
-    fn proxy_define_metric(kind: u32, name: Bytes, name_size: usize, id: *mut u32);
-    fn proxy_increment_metric(id: u32, by: i64);
-    fn proxy_record_metric(id: u32, value: u64);
-    fn proxy_send_local_response(
-        status: u32, details: Bytes, details_size: usize, body: Bytes, body_size: usize,
-        headers: Bytes, headers_size: usize, grpc_status: i32,
-    );
-    fn proxy_call_foreign_function(
-        name: Bytes, name_size: usize, args: Bytes, args_size: usize,
-        out: *mut *mut u8, size: *mut usize,
-    );
-    fn proxy_set_effective_context(context_id: u32);
-    fn proxy_continue_stream(direction: u32);
-    fn proxy_http_call(
-        cluster: Bytes, cluster_size: usize, headers: Bytes, headers_size: usize, body: Bytes, body_size: usize,
-        trailers: Bytes, trailers_size: usize, timeout_ms: u32, token: *mut u32,
-    );
-}
 
 /// Runs an import that hands over a buffer, and takes ownership of that buffer.
 fn take_bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, HostError> {
@@ -340,6 +293,6 @@ fn check_writable(map: HeaderMap) -> Result<(), HostError> {
 
 /// What a gRPC client is told of a reply with this HTTP status. -1 lets Envoy say, which makes UNAVAILABLE of
 /// 429, as of a replica that is gone; RESOURCE_EXHAUSTED (8) is what the gRPC specification has for quotas.
-fn grpc_status(status: u16) -> i32 {
+pub(crate) fn grpc_status(status: u16) -> i32 {
     if status == 429 { 8 } else { -1 }
 }

@@ -42,8 +42,7 @@ pub(crate) fn consumer<H: Host>(
     policy: &RouterPolicy,
     head: &RequestHead,
 ) -> Option<Consumer> {
-    let asks = policy.is_restricted() || split::asks_consumer(policy);
-    asks.then(|| Consumer::of(host, Some(head), &shared.trust)).flatten()
+    policy.asks_consumer().then(|| Consumer::of(host, Some(head), &shared.trust)).flatten()
 }
 
 impl<H: Host> Asking<'_, H> {

@@ -1,7 +1,5 @@
 //! From the facts of a request to what is to be done with it; no host here.
 
-use std::ops::Range;
-
 use weir_settings::model_router::{Instead, RouterPolicy, Target};
 use weir_wire::edit::{self, Edit};
 use weir_wire::error::{ErrorKind, ErrorReply};
@@ -59,7 +57,6 @@ pub(crate) fn decide(
     asked: Asked<'_>,
     request: &RequestFacts,
 ) -> Result<Decision, Refused> {
-    let in_path = endpoint.path_model.clone();
     let named = match endpoint.model(sent_path).map_err(bad_path)? {
         Some(name) => Some(name),
         None => request.model.as_ref().map(|field| field.name.clone()),
@@ -75,16 +72,14 @@ pub(crate) fn decide(
     }
     let renamed = named.as_deref() != Some(target.upstream.as_str());
     let mut edits = Vec::new();
-    if renamed && in_path.is_none() {
+    if renamed && endpoint.path_model.is_none() {
         let replaced = edit::replace_model(request, &target.upstream);
         edits.push(replaced.unwrap_or_else(|| edit::insert_model(request, &target.upstream)));
     }
     if policy.request_usage {
         edits.extend(edit::request_usage(request));
     }
-    let path = in_path
-        .filter(|_| renamed)
-        .and_then(|range| rewritten_path(sent_path, range, &target.upstream));
+    let path = renamed.then(|| endpoint.renamed_path(sent_path, &target.upstream)).flatten();
     let to = Destination {
         model: &model,
         upstream_model: &target.upstream,
@@ -108,24 +103,4 @@ fn policies(target: &Target) -> Vec<FilterPolicy> {
 pub(crate) fn bad_path(error: PathModelError) -> ErrorReply {
     let message = format!("The path cannot be read: {error}.");
     ErrorReply::new(400, ErrorKind::InvalidRequest, "malformed_path", message).with_param("model")
-}
-
-fn rewritten_path(sent: &[u8], model: Range<usize>, upstream: &str) -> Option<Vec<u8>> {
-    let encoded = percent_encoded(upstream);
-    Some([sent.get(..model.start)?, encoded.as_bytes(), sent.get(model.end..)?].concat())
-}
-
-/// `name` as one path segment: unreserved characters (RFC 3986) as they are, the rest as `%XX`.
-fn percent_encoded(name: &str) -> String {
-    use std::fmt::Write;
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing into a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }

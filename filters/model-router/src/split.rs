@@ -9,7 +9,7 @@ use weir_host::notice::Notice;
 use weir_host::{HeaderMap, Host, LogLevel, upstream};
 use weir_placement::{Canaries, CanaryRule, Standing};
 use weir_pools::{ChangeError, Undecodable, change_shared};
-use weir_request::RequestHead;
+use weir_request::{NO_REPLICA_ANSWERED, RequestHead};
 use weir_settings::Policies;
 use weir_settings::model_router::{Canary, RouterPolicy, Split, SplitBy};
 use weir_snapshot::keys;
@@ -126,10 +126,11 @@ impl Splits {
     pub(crate) fn ended<H: Host>(&self, host: &H, drawn: &Drawn) {
         let (Some(watched), Some(status)) = (drawn.canary, drawn.status.get()) else { return };
         let details = upstream::code_details(host);
-        if details.starts_with(OWN_ANSWER) {
+        let gave_up = details == NO_REPLICA_ANSWERED.as_bytes();
+        if details.starts_with(OWN_ANSWER) && !gave_up {
             return;
         }
-        if is_failure(status) || upstream::broke_off(&details) {
+        if gave_up || is_failure(status) || upstream::broke_off(&details) {
             self.failed(host, &drawn.share, watched);
         } else if watched.probe && details.starts_with(ANSWERED) {
             change(host, |canaries| canaries.served(watched.key));
@@ -210,11 +211,6 @@ pub(crate) fn key<H: Host>(
             None => body.prefix.conversation(Seed::new("", None, None, 0)),
         },
     }
-}
-
-/// Whether some policy wants to know the consumer for its splits.
-pub(crate) fn asks_consumer(policy: &RouterPolicy) -> bool {
-    policy.splits().any(|(_, split)| split.by == SplitBy::Consumer)
 }
 
 /// Whether a status is a failure of whoever serves: 501 and 505 are answers to requests that nobody would serve.

@@ -1,7 +1,7 @@
 //! What the filters that read a request body have in common.
 //!
-//! - [`RequestHead`] and [`BodyReader`] look at the headers, take each chunk of a held body from the host once and feed the scanner.
-//! - [`Consumer`] says who is asking, and [`CLAIMS`] what a client may say only where somebody vouches for it.
+//! - [`RequestHead`] and [`BodyReader`] look at the headers, take each chunk of a held body from the host once, and feed the scanner.
+//! - [`Consumer`] says who is asking. [`CLAIMS`] are the headers of a client that count only where somebody vouches for them.
 //! - [`Route`] tells which policy a request has.
 //! - [`facts_before`] reads the facts that a filter before has left in filter state.
 //! - [`Handover`] takes what one filter has learned to the next in the same VM.
@@ -30,7 +30,7 @@ pub use handover::{BodyRead, FilterGroup, HandedRequest, Handover};
 pub use held::{Held, check_memory, note_ended};
 pub use limits::{Applicant, Limits, Meter, Verdict};
 pub use reader::{BodyReader, RequestHead};
-pub use respond::{answer_stuck, respond, respond_with};
+pub use respond::{NO_REPLICA_ANSWERED, answer_stuck, respond, respond_with};
 pub use route::{ROUTE_WAS_LEFT, Route, RouteCheck};
 pub use state_keys::{StateKey, StateKeys};
 pub use weir_headers::CLAIMS;

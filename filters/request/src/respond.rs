@@ -5,6 +5,10 @@ use weir_host::hold::HoldProbe;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 
+/// `%RESPONSE_CODE_DETAILS%` of the answer that the picker gives where Envoy gave up, because no replica has answered: of
+/// Weir's own answers the one that is the replicas' doing.
+pub const NO_REPLICA_ANSWERED: &str = "weir_no_replica_answered";
+
 /// Answers the request with an error; `details` becomes `%RESPONSE_CODE_DETAILS%`.
 pub fn respond<H: Host>(host: &H, dialect: Dialect, error: &ErrorReply, details: &str) {
     respond_with(host, dialect, error, &[], details);

@@ -1,5 +1,5 @@
-//! Several filters as one: `root_id: gateway` runs model-router, guardrail and endpoint-picker in one
-//! Envoy filter.
+//! Several filters as one: `root_id: gateway` runs model-router, token-limit, guardrail and endpoint-picker in
+//! one Envoy filter.
 //!
 //! Envoy enters the VM for each filter and each callback, about twenty times a request for two
 //! filters; as one filter it does so half as often. The callbacks are passed on as Envoy would: the

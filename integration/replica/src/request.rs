@@ -21,9 +21,9 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect of `path`, if it is one that generates.
+    /// The dialect of `path`, if it is one that generates; clouds have OpenAI's below `/openai`.
     pub(crate) fn of_path(path: &str) -> Option<Self> {
-        match path {
+        match path.strip_prefix("/openai").unwrap_or(path) {
             "/v1/chat/completions" => Some(Self::Chat),
             "/v1/completions" => Some(Self::Completions),
             "/v1/responses" => Some(Self::Responses),

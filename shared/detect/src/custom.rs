@@ -10,6 +10,9 @@ mod engine;
 mod first_words;
 mod folding;
 mod names;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod oracles;
 mod pattern;
 mod terms;
 

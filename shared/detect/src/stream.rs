@@ -3,18 +3,18 @@
 //! The law: for every way to cut a text into pieces, the findings and the concatenated released
 //! text are the same, and equal to those of the whole text at once.
 
+mod cut;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::custom::Frontier;
-use crate::detectors::pem;
 use crate::leak::{LeakWatch, SystemPrompt};
 use crate::pass::{Memory, Pass, Window, floor_char};
 use crate::resolve::Clusters;
 use crate::rule::{Finding, Group};
 use crate::scan::Candidate;
-use crate::scan::boundary::{boundary, last_boundary};
 use crate::scanner::Scanner;
 use crate::selection::Selection;
 
@@ -23,9 +23,6 @@ const LEFT: usize = 512;
 
 /// Most bytes of a context that stands before a text: what any detector reads to its left.
 const CONTEXT: usize = 256;
-
-/// Bytes after a position that decide whether it is a boundary, at most.
-const LOOK_AHEAD: usize = 8;
 
 /// What a piece of text made known.
 #[derive(Clone, Default, PartialEq)]
@@ -230,44 +227,6 @@ impl StreamScanner {
             let known = self.buffer.get(..self.frontier).unwrap_or_default();
             leak.advance(known, complete, &mut self.pending);
         }
-    }
-
-    /// Whether nothing new is known of a private key that was open.
-    fn stays_open(&mut self, complete: bool) -> bool {
-        let Some(known) = self.open.take().filter(|_| !complete) else { return false };
-        let key = self.buffer.get(self.frontier..).unwrap_or_default();
-        let stays_open =
-            pem::stays_open(key, known.saturating_sub(self.frontier), self.scanner.hold_back());
-        self.open = stays_open.then_some(self.buffer.len());
-        stays_open
-    }
-
-    /// The last boundary at hand, or the hold-back limit when there is none before it.
-    fn next_cut(&mut self, complete: bool) -> Option<(usize, bool)> {
-        let (from, length) = (self.frontier, self.buffer.len());
-        if from >= length {
-            return None;
-        }
-        let start = self.uncut.max(from + 1);
-        let known =
-            if complete { length } else { last_boundary(&self.buffer, length, start - 1, false) };
-        if let Some(to) = Some(known).filter(|to| *to >= start) {
-            let limit = self.limit();
-            let ends = |at| boundary(&self.buffer, at, complete) == Some(true);
-            if to > limit.saturating_add(LOOK_AHEAD) && !(start..=limit).any(ends) {
-                return Some((limit, true));
-            }
-            return Some((to, false));
-        }
-        // What a later byte may still decide is looked at again.
-        self.uncut = start.max(length.saturating_sub(LOOK_AHEAD));
-        let limit = self.limit();
-        (length > limit.saturating_add(LOOK_AHEAD)).then_some((limit, true))
-    }
-
-    /// Where the hold-back limit cuts a segment that begins at the frontier.
-    fn limit(&self) -> usize {
-        floor_char(&self.buffer, self.frontier.saturating_add(self.scanner.hold_back()))
     }
 
     /// Releases what no producer can change any more.

@@ -102,6 +102,16 @@ impl Events {
         &self.report
     }
 
+    /// Fails where something does not hold that always must between two chunks.
+    pub(crate) fn check_invariants(&self) {
+        self.queue.check_invariants();
+        self.check_bounds();
+        let gone = self.channels.is_empty() && self.queue.is_empty();
+        debug_assert!(!self.ended || gone, "a stream that has ended goes on");
+        let waiting = self.channels.iter().any(|(_, state)| state.has_waiting());
+        debug_assert!(!waiting || !self.queue.is_empty(), "a text whose event has left");
+    }
+
     /// What the policy does about something that cannot be inspected.
     pub(crate) fn unscannable(&mut self, trouble: Trouble, out: &mut Vec<u8>) {
         let treatment = trouble.treatment(&self.watch.policy);

@@ -5,6 +5,7 @@
 //! own. Where many wait, those of other choices pass the one that all wait for.
 
 mod entry;
+mod invariants;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -97,6 +98,8 @@ impl Queue {
         let index = number.checked_sub(self.gone).and_then(|index| usize::try_from(index).ok());
         let entry = index.and_then(|index| self.entries.get_mut(index)?.as_mut());
         let Some(part) = entry.and_then(|entry| entry.part(place)) else { return true };
+        let held_again = part.done && part.span.end > until;
+        debug_assert!(!held_again, "a text that may pass is held again");
         part.done = part.span.end <= until;
         match text {
             Passing::Exact { text, from } => {
@@ -108,6 +111,7 @@ impl Queue {
                 }
                 *text = text.get(len..).unwrap_or_default();
                 *from += len;
+                debug_assert!(*from <= part.span.end, "it took of the next one's text");
             }
             Passing::Edited(text) => {
                 part.exact = false;
@@ -183,6 +187,7 @@ impl Queue {
 
     fn leave(&mut self, entry: Option<Entry>, way: &Way<'_>, out: &mut Vec<u8>) {
         let Some(mut entry) = entry else { return };
+        debug_assert!(entry.is_done(), "an event leaves before its texts");
         self.hand_on(&mut entry);
         let raw = if entry.raw.is_empty() { way.current } else { &entry.raw };
         if !(entry.cut && entry.ready() == 0) {
@@ -193,6 +198,7 @@ impl Queue {
         }
         let after = entry.extra.as_ref().map_or(&[][..], |extra| &extra.after);
         out.extend_from_slice(after);
+        debug_assert!(self.kept >= entry.raw.len() + after.len(), "it was not counted");
         self.kept = self.kept.saturating_sub(entry.raw.len() + after.len());
     }
 

@@ -192,7 +192,9 @@ impl TextRun {
 
     /// Lets what is written before `end` pass: as it came or, if it was edited, as it was released.
     fn pass(&mut self, end: usize, edited: bool, piece: &mut Piece) {
+        debug_assert!(end <= self.taken.1, "more passes than has come");
         let end = end.max(self.out);
+        debug_assert!(self.raw.is_char_boundary(end - self.out), "half a character passes");
         // A boundary of characters, whatever the offsets say: splitting elsewhere would panic.
         let len = self.raw.floor_char_boundary(end - self.out);
         let raw = self.raw.get(..len).unwrap_or_default();

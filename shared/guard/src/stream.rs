@@ -81,7 +81,7 @@ impl StreamGuard {
             if !self.events.is_ended() {
                 out.extend_from_slice(chunk);
             }
-            return;
+            return self.check_invariants();
         };
         self.events.begin(out);
         let base = self.received;
@@ -96,15 +96,16 @@ impl StreamGuard {
         });
         if fed.is_err() {
             self.too_large(base, chunk, out);
-            return;
+            return self.check_invariants();
         }
         if self.events.is_ended() {
-            return;
+            return self.check_invariants();
         }
         let told = self.received - parser.held() as u64;
         between(&mut self.events, &mut self.passed, told, (base, chunk), out);
         self.events.written(out);
         self.parser = Some(parser);
+        self.check_invariants();
     }
 
     /// Ends the stream and writes all that was held back.
@@ -116,6 +117,8 @@ impl StreamGuard {
         if !self.events.is_ended() {
             self.events.end_all(out);
         }
+        debug_assert_eq!(self.held(), 0, "something is kept of a stream that is over");
+        self.check_invariants();
     }
 
     /// Bytes of the stream that are kept, because their text is not final or their event not complete.
@@ -128,6 +131,9 @@ impl StreamGuard {
         self.parser = None;
         self.events.begin(out);
         self.events.trouble(Trouble::Memory, OnTrouble::Block, out);
+        debug_assert!(self.is_blocked(), "a stream that was shed goes on");
+        debug_assert_eq!(self.held(), 0, "memory that was to be given back");
+        self.check_invariants();
     }
 
     /// Whether the stream was ended here.
@@ -138,6 +144,24 @@ impl StreamGuard {
     /// What was found so far.
     pub fn report(&self) -> &Report {
         self.events.report()
+    }
+
+    /// Fails where something does not hold that always must between two calls: what is read is passed on, kept in an event that
+    /// waits, or the beginning of the next; a stream that has ended here keeps nothing. Looked at after every call where debug
+    /// assertions are on; does nothing without them.
+    pub fn check_invariants(&self) {
+        if cfg!(debug_assertions) {
+            self.events.check_invariants();
+            debug_assert!(self.passed <= self.received, "more is dealt with than has come");
+            let begun = self.parser.as_ref().map(|parser| parser.held() as u64);
+            let left = self.received - self.passed;
+            debug_assert!(
+                begun.is_none_or(|begun| begun == left),
+                "bytes between two events are lost"
+            );
+            let unread = self.parser.is_none() && !self.is_blocked();
+            debug_assert!(!(unread && self.held() > 0), "what waits would wait for ever");
+        }
     }
 
     /// An event is longer than what is read: refused, or passed on unread with all that follows.

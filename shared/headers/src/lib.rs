@@ -5,7 +5,7 @@
 //! (`early_header_mutation_extensions`); `cargo xtask configs` writes both lists there. Both spellings are
 //! listed: that of the Gateway API Inference Extension (`x-gateway-`, `x-slo-`) and llm-d's (`x-llm-d-`).
 //!
-//! Not listed is a whole prefix, because something before Weir may use other names of it.
+//! No whole prefix is listed, because something before Weir may use other names with it.
 
 /// Headers that only Weir, or what runs behind it, may set.
 ///

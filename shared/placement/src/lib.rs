@@ -18,7 +18,7 @@
 //!    `prefixes.confirm(&expectation)`; where the request failed, or went elsewhere,
 //!    `prefixes.take_back(&request, &expectation)`.
 //! 4. At the end: `outstanding.finish(&dispatch, phase)`, and where the replica reports how many
-//!    prompt tokens it had cached, `prefixes.correct(&request, &expectation, usage)`.
+//!    prompt tokens it had cached, `prefixes.correct(&expectation, reported)`.
 //! 5. For each attempt: `outstanding.served(replica)` or `outstanding.failed(replica, now)`.
 //! 6. What was learned goes to the other workers through the pool's [`PrefixRing`], and what they have learned
 //!    is taken over by `prefixes.merge(&event)`.

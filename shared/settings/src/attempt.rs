@@ -12,6 +12,10 @@ pub struct AttemptSettings {
     /// per attempt that read and two that write.
     #[serde(default)]
     pub leave_state: bool,
+    /// True where endpoints may say in their metadata, `weir: {model: NAME}`, that they serve another model than the one that
+    /// was asked for. It costs a host call per attempt, and reading the request again where one says so.
+    #[serde(default)]
+    pub rename: bool,
 }
 
 impl AttemptSettings {

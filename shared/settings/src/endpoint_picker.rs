@@ -8,7 +8,7 @@ use crate::{Policies, SettingsError};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawPolicy {
-    /// Pool to pick from when no filter before this one has named one.
+    /// Pool to pick from; it comes before the one that a filter before this one has named.
     #[serde(default)]
     pub pool: Option<String>,
     /// How many further endpoints follow the chosen one, for retries.
@@ -90,7 +90,7 @@ fn default_max_body_bytes() -> u64 {
 /// One compiled policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PickerPolicy {
-    /// Pool to pick from when the facts name none.
+    /// Pool to pick from, before the one that the facts name.
     pub pool: Option<String>,
     /// Endpoints after the chosen one, 0–2.
     pub alternates: u8,

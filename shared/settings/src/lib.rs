@@ -5,7 +5,7 @@
 //! compiled layer is what a filter asks questions of. Errors name the field, the value and the
 //! limit, and are shown by Envoy when it refuses the configuration.
 //!
-//! Each filter has named policies, one of which applies to a route: see [`policies`].
+//! All filters but `intake` and `attempt` have named policies, one of which applies to a request: see [`policies`].
 
 pub mod attempt;
 mod duration;

@@ -5,8 +5,8 @@
 //! the intake filter. [`SnapshotMessage::parse`] checks it completely; [`encode`] turns it into the
 //! compact binary form that lies in Envoy's shared data; [`CompactView::decode`] reads that form in
 //! every worker. A small [`VersionStamp`] beside each view tells a worker whether it has to decode
-//! again. [`signature`] signs and verifies pushes and looks, [`Directory`] says in which slot of shared
-//! data a pool's view lies, and [`ServedPools`] which pools the policies of a VM name. [`LoadReport`] reads what a
+//! again. [`signature`] signs and verifies pushes and looks. [`Directory`] says in which slot of shared
+//! data a pool's view lies. [`ServedPools`] says which pools the policies of a VM name. [`LoadReport`] reads what a
 //! replica reports of its load with a response, and [`CompactView::merge`] takes it over.
 //!
 //! # Example

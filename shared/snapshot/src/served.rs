@@ -1,7 +1,8 @@
 //! Which pools the policies of a VM name.
 //!
-//! Every filter with policies says so when it is configured, and again now and then, because nothing
-//! tells that a filter has gone: what was not said again for [`SAID_AGAIN_MS`] is forgotten.
+//! The filters whose policies name pools (model-router, endpoint-picker) say so when they are configured, and
+//! again now and then, because nothing tells that a filter has gone. What was not said again for
+//! [`SAID_AGAIN_MS`] is forgotten.
 
 use crate::limits::MAX_SERVED_POOLS;
 use crate::validate::is_pool_name;

@@ -10,9 +10,11 @@
 //! the text closely enough to place and to limit requests. What is billed is settled with the
 //! usage that the replica reports; a [`Correction`] per model learns from it.
 //!
-//! [`limits`] says how limits are reserved and settled, [`charge`] what a request is charged, [`headers`]
-//! what a response says about it, [`media`] what pictures and sound count as, and [`spending`] sums up who has
-//! spent what.
+//! - [`limits`]: how limits are reserved and settled.
+//! - [`charge`]: what a request is charged.
+//! - [`headers`]: what a response says about limits.
+//! - [`media`]: what pictures and sound count as.
+//! - [`spending`]: sums of who has spent what.
 //!
 //! ```
 //! use weir_tokens::{TextCounter, estimate};

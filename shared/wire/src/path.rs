@@ -118,6 +118,28 @@ impl Endpoint {
         let name = String::from_utf8(name).map_err(|_| PathModelError::NotUtf8)?;
         if name::is_plain(&name) { Ok(Some(name)) } else { Err(PathModelError::HiddenCharacter) }
     }
+
+    /// `path` (the one that was classified) with `model` in the place of its model; `None` if none stands there.
+    pub fn renamed_path(&self, path: &[u8], model: &str) -> Option<Vec<u8>> {
+        let span = self.path_model.as_ref()?;
+        let encoded = percent_encoded(model);
+        Some([path.get(..span.start)?, encoded.as_bytes(), path.get(span.end..)?].concat())
+    }
+}
+
+/// `name` as one path segment: unreserved characters (RFC 3986) as they are, the rest as `%XX`.
+fn percent_encoded(name: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing into a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// The endpoint that `method` and `path` (with or without a query) name, or `None`.

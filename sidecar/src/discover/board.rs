@@ -6,7 +6,6 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::found::Found;
-use crate::steady::Steady;
 
 /// What each source of one reader last said.
 #[derive(Debug)]
@@ -22,7 +21,8 @@ struct Source {
     said: Option<Arc<Vec<Found>>>,
     /// Why it cannot say anything new.
     error: Option<String>,
-    works: Steady<bool>,
+    /// `None` before it has said or failed anything.
+    works: Option<bool>,
     failures: u64,
 }
 
@@ -50,10 +50,22 @@ impl Board {
         Arc::new(Self { sources: Mutex::default(), changed: Notify::new() })
     }
 
-    /// A place for another source, which says something for `reader`.
-    pub(crate) fn add(self: &Arc<Self>, name: String, reader: &str) -> Spoken {
+    /// A place for another source, which says something for `reader`. What one of that name had said on the board
+    /// `before` holds until it says something itself.
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        name: String,
+        reader: &str,
+        before: Option<&Self>,
+    ) -> Spoken {
+        let known = before.and_then(|before| {
+            let sources = before.sources();
+            let known = sources.iter().find(|source| source.name == name)?;
+            Some((known.said.clone(), known.failures))
+        });
+        let (said, failures) = known.unwrap_or_default();
         let mut sources = self.sources();
-        sources.push(Source { name, ..Source::default() });
+        sources.push(Source { name, said, failures, ..Source::default() });
         Spoken { board: Arc::clone(self), at: sources.len() - 1, reader: reader.into() }
     }
 
@@ -94,14 +106,14 @@ impl Spoken {
         let mut sources = self.board.sources();
         let Some(source) = sources.get_mut(self.at) else { return };
         source.error = None;
-        let works = source.works.observe(true);
+        let news_of_it = source.works.replace(true) != Some(true);
         let name = source.name.clone();
         let news = source.said.as_ref().is_none_or(|said| **said != found);
         if news {
             source.said = Some(Arc::new(found));
         }
         drop(sources);
-        if works.is_some() {
+        if news_of_it {
             info!(reader = %self.reader, source = name, found = count, "source works");
         }
         if news {
@@ -116,10 +128,10 @@ impl Spoken {
         let reason = error.to_string();
         source.error = Some(reason.clone());
         source.failures = source.failures.saturating_add(1);
-        let works = source.works.observe(false);
+        let news_of_it = source.works.replace(false) != Some(false);
         let name = source.name.clone();
         drop(sources);
-        if works.is_some() {
+        if news_of_it {
             warn!(
                 reader = %self.reader,
                 source = name,

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ProtocolConfig, ResolverConfig,
+    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverConfig,
 };
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use tokio::time::sleep;
 use weir_settings::sidecar::{DnsSettings, EndpointSettings, GpuSelector, MetricsUrl};
 
@@ -56,6 +57,28 @@ impl Template {
     }
 }
 
+/// What a lookup has found.
+struct Answer<T> {
+    found: Vec<T>,
+    /// How long that holds.
+    until: Instant,
+    /// The name under which it was found, with its domain.
+    full_name: Option<Name>,
+}
+
+impl<T> Answer<T> {
+    fn of(found: Vec<T>, lookup: &Lookup) -> Self {
+        let mut name = lookup.query().name().clone();
+        name.set_fqdn(true);
+        Self { found, until: lookup.valid_until(), full_name: Some(name) }
+    }
+
+    /// There are no records.
+    fn none() -> Self {
+        Self { found: Vec::new(), until: Instant::now() + NO_RECORDS, full_name: None }
+    }
+}
+
 impl Resolver {
     /// A resolver as `settings` say; it asks nobody yet.
     ///
@@ -71,8 +94,6 @@ impl Resolver {
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         };
         let options = builder.options_mut();
-        // A replica with two addresses is still one replica.
-        options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
         options.cache_size = CACHED;
         options.positive_max_ttl = Some(settings.max_ttl);
         options.negative_max_ttl = Some(settings.max_ttl);
@@ -80,45 +101,77 @@ impl Resolver {
         Ok(Self { resolver, min_ttl: settings.min_ttl, max_ttl: settings.max_ttl })
     }
 
-    /// Every address of `name`, and until when that holds.
-    async fn addresses(&self, name: &Name) -> Result<(Vec<IpAddr>, Instant), NetError> {
-        match self.resolver.lookup_ip(name.clone()).await {
-            Ok(found) => Ok((found.iter().collect(), found.valid_until())),
-            Err(error) if error.is_no_records_found() => {
-                Ok((Vec::new(), Instant::now() + NO_RECORDS))
-            }
+    /// The records of that type; `None` if it is known that there are none. A server that fails says nothing of that.
+    async fn records(&self, name: &Name, kind: RecordType) -> Result<Option<Lookup>, NetError> {
+        match self.resolver.lookup(name.clone(), kind).await {
+            Ok(found) => Ok(Some(found).filter(|found| !found.answers().is_empty())),
+            Err(error) if error.is_no_records_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Every address of every target of `name`.
-    async fn services(&self, name: &Name) -> Result<(Vec<SocketAddr>, Instant), NetError> {
-        let found = match self.resolver.srv_lookup(name.clone()).await {
-            Ok(found) => found,
-            Err(error) if error.is_no_records_found() => {
-                return Ok((Vec::new(), Instant::now() + NO_RECORDS));
+    /// Every address of `name`; those of IPv6 only where there are no others, since a replica with two addresses is
+    /// still one replica.
+    async fn addresses(&self, name: &Name) -> Result<Answer<IpAddr>, NetError> {
+        for kind in [RecordType::A, RecordType::AAAA] {
+            let Some(found) = self.records(name, kind).await? else { continue };
+            let address = |data: &RData| match data {
+                RData::A(four) => Some(IpAddr::from(four.0)),
+                RData::AAAA(six) => Some(IpAddr::from(six.0)),
+                _ => None,
+            };
+            let all: Vec<_> =
+                found.answers().iter().filter_map(|record| address(&record.data)).collect();
+            if !all.is_empty() {
+                return Ok(Answer::of(all, &found));
             }
-            Err(error) => return Err(error),
-        };
-        let (mut all, mut until) = (Vec::new(), found.valid_until());
-        for record in found.answers() {
-            let RData::SRV(service) = &record.data else { continue };
-            let (addresses, valid) = self.addresses(&service.target).await?;
-            until = until.min(valid);
-            all.extend(addresses.into_iter().map(|ip| SocketAddr::new(ip, service.port)));
         }
-        Ok((all, until))
+        Ok(Answer::none())
     }
 
-    async fn look(&self, name: &str, query: Query) -> Result<(Vec<SocketAddr>, Instant), NetError> {
-        let name = Name::from_utf8(name)?;
+    /// Every address of every target of `name`.
+    async fn services(&self, name: &Name) -> Result<Answer<SocketAddr>, NetError> {
+        let Some(found) = self.records(name, RecordType::SRV).await? else {
+            return Ok(Answer::none());
+        };
+        let mut all = Answer::of(Vec::new(), &found);
+        for record in found.answers() {
+            let RData::SRV(service) = &record.data else { continue };
+            let of = self.addresses(&service.target).await?;
+            all.until = all.until.min(of.until);
+            all.found.extend(of.found.into_iter().map(|ip| SocketAddr::new(ip, service.port)));
+        }
+        Ok(all)
+    }
+
+    async fn look(&self, name: &Name, query: Query) -> Result<Answer<SocketAddr>, NetError> {
         match query {
-            Query::Services => self.services(&name).await,
+            Query::Services => self.services(name).await,
             Query::Addresses(port) => {
-                let (addresses, until) = self.addresses(&name).await?;
-                Ok((addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(), until))
+                let Answer { found, until, full_name } = self.addresses(name).await?;
+                let found = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+                Ok(Answer { found, until, full_name })
             }
         }
+    }
+
+    /// The same, at first by the full name that answered before: where a short name is looked for in several domains,
+    /// the last answer counts, and a server that fails for the right one would look like a name without records.
+    async fn look_again(
+        &self,
+        name: &Name,
+        query: Query,
+        before: &mut Option<Name>,
+    ) -> Result<Answer<SocketAddr>, NetError> {
+        if let Some(full) = before {
+            let answer = self.look(full, query).await?;
+            if !answer.found.is_empty() {
+                return Ok(answer);
+            }
+        }
+        let answer = self.look(name, query).await?;
+        before.clone_from(&answer.full_name);
+        Ok(answer)
     }
 
     /// How long to wait until `valid`, within the limits.
@@ -153,10 +206,15 @@ pub(super) async fn watch(
     template: Template,
     slot: Spoken,
 ) {
-    let mut failures = 0;
+    let (mut failures, mut full) = (0, None);
+    let parsed = Name::from_utf8(&name);
     loop {
-        match resolver.look(&name, query).await {
-            Ok((mut addresses, until)) => {
+        let answer = match &parsed {
+            Ok(parsed) => resolver.look_again(parsed, query, &mut full).await,
+            Err(error) => Err(error.clone().into()),
+        };
+        match answer {
+            Ok(Answer { found: mut addresses, until, .. }) => {
                 failures = 0;
                 // Servers turn the order of records with every answer.
                 addresses.sort_unstable();

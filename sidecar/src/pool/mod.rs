@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use weir_settings::sidecar::{MetricsSource, PoolSettings};
+use weir_snapshot::limits::MAX_ENDPOINTS;
 use weir_snapshot::{EndpointReport, EndpointState};
 
 use crate::discover::Found;
@@ -199,7 +200,8 @@ impl Pool {
         seen.settled || !seen.members.is_empty()
     }
 
-    /// What a snapshot says of each replica at `now`.
+    /// What a snapshot says of each replica at `now`: of as many as one may name. Those that drain come last, so they are
+    /// left out first.
     pub(crate) fn reports(&self, now: Instant) -> Vec<EndpointReport> {
         let seen = self.seen();
         let report = |member: &Member| {
@@ -207,7 +209,7 @@ impl Pool {
             self.gpus.joined(&member.wanted, now).load.fill(&mut report);
             report
         };
-        seen.members.iter().map(report).collect()
+        seen.members.iter().take(MAX_ENDPOINTS).map(report).collect()
     }
 
     /// Lets `look` see the replicas, each with its GPUs at `now`.

@@ -173,9 +173,17 @@ impl Pusher {
         let before = self.key_at;
         self.key_at = 1 - before;
         let second = self.push_answering(snapshot).await;
-        if matches!(second, Err(PushError::Refused { status: UNSIGNED, .. })) {
-            self.key_at = before;
-            return first;
+        match second {
+            Err(PushError::Refused { status: UNSIGNED, .. }) => {
+                self.key_at = before;
+                return first;
+            }
+            // Nobody has looked at that key.
+            Err(PushError::Client(_) | PushError::Timeout(_) | PushError::Request(_)) => {
+                self.key_at = before;
+                return second;
+            }
+            _ => {}
         }
         let (gateway, pool, key) = (self.link.gateway(), self.link.pool(), self.key_at + 1);
         info!(gateway, pool, key, "gateway takes the other key");

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hickory_resolver::proto::rr::RecordType;
 use serde_json::Value;
 
 use crate::support::{Dns, Intake, PATIENCE, Replica, Sidecar, eventually, vllm};
@@ -168,8 +169,38 @@ async fn every_address_of_a_name_is_a_replica_and_its_ttl_says_when_it_is_looked
         .await;
     assert!(shown(&sidecar).await.contains(&(second.address.to_string(), "ready".to_owned())));
     dns.break_down(false);
+    // Nor does one that fails for one type of records say that there are none.
+    dns.break_type(Some(RecordType::A));
+    let asked = dns.queries("vllm.test");
+    eventually("failed look-ups", async || (dns.queries("vllm.test") > asked + 4).then_some(()))
+        .await;
+    assert!(shown(&sidecar).await.contains(&(second.address.to_string(), "ready".to_owned())));
+    dns.break_type(None);
     dns.addresses("vllm.test", 1, &[first.address.ip(), second.address.ip()]);
     become_these(&sidecar, "both are back", &[ready(&first), ready(&second)]).await;
+    sidecar.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_while_a_source_is_out_of_reach_keeps_what_it_has_said() {
+    let (dns, replica) = (Dns::start().await, Replica::start(vllm(1, 1)).await);
+    let intake = Intake::tcp().await;
+    let port: u16 = intake.target.rsplit(':').next().unwrap().parse().unwrap();
+    for name in ["vllm.test", "envoy.test"] {
+        dns.addresses(name, 1, &["127.0.0.1".parse().unwrap()]);
+    }
+    let pool = format!("discover: [{{dns: 'vllm.test.:{}'}}]", replica.address.port());
+    let more = format!("dns: {{servers: ['{}'], min_ttl: 100ms}}", dns.address);
+    let yaml = yaml(&format!("{{dns: 'envoy.test.:{port}'}}"), &pool, &more);
+    let mut sidecar = Sidecar::start(&yaml).await;
+    intake.next(2).await;
+    dns.break_down(true);
+    sidecar.reload(&yaml);
+    let message = intake.next(3).await;
+    assert_eq!(message.endpoints[0].address, replica.address.to_string());
+    assert_eq!(shown(&sidecar).await, [ready(&replica)].map(|(at, it)| (at, it.to_owned())));
+    let (_, metrics) = sidecar.get("/metrics").await;
+    assert!(metrics.contains("weir_sidecar_source_found{pool=\"llama\""), "{metrics}");
     sidecar.daemon.stop().await;
 }
 

@@ -64,7 +64,7 @@ fn the_yaml_of_the_page_is_a_configuration_that_can_be_used() {
         (
             "Replicas and gateways that come and go",
             &[
-                "push to every gateway of endpoint_slices mesh/envoy",
+                "push to every gateway of endpoint_slices mesh/envoy:intake",
                 "every replica of dns vllm.example.com:8000 with metrics at http://{ip}:8000/metrics",
                 "every replica of file /etc/weir/llama.yaml",
             ],

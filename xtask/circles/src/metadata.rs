@@ -63,6 +63,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn cargo_builds_all_but_the_bench_that_counts_instructions_by_default() {
+        let cargo = std::env::var_os("CARGO").unwrap();
+        let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+        let output = Command::new(cargo).args(arguments).output().unwrap();
+        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let ids = |name: &str| metadata[name].as_array().unwrap().clone();
+        let default = ids("workspace_default_members");
+        let mut others = ids("workspace_members");
+        others.retain(|id| !default.contains(id));
+        assert_eq!(others.len(), 1, "{others:?}");
+        assert!(others[0].as_str().unwrap().contains("bench/overhead"), "{others:?}");
+    }
+
+    #[test]
     fn this_crate_is_found_and_tests_are_not() {
         let targets = targets(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
         let own = targets.iter().find(|target| target.package == env!("CARGO_PKG_NAME")).unwrap();

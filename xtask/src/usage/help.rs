@@ -51,7 +51,7 @@ cargo xtask COMMAND: build, test and show Weir
 
 Each command first brings what it needs into target/ and skips what is already there. The machine
 has to have rustup's cargo and python3 (3.10 or later); nothing is installed outside target/ except
-Rust's own WebAssembly targets, through rustup.
+Rust's own targets, through rustup: WebAssembly, and musl for static binaries.
 
 Commands:
   setup   Install what the others need: Wasm targets, Envoy, test runner, Node, Python clients
@@ -63,7 +63,7 @@ Commands:
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   soak    Let everything fail for ten minutes, under load
-  bench   Measure: overhead, placement, scan, limits, decision
+  bench   Measure: overhead, placement, scan, limits, decision, sidecar
   compose-images, compose-test, compose-up, compose-down
           Weir between networks, in containers: make the images, test, start for yourself, end
 
@@ -89,8 +89,8 @@ Options:
 const BUILD: &str = "\
 cargo xtask build [--release]: compile the Wasm modules and the native binaries
 
-The modules are optimised always (cargo's profile `wasm`) and written to target/weir/NAME.wasm, with
-the functions that a request runs through side by side (filters/suite/functions.txt); of those listed,
+The modules are always optimised (cargo's profile `wasm`) and written to target/weir/NAME.wasm. The
+functions that a request runs through stand side by side (filters/suite/functions.txt); of those listed,
 nine in ten have to exist.
 The native binaries go where cargo puts them: target/debug, or target/release.
 
@@ -106,7 +106,7 @@ Set-up runs first. A failing step does not keep the later ones from running; the
 end names it, and the exit code is 1.
 
 Steps, in this order:
-  format    every file is as rustfmt writes it
+  format    every Rust file is as rustfmt writes it
   modules   the Wasm modules compile, and the suite is at most 2 MB and has the functions listed
   lint      clippy without a warning: natively, and the filters for wasm32-wasip1; no circle of imports; the
             shipped configurations are what their sources make of them
@@ -170,8 +170,8 @@ pub(super) const DEMO: &str = "\
 cargo xtask demo [OPTIONS]: show Weir at work
 
 Starts two pools of three simulated replicas, the sidecar and Envoy with Weir's suite, sends a
-short scripted load, prints who served what and what the guardrail keeps back, then the same load
-with Envoy's round robin beside it. Ctrl-C ends every process it started.
+short scripted load, prints who served what, what the guardrail keeps back and how a key runs into its
+limit, then the same load with Envoy's round robin beside it. Ctrl-C ends every process it started.
 
 Options:
   --check      exit with 1 if what it shows is not true

@@ -66,10 +66,13 @@ fn a_canary_that_fails_loses_its_share_until_a_probe_is_served() {
     assert_eq!(router.ends("429", "weir_token_limit"), 1);
     assert_eq!(router.request("200"), 0, "a limit's answer is none of the share's");
     router.host.set_now_ns(1090 * S);
+    assert_eq!(router.ends("503", "weir_no_replica_answered"), 1);
+    assert_eq!(router.request("200"), 0, "that none of its replicas has answered is");
+    router.host.set_now_ns(1120 * S);
     assert_eq!([router.request("200"), router.request("200")], [1, 1]);
     let counted =
         |name: &str| router.host.metric(&format!("weir_router_split_{name}_total.share.new"));
-    assert_eq!((counted("failures"), counted("cuts")), (Some(3), Some(1)));
+    assert_eq!((counted("failures"), counted("cuts")), (Some(4), Some(1)));
     let logs = router.host.logs();
     assert!(logs.len() == 1 && logs[0].1.contains("\"new\" of a split is cut: 2 failures"));
 }

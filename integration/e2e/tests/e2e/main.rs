@@ -47,6 +47,7 @@ mod llama_cpp;
 mod load_reports;
 mod model_names;
 mod modules;
+mod own_filter;
 mod paths;
 mod placement;
 mod policies;

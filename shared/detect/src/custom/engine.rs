@@ -5,11 +5,11 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use regex_automata::hybrid::dfa::DFA;
+use regex_automata::hybrid::dfa::{self, DFA};
 use regex_automata::hybrid::regex::{Cache, Regex};
 use regex_automata::nfa::thompson;
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
-use regex_automata::{Anchored, Input, Match, MatchError};
+use regex_automata::{Anchored, Input, Match, MatchError, MatchKind};
 
 /// Most bytes of a regex as written, and compiled.
 const MAX_PATTERN: usize = 1024;
@@ -25,7 +25,7 @@ pub(crate) struct Engine {
     lazy: Regex,
     /// The same where the edge of a word may be anywhere, for texts that the lazy DFA cannot judge
     /// because of their letters: matches more, and most texts not at all.
-    loose: Option<Regex>,
+    loose: Option<Loose>,
     /// For texts that the lazy DFA cannot judge: `\b` beside letters outside ASCII, thrashing.
     thorough: PikeVM,
     /// What searches remember, used again: making it costs as much as scanning some KB, and the texts
@@ -33,10 +33,17 @@ pub(crate) struct Engine {
     spare: Mutex<Vec<Memory>>,
 }
 
+/// A pattern without its edges of words.
+struct Loose {
+    search: Regex,
+    /// Says whether any match goes on, not only the one that the pattern prefers: which that is, edges decide.
+    growth: DFA,
+}
+
 /// What one search at a time remembers.
 struct Memory {
     lazy: Cache,
-    loose: Option<Cache>,
+    loose: Option<(Cache, dfa::Cache)>,
     /// Made when it is first needed.
     thorough: Option<pikevm::Cache>,
 }
@@ -61,15 +68,21 @@ impl Engine {
             .minimum_bytes_per_state(Some(BYTES_PER_STATE))
             .unicode_word_boundary(true);
         let mut lazy = Regex::builder();
-        let lazy = lazy.thompson(nfa.clone()).dfa(dfa);
-        let loose = without_edges(pattern).and_then(|pattern| lazy.build(&pattern).ok());
+        let lazy = lazy.thompson(nfa.clone()).dfa(dfa.clone());
+        let loose = without_edges(pattern).and_then(|pattern| {
+            let search = lazy.build(&pattern).ok()?;
+            let (nfa, any) = (search.forward().get_nfa().clone(), dfa.match_kind(MatchKind::All));
+            let growth = DFA::builder().configure(any).build_from_nfa(nfa).ok()?;
+            Some(Loose { search, growth })
+        });
         let lazy = lazy.build(pattern).map_err(|error| reason(&error))?;
         let thorough = PikeVM::builder().thompson(nfa).build(pattern);
         let thorough = thorough.map_err(|error| reason(&error))?;
-        let engine = Self { lazy, loose, thorough, spare: Mutex::default() };
-        match engine.search(&Input::new("").anchored(Anchored::Yes)) {
-            Some(_) => Err("matches the empty text".to_owned()),
-            None => Ok(engine),
+        // Not only in the empty text, which `\b` does not match: a search that found nothing, in both senses,
+        // would go on from the same place for ever.
+        match regex_syntax::parse(pattern).map(|parsed| parsed.properties().minimum_len()) {
+            Ok(Some(0)) => Err("matches the empty text".to_owned()),
+            _ => Ok(Self { lazy, loose, thorough, spare: Mutex::default() }),
         }
     }
 
@@ -84,8 +97,8 @@ impl Engine {
     #[cold]
     #[inline(never)]
     fn search_thoroughly(&self, memory: &mut Memory, mut input: Input<'_>) -> Option<Match> {
-        if let Some((loose, cache)) = self.loose.as_ref().zip(memory.loose.as_mut())
-            && let Ok(found) = try_search(loose, cache, &input)
+        if let Some((loose, (cache, _))) = self.loose.as_ref().zip(memory.loose.as_mut())
+            && let Ok(found) = try_search(&loose.search, cache, &input)
         {
             // No match begins before the first place where it could.
             input.set_start(found?.start());
@@ -105,8 +118,8 @@ impl Engine {
             let Memory { lazy, loose, .. } = memory;
             starts.find(|start| {
                 let rest = Input::new(text).span(*start..text.len()).anchored(Anchored::Yes);
-                let sure = is_live(&self.lazy, lazy, &rest);
-                let loose = || is_live(self.loose.as_ref()?, loose.as_mut()?, &rest);
+                let sure = is_live(self.lazy.forward(), lazy.as_parts_mut().0, &rest);
+                let loose = || is_live(&self.loose.as_ref()?.growth, &mut loose.as_mut()?.1, &rest);
                 sure.or_else(loose).unwrap_or(true)
             })
         })
@@ -115,7 +128,8 @@ impl Engine {
     #[cold]
     #[inline(never)]
     fn memory(&self) -> Memory {
-        let loose = self.loose.as_ref().map(Regex::create_cache);
+        let caches = |loose: &Loose| (loose.search.create_cache(), loose.growth.create_cache());
+        let loose = self.loose.as_ref().map(caches);
         Memory { lazy: self.lazy.create_cache(), loose, thorough: None }
     }
 
@@ -143,8 +157,7 @@ fn try_search(
 /// Whether a match that starts at the start of `input` could still grow past its end; `None` where
 /// the automaton gives up.
 #[inline(never)]
-fn is_live(regex: &Regex, cache: &mut Cache, input: &Input<'_>) -> Option<bool> {
-    let (dfa, cache) = (regex.forward(), cache.as_parts_mut().0);
+fn is_live(dfa: &DFA, cache: &mut dfa::Cache, input: &Input<'_>) -> Option<bool> {
     let mut state = dfa.start_state_forward(cache, input).ok()?;
     for byte in input.haystack().get(input.get_range()).unwrap_or_default() {
         match dfa.next_state(cache, state, *byte).ok()? {
@@ -222,7 +235,9 @@ mod tests {
     #[test]
     fn unusable_patterns_say_why() {
         let error = |pattern: &str| Engine::compile(pattern).unwrap_err();
-        assert!(error("a*").contains("empty"));
+        for pattern in ["a*", r"\b", r"\b|a", r"(?:x|\B)?", "^", "$"] {
+            assert!(error(pattern).contains("empty"), "{pattern}");
+        }
         assert!(error("(").contains("unclosed"), "{}", error("("));
         assert!(error(&"a".repeat(2000)).contains("longer"));
         assert!(error("(?:[a-z]{200}){200}").contains("limit"), "{}", error("(?:[a-z]{200}){200}"));

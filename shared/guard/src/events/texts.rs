@@ -101,6 +101,12 @@ impl Events {
         }
     }
 
+    /// Fails where more is kept than a stream may.
+    pub(super) fn check_bounds(&self) {
+        debug_assert!(self.queue.kept_bytes() <= MAX_KEPT_BYTES, "{}", self.queue.kept_bytes());
+        debug_assert!(self.channels.len() <= MAX_CHANNELS, "{} channels", self.channels.len());
+    }
+
     /// Keeps the shape of an event of which nothing but one text is worth inspecting.
     pub(super) fn remember(&mut self, event: Event<'_>, texts: &EventTexts, edits: &[Edit]) {
         let plain = texts.known

@@ -136,6 +136,17 @@ impl Stored {
         }
         self.0 = kept;
     }
+
+    /// Fails where the bytes are not those that [`Self::read`] takes.
+    pub(super) fn check_invariants(&self) {
+        let tail = self.0.get(MAGIC_AND_HEADER..).map(<[u8]>::len);
+        debug_assert!(self.0.starts_with(&MAGIC) && tail.is_some(), "no header");
+        debug_assert_eq!(tail.unwrap_or(0) % size_of::<Entry>(), 0, "a part of an entry");
+        let entries = self.entries();
+        debug_assert!(entries.len() <= MAX_ENTRIES, "{} entries", entries.len());
+        let ascending = entries.is_sorted_by(|a, b| key_of(a) < key_of(b));
+        debug_assert!(ascending, "an entry out of its place, or a replica with two");
+    }
 }
 
 pub(super) fn key_of(entry: &Entry) -> u64 {
@@ -194,5 +205,18 @@ pub(super) fn write_entry(entry: &mut Entry, key: u64, load: &OwnLoad) {
     ];
     for (bytes, count) in narrow.as_chunks_mut().0.iter_mut().zip(counts) {
         *bytes = count.to_le_bytes();
+    }
+}
+
+#[cfg(all(test, debug_assertions, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "a replica with two")]
+    fn a_second_entry_of_a_replica_is_noticed() {
+        let mut stored = Stored::default();
+        assert!(stored.insert(0) && stored.insert(0));
+        stored.check_invariants();
     }
 }

@@ -63,6 +63,8 @@ impl Health {
             self.on_trial = 0;
             self.since_ns = now_ns;
         }
+        debug_assert!(self.share <= ALL, "a share of {}", self.share);
+        debug_assert!(!self.is_well(), "a failure costs nothing");
     }
 
     /// An attempt was answered.
@@ -73,6 +75,8 @@ impl Health {
         if self.share < FORGOTTEN {
             *self = Self::default();
         }
+        debug_assert!(self.on_trial == 0, "a trial that was served is over");
+        debug_assert!(!self.is_set_aside(), "who serves is set aside");
     }
 
     /// A request goes to it: that is the trial if one is due. One that nobody has heard of until the
@@ -85,6 +89,8 @@ impl Health {
             self.failed_trials.saturating_add(self.on_trial.min(1)).min(MOST_DOUBLINGS + 1);
         self.on_trial = 1;
         self.since_ns = now_ns;
+        debug_assert!(self.is_set_aside(), "a trial of one that serves");
+        debug_assert!(!self.is_due(now_ns), "two trials at a time");
     }
 
     /// Forgets a share that has faded.

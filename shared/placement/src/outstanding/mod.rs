@@ -74,7 +74,10 @@ impl Outstanding {
         load.dispatched = load.dispatched.saturating_add(1);
         let prefill_ns = u64::from(dispatch.prefill_us) * 1000;
         load.busy_until_ns = load.busy_until_ns.max(now_ns).saturating_add(prefill_ns);
+        debug_assert!(load.in_flight > 0 && load.in_prefill > 0, "it counts from now on");
+        debug_assert!(!load.is_empty(), "or its entry would go");
         write_entry(entry, dispatch.replica, &load);
+        self.check_invariants();
     }
 
     /// The entry of a replica, made if there is none yet; `None` if there are too many.
@@ -94,6 +97,7 @@ impl Outstanding {
         let mut load = read_entry(entry);
         load.health.failed(now_ns);
         write_entry(entry, key, &load);
+        self.check_invariants();
     }
 
     /// Counts an attempt at the replica with `key` that was answered.
@@ -191,6 +195,12 @@ impl Outstanding {
         header.elsewhere.observe(view.compact().endpoints().iter().zip(in_flight));
         self.stored.set_header(header);
         self.stored.retain(|entry| next_snapshot(entry, view, header.mean_pace));
+        debug_assert!(!self.is_behind(view), "a view is observed once");
+        debug_assert!(
+            self.stored.entries().iter().all(|entry| view.position_of(key_of(entry)).is_some()),
+            "a count of a replica that is gone"
+        );
+        self.check_invariants();
         true
     }
 
@@ -247,6 +257,17 @@ impl Outstanding {
         write_entry(entry, key, &load);
         if load.is_empty() {
             self.stored.remove(place);
+            debug_assert!(self.stored.find(key).is_err(), "an entry that says nothing stays");
+        }
+        self.check_invariants();
+    }
+
+    /// Fails where something does not hold that always must: a header, then whole entries by ascending key, one of each replica and
+    /// not too many. The counts themselves are hints, which may be off until the next snapshots. Does nothing without debug
+    /// assertions.
+    pub fn check_invariants(&self) {
+        if cfg!(debug_assertions) {
+            self.stored.check_invariants();
         }
     }
 }

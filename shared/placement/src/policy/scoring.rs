@@ -118,7 +118,8 @@ impl<'a> Scoring<'a> {
         endpoints: &mut [ScoreInputs],
     ) {
         let present = Present::new(&self.model, state);
-        let view_age_ms = state.view.stamp().age_ns(state.now_ns) / 1_000_000;
+        let view_age_us = state.view.stamp().age_ns(state.now_ns) / 1_000;
+        let view_age_ms = view_age_us / 1_000;
         let (mut admitted, mut fresh, mut busy_us) = (0_u64, 0_u64, 0_u64);
         let replicas = state.view.replicas().zip(endpoints.iter_mut()).enumerate();
         for (index, (Replica { id, record }, endpoint)) in replicas {
@@ -134,11 +135,11 @@ impl<'a> Scoring<'a> {
             let measured = endpoint.fresh.then_some(record);
             endpoint.queue_us = self.model.queue_us(measured, &endpoint.own, &present);
             endpoint.doubt_us = doubt_us(record, &endpoint.own, state.now_ns, view_age_ms);
+            self.add_elsewhere(index, endpoint, view_age_us, &present);
             admitted += 1;
             fresh += u64::from(endpoint.fresh);
             busy_us += endpoint.queue_us.min(present.mean_prefill_us);
             self.note_home(endpoint.weight);
-            self.add_elsewhere(index, endpoint, &present);
         }
         self.crowding = busy_us / admitted.max(1) * 256 / present.mean_prefill_us;
         // Where all were measured, nobody needs the mean: spare the pass.
@@ -146,12 +147,19 @@ impl<'a> Scoring<'a> {
             if fresh == admitted { Some(0) } else { self.mean_load_us(endpoints, fresh) };
     }
 
-    /// Adds what other gateways say to have at an endpoint, as long as the view is fresh. What was measured there has some
-    /// of it already, so the larger of the two counts.
-    fn add_elsewhere(&self, index: usize, endpoint: &mut ScoreInputs, present: &Present) {
+    /// Adds what other gateways say to have at an endpoint, as long as the view is fresh, less the prefills that must be done
+    /// `age_us` after the push. What was measured there has some of it already, so the larger of the two counts.
+    fn add_elsewhere(
+        &self,
+        index: usize,
+        endpoint: &mut ScoreInputs,
+        age_us: u64,
+        present: &Present,
+    ) {
         let told = self.view.elsewhere(index).filter(|_| self.oldest_fresh.is_some());
         let Some((in_flight, prefill_tokens)) = told else { return };
-        let told_us = self.model.told_queue_us(&endpoint.own, prefill_tokens, present);
+        let told = (prefill_tokens, age_us);
+        let told_us = self.model.told_queue_us(&endpoint.own, told, present);
         endpoint.queue_us = endpoint.queue_us.max(told_us);
         endpoint.own.in_flight = endpoint.own.in_flight.saturating_add(in_flight);
     }

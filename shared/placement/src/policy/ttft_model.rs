@@ -135,10 +135,15 @@ impl TtftModel {
         (backlog_us + foreign * present.mean_prefill_us).max(queued * self.waiting_us)
     }
 
-    /// Time before the prefill can start, in µs, from own counts and the prompt tokens that other gateways say to have in
-    /// prefill there.
-    pub(super) fn told_queue_us(&self, own: &OwnLoad, elsewhere: u32, present: &Present) -> u64 {
-        self.backlog_us(own, present) + self.prefill_us(elsewhere)
+    /// Time before the prefill can start, in µs, from own counts and the prompt tokens that other gateways said to have in
+    /// prefill there `age_us` ago.
+    pub(super) fn told_queue_us(
+        &self,
+        own: &OwnLoad,
+        (tokens, age_us): (u32, u64),
+        present: &Present,
+    ) -> u64 {
+        self.backlog_us(own, present) + self.prefill_us(tokens).saturating_sub(age_us)
     }
 
     /// Cost of what is measured beside the queue, in µs: running requests and KV-cache pressure.

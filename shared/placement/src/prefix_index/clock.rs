@@ -33,5 +33,6 @@ impl PrefixIndex {
                 self.replicas.expire(replica, if set_back { self.tick } else { began });
             }
         }
+        self.debug_check();
     }
 }

@@ -34,5 +34,10 @@ impl PrefixIndex {
                 }
             }
         }
+        debug_assert!(
+            self.replicas.holds(replica),
+            "an event gives nobody a place, and takes none"
+        );
+        self.debug_check();
     }
 }

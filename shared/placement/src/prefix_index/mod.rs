@@ -8,7 +8,8 @@
 //!
 //! # Memory
 //! [`PrefixIndex::bytes`] after construction, for ever: 24 bytes per entry (1.5 MiB by default),
-//! plus at most 0.5 MiB for 4096 replicas.
+//! plus at most 0.5 MiB for 4096 replicas, and up to 64 ticks of 8 bytes for each replica that has requests
+//! without an answer.
 //!
 //! # Self-correction
 //! What a request leaves in the index is taken back when it fails or goes elsewhere, and says nothing about
@@ -20,6 +21,7 @@
 //! the replica keeps out of its cache; the prefix itself has just been computed anew.
 
 mod clock;
+mod invariants;
 mod merge;
 mod replicas;
 mod table;
@@ -124,7 +126,9 @@ impl PrefixIndex {
 
     /// Gives replicas their places; the same key keeps its place across calls.
     pub(crate) fn register(&mut self, keys: &[u64]) -> Vec<ReplicaId> {
-        self.replicas.register(keys, self.tick)
+        let ids = self.replicas.register(keys, self.tick);
+        self.debug_check();
+        ids
     }
 
     /// Tokens of the request's prompt that one replica has cached, as far as is known.
@@ -136,7 +140,13 @@ impl PrefixIndex {
 
     /// Notes that a request goes to `replica`, which will have its whole prompt cached.
     pub fn learn(&mut self, request: &PickRequest<'_>, replica: ReplicaId) -> Expectation {
+        let before = self.tick;
         let expectation = self.expect(request, replica);
+        debug_assert!(expectation.tick > before, "each request has a tick of its own");
+        debug_assert!(
+            !(expectation.settled && expectation.tick <= expectation.matched_tick),
+            "nothing settled is of now"
+        );
         self.replicas.begin(replica, expectation.tick);
         if let Some(group) = replica.group().filter(|_| self.replicas.holds(replica)) {
             let replicas = &self.replicas;
@@ -145,6 +155,7 @@ impl PrefixIndex {
                 self.table.update(key, group, self.tick, replica.bit(), live);
             }
         }
+        self.debug_check();
         expectation
     }
 
@@ -175,6 +186,11 @@ impl PrefixIndex {
     pub fn take_back(&mut self, request: &PickRequest<'_>, expectation: &Expectation) {
         self.replicas.end(expectation.replica, expectation.tick);
         self.remove(request, expectation.replica, expectation.matched_marks);
+        debug_assert!(
+            !self.has_beyond(request, expectation.replica, expectation.matched_marks),
+            "what a failed request left is gone"
+        );
+        self.debug_check();
     }
 
     /// Compares what a replica had cached with what was expected, and forgets what it must have
@@ -201,7 +217,13 @@ impl PrefixIndex {
             return None;
         }
         let tick = self.replicas.fell_short(replica, expectation.matched_tick)?;
+        debug_assert!(
+            tick <= expectation.matched_tick,
+            "no more goes than was used before the match"
+        );
+        debug_assert!(tick < expectation.tick, "what this request has left stays");
         self.replicas.expire(replica, tick);
+        self.debug_check();
         Some(Eviction { replica: replica.key(), tick })
     }
 
@@ -216,6 +238,7 @@ impl PrefixIndex {
     /// Forgets everything about a replica, for instance when it was restarted.
     pub fn forget(&mut self, replica: ReplicaId) {
         self.replicas.expire(replica, self.tick);
+        self.debug_check();
     }
 
     /// Whether the place in the index still belongs to this replica.

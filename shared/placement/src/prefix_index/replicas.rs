@@ -218,4 +218,37 @@ impl Replicas {
         let gone = slots.filter(|(slot, _)| slot.gone_before >= tick);
         gone.fold(mask, |mask, (_, bit)| mask & !(1 << bit))
     }
+
+    /// The bits of a group's slots that have a replica.
+    pub(super) fn in_use(&self, group: u16) -> u64 {
+        let first = usize::from(group) * usize::from(GROUP_SIZE);
+        let slots = self.slots.len().saturating_sub(first).min(usize::from(GROUP_SIZE));
+        u64::MAX.checked_shr((usize::from(GROUP_SIZE) - slots) as u32).unwrap_or(0)
+    }
+
+    /// Fails where something does not hold that always must.
+    pub(super) fn check_invariants(&self) {
+        debug_assert_eq!(
+            self.by_key.len(),
+            self.slots.len(),
+            "a place for each, and each its place"
+        );
+        for (key, slot) in &self.by_key {
+            let slot = self.slots.get(usize::from(*slot));
+            debug_assert_eq!(slot.map(|slot| slot.key), Some(*key), "a place of another");
+        }
+        debug_assert!(self.slots.len() <= usize::from(MAX_REPLICAS));
+        debug_assert!(self.slots.iter().all(|slot| slot.named_at <= self.registrations));
+        let groups = self.slots.chunks(GROUP_SIZE.into());
+        debug_assert_eq!(groups.len(), self.group_gone_before.len());
+        for (slots, gone) in groups.zip(&self.group_gone_before) {
+            let latest = slots.iter().map(|slot| slot.gone_before).max();
+            debug_assert!(latest <= Some(*gone), "a replica is thought to have what is gone");
+        }
+        for slot in &self.slots {
+            let unserved = &slot.unserved;
+            debug_assert!(unserved.len() <= MOST_UNSERVED);
+            debug_assert!(unserved.iter().is_sorted_by(|a, b| a < b), "a request stands twice");
+        }
+    }
 }

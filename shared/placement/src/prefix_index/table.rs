@@ -180,4 +180,25 @@ impl Table {
         let own = mix(key.fingerprint, u64::from(group)) as usize;
         [(first - first % NEIGHBOURS + around) & self.mask, own & self.mask]
     }
+
+    /// Fails where something does not hold that always must; `in_use` are the bits of a group's replicas.
+    pub(super) fn check_invariants(&self, now: u64, in_use: impl Fn(u16) -> u64) {
+        debug_assert!(self.buckets.len().is_power_of_two() && self.mask == self.buckets.len() - 1);
+        for bucket in &self.buckets {
+            let pairs = || bucket.fingerprints.iter().zip(&bucket.entries);
+            for (at, (fingerprint, entry)) in
+                pairs().enumerate().filter(|(_, (_, entry))| entry.replicas != 0)
+            {
+                let group = (entry.tick_and_group & 0xFFFF) as u16;
+                debug_assert_eq!(entry.replicas & !in_use(group), 0, "a replica that there is not");
+                debug_assert!(entry.tick() <= now & (u64::MAX >> 16), "used later than now");
+                let same =
+                    |(other, entry): &(&u64, &Entry)| *other == fingerprint && entry.is_of(group);
+                debug_assert!(
+                    !pairs().skip(at + 1).any(|pair| same(&pair)),
+                    "a prefix stands twice"
+                );
+            }
+        }
+    }
 }

@@ -88,9 +88,12 @@ impl Entries {
             return invalid("is the model's own pool");
         }
         let entries = self.0.iter().filter(|entry| entry.pool == pool);
-        let mut bases: Vec<&String> = entries.filter_map(|e| e.base_model.as_ref()).collect();
-        bases.sort_unstable();
-        bases.dedup();
+        let mut bases: Vec<&String> = Vec::new();
+        for base in entries.filter_map(|entry| entry.base_model.as_ref()) {
+            if !bases.contains(&base) {
+                bases.push(base);
+            }
+        }
         match bases.as_slice() {
             [] => Ok(Instead::Pool { pool, base_model: None }),
             [base] => Ok(Instead::Pool { base_model: Some((*base).clone()), pool }),

@@ -74,6 +74,7 @@ pub struct RouterPolicy {
     exact: BTreeMap<String, Model>,
     /// Longest prefix first.
     prefixes: Vec<(String, Model)>,
+    asks_consumer: bool,
     /// Model of a request that names none.
     pub default_model: Option<String>,
     /// Largest accepted request body in bytes.
@@ -175,7 +176,9 @@ impl RouterPolicy {
             let doubled = match name.strip_suffix('*') {
                 Some(prefix) => {
                     let doubled = prefixes.iter().any(|(other, _)| other == prefix);
-                    prefixes.push((prefix.to_owned(), model));
+                    // Kept in order: a sort of its own would be 10 KB of the module.
+                    let longer = |(other, _): &(String, Model)| other.len() >= prefix.len();
+                    prefixes.insert(prefixes.partition_point(longer), (prefix.to_owned(), model));
                     doubled
                 }
                 None => exact.insert(name.clone(), model).is_some(),
@@ -184,10 +187,10 @@ impl RouterPolicy {
                 return Err(SettingsError::invalid(format!("{field}.name"), name, "stands twice"));
             }
         }
-        prefixes.sort_unstable_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        let policy = Self {
+        let mut policy = Self {
             exact,
             prefixes,
+            asks_consumer: false,
             default_model: raw.default_model,
             max_body_bytes: raw.max_body_bytes,
             unknown_path: raw.unknown_path,
@@ -196,6 +199,8 @@ impl RouterPolicy {
         };
         policy.check_default(field)?;
         policy.check_splits(field)?;
+        policy.asks_consumer = policy.is_restricted()
+            || policy.splits().any(|(_, split)| split.by == SplitBy::Consumer);
         Ok(policy)
     }
 
@@ -254,8 +259,12 @@ impl RouterPolicy {
         self.entry(model).is_some_and(|(entry, _)| entry.permits(consumer))
     }
 
-    /// Whether it matters who the consumer is.
-    pub fn is_restricted(&self) -> bool {
+    /// Whether it matters who the consumer is: some model is for certain ones, or is split by them.
+    pub fn asks_consumer(&self) -> bool {
+        self.asks_consumer
+    }
+
+    fn is_restricted(&self) -> bool {
         let prefixes = self.prefixes.iter().map(|(_, model)| model);
         self.exact.values().chain(prefixes).any(Model::is_restricted)
     }

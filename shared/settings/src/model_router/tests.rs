@@ -106,7 +106,7 @@ fn a_model_may_be_for_certain_consumers() {
             {"name":"none","pool":"p","consumers":[]}]}}}"#,
     )
     .unwrap();
-    assert!(policy.is_restricted());
+    assert!(policy.asks_consumer());
     for (consumer, may) in
         [(Some("ann"), true), (Some("ops-1"), true), (Some("bob"), false), (None, false)]
     {

@@ -204,8 +204,13 @@ impl fmt::Display for Discovery {
             Self::File(path) => write!(f, "file {path}"),
             Self::Dns { at, .. } => write!(f, "dns {at}"),
             Self::Srv(name) => write!(f, "srv {name}"),
-            Self::EndpointSlices { service, namespace, .. } => {
-                write!(f, "endpoint_slices {}{service}", own(namespace))
+            Self::EndpointSlices { service, namespace, port } => {
+                write!(f, "endpoint_slices {}{service}", own(namespace))?;
+                match port {
+                    Some(ServicePort::Name(name)) => write!(f, ":{name}"),
+                    Some(ServicePort::Number(number)) => write!(f, ":{number}"),
+                    None => Ok(()),
+                }
             }
             Self::InferencePool { name, namespace } => {
                 write!(f, "inference_pool {}{name}", own(namespace))

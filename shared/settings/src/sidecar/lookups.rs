@@ -106,6 +106,16 @@ pub struct KubernetesSettings {
     pub namespace: Option<String>,
 }
 
+/// Where a pod has the authority of its cluster's API (Kubernetes, "Accessing the API from within a Pod").
+const POD_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+impl KubernetesSettings {
+    /// PEM file of the API's certificate authorities: the named one, or the pod's.
+    pub fn ca_file(&self) -> &str {
+        self.ca_file.as_deref().unwrap_or(POD_CA)
+    }
+}
+
 impl TryFrom<RawKubernetes> for KubernetesSettings {
     type Error = SettingsError;
 

@@ -33,6 +33,7 @@ mod bucket;
 mod digest;
 mod directory;
 mod fleet;
+mod invariants;
 mod lease;
 mod ledger;
 mod limit;

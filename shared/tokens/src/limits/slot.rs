@@ -117,7 +117,6 @@ impl Slot {
         self.free_at_ms
     }
 
-    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn begun_ms(&self) -> u64 {
         self.begun_ms
     }
@@ -145,6 +144,7 @@ impl Slot {
         self.generation = self.generation.wrapping_add(over as u32);
         self.begun_ms = self.begun_ms.saturating_add(over.saturating_mul(EXPIRY_MS));
         self.bucket.advance(limit, now_ms);
+        self.check_advanced(now_ms);
     }
 
     fn end_generation(&mut self, limit: &Limit, end_ms: u64) {

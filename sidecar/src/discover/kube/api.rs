@@ -59,9 +59,8 @@ impl Api {
             Some(url) => url.clone(),
             None => server_of_pod()?,
         };
-        let account = |file: &str| format!("{ACCOUNT}/{file}");
-        let ca_file = settings.ca_file.clone().unwrap_or_else(|| account("ca.crt"));
-        let access = AccessSettings { ca_file: Some(ca_file), ..AccessSettings::default() };
+        let ca_file = Some(settings.ca_file().to_owned());
+        let access = AccessSettings { ca_file, ..AccessSettings::default() };
         let access = if url.is_https() {
             Access::load(&access, true).map_err(KubernetesError::Tls)?
         } else {
@@ -98,6 +97,11 @@ impl Api {
     pub(super) fn forget_token(&self) {
         self.token.forget();
     }
+}
+
+/// A file of the pod's service account.
+fn account(file: &str) -> String {
+    format!("{ACCOUNT}/{file}")
 }
 
 /// What Kubernetes puts into the environment of every container.

@@ -113,6 +113,7 @@ impl Slices {
     /// a pod with two addresses is one replica.
     fn found<'a>(&self, slices: impl Iterator<Item = &'a Slice>) -> Result<Vec<Found>, String> {
         let (mut four, mut six) = (BTreeMap::new(), BTreeMap::new());
+        let mut without_port = false;
         for slice in slices {
             let all = match slice.address_type.as_str() {
                 "IPv4" => &mut four,
@@ -122,7 +123,10 @@ impl Slices {
             };
             let endpoints = slice.endpoints.iter().flatten();
             for endpoint in endpoints.filter(|endpoint| !endpoint.addresses.is_empty()) {
-                let port = self.port_of(slice)?;
+                let Some(port) = self.port_of(slice)? else {
+                    without_port = true;
+                    continue;
+                };
                 let Some(found) = self.one(endpoint, port) else { continue };
                 // While a pod moves between slices it stands in two of them: the better one counts.
                 let better = |known: &Found| rank(known.readiness) <= rank(found.readiness);
@@ -132,10 +136,17 @@ impl Slices {
             }
         }
         let all = if four.is_empty() { six } else { four };
+        if all.is_empty() && without_port {
+            let service = &self.service;
+            return Err(format!(
+                "service {service} has no such port: look at the names of its ports"
+            ));
+        }
         Ok(all.into_values().collect())
     }
 
-    fn port_of(&self, slice: &Slice) -> Result<u16, String> {
+    /// Pods whose ports differ stand in different slices, so one without the port says nothing of the others.
+    fn port_of(&self, slice: &Slice) -> Result<Option<u16>, String> {
         let mut ports = slice.ports.iter().flatten();
         let found = match &self.port {
             Some(ServicePort::Number(number)) => Some(*number),
@@ -150,9 +161,7 @@ impl Slices {
                 (None, _) => None,
             },
         };
-        found.filter(|port| *port != 0).ok_or_else(|| {
-            format!("service {} has no such port: look at the names of its ports", self.service)
-        })
+        Ok(found.filter(|port| *port != 0))
     }
 
     fn one(&self, endpoint: &Endpoint, port: u16) -> Option<Found> {
@@ -196,7 +205,7 @@ mod tests {
     fn slices(port: Option<ServicePort>) -> Slices {
         let yaml = b"gateways: ['unix:/x']\npools: {p: {endpoints: [{address: '10.0.0.1:1'}]}}";
         let settings = weir_settings::sidecar::SidecarSettings::from_yaml(yaml).unwrap();
-        let slot = Board::new().add("test".into(), "p");
+        let slot = Board::new().add("test".into(), "p", None);
         Slices::new("vllm", port, settings.pools[0].metrics_url.clone(), slot)
     }
 
@@ -248,6 +257,13 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+        let other =
+            two.replace("\"m\", \"port\": 9", "\"m\", \"port\": 10").replace("0.0.1", "0.0.2");
+        let without = PODS.replace("10.0.0", "10.0.1");
+        let all = [slice(two), slice(&without), slice(&other)];
+        let found = shown(slices(name("m")).found(all.iter())).unwrap();
+        let addresses: Vec<_> = found.iter().map(|(address, _)| address.as_str()).collect();
+        assert_eq!(addresses, ["10.0.0.1:9", "10.0.0.2:10"], "one slice lacks the port");
         let none = slice(r#"{"addressType": "IPv4", "endpoints": null, "ports": null}"#);
         assert_eq!(shown(slices(None).found([none].iter())), Ok(Vec::new()));
     }

@@ -133,7 +133,7 @@ impl<T: Object> Watch<'_, T> {
         let mut failures = 0;
         loop {
             let before = self.version.clone();
-            match self.watch_once(known).await {
+            match self.watch_once(known, failures > 0).await {
                 // Only its time is over.
                 Ok(()) if self.version != before => failures = 0,
                 Ok(()) => failures += 1,
@@ -147,9 +147,11 @@ impl<T: Object> Watch<'_, T> {
         }
     }
 
+    /// One watch; where it is one `after_failure`, what is known is told again, so that the reader sees that it holds.
     async fn watch_once(
         &mut self,
         known: &mut impl FnMut(&BTreeMap<String, T>),
+        after_failure: bool,
     ) -> Result<(), WatchError> {
         let Kind { path, selector } = self.kind;
         let request = self.api.request(&format!(
@@ -160,6 +162,9 @@ impl<T: Object> Watch<'_, T> {
         let mut client: Client = self.api.client()?;
         let opening = timeout(LIST_LIMIT, client.stream(&request)).await;
         let mut stream = opening.map_err(|_| WatchError::Silent(LIST_LIMIT))??;
+        if after_failure && stream.status == StatusCode::OK {
+            known(&self.objects);
+        }
         let mut pending = Vec::new();
         loop {
             let next = timeout(SILENCE, stream.next()).await;
@@ -180,22 +185,31 @@ impl<T: Object> Watch<'_, T> {
         pending: &mut Vec<u8>,
         known: &mut impl FnMut(&BTreeMap<String, T>),
     ) -> Result<(), WatchError> {
+        let (taken, changed) = self.events(bytes, pending);
+        if changed {
+            known(&self.objects);
+        }
+        taken
+    }
+
+    /// Takes whole events, and whether one of them says something of an object, also where a later one cannot be read.
+    fn events(&mut self, bytes: &[u8], pending: &mut Vec<u8>) -> (Result<(), WatchError>, bool) {
         let mut changed = false;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             pending.extend_from_slice(piece);
             if pending.len() > MAX_EVENT_BYTES {
                 let problem = format!("an event of more than {MAX_EVENT_BYTES} bytes");
-                return Err(WatchError::Malformed(problem));
+                return (Err(WatchError::Malformed(problem)), changed);
             }
             if piece.ends_with(b"\n") {
-                changed |= self.event(pending)?;
+                match self.event(pending) {
+                    Ok(news) => changed |= news,
+                    Err(error) => return (Err(error), changed),
+                }
                 pending.clear();
             }
         }
-        if changed {
-            known(&self.objects);
-        }
-        Ok(())
+        (Ok(()), changed)
     }
 
     /// Takes an event; true if it says something of an object.

@@ -22,6 +22,8 @@ struct Shared {
     records: HashMap<(Name, RecordType), (u32, Vec<RData>)>,
     /// Answers SERVFAIL to everything.
     broken: bool,
+    /// Answers SERVFAIL to questions of that type.
+    broken_type: Option<RecordType>,
     queries: HashMap<Name, usize>,
 }
 
@@ -64,6 +66,10 @@ impl Dns {
         self.shared.lock().unwrap().broken = broken;
     }
 
+    pub(crate) fn break_type(&self, broken: Option<RecordType>) {
+        self.shared.lock().unwrap().broken_type = broken;
+    }
+
     /// How often `host` was asked for.
     pub(crate) fn queries(&self, host: &str) -> usize {
         self.shared.lock().unwrap().queries.get(&name(host)).copied().unwrap_or_default()
@@ -87,7 +93,7 @@ impl Shared {
         let mut response = Message::response(query.metadata.id, query.metadata.op_code);
         response.metadata.recursion_available = true;
         response.queries = query.queries.clone();
-        if self.broken {
+        if self.broken || self.broken_type == Some(asked.query_type()) {
             response.metadata.response_code = ResponseCode::ServFail;
             return response;
         }

@@ -64,6 +64,13 @@ impl Sidecar {
         Self { daemon: Daemon::start(config).await.unwrap(), _folder: folder }
     }
 
+    /// Takes over the configuration `yaml`.
+    pub(crate) fn reload(&mut self, yaml: &str) {
+        let (folder, config) = load(yaml);
+        self.daemon.reload(&config).unwrap();
+        self._folder = folder;
+    }
+
     /// A page of its own HTTP.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         get(self.daemon.address(), path).await

@@ -1,6 +1,7 @@
 //! The examples of `envoy-config/examples`: each is loaded as it is shipped, and does what it says.
 
 mod access;
+mod aws;
 mod certificates;
 mod cloud;
 mod live;
@@ -31,11 +32,13 @@ fn path(name: &str) -> String {
 }
 
 /// What the tests below this module start, by file.
-const TESTED: [&str; 19] = [
+const TESTED: [&str; 21] = [
     "access-log",
     "api-keys",
+    "aws",
     "canary",
     "cloud",
+    "fallback-model",
     "fallback-pool",
     "ip-allow",
     "jwt",

@@ -1,4 +1,5 @@
-//! Where requests go: `lora.yaml`, `realtime-batch.yaml`, `original-dst.yaml`, `resilience.yaml`, `fallback-pool.yaml`.
+//! Where requests go: `lora.yaml`, `realtime-batch.yaml`, `original-dst.yaml`, `resilience.yaml`, `fallback-model.yaml`,
+//! `fallback-pool.yaml`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -125,6 +126,44 @@ async fn what_fails_before_anything_has_gone_out_is_served_by_the_next_endpoint_
     let reply = stack.send(request.json(&stream)).await;
     assert_eq!((reply.status, reply.complete), (200, true), "{}", reply.text());
     assert!(reply.text().ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_model_serves_where_all_replicas_of_the_one_asked_for_fail() {
+    let stack = example("fallback-model").start().await;
+    let _sidecar = stack.sidecar().await;
+    let ask = async |text: &str| {
+        let reply = stack.send(chat(LLAMA, text)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let echo = reply.json().unwrap()["weir_echo"].clone();
+        let body: Value = serde_json::from_str(echo["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["messages"][0]["content"], text);
+        (stack.pool_of(&reply), body["model"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(ask("x").await, ("llama", LLAMA.to_owned()));
+    // All fail before they answer, two by an error and one by a refused connection.
+    for (replica, failure) in stack.llama.replicas().iter().zip([
+        FailureMode::Error500,
+        FailureMode::Error500,
+        FailureMode::Refuse,
+    ]) {
+        replica.set_failure(failure).await;
+    }
+    for text in ["y".to_owned(), "long ".repeat(600_000)] {
+        assert_eq!(ask(&text).await, ("qwen", QWEN.to_owned()), "{}", text.len());
+    }
+    let document =
+        json!({"model": LLAMA, "stream": true, "messages": [{"role": "user", "content": "x"}]});
+    let stream = stack.send(Request::post("/v1/chat/completions").json(&document)).await;
+    assert_eq!((stream.status, stream.complete, stack.pool_of(&stream)), (200, true, "qwen"));
+    assert!(stream.text().contains(QWEN), "{}", stream.text());
+    eventually("the count", async || {
+        (stack.stat("weir_attempts_renamed_total.done.yes").await >= 3).then_some(())
+    })
+    .await;
+    let asked_for = stack.send(chat(QWEN, "x")).await;
+    assert_eq!((asked_for.status, stack.pool_of(&asked_for)), (200, "qwen"));
+    stack.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

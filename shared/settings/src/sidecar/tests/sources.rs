@@ -115,8 +115,8 @@ pools:
     let sources: Vec<String> = pool.discover.iter().map(ToString::to_string).collect();
     let expected = [
         "dns vllm.test:8000",
-        "endpoint_slices vllm",
-        "endpoint_slices ns/vllm",
+        "endpoint_slices vllm:http",
+        "endpoint_slices ns/vllm:8000",
         "inference_pool llama",
         "srv _http._tcp.vllm.test.",
     ];
