@@ -115,7 +115,8 @@ fn applying<'p, H: Host>(
                 }
             }
         }
-        let (stands, key) = shared.stands(host, limit.limit, values.iter().map(Option::as_deref));
+        let values = values.iter().map(Option::as_deref);
+        let (stands, key) = stands(host, shared, limit.limit, values);
         let burst = if saturated { policy.saturated.burst_permille } else { 1_000 };
         applying.push(Applying {
             at,
@@ -133,6 +134,21 @@ fn applying<'p, H: Host>(
         });
     }
     Ok(applying)
+}
+
+/// A limit as it stands now, and whose slot it is.
+fn stands<'v, H: Host>(
+    host: &H,
+    shared: &Shared,
+    limit: Limit,
+    values: impl Iterator<Item = Option<&'v [u8]>>,
+) -> (Limit, SlotKey) {
+    let mut fleet = shared.fleet.borrow_mut();
+    let (stands, key, reachable) = fleet.stands(host, &shared.digester, limit, values);
+    if !reachable {
+        shared.note_alone(host);
+    }
+    (stands, key)
 }
 
 fn reserve<H: Host>(

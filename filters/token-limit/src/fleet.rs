@@ -1,9 +1,7 @@
 //! How the fleet stands whose limits this gateway shares, as the intake was told last.
 
-use weir_host::{Host, LogLevel};
+use weir_host::Host;
 use weir_tokens::limits::{FLEET_STATE_KEY, FleetState, KeyDigester, Limit, SlotKey};
-
-use crate::shared::{FILTER, Shared};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -34,39 +32,24 @@ impl Fleet {
     }
 }
 
-impl Shared {
-    /// A limit as it stands now, and whose slot it is.
+impl Fleet {
+    /// A limit as it stands now, whose slot it is, and whether the fleet can be asked; `own` serves before a
+    /// sidecar has told the fleet's key.
     pub(crate) fn stands<'v, H: Host>(
-        &self,
+        &mut self,
         host: &H,
-        limit: Limit,
+        own: &KeyDigester,
+        mut limit: Limit,
         values: impl Iterator<Item = Option<&'v [u8]>>,
-    ) -> (Limit, SlotKey) {
-        let (mut limit, mut fleet) = (limit, self.fleet.borrow_mut());
-        // Before a sidecar has told the fleet's key, this Envoy's own serves.
-        let mut digester = &self.digester;
+    ) -> (Limit, SlotKey, bool) {
+        let (mut digester, mut reachable) = (own, true);
         if limit.fleet().is_some() {
             let now_ms = host.now_ns() / NS_PER_MS;
-            fleet.look(host, now_ms);
-            let reachable = fleet.state.is_reachable(now_ms);
-            if !reachable {
-                self.metrics.unreachable.increment(host);
-                self.say_alone(host);
-            }
-            limit = limit.as_fleet_stands(reachable, fleet.state.gateways);
-            digester = fleet.digester.as_ref().unwrap_or(digester);
+            self.look(host, now_ms);
+            reachable = self.state.is_reachable(now_ms);
+            limit = limit.as_fleet_stands(reachable, self.state.gateways);
+            digester = self.digester.as_ref().unwrap_or(own);
         }
-        (limit, digester.slot_key(limit.id(), values))
-    }
-
-    /// Says, once a minute, that requests are decided without the fleet.
-    #[cold]
-    fn say_alone<H: Host>(&self, host: &H) {
-        self.alone.say(host, LogLevel::Warn, || {
-            format!(
-                "{FILTER}: limits with `scope: fleet` go by `on_unavailable`, because no sidecar says that it \
-                 reaches Redis: see weir_limit_unreachable_total, and the sidecar's log and /status"
-            )
-        });
+        (limit, digester.slot_key(limit.id(), values), reachable)
     }
 }

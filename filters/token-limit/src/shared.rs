@@ -83,6 +83,17 @@ impl Shared {
         }
     }
 
+    /// Counts that a limit of a fleet is decided about without it, and says so now and then.
+    pub(crate) fn note_alone<H: Host>(&self, host: &H) {
+        self.metrics.unreachable.increment(host);
+        self.alone.say(host, LogLevel::Warn, || {
+            format!(
+                "{FILTER}: limits with `scope: fleet` go by `on_unavailable`, because no sidecar says that it \
+                 reaches Redis: see weir_limit_unreachable_total, and the sidecar's log and /status"
+            )
+        });
+    }
+
     /// Says what is wrong, once a minute.
     #[cold]
     pub(crate) fn trouble<H: Host>(&self, host: &H, what: &dyn std::fmt::Display) {

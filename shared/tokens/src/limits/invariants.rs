@@ -1,13 +1,13 @@
 //! What holds of a page of slots after every change. Looked at where debug assertions are on, so never in a module that is shipped.
 
 use super::page::{Found, PAGE_SLOTS, Page};
-use super::slot::{EXPIRY_MS, SLOT_BYTES, Slot};
+use super::slot::{EXPIRY_MS, Slot};
 
 impl Page {
     /// Fails where something does not hold that always must: whole slots, and not too many. Does nothing without debug assertions.
     pub fn check_invariants(&self) {
         debug_assert!(Self::read(self.as_bytes().to_vec()).is_some(), "no page could be read here");
-        let slots = self.as_bytes().len() / SLOT_BYTES;
+        let slots = self.slots().count();
         debug_assert!(slots <= PAGE_SLOTS, "{slots} slots");
     }
 
