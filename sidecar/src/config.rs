@@ -109,7 +109,7 @@ pub enum ConfigError {
         /// The field below `redis`.
         field: &'static str,
         /// What is wrong.
-        error: RedisAccessError,
+        error: Box<RedisAccessError>,
     },
     /// A second key without a first.
     #[error("second_key_env: there is no first key")]
@@ -135,7 +135,7 @@ impl Config {
         let redis = settings.redis.as_ref().map(RedisAccess::load).transpose();
         let redis = redis.map_err(|(field, error)| {
             let line = line_of(&yaml, &format!("redis.{field}"));
-            ConfigError::Redis { path: path.to_owned(), line, field, error }
+            ConfigError::Redis { path: path.to_owned(), line, field, error: Box::new(error) }
         })?;
         Ok(Self { keys: keys(&settings)?, access, gpu_access, redis, settings })
     }
