@@ -12,7 +12,7 @@ use weir_settings::sidecar::{
 use weir_snapshot::signature::{self, BodyDigest};
 
 use crate::client::{Access, TlsError};
-use crate::redis::{RedisAccess, RedisAccessError};
+use crate::redis::{self, RedisAccess, RedisAccessError};
 
 /// A loaded configuration.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ pub enum ConfigError {
         /// The field below `redis`.
         field: &'static str,
         /// What is wrong.
-        error: RedisAccessError,
+        error: Box<RedisAccessError>,
     },
     /// A second key without a first.
     #[error("second_key_env: there is no first key")]
@@ -132,10 +132,10 @@ impl Config {
         let exporters = &settings.gpus.exporters;
         let https = exporters.iter().any(|exporter| HttpUrl::is_https(&exporter.url));
         let gpu_access = access_of("gpus.access", &settings.gpus.access, https)?;
-        let redis = settings.redis.as_ref().map(RedisAccess::load).transpose();
+        let redis = settings.redis.as_ref().map(redis::load).transpose();
         let redis = redis.map_err(|(field, error)| {
             let line = line_of(&yaml, &format!("redis.{field}"));
-            ConfigError::Redis { path: path.to_owned(), line, field, error }
+            ConfigError::Redis { path: path.to_owned(), line, field, error: Box::new(error) }
         })?;
         Ok(Self { keys: keys(&settings)?, access, gpu_access, redis, settings })
     }

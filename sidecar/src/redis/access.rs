@@ -5,7 +5,6 @@ use std::fmt;
 use redis::{ClientTlsConfig, TlsCertificates};
 use weir_settings::sidecar::RedisSettings;
 
-use super::connection::Connector;
 use crate::client::{TlsError, check_certificates};
 
 /// Longest password in bytes.
@@ -53,21 +52,18 @@ impl RedisAccess {
     ///
     /// # Errors
     /// [`RedisAccessError`] with the field below `redis` that is wrong.
-    pub(crate) fn load(settings: &RedisSettings) -> Result<Self, (&'static str, RedisAccessError)> {
+    pub(super) fn read(settings: &RedisSettings) -> Result<Self, (&'static str, RedisAccessError)> {
         let named = |field: &'static str| move |error| (field, error);
         let password =
             password(settings.password_file.as_deref()).map_err(named("password_file"))?;
         let at_sentinels = password_of(settings).map_err(named("sentinel_password_file"))?;
         let certificates = certificates(settings)?;
-        let access = Self {
+        Ok(Self {
             settings: settings.clone(),
             password,
             sentinel_password: at_sentinels,
             certificates,
-        };
-        let refused = |error: redis::RedisError| RedisAccessError::Refused(error.to_string());
-        Connector::new(&access).map_err(refused).map_err(named("urls"))?;
-        Ok(access)
+        })
     }
 
     /// What the configuration says.

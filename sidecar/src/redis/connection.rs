@@ -18,8 +18,8 @@ use super::access::RedisAccess;
 
 /// What makes connections.
 pub(super) enum Connector {
-    Standalone(Client),
-    Cluster(ClusterClient),
+    Standalone(Box<Client>),
+    Cluster(Box<ClusterClient>),
     Sentinel(Box<SentinelClient>),
 }
 
@@ -41,8 +41,8 @@ impl Connector {
             let _ = ring::default_provider().install_default();
         }
         match access.settings.mode {
-            RedisMode::Standalone => standalone(access).map(Self::Standalone),
-            RedisMode::Cluster => cluster(access).map(Self::Cluster),
+            RedisMode::Standalone => standalone(access).map(|it| Self::Standalone(Box::new(it))),
+            RedisMode::Cluster => cluster(access).map(|it| Self::Cluster(Box::new(it))),
             RedisMode::Sentinel => sentinel(access).map(|it| Self::Sentinel(Box::new(it))),
         }
     }

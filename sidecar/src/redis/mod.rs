@@ -19,6 +19,20 @@ pub(crate) use error::{AskError, Failure};
 pub(crate) use health::Health;
 pub(crate) use keeper::Keeper;
 pub(crate) use script::{Call, Script};
+use weir_settings::sidecar::RedisSettings;
+
+/// What `settings` name, read, and found to be of use.
+///
+/// # Errors
+/// [`RedisAccessError`] with the field below `redis` that is wrong.
+pub(crate) fn load(
+    settings: &RedisSettings,
+) -> Result<RedisAccess, (&'static str, RedisAccessError)> {
+    let access = RedisAccess::read(settings)?;
+    let refused = |error: ::redis::RedisError| RedisAccessError::Refused(error.to_string());
+    connection::Connector::new(&access).map_err(|error| ("urls", refused(error)))?;
+    Ok(access)
+}
 
 #[cfg(test)]
 mod tests;

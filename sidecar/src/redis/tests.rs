@@ -22,7 +22,7 @@ fn client(url: &str, more: &str) -> (Arc<Redis>, JoinSet<()>) {
          redis: {{urls: ['{url}'], timeout: 300ms, {more}}}"
     );
     let settings = SidecarSettings::from_yaml(yaml.as_bytes()).unwrap();
-    let access = RedisAccess::load(&settings.redis.unwrap()).unwrap();
+    let access = load(&settings.redis.unwrap()).unwrap();
     let redis = Arc::new(Redis::new(&access, Arc::default()));
     let mut tasks = JoinSet::new();
     tasks.spawn(Keeper::new(&redis, &access).unwrap().run());

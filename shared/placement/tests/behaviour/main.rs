@@ -8,4 +8,5 @@ mod outstanding;
 mod policies;
 mod prefix_events;
 mod prefix_index;
+mod prefix_relay;
 mod support;

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +12,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use weir_snapshot::{
@@ -22,6 +20,7 @@ use weir_snapshot::{
 };
 
 use super::eventually;
+use super::listener::Listener;
 
 /// What it does with pushes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,24 +159,6 @@ impl Intake {
             (taken.len() >= enough).then(|| taken.last().cloned()).flatten()
         })
         .await
-    }
-}
-
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-trait Stream: AsyncRead + AsyncWrite + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
-
-impl Listener {
-    async fn accept(&self) -> Pin<Box<dyn Stream>> {
-        match self {
-            Self::Tcp(listener) => Box::pin(listener.accept().await.unwrap().0),
-            Self::Unix(listener) => Box::pin(listener.accept().await.unwrap().0),
-        }
     }
 }
 

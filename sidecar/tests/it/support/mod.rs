@@ -3,6 +3,7 @@
 mod api;
 mod dns;
 mod intake;
+mod listener;
 mod page;
 mod query;
 mod replica;
