@@ -114,7 +114,7 @@ impl Page {
         if let (true, Some(lease)) = (self.size > SLOT_BYTES, slot.lease()) {
             lease.encode(rest);
         }
-        self.check_put(found, slot);
+        self.check_put(place, slot);
     }
 
     fn chunks(&self) -> core::slice::ChunksExact<'_, u8> {
