@@ -100,7 +100,6 @@ impl Page {
         let (Found::At(place) | Found::Free(place)) = found else { return };
         slot.note_worth(limit);
         self.write(place, slot);
-        self.check_put(found, slot);
     }
 
     /// Writes the slot to a place, or behind all others.
@@ -115,6 +114,7 @@ impl Page {
         if let (true, Some(lease)) = (self.size > SLOT_BYTES, slot.lease()) {
             lease.encode(rest);
         }
+        self.check_put(place, slot);
     }
 
     fn chunks(&self) -> core::slice::ChunksExact<'_, u8> {
