@@ -17,7 +17,7 @@ use weir_tokens::limits::{
 
 use super::script::{Scripts, VANISH_MS, answer, lease_call};
 use super::*;
-use crate::redis::{Keeper, Redis, RedisAccess};
+use crate::redis::{self, Keeper, Redis};
 
 const WEIGHTS: Weights = Weights::all(1);
 const FULL: Reserve = Reserve { share: Share::Full, guess: 0 };
@@ -148,7 +148,7 @@ async fn client(server: &Server) -> (Arc<Redis>, JoinSet<()>) {
         server.url()
     );
     let settings = SidecarSettings::from_yaml(yaml.as_bytes()).unwrap();
-    let access = RedisAccess::load(&settings.redis.unwrap()).unwrap();
+    let access = redis::load(&settings.redis.unwrap()).unwrap();
     let redis = Arc::new(Redis::new(&access, Arc::default()));
     let mut tasks = JoinSet::new();
     tasks.spawn(Keeper::new(&redis, &access).unwrap().run());
