@@ -67,6 +67,7 @@ fn polls(page: &mut Exposition, state: &State) {
 fn sources(page: &mut Exposition, state: &State) {
     const FOUND: &str = "weir_sidecar_source_found";
     const FAILURES: &str = "weir_sidecar_source_failures_total";
+    const FAILING: &str = "weir_sidecar_source_failing";
     let pools = state.pools.iter().map(|pool| (pool.pool.name(), &pool.sources));
     let all: Vec<_> = pools
         .chain([("", &state.gateway_sources)])
@@ -77,6 +78,15 @@ fn sources(page: &mut Exposition, state: &State) {
         if let Some(found) = source.found {
             page.sample(FOUND, &[("pool", pool), ("source", &source.name)], found);
         }
+    }
+    page.family(
+        FAILING,
+        Kind::Gauge,
+        "1 for a source that cannot tell; what it said before holds.",
+    );
+    for (pool, source) in &all {
+        let failing = u8::from(source.error.is_some());
+        page.sample(FAILING, &[("pool", pool), ("source", &source.name)], failing);
     }
     page.family(FAILURES, Kind::Counter, "Times that a source could not tell.");
     for (pool, source) in &all {

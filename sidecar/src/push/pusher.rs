@@ -10,6 +10,7 @@ use hyper::{Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 use weir_settings::sidecar::Gateway;
+use weir_snapshot::limits::MAX_BODY_BYTES;
 use weir_snapshot::signature::{
     BodyDigest, CHALLENGE_HEADER, HEADER, NO_CHALLENGE, PATH, SPENDING_HEADER,
 };
@@ -24,6 +25,7 @@ use super::turn::{Holder, Turn, Verdict};
 use crate::client::{AGENT, Client, Target};
 use crate::config::Keys;
 use crate::leases::Leases;
+use crate::peers::PoolShare;
 use crate::prefix_log::PrefixLog;
 
 /// Largest reply that is read, in bytes: room for the counts of 4,096 endpoints and 256 rows of spending.
@@ -59,6 +61,8 @@ pub(crate) struct Pusher {
     host: String,
     limit: Duration,
     reply: Vec<u8>,
+    /// True once it was said that a snapshot has no room.
+    told_full: bool,
     keys: Keys,
     /// Which of the keys the gateway takes.
     key_at: usize,
@@ -85,6 +89,7 @@ impl Pusher {
             host: Target::host_of_gateway(gateway),
             limit: push_timeout,
             reply: Vec::new(),
+            told_full: false,
             keys,
             key_at: 0,
             challenge: link.challenge().unwrap_or_else(|| NO_CHALLENGE.to_owned()),
@@ -151,7 +156,13 @@ impl Pusher {
         let (prefixes, up_to) = next.unzip();
         let elsewhere = self.gateways.elsewhere(link.pool(), gateway, Instant::now());
         let news = self.leases.as_ref().and_then(|leases| leases.news(gateway, link.fresh()));
-        let own = snapshot.with(&elsewhere, prefixes, news);
+        let has_more = !elsewhere.is_empty() || prefixes.is_some() || news.is_some();
+        let mut own = snapshot.with(&elsewhere, prefixes, news.clone());
+        if has_more && own.is_none() {
+            // Leases before all else: without them the gateway's limits are not the fleet's.
+            own = snapshot.with(&PoolShare::new(), None, news);
+            self.tell_full();
+        }
         let mut reply = self.push_signed(own.as_ref().unwrap_or(snapshot)).await?;
         if let Some(relay) = &mut self.relay {
             relay.took(gateway, up_to.unwrap_or_default(), &mut reply, Instant::now());
@@ -161,6 +172,19 @@ impl Pusher {
             leases.record(gateway, report);
         }
         Ok(reply)
+    }
+
+    /// Says once that what comes from other gateways does not fit beside the pool.
+    fn tell_full(&mut self) {
+        if !std::mem::replace(&mut self.told_full, true) {
+            let (gateway, pool, most) = (self.link.gateway(), self.link.pool(), MAX_BODY_BYTES);
+            warn!(
+                pool,
+                gateway,
+                most,
+                "the snapshot has no room for what other gateways have under way and have learned: split the pool"
+            );
+        }
     }
 
     /// Pushes, signed with the key that the gateway takes.

@@ -78,7 +78,8 @@ async fn replicas_of_a_file_come_and_go_without_a_restart_and_the_others_keep_wh
     // Nothing is known yet, so nothing is pushed.
     eventually("a failure", async || {
         let (_, metrics) = sidecar.get("/metrics").await;
-        metrics.contains("weir_sidecar_source_failures_total{pool=\"llama\"").then_some(())
+        let failing = "weir_sidecar_source_failing{pool=\"llama\"";
+        metrics.lines().any(|line| line.starts_with(failing) && line.ends_with(" 1")).then_some(())
     })
     .await;
     assert_eq!((intake.taken().len(), sidecar.get("/readyz").await.0), (0, 503));
