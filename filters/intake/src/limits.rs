@@ -107,7 +107,7 @@ mod tests {
             // Key, debt, and what of the limit it is.
             let mut slot = [0; weir_tokens::limits::SLOT_BYTES];
             slot[0] = key;
-            slot[16] = key * 7 % 50;
+            slot[16] = (u16::from(key) * 7 % 50).to_le_bytes()[0];
             slot[76] = 7;
             slot
         });
