@@ -25,6 +25,9 @@ use crate::whereabouts::{self, Whereabouts};
 /// because of the replica: 10 s in ns.
 const IN_VAIN_NS: u64 = 10_000_000_000;
 
+/// What Envoy says of a response of its own where the cluster had no host (`%RESPONSE_CODE_DETAILS%`).
+const NO_HOST: &[u8] = b"no_healthy_upstream";
+
 /// The response headers have come: follows the request to the replica that sent them. Answers with what their
 /// status says, if it is known.
 pub(crate) fn at_headers<H: Host>(
@@ -161,7 +164,14 @@ pub(crate) fn at_end<H: Host>(host: &H, shared: &Shared, placed: &Placed) -> Opt
 fn judge_by_status<H: Host>(host: &H, shared: &Shared, placed: &Placed) -> Option<Verdict> {
     let verdict = Verdict::of_status(status(host)?);
     // Envoy's own answers, to a request that it sent nowhere, are nobody's.
-    let address = upstream::address(host)?;
+    let Some(address) = upstream::address(host) else {
+        if upstream::code_details(host) == NO_HOST {
+            let mut pools = shared.pools.borrow_mut();
+            let (pool, _) = pools.get(placed.pool)?;
+            pool.metrics.tell_hostless(host, pool.source.name());
+        }
+        return None;
+    };
     let replica = replica_key(&address);
     let place = placed.listed.place(replica);
     let followed = placed.dispatch.replica == replica;

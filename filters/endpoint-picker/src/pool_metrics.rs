@@ -23,6 +23,9 @@ pub(crate) struct PoolMetrics {
     misdirected: Notice,
     /// That a replica fails.
     failing: Notice,
+    /// Requests that were placed and for which Envoy had no host.
+    hostless: Metric,
+    hostless_told: Notice,
 }
 
 impl PoolMetrics {
@@ -39,6 +42,8 @@ impl PoolMetrics {
             no_snapshot: Notice::default(),
             misdirected: Notice::default(),
             failing: Notice::default(),
+            hostless: Metric::counter(format!("weir_picks_hostless_total.pool.{pool}")),
+            hostless_told: Notice::default(),
         }
     }
 
@@ -92,6 +97,18 @@ impl PoolMetrics {
             };
             format!(
                 "weir.endpoint-picker: pool {pool:?}: Envoy's fallback policy chooses, because no snapshot has come {there}"
+            )
+        });
+    }
+
+    /// Counts a request that was placed and for which Envoy had no host, and says what to look at.
+    #[cold]
+    pub(crate) fn tell_hostless<H: Host>(&self, host: &H, pool: &str) {
+        self.hostless.increment(host);
+        self.hostless_told.say(host, LogLevel::Error, || {
+            format!(
+                "weir.endpoint-picker: pool {pool:?}: a request was placed, and its cluster had no host: a cluster of type \
+                 ORIGINAL_DST takes one address, so the policy needs alternates: 0; others need endpoints"
             )
         });
     }

@@ -28,7 +28,8 @@ impl Misdirected {
         match self {
             Self::Balanced => {
                 "another endpoint of the pool: its cluster needs the load-balancing policy override_host with the \
-                 header x-gateway-destination-endpoint, and every endpoint that the sidecar names"
+                 header x-gateway-destination-endpoint, and every endpoint that the sidecar names (a name may be [::1] in \
+                 the cluster and 127.0.0.1 at the sidecar: dns_lookup_family: V4_ONLY)"
             }
             Self::Elsewhere => {
                 "which is no endpoint of the pool: does the route match x-gateway-base-model-name and lead to the \

@@ -42,7 +42,14 @@ pub(crate) fn consumer<H: Host>(
     policy: &RouterPolicy,
     head: &RequestHead,
 ) -> Option<Consumer> {
-    policy.asks_consumer().then(|| Consumer::of(host, Some(head), &shared.trust)).flatten()
+    if !policy.asks_consumer() {
+        return None;
+    }
+    let consumer = Consumer::of(host, Some(head), &shared.trust);
+    if consumer.is_none() {
+        shared.note_nobody(host);
+    }
+    consumer
 }
 
 impl<H: Host> Asking<'_, H> {

@@ -66,6 +66,8 @@ impl<H: Host> Root<H> {
                     routed: Metric::counter("weir_router_routed_total"),
                     rejected: Metric::counter("weir_router_rejected_total"),
                     misconfigured: Metric::counter("weir_router_misconfigured_total"),
+                    nobody: Metric::counter("weir_router_nobody_total"),
+                    nobody_told: Notice::default(),
                 }));
                 true
             }

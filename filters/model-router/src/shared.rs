@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
+use weir_host::notice::Notice;
 use weir_host::tick::Tick;
+use weir_host::{Host, LogLevel};
 use weir_pools::{ServedNames, Undecodable};
 use weir_request::{Handover, Limits, StateKeys};
 use weir_settings::Policies;
@@ -42,4 +44,20 @@ pub(crate) struct Shared {
     pub(crate) rejected: Metric,
     /// Streams that Envoy would never show a body of, and requests that no policy applies to.
     pub(crate) misconfigured: Metric,
+    /// Requests of nobody, where the policy asks who it is.
+    pub(crate) nobody: Metric,
+    pub(crate) nobody_told: Notice,
+}
+
+impl Shared {
+    /// Counts a request of nobody, where the policy asks who it is, and says so now and then.
+    #[cold]
+    pub(crate) fn note_nobody<H: Host>(&self, host: &H) {
+        self.nobody.increment(host);
+        self.nobody_told.say(host, LogLevel::Warn, || {
+            "weir.model-router: a request of nobody, although the policy asks who it is: does authentication stand before \
+             Weir, and has jwt_authn `payload_in_metadata`? (weir_router_nobody_total)"
+                .to_owned()
+        });
+    }
 }

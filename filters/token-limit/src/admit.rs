@@ -106,6 +106,7 @@ fn applying<'p, H: Host>(
     for (at, limit) in limits.filter(|(_, limit)| limit.applies_to(&facts.model)) {
         let values: Vec<_> = limit.per.iter().map(|dimension| identity.value(dimension)).collect();
         if values.iter().any(Option::is_none) {
+            shared.note_unidentified(host, &limit.name);
             match limit.unidentified {
                 Unidentified::Share => {}
                 Unidentified::Exempt => continue,

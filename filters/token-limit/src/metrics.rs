@@ -63,6 +63,8 @@ pub(crate) struct Metrics {
     pub(crate) untold: Metric,
     /// Times that a limit of the fleet was decided about without it.
     pub(crate) unreachable: Metric,
+    /// Requests that lack what a limit tells consumers apart by.
+    pub(crate) unidentified: Metric,
     lost_swaps: Metric,
     overflowed: Metric,
     unreadable: Metric,
@@ -90,6 +92,7 @@ impl Metrics {
             unsettled: Metric::counter("weir_limit_unsettled_total"),
             untold: Metric::counter("weir_limit_spending_untold_total"),
             unreachable: Metric::counter("weir_limit_unreachable_total"),
+            unidentified: Metric::counter("weir_limit_unidentified_total"),
             lost_swaps: Metric::counter("weir_limit_lost_swaps_total"),
             overflowed: Metric::counter("weir_limit_overflowed_total"),
             unreadable: Metric::counter("weir_limit_unreadable_total"),

@@ -106,6 +106,7 @@ impl<H: Host> Root<H> {
             troubles: Notice::default(),
             crowded: Notice::default(),
             alone: Notice::default(),
+            nobody: Notice::default(),
         })
     }
 

@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) troubles: Notice,
     pub(crate) crowded: Notice,
     pub(crate) alone: Notice,
+    pub(crate) nobody: Notice,
 }
 
 impl Shared {
@@ -90,6 +91,18 @@ impl Shared {
             format!(
                 "{FILTER}: limits with `scope: fleet` go by `on_unavailable`, because no sidecar says that it \
                  reaches Redis: see weir_limit_unreachable_total, and the sidecar's log and /status"
+            )
+        });
+    }
+
+    /// Counts a request that lacks what `limit` tells consumers apart by, and says so now and then.
+    #[cold]
+    pub(crate) fn note_unidentified<H: Host>(&self, host: &H, limit: &str) {
+        self.metrics.unidentified.increment(host);
+        self.nobody.say(host, LogLevel::Warn, || {
+            format!(
+                "{FILTER}: a request lacks what limit {limit:?} goes by: does authentication stand before Weir, and has \
+                 jwt_authn `payload_in_metadata`? (weir_limit_unidentified_total)"
             )
         });
     }

@@ -113,7 +113,13 @@ impl Spoken {
             source.said = Some(Arc::new(found));
         }
         drop(sources);
-        if news_of_it {
+        if news && count == 0 {
+            warn!(
+                reader = %self.reader,
+                source = name,
+                "source names nobody: look at the name, the selector or the file"
+            );
+        } else if news_of_it {
             info!(reader = %self.reader, source = name, found = count, "source works");
         }
         if news {

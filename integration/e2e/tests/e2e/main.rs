@@ -13,6 +13,7 @@
 mod attempts;
 mod bounds;
 mod bytes;
+mod chain_order;
 mod client_headers;
 mod clients;
 mod commands;
