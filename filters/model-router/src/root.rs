@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use weir_host::hold::HoldProbe;
 use weir_host::metrics::Metric;
+use weir_host::notice::Notice;
 use weir_host::tick::Ticker;
 use weir_host::{Config, Host, HttpContext, LogLevel, RootContext};
 use weir_pools::{ServedNames, Undecodable};
