@@ -236,22 +236,23 @@ fn eightyfold(size: usize) -> Vec<u8> {
 }
 
 /// Bodies that grow when they are unpacked, and how they are answered.
-fn bombs() -> [(&'static str, Vec<u8>, u16); 5] {
+fn bombs() -> [(&'static str, Vec<u8>, &'static [u16]); 5] {
     let spaces = 20 << 20;
     let head: &[u8] = br#"{"model":"gpt-4o","messages":["#;
     let mut thousandfold = vec![Ok(head)];
     thousandfold.extend(vec![Err((b' ', 128 << 10)); spaces >> 17]);
-    // These two keep below the ratio at which Envoy stops, so that all of them is unpacked.
+    // These two keep below the ratio at which Envoy stops, so that all of them is unpacked; unless a piece of them that
+    // Envoy has read ends so that it is mostly spaces, since it looks at each piece.
     let noise = eightyfold(8 << 10);
     let eighty: Vec<Result<&[u8], (u8, u32)>> =
         (0..1450).flat_map(|_| [Ok(&noise[..1400]), Err((b' ', 128 << 10))]).collect();
     [
-        ("gzip", gzip(&[head, &vec![b' '; spaces]].concat()), 400),
-        ("zstd", zstd(&thousandfold), 400),
-        ("gzip", gzip(&eightyfold(600_000)), 413),
-        ("zstd", zstd(&eighty), 413),
+        ("gzip", gzip(&[head, &vec![b' '; spaces]].concat()), &[400]),
+        ("zstd", zstd(&thousandfold), &[400]),
+        ("gzip", gzip(&eightyfold(600_000)), &[413, 400]),
+        ("zstd", zstd(&eighty), &[413, 400]),
         // Too large while it is compressed.
-        ("zstd", vec![0; 3 << 20], 413),
+        ("zstd", vec![0; 3 << 20], &[413]),
     ]
 }
 
@@ -265,7 +266,8 @@ async fn a_decompression_bomb_is_refused_and_costs_little() {
             "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n"
         );
         let (head, _) = raw(&stack, [head.as_bytes(), &bomb].concat()).await;
-        assert_eq!(head.status, status, "{coding}, {length} bytes");
+        let answered = head.status;
+        assert!(status.contains(&answered), "{answered}: {coding}, {length} bytes");
         assert_eq!(stack.send(chat(LLAMA, "x")).await.status, 200);
     }
     // Unpacked at once, the larger two have 48 and 190 MB.

@@ -121,5 +121,8 @@ fn one_filter_says_that_routes_have_no_policies_there() {
     let text =
         std::fs::read_to_string(weir_harness::workspace::file("envoy-config/one-filter.yaml"));
     let text = text.unwrap();
-    assert!(text.contains("policy-by-route: false") && text.contains("no route has a policy"));
+    assert!(
+        text.contains("policy-by-route: false")
+            && text.contains("needs `policy-by-route: false` taken out")
+    );
 }
