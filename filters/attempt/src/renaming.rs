@@ -54,6 +54,11 @@ impl Renaming {
         self.reader.advance(host, size, ended).is_ok()
     }
 
+    /// How many bytes of the body were there at the last call.
+    pub(crate) fn buffered(&self) -> usize {
+        self.reader.buffered()
+    }
+
     /// Replaces the model of the whole body; whether that was done.
     pub(crate) fn finish<H: Host>(self, host: &H) -> bool {
         let Self { model, head, reader } = self;

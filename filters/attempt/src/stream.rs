@@ -202,6 +202,15 @@ impl<H: Host> HttpContext for Stream<H> {
         }
     }
 
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        // No body callback has told that the body has ended.
+        if let (Some(renaming), Some(shared)) = (self.renaming.take(), &self.shared) {
+            let (shared, size) = (Rc::clone(shared), renaming.buffered());
+            return self.read(&shared, renaming, (size, true));
+        }
+        Action::Continue
+    }
+
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         self.complete = end_of_stream;
         let status = status(&self.host);

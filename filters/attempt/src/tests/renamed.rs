@@ -50,6 +50,17 @@ fn the_model_is_replaced_where_the_endpoint_says_so_and_the_body_stays_otherwise
 }
 
 #[test]
+fn trailers_end_the_body_too() {
+    let vm = Vm::new(r#"{"rename":true}"#);
+    let (mut stream, _) = vm.asks("qwen", CHAT, BODY);
+    assert_eq!(stream.on_http_request_body(BODY.len(), false), Action::Pause);
+    assert_eq!(stream.on_http_request_trailers(1), Action::Continue);
+    let expected = BODY.replacen("llama", "qwen", 1);
+    assert_eq!(vm.host.body_now(Body::Request), expected.as_bytes());
+    assert_eq!((vm.renamed("yes"), vm.renamed("no")), (Some(1), None));
+}
+
+#[test]
 fn a_model_in_the_path_is_replaced_there() {
     let vm = Vm::new(r#"{"rename":true}"#);
     let path = "/v1beta/models/llama:generateContent?key=1";
