@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
-use weir_harness::{Request, workspace};
+use weir_harness::{HttpClient, Request, workspace};
 use weir_replica::FailureMode;
 
 use super::example;
@@ -152,6 +152,11 @@ async fn another_model_serves_where_all_replicas_of_the_one_asked_for_fail() {
     for text in ["y".to_owned(), "long ".repeat(600_000)] {
         assert_eq!(ask(&text).await, ("qwen", QWEN.to_owned()), "{}", text.len());
     }
+    // Trailers come after the last of the body that a filter is shown.
+    let trailing = chat(LLAMA, "z").trailer("x-after", "1");
+    let reply = HttpClient::http2().send(stack.envoy.clients(), trailing).await.unwrap();
+    let body = reply.json().unwrap()["weir_echo"]["body"].clone();
+    assert!(reply.status == 200 && body.as_str().unwrap().contains(QWEN), "{}", reply.text());
     let document =
         json!({"model": LLAMA, "stream": true, "messages": [{"role": "user", "content": "x"}]});
     let stream = stack.send(Request::post("/v1/chat/completions").json(&document)).await;
