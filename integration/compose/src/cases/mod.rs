@@ -1,6 +1,7 @@
 //! The tests: each says what it expects and what it saw.
 
 mod addresses;
+mod containers;
 mod drift;
 mod exfiltration;
 mod failover;
@@ -22,13 +23,14 @@ use crate::stack::Stack;
 
 /// All tests, those that disturb the containers last.
 fn all() -> Vec<Case> {
-    let groups: [&[Case]; 9] = [
+    let groups: [&[Case]; 10] = [
         &positive::CASES,
         &prometheus::CASES,
         &isolation::CASES,
         &names::CASES,
         &exfiltration::CASES,
         &drift::CASES,
+        &containers::CASES,
         &failover::CASES,
         &partition::CASES,
         &restarts::CASES,
