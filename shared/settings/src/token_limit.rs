@@ -1,5 +1,6 @@
 //! Configuration of `token-limit`.
 
+mod calendar;
 mod dimension;
 mod fleet;
 mod limit;

@@ -3,6 +3,7 @@
 use weir_tokens::charge::{Reserve, Share, Weights};
 use weir_tokens::limits::{Limit, LimitError, LimitId, Measure};
 
+use super::calendar::calendar;
 use super::dimension::{Dimension, dimensions};
 use super::fleet;
 use super::model_pattern::ModelPattern;
@@ -135,7 +136,12 @@ fn limit(
     let id = limit_id(&raw.name, member);
     let invalid = |error: LimitError| SettingsError::misfit(field, error.to_string());
     if measure == Measure::Concurrent {
-        for (member, given) in [("window", raw.window.is_some()), ("burst", raw.burst.is_some())] {
+        let given = [
+            ("window", raw.window.is_some()),
+            ("burst", raw.burst.is_some()),
+            ("calendar", raw.calendar.is_some()),
+        ];
+        for (member, given) in given {
             if given {
                 let problem = "makes no sense for requests under way";
                 return Err(SettingsError::misfit(format!("{field}.{member}"), problem));
@@ -143,8 +149,11 @@ fn limit(
         }
         return Limit::new(id, measure, 0, 0, amount).map_err(invalid);
     }
+    if let Some(calendar) = calendar(field, raw)? {
+        return Limit::of_calendar(id, measure, amount, calendar).map_err(invalid);
+    }
     let Some(written) = &raw.window else {
-        let problem = "is missing: in which time that comes back, such as 1m";
+        let problem = "is missing: in which time that comes back, such as 1m (or a `calendar`)";
         return Err(SettingsError::misfit(format!("{field}.window"), problem));
     };
     let window_ms = window(&format!("{field}.window"), written)?;

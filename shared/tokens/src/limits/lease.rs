@@ -3,7 +3,7 @@
 //! Both are totals since the slot was made, so that a message about them can be lost, come twice or come
 //! late without counting anything twice. What was granted and not used is the lease.
 
-use super::limit::FleetTerms;
+use super::limit::{FleetTerms, Limit};
 
 /// Bytes of a lease: little-endian used, granted, charged, wanted, left, retry at, whether it fell (u64
 /// each), sequence, born (u32 each).
@@ -66,6 +66,13 @@ impl Lease {
     pub(super) fn room(&self, terms: &FleetTerms) -> u64 {
         let first = self.sequence == 0 && terms.reachable;
         if first { self.granted.saturating_add(terms.first) } else { self.granted }
+    }
+
+    /// Of what a saturated pool withholds, what the fleet has not left: this gateway holds it back of its own.
+    pub(super) fn withheld(&self, limit: &Limit) -> u64 {
+        // Before the first grant nobody knows what is left.
+        let left = if self.sequence == 0 { u64::MAX } else { self.left };
+        limit.withheld().saturating_sub(left)
     }
 
     /// When the slot may be given to another key: not before the fleet has charged all that was used,
