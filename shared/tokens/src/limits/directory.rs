@@ -105,7 +105,8 @@ pub fn measure_name(measure: Measure) -> &'static str {
     MEASURES.iter().find(|(known, _)| *known == measure).map_or("", |(_, name)| name)
 }
 
-fn measure_by_name(name: &str) -> Option<Measure> {
+/// The measure of a name; `None` if it is none.
+pub fn measure_by_name(name: &str) -> Option<Measure> {
     MEASURES.iter().find(|(_, known)| *known == name).map(|(measure, _)| *measure)
 }
 

@@ -98,9 +98,6 @@ impl Lease {
     /// What is used or reserved cannot be taken back, so the total in force may be greater than the one
     /// that was told. The number says which grant that is.
     pub(super) fn apply(&mut self, grant: &Granted, reserved: u64, now_ms: u64) -> bool {
-        if grant.born != self.born {
-            return false;
-        }
         let before = *self;
         let ahead = grant.sequence.wrapping_sub(self.sequence);
         if ahead != 0 && ahead <= u32::MAX / 2 {

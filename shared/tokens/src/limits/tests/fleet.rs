@@ -44,7 +44,7 @@ impl Gateway {
         let place = Place::of_fleet(key);
         let Some((bytes, version)) = self.0.load(place) else { return };
         let applied = Page::read(bytes).unwrap().applied(key, grant, now_ms);
-        if let Some(bytes) = applied {
+        if let Ok(Some(bytes)) = applied {
             assert_eq!(self.0.swap(place, &bytes, Some(version)), Stored::Done);
         }
     }
@@ -168,6 +168,8 @@ fn another_slot_of_the_same_key_starts_from_nothing_and_the_pool_keeps_what_was_
     settle(&mut gateway.0, START + 1, held.reservation, used(7, 0));
     // A grant for the slot before changes nothing.
     let late = Granted { born: old.born, sequence: 9, total: 999, ..Granted::default() };
+    let page = Page::read(gateway.0.load(Place::of_fleet(key(1))).unwrap().0).unwrap();
+    assert_eq!(page.applied(key(1), &late, START + 1), Err(SlotGone));
     gateway.apply(key(1), &late, START + 1);
     gateway.exchange(&mut pool, 0, Wish::default(), START + 1);
     // The 60 that the slot before had are charged: nobody knows.
@@ -205,7 +207,7 @@ fn slots_of_a_fleet_are_kept_until_the_fleet_knows_what_they_used_and_owe_nothin
         .collect();
     assert_eq!(told.len(), PAGE_SLOTS);
     for (key, granted) in told {
-        page = Page::read(page.applied(key, &granted, later).unwrap()).unwrap();
+        page = Page::read(page.applied(key, &granted, later).unwrap().unwrap()).unwrap();
     }
     assert_eq!(page.due().count(), 0);
     assert_eq!(shared.swap(place, page.as_bytes(), Some(version)), Stored::Done);
