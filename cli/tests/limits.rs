@@ -20,8 +20,8 @@ policies:
     - {name: none, requests: 9, window: 1m, scope: fleet, on_unavailable: deny}
   quota:
     limits:
-    - {name: month, per: [consumer], cost: 50, calendar: month, offset: "-03:30", scope: fleet}
-    - {name: week, requests: 9, calendar: week, scope: fleet, on_exceed: shadow}
+    - {name: month, per: [consumer], cost: 50, window: "month-03:30", scope: fleet}
+    - {name: week, requests: 9, window: week, scope: fleet, on_exceed: shadow}
     prices: [{model: "*", prompt: 1, completion: 2}]
   batch:
     limits:

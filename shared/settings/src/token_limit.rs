@@ -1,6 +1,5 @@
 //! Configuration of `token-limit`.
 
-mod calendar;
 mod dimension;
 mod fleet;
 mod limit;

@@ -69,7 +69,7 @@ pub struct FleetLimit {
     pub amount: u64,
     /// The window in ms; 0 where it goes by a calendar.
     pub window_ms: u64,
-    /// The calendar whose windows it goes by, such as `month+60` (the minutes ahead of UTC); empty where it
+    /// The calendar whose windows it goes by, such as `month+01:00`; empty where it
     /// goes by none.
     pub calendar: String,
     /// Units that one gateway may spend of a key before its first grant.
@@ -271,7 +271,7 @@ mod tests {
             "limit 0000000a tokens 2 1 60000 0 key-minute",
             "limit 0000000b tokens 2 0 60000 0 no-amount",
             "limit 0000000c tokens 2 1 0 0 no-window",
-            "limit 0000000d cost 2 2 month+60 0 key-month",
+            "limit 0000000d cost 2 2 month+01:00 0 key-month",
             "limit x",
             &key.to_string(),
             "key 00 1",
@@ -295,7 +295,7 @@ mod tests {
             measure: "cost".to_owned(),
             amount: 2,
             window_ms: 0,
-            calendar: "month+60".to_owned(),
+            calendar: "month+01:00".to_owned(),
             name: "key-month".to_owned(),
             ..limit.clone()
         };

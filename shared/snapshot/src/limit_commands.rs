@@ -111,7 +111,7 @@ pub struct LimitEntry {
     pub burst: f64,
     /// In which time, in ms; 0 where it goes by a calendar.
     pub window_ms: u64,
-    /// The calendar, such as `month+60`, or nothing.
+    /// The calendar, such as `month+01:00`, or nothing.
     pub calendar: String,
     /// How many keys of it are in use at the sidecar's gateways.
     pub keys: u64,

@@ -91,7 +91,7 @@ fn check(command: &LimitCommand, limit: &FleetLimit) -> Result<u64, CommandError
     }
     match (command.action, command.amount) {
         (LimitAction::TopUp, _) if limit.calendar.is_empty() => invalid(
-            "only a limit with a `calendar` can be topped up: what others lack comes back by itself",
+            "only a budget by days, weeks or months can be topped up: what other limits lack comes back by itself",
         ),
         (LimitAction::TopUp, Some(amount)) => {
             let added = amount * units(limit) as f64;

@@ -182,9 +182,7 @@ pub(super) fn afresh(calendar: &Calendar) -> String {
         Period::Week => "on each Monday",
         Period::Month => "on the first of each month",
     };
-    let offset = calendar.offset_min();
-    let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
-    format!("{day} at 00:00 (UTC{sign}{:02}:{:02})", minutes / 60, minutes % 60)
+    format!("{day} at 00:00 (UTC{})", calendar.offset())
 }
 
 fn exceeded(what: &OnExceed, quota: bool) -> String {

@@ -91,7 +91,7 @@ fn granted(worker: &Worker, sequence: u32, retry_ms: u64) {
 
 #[test]
 fn a_spent_quota_is_told_apart_from_a_limit_that_is_reached() {
-    let month = r#"{"name":"month","per":["consumer"],"tokens":1000,"calendar":"month","offset":"+01:00",
+    let month = r#"{"name":"month","per":["consumer"],"tokens":1000,"window":"month+01:00",
         "reserve":"full","guess":100,"scope":"fleet","first":70}"#;
     let mut worker = Worker::new(&config(month));
     told(&worker, true, 1);

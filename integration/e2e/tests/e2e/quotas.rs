@@ -24,8 +24,8 @@ fn offset_of_noon() -> String {
 }
 
 async fn fleet() -> FleetOfEnvoys {
-    let limits = json!([{"name": "key-day", "per": ["consumer"], "tokens": BUDGET as u64, "calendar": "day",
-        "offset": offset_of_noon(), "reserve": "full", "scope": "fleet", "first": FIRST as u64,
+    let limits = json!([{"name": "key-day", "per": ["consumer"], "tokens": BUDGET as u64, "window": format!("day{}", offset_of_noon()),
+        "reserve": "full", "scope": "fleet", "first": FIRST as u64,
         "on_unavailable": "deny"}]);
     FleetOfEnvoys::with_limits(2, &limits).await
 }

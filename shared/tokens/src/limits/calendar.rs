@@ -51,14 +51,36 @@ impl Period {
 pub struct Calendar {
     period: Period,
     offset_min: i16,
+    /// The same as it is written.
+    offset: [u8; 6],
 }
 
+/// The offset of UTC itself.
+const UTC: [u8; 6] = *b"+00:00";
+
 impl Calendar {
-    /// The calendar of a zone that is `offset_min` minutes ahead of UTC; `None` if that is more than
-    /// [`MAX_OFFSET_MIN`] either way.
-    pub fn new(period: Period, offset_min: i16) -> Option<Self> {
-        let known = (-MAX_OFFSET_MIN..=MAX_OFFSET_MIN).contains(&offset_min);
-        known.then_some(Self { period, offset_min })
+    /// From its text: `day`, `week` or `month`, and how far the zone is ahead of UTC, such as `month+01:00`; at
+    /// most [`MAX_OFFSET_MIN`] either way, and not at all if that is missing. `None` if it is none.
+    #[inline(never)]
+    pub fn parse(text: &str) -> Option<Self> {
+        let utc = || Some((Period::by_name(text)?, UTC));
+        let (period, offset) = utc().or_else(|| {
+            let (period, offset) = text.as_bytes().split_last_chunk()?;
+            Some((Period::by_name(core::str::from_utf8(period).ok()?)?, *offset))
+        })?;
+        let [sign, h1, h0, b':', m1, m0] = offset else { return None };
+        let digits = [h1, h0, m1, m0].map(|digit| i16::from(digit.wrapping_sub(b'0')));
+        let [h1, h0, m1, m0] = digits;
+        if digits.iter().any(|digit| *digit > 9) || m1 > 5 {
+            return None;
+        }
+        let minutes = (h1 * 10 + h0) * 60 + m1 * 10 + m0;
+        let offset_min = match sign {
+            b'+' => minutes,
+            b'-' => -minutes,
+            _ => return None,
+        };
+        (minutes <= MAX_OFFSET_MIN).then_some(Self { period, offset_min, offset })
     }
 
     /// How long its windows last.
@@ -66,9 +88,9 @@ impl Calendar {
         self.period
     }
 
-    /// Minutes by which its zone is ahead of UTC.
-    pub fn offset_min(&self) -> i16 {
-        self.offset_min
+    /// How far its zone is ahead of UTC, as it is written: `+01:00`.
+    pub fn offset(&self) -> &str {
+        core::str::from_utf8(&self.offset).unwrap_or_default()
     }
 
     /// When the window begins and ends that contains `now_ms`, in ms since 1970. The end is the beginning
@@ -92,19 +114,13 @@ impl Calendar {
     pub fn ends_in_ms(&self, now_ms: u64) -> u64 {
         self.window(now_ms).1.saturating_sub(now_ms)
     }
-
-    /// From text as [`fmt::Display`] writes it; `None` if it is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        let sign = text.find(['+', '-'])?;
-        let (period, offset) = text.split_at_checked(sign)?;
-        Self::new(Period::by_name(period)?, offset.parse().ok()?)
-    }
 }
 
 impl fmt::Display for Calendar {
-    /// `month+60`: the period, and the minutes ahead of UTC.
+    /// As it is written, the offset always with it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{:+}", self.period.name(), self.offset_min)
+        f.write_str(self.period.name())?;
+        f.write_str(self.offset())
     }
 }
 

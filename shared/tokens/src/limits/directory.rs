@@ -138,14 +138,14 @@ mod tests {
         assert_eq!(with_limits(&changed, &[other]), None);
         let line = "000003e8 tokens 18 9 60000 5 limit-1000";
         assert_eq!(found.last().unwrap().to_string(), line);
-        let calendar = Calendar::parse("month-90").unwrap();
+        let calendar = Calendar::parse("month-01:30").unwrap();
         let limit = Limit::of_calendar(LimitId(5), Measure::Cost, 9, calendar).unwrap();
         let quota = Listed { name: "month".to_owned(), limit: limit.of_fleet(listed_terms(2)) };
         let bytes = with_limits(&changed, core::slice::from_ref(&quota)).unwrap();
         let line = read_directory(&bytes).pop().unwrap();
         assert_eq!(
             (line.to_string().as_str(), line),
-            ("00000005 cost 9 9 month-90 2 month", quota)
+            ("00000005 cost 9 9 month-01:30 2 month", quota)
         );
     }
 
@@ -163,7 +163,7 @@ mod tests {
             b"1 tokens 1",
             b"zz tokens 1 1 1 - a",
             b"1 money 1 1 1000 - a\n\n",
-            b"1 tokens 1 1 year+0 - a",
+            b"1 tokens 1 1 year+00:00 - a",
         ] {
             assert!(read_directory(odd).is_empty(), "{odd:?}");
         }

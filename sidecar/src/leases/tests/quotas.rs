@@ -33,7 +33,7 @@ impl Quota {
             measure: "requests".to_owned(),
             burst: 1_000,
             amount: 1_000,
-            calendar: "month+60".to_owned(),
+            calendar: "month+01:00".to_owned(),
             name: "month".to_owned(),
             ..FleetLimit::default()
         };
@@ -266,7 +266,7 @@ async fn a_person_names_a_consumer_and_redis_and_the_sidecar_keep_no_name() {
     let server = Server::start(&[]).unwrap();
     let (redis, _tasks) = client(&server).await;
     let terms = FleetTerms { first: FIRST, away: Away::Deny, share_permille: 0, reachable: false };
-    let calendar = Calendar::parse("month+0").unwrap();
+    let calendar = Calendar::parse("month+00:00").unwrap();
     let limit = Limit::of_calendar(LimitId(3), Measure::Tokens, 10_000_000, calendar);
     let mut sidecar = Sidecar::new(&redis, &["a"], limit.unwrap().of_fleet(terms));
     let command = |action, limit: &str, amount| LimitCommand {
@@ -346,9 +346,9 @@ async fn limits_that_drain_are_not_topped_up_and_calendars_of_a_newer_gateway_ar
         amount: Some(1.0),
     };
     let error = carry_out(&sidecar.leases, &redis, &command).await.unwrap_err().to_string();
-    assert!(error.starts_with("only a limit with a `calendar`"), "{error}");
+    assert!(error.starts_with("only a budget by days"), "{error}");
     assert_eq!(list(&sidecar.leases).limits[0].window_ms, 86_400_000);
-    let newer = FleetLimit { id: 4, calendar: "decade+0".to_owned(), ..FleetLimit::default() };
+    let newer = FleetLimit { id: 4, calendar: "decade+00:00".to_owned(), ..FleetLimit::default() };
     let report = FleetReport { gateway: "0".repeat(16), limits: vec![newer], keys: Vec::new() };
     sidecar.leases.record("a", report);
     assert!(list(&sidecar.leases).limits.is_empty());

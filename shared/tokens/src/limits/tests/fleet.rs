@@ -20,8 +20,12 @@ const MIDNIGHT: u64 = 1_796_083_200_000;
 
 /// A limit of 1,000 a day, of which a gateway may have 50 at first.
 fn quota() -> Limit {
-    let limit =
-        Limit::of_calendar(LimitId(1), Measure::Tokens, 1_000, Calendar::parse("day+0").unwrap());
+    let limit = Limit::of_calendar(
+        LimitId(1),
+        Measure::Tokens,
+        1_000,
+        Calendar::parse("day+00:00").unwrap(),
+    );
     limit.unwrap().of_fleet(*reachable().fleet().unwrap())
 }
 
