@@ -3,10 +3,9 @@
 import sys
 
 import anthropic
-import httpx
 
 sent = []
-http = httpx.Client(event_hooks={"request": [sent.append]})
+http = anthropic.DefaultHttpxClient(event_hooks={"request": [sent.append]})
 client = anthropic.Anthropic(base_url=sys.argv[1], api_key="key-of-ann", max_retries=3, timeout=60, http_client=http)
 try:
     client.messages.create(model="gpt-4o", max_tokens=500, messages=[{"role": "user", "content": "Hi"}])

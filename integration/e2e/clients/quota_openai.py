@@ -2,11 +2,10 @@
 
 import sys
 
-import httpx
 import openai
 
 sent = []
-http = httpx.Client(event_hooks={"request": [sent.append]})
+http = openai.DefaultHttpxClient(event_hooks={"request": [sent.append]})
 client = openai.OpenAI(
     base_url=sys.argv[1] + "/v1",
     api_key="sk-canary",

@@ -60,8 +60,8 @@ pub fn ietf(all: &[Named<'_>]) -> Vec<Header> {
     vec![("ratelimit-policy", policies.join(", ")), ("ratelimit", standings.join(", "))]
 }
 
-/// Longest wait for a fresh budget that clients sit out, in ms. OpenAI's and Anthropic's clients take no
-/// `retry-after` of more than a minute, and try again after some seconds.
+/// Longest wait for a fresh budget that clients are to sit out, in ms. Of `retry-after`, openai 3.52 obeys two
+/// minutes, and anthropic 2.11 any time; older ones try again after some seconds where it is over a minute.
 const PATIENCE_MS: u64 = 60_000;
 
 /// `retry-after-ms` and `retry-after`, the latter rounded up; nothing where trying again is no use.

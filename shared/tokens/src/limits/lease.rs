@@ -107,8 +107,12 @@ impl Lease {
             self.fell = self.granted < before.granted;
             self.sequence = grant.sequence;
             self.wanted = 0;
-            let retry = now_ms.saturating_add(grant.retry_ms);
-            self.retry_at_ms = if grant.retry_ms == 0 { 0 } else { retry };
+            // Where something is taken back, what was said of more still holds.
+            if grant.retry_ms > 0 {
+                self.retry_at_ms = now_ms.saturating_add(grant.retry_ms);
+            } else if grant.total > before.granted {
+                self.retry_at_ms = 0;
+            }
         }
         if self.sequence == grant.sequence {
             self.charged = self.charged.max(grant.charged.min(self.used));

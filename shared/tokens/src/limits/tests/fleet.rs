@@ -266,6 +266,22 @@ fn a_spent_quota_says_when_it_starts_afresh_and_is_there_again_at_midnight() {
 }
 
 #[test]
+fn a_quota_is_known_to_be_spent_until_more_of_it_is_granted() {
+    let (limit, mut gateway) = (quota(), Gateway::default());
+    refuse(&mut gateway.0, START, demand(60, 0), &asks(&limit));
+    let born = gateway.lease(key(1)).born;
+    let mut told = |sequence, total, retry_ms| {
+        let granted = Granted { born, sequence, total, retry_ms, ..Granted::default() };
+        gateway.apply(key(1), &granted, START);
+        refuse(&mut gateway.0, START, demand(60, 0), &asks(&limit)).wait
+    };
+    assert_eq!(told(1, 40, 5_000), Wait::Afresh(5_000));
+    assert_eq!(told(2, 10, 0), Wait::Afresh(5_000), "some is taken back");
+    assert_eq!(told(3, 10, 0), Wait::Afresh(5_000));
+    assert_eq!(told(4, 50, 0), Wait::Unsettled(300), "there is more after all");
+}
+
+#[test]
 fn what_is_reserved_before_midnight_and_settled_after_it_is_charged_to_the_new_day_once() {
     let (limit, mut gateway, mut pool) = (quota(), Gateway::default(), Pool::new(&quota()));
     let last = MIDNIGHT - 1;
