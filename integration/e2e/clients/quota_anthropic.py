@@ -6,7 +6,14 @@ import anthropic
 
 sent = []
 http = anthropic.DefaultHttpxClient(event_hooks={"request": [sent.append]})
-client = anthropic.Anthropic(base_url=sys.argv[1], api_key="key-of-ann", max_retries=3, timeout=60, http_client=http)
+client = anthropic.Anthropic(
+    base_url=sys.argv[1],
+    api_key="sk-canary",
+    max_retries=3,
+    timeout=60,
+    default_headers={"x-api-key": "key-of-ann"},
+    http_client=http,
+)
 try:
     client.messages.create(model="gpt-4o", max_tokens=500, messages=[{"role": "user", "content": "Hi"}])
     raise AssertionError("it is not refused")

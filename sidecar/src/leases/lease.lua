@@ -1,10 +1,10 @@
 -- One gateway's account of one key of a limit: charges what it has used, and grants what it wants.
 -- All totals count since the gateway's slot was made, so a run that is repeated charges and grants once.
 -- Invariant: debt + what is granted and not charged <= burst + extra, but for what was used without a grant.
--- ARGV beyond the account's: gateway, born, sequence, used, granted, need, ask, lower.
+-- ARGV beyond the account's: gateway, born, sequence, used, reserved, granted, need, ask, lower.
 local me = ARGV[6]
-local born, sequence, used, granted = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local need, ask, lower = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local born, sequence, used, reserved = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local granted, need, ask, lower = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
 
 local outstanding = granted_to_others(me)
 local record, fell = records[me], false
@@ -43,8 +43,8 @@ if sequence == record[SEQUENCE] then
     if give < need then
       if not ends then
         retry = math.ceil(math.min(need - left, debt) * window / amount)
-      elseif need > burst + extra - debt then
-        -- Not even what others give back would do.
+      elseif need > burst + extra - debt - math.max(record[GRANTED] - record[CHARGED] - reserved, 0) then
+        -- Not even what others and its own requests under way give back would do, beside what it has already.
         retry = ends - now
       end
       give = 0

@@ -63,6 +63,7 @@ pub(super) fn lease_call(
         report.born.into(),
         report.sequence.into(),
         report.used,
+        report.reserved,
         report.granted,
         wish.need,
         wish.ask,

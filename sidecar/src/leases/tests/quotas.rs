@@ -143,6 +143,23 @@ async fn what_was_granted_before_a_boundary_counts_in_the_new_window_and_is_char
 }
 
 #[tokio::test]
+async fn only_what_may_come_back_is_a_reason_not_to_call_a_quota_spent() {
+    let quota = Quota::start().await;
+    // 880 are used, and 16 at hand; 104 are left, of which a request needs 118 more.
+    let first = quota.lease("a", used(880, 0, 0), (16, 16)).await;
+    assert_eq!((first.total, first.left), (896, 104));
+    let idle = quota.lease("a", used(880, 1, 896), (118, 118)).await;
+    assert!(idle.total == 896 && idle.retry_ms > 0, "{idle:?}");
+    // What a request under way has reserved may come back, and what another gateway has not used.
+    let reserved = KeyReport { reserved: 14, ..used(880, 2, 896) };
+    assert_eq!(quota.lease("a", reserved, (118, 118)).await.retry_ms, 0);
+    let other = quota.lease("b", used(0, 0, 0), (20, 20)).await;
+    assert_eq!((other.total, other.left), (20, 84));
+    assert_eq!(quota.lease("a", used(880, 3, 896), (104, 104)).await.retry_ms, 0);
+    assert!(quota.lease("a", used(880, 4, 896), (105, 105)).await.retry_ms > 0);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_over_a_boundary_gives_no_budget_twice() {
     let mut quota = Quota::start().await;
     quota.lease("a", used(500, 0, 0), (0, 0)).await;

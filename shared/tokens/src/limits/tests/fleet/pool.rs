@@ -126,9 +126,11 @@ impl Pool {
                     let mut give = ask.ask.min(left).min(ask.need.max(left.div_ceil(2)));
                     if give < ask.need {
                         let units = (ask.need - left).min(self.debt);
-                        let others = ask.need <= self.limit.capacity().saturating_sub(self.debt);
+                        let own = record.granted - record.charged;
+                        let idle = own.saturating_sub(slot.reserved());
+                        let most = self.limit.capacity().saturating_sub(self.debt + idle);
                         retry_ms = match self.limit.calendar() {
-                            Some(_) if others => 0,
+                            Some(_) if ask.need <= most => 0,
                             _ => self.limit.fleet_drain_ms(units, now),
                         };
                         give = 0;
