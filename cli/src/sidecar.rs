@@ -158,7 +158,8 @@ fn parsed(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
 /// What a refusal says.
 fn reason(answer: &[u8]) -> String {
     let value: Value = serde_json::from_slice(answer).unwrap_or_default();
-    value["error"]["message"].as_str().unwrap_or("refused without a reason").to_owned()
+    let message = value.pointer("/error/message").and_then(Value::as_str);
+    message.unwrap_or("refused without a reason").to_owned()
 }
 
 #[cfg(test)]
