@@ -38,6 +38,9 @@ pub(crate) enum CliError {
         /// What is wrong; no text of the record.
         reason: String,
     },
+    /// A sidecar cannot be asked, or refuses.
+    #[error("{0}")]
+    Sidecar(String),
     /// A result could not be written as JSON.
     #[error("result: {0}")]
     Json(#[from] serde_json::Error),

@@ -4,6 +4,7 @@ mod commands;
 mod error;
 mod guardrail;
 mod report;
+mod sidecar;
 mod within_envoy;
 
 use std::process::ExitCode;
@@ -23,7 +24,8 @@ Examples:
   weir scan --policy envoy-config/guardrail.yaml < text
   weir eval guardrail --data labelled.jsonl --json rates.json
   weir eval tokens --data texts.jsonl
-  weir limits explain policy.yaml --request body.json"
+  weir limits explain policy.yaml --request body.json
+  weir limits top-up key-month ann --by 5"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,7 +42,7 @@ enum Command {
     /// Measure rules on labelled data, and token estimates on any text.
     #[command(subcommand)]
     Eval(commands::eval::Eval),
-    /// What a policy of token-limit allows.
+    /// What a policy of token-limit allows; how keys of a fleet's limits stand, and how to change that.
     #[command(subcommand)]
     Limits(commands::limits::Limits),
 }

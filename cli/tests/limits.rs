@@ -18,6 +18,11 @@ policies:
     - {name: all, requests: 100, window: 1m, scope: fleet}
     - {name: few, tokens: 1000, window: 1m, scope: fleet, first: 10, share: 0.25}
     - {name: none, requests: 9, window: 1m, scope: fleet, on_unavailable: deny}
+  quota:
+    limits:
+    - {name: month, per: [consumer], cost: 50, window: "month-03:30", scope: fleet}
+    - {name: week, requests: 9, window: week, scope: fleet, on_exceed: shadow}
+    prices: [{model: "*", prompt: 1, completion: 2}]
   batch:
     limits:
     - {name: batch, requests: 60, window: 1m, on_exceed: shadow}
@@ -76,6 +81,43 @@ fn of_a_limit_of_a_fleet_the_bound_and_what_happens_without_redis_are_told() {
 }
 
 #[test]
+fn of_a_budget_by_the_calendar_it_is_told_when_it_starts_afresh() {
+    let text = explained(&["--policy-name", "quota"]);
+    for line in [
+        "month: 50 of cost a month for each consumer",
+        "  at once: all of it; it starts afresh on the first of each month at 00:00 (UTC-03:30), by the clock of Redis",
+        "  beyond it: 429 `insufficient_quota` with the time until then",
+        "week: 9 requests a week for all requests together",
+        "  at once: all of it; it starts afresh on each Monday at 00:00 (UTC+00:00), by the clock of Redis",
+        "  beyond it: counted, and admitted without being charged",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn commands_need_a_key_and_a_sidecar_and_say_so() {
+    let weir = |arguments: &[&str], key: &str| {
+        let mut weir = Command::new(env!("CARGO_BIN_EXE_weir"));
+        let output =
+            weir.arg("limits").args(arguments).env("WEIR_INTAKE_KEY", key).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = weir(&["show", "month", "ann"], "");
+    assert!(said.contains("set WEIR_INTAKE_KEY, or give --key-file FILE"), "{said}");
+    // A port that nobody listens on any more.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = weir(&["reset", "month", "ann", "--sidecar", &free.to_string()], "0123456789abcdef");
+    assert!(
+        said.starts_with(&format!("weir: sidecar {free}: ")) && !said.contains("ann"),
+        "{said}"
+    );
+    let said = weir(&["top-up", "month", "ann"], "0123456789abcdef");
+    assert!(said.contains("--by <AMOUNT>"), "{said}");
+}
+
+#[test]
 fn a_request_is_told_what_it_reserves_and_is_charged() {
     let text = explained(&["--model", "llama", "--prompt-tokens", "1200", "--max-tokens", "500"]);
     for line in [
@@ -120,7 +162,7 @@ fn a_mistake_is_named_with_file_and_place() {
         (
             POLICY,
             &["--policy-name", "nosuch"][..],
-            "there are: batch, default, fleet (--policy-name)",
+            "there are: batch, default, fleet, quota (--policy-name)",
         ),
         (POLICY, &["--request", "missing.json"][..], "weir: missing.json: "),
         (POLICY, &["--request", "policy.yaml"][..], "weir: policy.yaml: "),

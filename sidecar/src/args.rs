@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 ///
 /// Polls the Prometheus page of every replica, builds one snapshot per pool and posts it to the
 /// intake listener of every gateway. Its own HTTP (127.0.0.1:9500 unless configured) has /healthz,
-/// /readyz, /metrics, /status, /snapshot and /usage.
+/// /readyz, /metrics, /status, /snapshot, /usage and /limits (which takes what `weir limits` asks for).
 #[derive(Debug, Parser)]
 #[command(name = "weir-sidecar", version, after_long_help = EXAMPLE)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]

@@ -9,7 +9,7 @@ use weir_settings::intake::MIN_KEY_BYTES;
 use weir_settings::sidecar::{
     AccessSettings, Discovery, HttpUrl, PoolSettings, SidecarSettings, SigningKey, line_of,
 };
-use weir_snapshot::signature::{self, BodyDigest};
+use weir_snapshot::signature::{self, BodyDigest, SignatureError};
 
 use crate::client::{Access, TlsError};
 use crate::redis::{self, RedisAccess, RedisAccessError};
@@ -205,6 +205,26 @@ impl Key {
     /// The signature of a look at `time`, in seconds since 1970.
     pub(crate) fn sign_look(&self, time: u64) -> String {
         signature::sign_look(&self.0, signature::PATH, time)
+    }
+
+    /// Checks the time and the signature of a look at this sidecar's `path`.
+    pub(crate) fn verify_look(
+        &self,
+        path: &str,
+        given: (Option<&[u8]>, Option<&[u8]>),
+        now: u64,
+    ) -> Result<(), SignatureError> {
+        signature::verify_look(&self.0, path, given, now)
+    }
+
+    /// Checks the time and the signature of a command with its path and body.
+    pub(crate) fn verify_command(
+        &self,
+        command: (&str, &[u8]),
+        given: (Option<&[u8]>, Option<&[u8]>),
+        now: u64,
+    ) -> Result<(), SignatureError> {
+        signature::verify_command(&self.0, command, given, now)
     }
 }
 

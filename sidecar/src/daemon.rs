@@ -145,6 +145,7 @@ impl Loops {
             gpus,
             redis,
             leases,
+            keys: config.keys.clone(),
             slots,
             is_agent: false,
         };

@@ -1,5 +1,6 @@
-//! `weir limits`: what a policy of token-limit allows, in words.
+//! `weir limits`: what a policy of token-limit allows, in words; and the keys of limits of a fleet.
 
+mod keys;
 mod words;
 
 use std::io::Write;
@@ -21,12 +22,24 @@ use crate::within_envoy::{chosen_policy, settings_of};
 pub(crate) enum Limits {
     /// Say what a policy allows, and what a request would be charged.
     Explain(Explain),
+    /// List the limits with `scope: fleet` that a sidecar's gateways have.
+    List(keys::List),
+    /// Say how one key of such a limit stands.
+    Show(keys::Show),
+    /// Let a key spend more in the calendar's window that has begun.
+    TopUp(keys::TopUp),
+    /// Forget what a key has spent.
+    Reset(keys::Reset),
 }
 
 impl Limits {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         match self {
             Self::Explain(explain) => explain.run(),
+            Self::List(list) => list.run(),
+            Self::Show(show) => show.run(),
+            Self::TopUp(top_up) => top_up.run(),
+            Self::Reset(reset) => reset.run(),
         }
     }
 }

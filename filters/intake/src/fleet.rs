@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
 use weir_host::Host;
-use weir_pools::{Undecodable, change_shared};
+use weir_pools::{ChangeError, Undecodable, change_shared};
 use weir_snapshot::limits::MAX_KEY_REPORTS;
 use weir_snapshot::{Accepted, FleetNews, Grant, KeyName, KeyReport};
 use weir_tokens::limits::{
     DIRECTORY_KEY, FLEET_PAGES, FLEET_STATE_KEY, FleetState, Granted, LimitId, Page, Place, Slot,
-    SlotKey, fleet_place, read_directory,
+    SlotGone, SlotKey, fleet_place, read_directory,
 };
 
 /// Which Envoy this is: 16 hex digits.
@@ -21,9 +21,9 @@ const NONE_YET: u32 = u32::MAX;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// Takes over how the fleet stands, and what it grants. A page that is too busy now gets the same with the
-/// next push.
-pub(crate) fn take<H: Host>(host: &H, undecodable: &Undecodable, news: &FleetNews) {
+/// Takes over how the fleet stands, and what it grants; answers with how many grants were for slots that are
+/// gone. A page that is too busy now gets the same with the next push.
+pub(crate) fn take<H: Host>(host: &H, undecodable: &Undecodable, news: &FleetNews) -> i64 {
     let now_ms = host.now_ns() / NS_PER_MS;
     let state = FleetState {
         told_ms: now_ms,
@@ -34,15 +34,17 @@ pub(crate) fn take<H: Host>(host: &H, undecodable: &Undecodable, news: &FleetNew
     };
     // If it cannot be written, what was told before grows old, and limits go by `on_unavailable`.
     let _ = host.set_shared(FLEET_STATE_KEY, &state.encode(), None);
+    let mut gone = 0;
     for grant in &news.grants {
         let (key, granted) = granted(grant);
         let name = fleet_place(LimitId(grant.key.limit), key).to_string();
-        let _ = change_shared(host, &name, |stored| {
-            let page = read(host, undecodable, &name, stored);
-            let changed = page.and_then(|page| page.applied(key, &granted, now_ms));
-            Ok::<_, ()>(changed)
+        let changed = change_shared(host, &name, |stored| {
+            let page = read(host, undecodable, &name, stored).ok_or(SlotGone)?;
+            page.applied(key, &granted, now_ms)
         });
+        gone += i64::from(matches!(changed, Err(ChangeError::Refused(SlotGone))));
     }
+    gone
 }
 
 fn granted(grant: &Grant) -> (SlotKey, Granted) {

@@ -28,7 +28,10 @@ pub(crate) struct Shared {
     accepted: Metric,
     refused: Metric,
     looks_refused: Metric,
+    /// Grants for slots that are gone.
+    gone: Metric,
     notice: Notice,
+    gone_notice: Notice,
 }
 
 impl Shared {
@@ -43,7 +46,9 @@ impl Shared {
             accepted: Metric::counter("weir_intake_accepted_total"),
             refused: Metric::counter("weir_intake_refused_total"),
             looks_refused: Metric::counter("weir_intake_looks_refused_total"),
+            gone: Metric::counter("weir_intake_grants_lost_total"),
             notice: Notice::default(),
+            gone_notice: Notice::default(),
         }
     }
 
@@ -56,6 +61,20 @@ impl Shared {
                 self.log(host, refusal);
             }
         }
+    }
+
+    /// Counts grants for slots that are gone, and says so now and then.
+    pub(crate) fn count_gone<H: Host>(&self, host: &H, grants: i64) {
+        if grants == 0 {
+            return;
+        }
+        self.gone.add(host, grants);
+        self.gone_notice.say(host, LogLevel::Warn, || {
+            format!(
+                "{FILTER}: grants came for keys that have no slot any more (weir_intake_grants_lost_total): see \
+                 weir_limit_overflowed_total"
+            )
+        });
     }
 
     /// Counts a look that is refused, and logs it now and then.

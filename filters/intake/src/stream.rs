@@ -87,7 +87,8 @@ impl<H: Host> Stream<H> {
         }
         let slot = store::put(&self.host, &message, &shared.undecodable)?;
         if let Some(news) = &news {
-            fleet::take(&self.host, &shared.undecodable, news);
+            let gone = fleet::take(&self.host, &shared.undecodable, news);
+            shared.count_gone(&self.host, gone);
         }
         let feedback = store::feedback(&self.host, slot, &message);
         let mut reply = Accepted::new(&message, feedback);

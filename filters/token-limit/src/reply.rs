@@ -22,25 +22,30 @@ impl Refusal {
         let name = &limit.name;
         let allowed = allowed(&limit.limit);
         let mut headers = standing(all);
-        let (code, message) = match wait.ms() {
-            Some(ms) => {
-                headers.extend(headers::retry(wait));
-                let wait = headers::duration(ms);
+        headers.extend(headers::retry(wait));
+        let told = headers::duration(wait.ms().unwrap_or_default());
+        let (kind, code, message) = match wait {
+            Wait::Ms(_) | Wait::Unsettled(_) => {
                 let message =
-                    format!("The limit `{name}` of {allowed} is reached; try again in {wait}.");
-                ("rate_limit_exceeded", message)
+                    format!("The limit `{name}` of {allowed} is reached; try again in {told}.");
+                (ErrorKind::RateLimit, "rate_limit_exceeded", message)
             }
-            None => {
-                // OpenAI's clients would try again otherwise.
-                headers.push(("x-should-retry", "false".to_owned()));
+            Wait::Afresh(_) => {
+                let message = format!(
+                    "You exceeded your current quota: the limit `{name}` of {allowed} is spent; it starts \
+                     afresh in {told}."
+                );
+                (ErrorKind::Quota, "insufficient_quota", message)
+            }
+            Wait::Never => {
                 let message = format!(
                     "The request asks for more than the limit `{name}` of {allowed} ever allows at \
                      once; ask for fewer tokens."
                 );
-                ("request_exceeds_limit", message)
+                (ErrorKind::RateLimit, "request_exceeds_limit", message)
             }
         };
-        Self { error: ErrorReply::new(429, ErrorKind::RateLimit, code, message), headers }
+        Self { error: ErrorReply::new(429, kind, code, message), headers }
     }
 
     /// The pool is saturated, and others are more urgent.
@@ -97,11 +102,14 @@ pub(crate) fn tell<H: Host>(host: &H, all: &[Named<'_>]) {
 /// A limit in words: `1000 tokens in 1m0s`.
 fn allowed(limit: &Limit) -> String {
     let amount = limit.amount() / limit.measure().units().max(1);
-    let window = headers::duration(limit.window_ms());
+    let window = match limit.calendar() {
+        Some(calendar) => format!("a {}", calendar.period().name()),
+        None => format!("in {}", headers::duration(limit.window_ms())),
+    };
     match limit.measure() {
-        Measure::Tokens => format!("{amount} tokens in {window}"),
-        Measure::Requests => format!("{amount} requests in {window}"),
+        Measure::Tokens => format!("{amount} tokens {window}"),
+        Measure::Requests => format!("{amount} requests {window}"),
         Measure::Concurrent => format!("{} requests at a time", limit.capacity()),
-        Measure::Cost => format!("what may be spent in {window}"),
+        Measure::Cost => format!("what may be spent {window}"),
     }
 }

@@ -67,8 +67,11 @@ pub struct FleetLimit {
     pub burst: u64,
     /// Units per window.
     pub amount: u64,
-    /// The window in ms.
+    /// The window in ms; 0 where it goes by a calendar.
     pub window_ms: u64,
+    /// The calendar whose windows it goes by, such as `month+01:00`; empty where it
+    /// goes by none.
+    pub calendar: String,
     /// Units that one gateway may spend of a key before its first grant.
     pub first: u64,
     /// What it is called.
@@ -203,10 +206,16 @@ fn limit_line(line: &str) -> Option<FleetLimit> {
     let id = u32::from_str_radix(words.next()?, 16).ok()?;
     let measure = words.next()?.to_owned();
     let mut number = || words.next()?.parse::<u64>().ok().filter(|number| *number > 0);
-    let (burst, amount, window_ms) = (number()?, number()?, number()?);
+    let (burst, amount) = (number()?, number()?);
+    let window = words.next()?;
+    let (window_ms, calendar) = match window.starts_with(|first: char| first.is_ascii_alphabetic())
+    {
+        true => (0, window.to_owned()),
+        false => (window.parse().ok().filter(|ms| *ms > 0)?, String::new()),
+    };
     let first = words.next()?.parse().ok()?;
     let name = words.next()?.to_owned();
-    Some(FleetLimit { id, measure, burst, amount, window_ms, first, name })
+    Some(FleetLimit { id, measure, burst, amount, window_ms, calendar, first, name })
 }
 
 fn key_report(line: &str) -> Option<KeyReport> {
@@ -261,6 +270,8 @@ mod tests {
             "gateway 00ff00ff00ff00ff",
             "limit 0000000a tokens 2 1 60000 0 key-minute",
             "limit 0000000b tokens 2 0 60000 0 no-amount",
+            "limit 0000000c tokens 2 1 0 0 no-window",
+            "limit 0000000d cost 2 2 month+01:00 0 key-month",
             "limit x",
             &key.to_string(),
             "key 00 1",
@@ -275,10 +286,20 @@ mod tests {
             burst: 2,
             amount: 1,
             window_ms: 60_000,
+            calendar: String::new(),
             first: 0,
             name: "key-minute".to_owned(),
         };
-        assert_eq!((report.limits, report.keys), (vec![limit], vec![key]));
+        let month = FleetLimit {
+            id: 13,
+            measure: "cost".to_owned(),
+            amount: 2,
+            window_ms: 0,
+            calendar: "month+01:00".to_owned(),
+            name: "key-month".to_owned(),
+            ..limit.clone()
+        };
+        assert_eq!((report.limits, report.keys), (vec![limit, month], vec![key]));
         assert_eq!(FleetReport::parse(&lines[1..]), None);
         assert_eq!(FleetReport::parse(&["gateway 00ff00ff00ff00fx".to_owned()]), None);
     }

@@ -33,6 +33,7 @@ mod error;
 mod fleet;
 mod hex;
 pub mod keys;
+pub mod limit_commands;
 pub mod limits;
 mod message;
 mod orca;

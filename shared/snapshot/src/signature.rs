@@ -9,6 +9,10 @@
 //! |---|---|
 //! | push | `POST`, path, challenge, SHA-256 of the body in hex, with a line end between each two |
 //! | look | `GET`, path, seconds since 1970, likewise |
+//! | command to a sidecar | `POST`, path, seconds since 1970, SHA-256 of the body in hex, likewise |
+//!
+//! A command is good for as long as a look. It has an id, and is carried out once, so that nobody gains by sending it
+//! again.
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -126,9 +130,39 @@ pub fn verify_look(
     now: u64,
 ) -> Result<(), SignatureError> {
     let given = read(header)?;
-    let time = time.and_then(|time| std::str::from_utf8(time).ok()?.parse().ok());
-    let time: u64 = time.ok_or(SignatureError::NoTime)?;
+    let time = read_time(time)?;
     matches(look(key, path, time), &given)?;
+    check_time(time, now)
+}
+
+/// The signature of a command with this body to `path` at `time`, in seconds since 1970.
+#[must_use]
+pub fn sign_command(key: &[u8], path: &str, time: u64, body: &[u8]) -> String {
+    signed(post(key, path, time.to_string().as_bytes(), BodyDigest::of(body)))
+}
+
+/// Checks the two headers of a command with this body to `path` at `now`, in seconds since 1970.
+///
+/// # Errors
+/// As for [`verify_look`].
+pub fn verify_command(
+    key: &[u8],
+    (path, body): (&str, &[u8]),
+    (time, header): (Option<&[u8]>, Option<&[u8]>),
+    now: u64,
+) -> Result<(), SignatureError> {
+    let given = read(header)?;
+    let time = read_time(time)?;
+    matches(post(key, path, time.to_string().as_bytes(), BodyDigest::of(body)), &given)?;
+    check_time(time, now)
+}
+
+fn read_time(time: Option<&[u8]>) -> Result<u64, SignatureError> {
+    let time = time.and_then(|time| std::str::from_utf8(time).ok()?.parse().ok());
+    time.ok_or(SignatureError::NoTime)
+}
+
+fn check_time(time: u64, now: u64) -> Result<(), SignatureError> {
     if time.abs_diff(now) > MAX_SKEW_S {
         return Err(SignatureError::Expired { time, now });
     }
@@ -136,8 +170,12 @@ pub fn verify_look(
 }
 
 fn push(key: &[u8], challenge: &[u8], digest: BodyDigest) -> Hmac<Sha256> {
+    post(key, PATH, challenge, digest)
+}
+
+fn post(key: &[u8], path: &str, fresh: &[u8], digest: BodyDigest) -> Hmac<Sha256> {
     let digest = hex(&digest.0);
-    let lines = [b"POST".as_slice(), PATH.as_bytes(), challenge, digest.as_bytes()];
+    let lines = [b"POST".as_slice(), path.as_bytes(), fresh, digest.as_bytes()];
     keyed(key, &lines.join(&b'\n'))
 }
 

@@ -4,8 +4,8 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use weir_snapshot::signature::{
-    BodyDigest, MAX_SKEW_S, PATH, SignatureError, challenge, is_challenge, sign_look, sign_push,
-    verify_look, verify_push,
+    BodyDigest, MAX_SKEW_S, PATH, SignatureError, challenge, is_challenge, sign_command, sign_look,
+    sign_push, verify_command, verify_look, verify_push,
 };
 use weir_snapshot::{Refusal, RefusalCode};
 
@@ -102,4 +102,35 @@ fn challenges_are_32_hex_digits() {
     {
         assert!(!is_challenge(odd), "{odd:?}");
     }
+}
+
+/// Made with `printf 'POST\n/limits\n1700000000\nSHA256' | openssl dgst -sha256 -hmac Jefe`.
+const COMMAND: &str = "sha256=0f50a632536b1c6d7fa9da881ad072464b3cd4e5ed058ec1533b86a0d2b63e20";
+
+#[test]
+fn a_command_is_signed_with_its_path_time_and_body_and_is_good_for_half_a_minute() {
+    let (body, time) = (b"what do ya want for nothing?".as_slice(), 1_700_000_000);
+    assert_eq!(sign_command(b"Jefe", "/limits", time, body), COMMAND);
+    let given = Some(COMMAND.as_bytes());
+    let verify = |key: &[u8], path, body, time: &str, header, now| {
+        verify_command(key, (path, body), (Some(time.as_bytes()), header), now)
+    };
+    let at = "1700000000";
+    assert_eq!(verify(b"Jefe", "/limits", body, at, given, time + MAX_SKEW_S), Ok(()));
+    for (expected, found) in [
+        (SignatureError::Mismatch, verify(b"jefe", "/limits", body, at, given, time)),
+        (SignatureError::Mismatch, verify(b"Jefe", PATH, body, at, given, time)),
+        (SignatureError::Mismatch, verify(b"Jefe", "/limits", b"", at, given, time)),
+        (SignatureError::Mismatch, verify(b"Jefe", "/limits", body, "1700000001", given, time)),
+        (SignatureError::Missing, verify(b"Jefe", "/limits", body, at, None, time)),
+        (SignatureError::NoTime, verify(b"Jefe", "/limits", body, "now", given, time)),
+        (
+            SignatureError::Expired { time, now: time + MAX_SKEW_S + 1 },
+            verify(b"Jefe", "/limits", body, at, given, time + MAX_SKEW_S + 1),
+        ),
+    ] {
+        assert_eq!(found, Err(expected));
+    }
+    // No push is one: the time stands where a challenge would.
+    assert_ne!(sign_command(b"Jefe", PATH, time, body), push(b"Jefe", CHALLENGE, body));
 }

@@ -60,10 +60,27 @@ pub fn ietf(all: &[Named<'_>]) -> Vec<Header> {
     vec![("ratelimit-policy", policies.join(", ")), ("ratelimit", standings.join(", "))]
 }
 
+/// Longest wait for a fresh budget that clients are to sit out, in ms. Of `retry-after`, openai 3.52 obeys two
+/// minutes, and anthropic 2.11 any time; older ones try again after some seconds where it is over a minute.
+const PATIENCE_MS: u64 = 60_000;
+
 /// `retry-after-ms` and `retry-after`, the latter rounded up; nothing where trying again is no use.
+/// `x-should-retry: false` where a client should not try again by itself.
 pub fn retry(wait: Wait) -> Vec<Header> {
-    let Some(ms) = wait.ms() else { return Vec::new() };
-    vec![("retry-after-ms", ms.to_string()), ("retry-after", ms.div_ceil(1_000).max(1).to_string())]
+    let mut headers = Vec::with_capacity(3);
+    if let Some(ms) = wait.ms() {
+        headers.push(("retry-after-ms", ms.to_string()));
+        headers.push(("retry-after", ms.div_ceil(1_000).max(1).to_string()));
+    }
+    let futile = match wait {
+        Wait::Afresh(ms) => ms > PATIENCE_MS,
+        Wait::Never => true,
+        Wait::Ms(_) | Wait::Unsettled(_) => false,
+    };
+    if futile {
+        headers.push(("x-should-retry", "false".to_owned()));
+    }
+    headers
 }
 
 /// A duration as Go and OpenAI write it: `12ms`, `1.5s`, `6m0s`, `24h0m0s`.
@@ -183,7 +200,9 @@ mod tests {
         assert_eq!(header(Wait::Ms(1)), ["1", "1"]);
         assert_eq!(header(Wait::Ms(1_001)), ["1001", "2"]);
         assert_eq!(header(Wait::Unsettled(2_000)), ["2000", "2"]);
-        assert!(header(Wait::Never).is_empty());
+        assert_eq!(header(Wait::Afresh(60_000)), ["60000", "60"]);
+        assert_eq!(header(Wait::Afresh(60_001)), ["60001", "61", "false"]);
+        assert_eq!(retry(Wait::Never), [("x-should-retry", "false".to_owned())]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     TooLarge,
     /// Too many requests or tokens.
     RateLimit,
+    /// A budget is spent, and waiting a little does not help.
+    Quota,
     /// Nobody can serve the request now.
     Unavailable,
     /// The gateway itself is at fault.
@@ -47,6 +49,7 @@ impl ErrorKind {
             Self::Authentication => "authentication_error",
             Self::Permission => "permission_error",
             Self::RateLimit => "rate_limit_error",
+            Self::Quota => "insufficient_quota",
             Self::Unavailable => "service_unavailable_error",
             Self::Internal => "server_error",
         }
@@ -59,7 +62,7 @@ impl ErrorKind {
             Self::Permission => "permission_error",
             Self::NotFound => "not_found_error",
             Self::TooLarge => "request_too_large",
-            Self::RateLimit => "rate_limit_error",
+            Self::RateLimit | Self::Quota => "rate_limit_error",
             Self::Unavailable => "overloaded_error",
             Self::Internal => "api_error",
         }
@@ -71,7 +74,7 @@ impl ErrorKind {
             Self::Authentication => "UNAUTHENTICATED",
             Self::Permission => "PERMISSION_DENIED",
             Self::NotFound => "NOT_FOUND",
-            Self::RateLimit => "RESOURCE_EXHAUSTED",
+            Self::RateLimit | Self::Quota => "RESOURCE_EXHAUSTED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -232,6 +235,10 @@ impl ErrorReply {
         push_json_string(out, self.kind.anthropic());
         out.extend(br#","message":"#);
         push_json_string(out, &self.message);
+        if self.kind == ErrorKind::Quota {
+            // By which Anthropic's own API tells it from a rate limit.
+            out.extend(br#","details":{"error_code":"enforced_spend_limit_reached"}"#);
+        }
         out.extend(br#"},"request_id":null}"#);
     }
 

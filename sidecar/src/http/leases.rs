@@ -2,7 +2,7 @@
 
 use super::page::State;
 use crate::exposition::{Exposition, Kind};
-use crate::leases::LeaseSums;
+use crate::leases::{LeaseSums, Leases};
 
 /// What gateways have leased, limit by limit. Amounts are in tokens, requests, or 10⁻¹² of the currency.
 pub(super) fn metrics(page: &mut Exposition, state: &State) {
@@ -50,6 +50,24 @@ pub(super) fn metrics(page: &mut Exposition, state: &State) {
         "The most that first grants of one key can be over its limit.",
         |sum| sum.whole(sum.bound),
     );
+    commands(page, leases);
+}
+
+/// What people have asked for.
+fn commands(page: &mut Exposition, leases: &Leases) {
+    const COMMANDS: &str = "weir_sidecar_limit_commands_total";
+    const REFUSED: &str = "weir_sidecar_limit_commands_refused_total";
+    let (counts, refused) = leases.commands();
+    page.family(
+        COMMANDS,
+        Kind::Counter,
+        "Commands of people for keys of limits, repeated ones too.",
+    );
+    for ((limit, action), count) in &counts {
+        page.sample(COMMANDS, &[("limit", limit), ("action", action)], count);
+    }
+    page.family(REFUSED, Kind::Counter, "Requests for /limits that were refused.");
+    page.sample(REFUSED, &[], refused);
 }
 
 fn family(

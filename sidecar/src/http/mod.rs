@@ -1,7 +1,8 @@
-//! The sidecar's own HTTP: health, metrics, the current state, and what was spent.
+//! The sidecar's own HTTP: health, metrics, the current state, what was spent, and commands for limits of the fleet.
 
 mod gpus;
 mod leases;
+mod limits;
 mod metrics;
 mod page;
 mod pools;
@@ -31,6 +32,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
+use weir_snapshot::limit_commands;
 
 use page::Page;
 pub(crate) use page::{PoolState, State};
@@ -111,7 +113,12 @@ fn connection(
 ) -> impl Future<Output = ()> {
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.borrow().clone();
-        async move { Ok::<_, Infallible>(answer(&request, &state)) }
+        async move {
+            Ok::<_, Infallible>(match request.uri().path() {
+                limit_commands::PATH => limits::answer(request, &state).await.into(),
+                _ => answer(&request, &state),
+            })
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::config::Keys;
 use crate::discover::Board;
 use crate::gpu::Inventory;
 use crate::leases::Leases;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(crate) redis: Option<Arc<Redis>>,
     /// What gateways have leased of limits of the fleet.
     pub(crate) leases: Option<Arc<Leases>>,
+    /// What commands for limits are signed with.
+    pub(crate) keys: Keys,
     pub(crate) slots: Arc<Slots>,
     /// Whether the GPUs are all there is to show.
     pub(crate) is_agent: bool,
@@ -62,6 +65,7 @@ impl Default for State {
             gpus: Arc::default(),
             redis: None,
             leases: None,
+            keys: Keys::default(),
             slots: Slots::new(1),
             is_agent: false,
         }
@@ -96,8 +100,7 @@ impl Page {
     }
 
     pub(super) fn error(status: StatusCode, code: &str) -> Self {
-        let message =
-            "there are GET /healthz, /readyz, /metrics, /status, /snapshot, /usage and /usage.csv";
+        let message = "there are GET /healthz, /readyz, /metrics, /status, /snapshot, /usage and /usage.csv; signed, /limits";
         Self::of(status, &serde_json::json!({ "error": { "code": code, "message": message } }))
     }
 }

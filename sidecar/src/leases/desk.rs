@@ -7,12 +7,18 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::warn;
 use weir_snapshot::{FleetLimit, FleetNews, FleetReport, KeyName, KeyReport};
+use weir_tokens::limits::Calendar;
 
 use super::account::{Account, Answer, Wish};
+use super::script::Beat;
 
 /// How long an account is kept that its gateway does not tell of.
 const KEPT: Duration = Duration::from_secs(60);
+
+/// How often it is said that a limit is not understood, or a command refused.
+const SAID: Duration = Duration::from_secs(60);
 
 /// What is known of all leases of this sidecar's gateways.
 #[derive(Debug)]
@@ -28,12 +34,20 @@ struct Known {
     gateways: BTreeMap<String, Gateway>,
     /// Whether the last exchange with Redis was good.
     reachable: bool,
-    /// What keys are digested with, and how many gateways there are in all; `None` before Redis has said so.
-    fleet: Option<([u8; 32], u32)>,
+    /// How the fleet stands, and when that was said; `None` before Redis has said so.
+    fleet: Option<(Beat, Instant)>,
     /// A key for the case that Redis has none.
     proposed: [u8; 32],
     /// By limit.
     overdrawn: BTreeMap<u32, u64>,
+    /// By limit and action.
+    commands: BTreeMap<(String, &'static str), u64>,
+    /// Commands that were refused: nobody knows of whom, or what they ask for makes no sense.
+    refused: u64,
+    /// When it was said that a limit is not understood.
+    said_at: Option<Instant>,
+    /// When it was said that a command was refused.
+    refusal_said_at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +87,11 @@ pub(crate) struct LeaseSums {
     pub(crate) bound: u64,
 }
 
+/// Whether the scripts can be told in which windows a limit goes.
+fn is_known(limit: &FleetLimit) -> bool {
+    limit.calendar.is_empty() || Calendar::parse(&limit.calendar).is_some()
+}
+
 impl LeaseSums {
     /// Units as tokens, which are told in thousandths; others as they are.
     pub(crate) fn whole(&self, units: u64) -> u64 {
@@ -94,13 +113,13 @@ impl Leases {
     pub(crate) fn news(&self, gateway: &str, valid: Duration) -> Option<FleetNews> {
         let known = self.known();
         let of = known.gateways.get(gateway)?;
-        let (key, gateways) = known.fleet?;
+        let (fleet, _) = known.fleet?;
         let grant = |report: &KeyReport| of.accounts.get(&report.key)?.grant(report.key);
         Some(FleetNews {
             reachable: known.reachable,
-            gateways: gateways.max(1),
+            gateways: fleet.gateways.max(1),
             valid_ms: u32::try_from(valid.as_millis()).unwrap_or(u32::MAX),
-            key,
+            key: fleet.digest_key,
             grants: of.reported.iter().filter_map(grant).collect(),
         })
     }
@@ -113,7 +132,19 @@ impl Leases {
             *of = Gateway { id: report.gateway, ..Gateway::default() };
         }
         of.limits = report.limits;
+        let odd = of.limits.len();
+        of.limits.retain(is_known);
+        let odd = odd - of.limits.len();
         (of.reported, of.seen) = (report.keys, false);
+        if odd > 0 && known.said_at.is_none_or(|said| said.elapsed() >= SAID) {
+            known.said_at = Some(Instant::now());
+            warn!(
+                gateway,
+                limits = odd,
+                "a gateway has limits by a calendar that this sidecar does not know, so they are granted nothing: update the \
+                 sidecar"
+            );
+        }
         drop(known);
         self.told.notify_one();
     }
@@ -164,11 +195,61 @@ impl Leases {
     }
 
     /// Redis has said how the fleet stands.
-    pub(super) fn beaten(&self, fleet: ([u8; 32], u32)) {
+    pub(super) fn beaten(&self, fleet: Beat, now: Instant) {
         let mut known = self.known();
-        known.proposed = fleet.0;
-        known.fleet = Some(fleet);
+        known.proposed = fleet.digest_key;
+        known.fleet = Some((fleet, now));
         known.reachable = true;
+    }
+
+    /// The time of Redis at `now`, in ms since 1970, by what it said last; `None` before it has said so.
+    pub(super) fn redis_ms(&self, now: Instant) -> Option<u64> {
+        let (fleet, said_at) = self.known().fleet?;
+        let since = now.saturating_duration_since(said_at).as_millis();
+        Some(fleet.now_ms.saturating_add(u64::try_from(since).unwrap_or(u64::MAX)))
+    }
+
+    /// What keys are digested with; `None` before Redis has said so.
+    pub(super) fn digest_key(&self) -> Option<[u8; 32]> {
+        self.known().fleet.map(|(fleet, _)| fleet.digest_key)
+    }
+
+    /// The limits of all gateways, each once, with how many keys are in use.
+    pub(crate) fn limits(&self) -> Vec<(FleetLimit, u64)> {
+        let known = self.known();
+        let mut limits: BTreeMap<u32, (FleetLimit, u64)> = BTreeMap::new();
+        for gateway in known.gateways.values() {
+            for limit in &gateway.limits {
+                let (_, keys) = limits.entry(limit.id).or_insert_with(|| (limit.clone(), 0));
+                let of = |key: &&KeyName| key.limit == limit.id;
+                *keys = keys.saturating_add(gateway.accounts.keys().filter(of).count() as u64);
+            }
+        }
+        limits.into_values().collect()
+    }
+
+    /// Counts a command that was carried out.
+    pub(super) fn count(&self, limit: &str, action: &'static str) {
+        let mut known = self.known();
+        let count = known.commands.entry((limit.to_owned(), action)).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Counts a command that was refused; whether it is time to say so.
+    pub(crate) fn count_refused(&self) -> bool {
+        let mut known = self.known();
+        known.refused = known.refused.saturating_add(1);
+        let due = known.refusal_said_at.is_none_or(|said| said.elapsed() >= SAID);
+        if due {
+            known.refusal_said_at = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Commands that were carried out, by limit and action, and how many were refused.
+    pub(crate) fn commands(&self) -> (BTreeMap<(String, &'static str), u64>, u64) {
+        let known = self.known();
+        (known.commands.clone(), known.refused)
     }
 
     /// Redis was not reached.
@@ -183,7 +264,7 @@ impl Leases {
 
     /// How many gateways all sidecars together have; 0 before Redis has said so.
     pub(crate) fn gateways(&self) -> u32 {
-        self.known().fleet.map_or(0, |(_, gateways)| gateways)
+        self.known().fleet.map_or(0, |(fleet, _)| fleet.gateways)
     }
 
     /// A digest key for the case that Redis has none, and the gateways that live.
@@ -196,7 +277,7 @@ impl Leases {
     /// What the gateways have of each limit.
     pub(crate) fn sums(&self) -> Vec<LeaseSums> {
         let known = self.known();
-        let gateways = known.fleet.as_ref().map_or(1, |(_, gateways)| *gateways).max(1);
+        let gateways = known.fleet.map_or(1, |(fleet, _)| fleet.gateways).max(1);
         let mut sums: BTreeMap<u32, LeaseSums> = BTreeMap::new();
         for gateway in known.gateways.values() {
             for limit in &gateway.limits {

@@ -61,7 +61,7 @@ impl LeaseExchange {
         let replies = self.redis.run(&self.scripts.beat, &[call]).await;
         match replies.map(|replies| replies.into_iter().next()) {
             Ok(Some(Ok(value))) => match beat_answer(&value) {
-                Some(fleet) => self.leases.beaten(fleet),
+                Some(fleet) => self.leases.beaten(fleet, Instant::now()),
                 None => self.odd("digest key or gateways"),
             },
             _ => self.leases.lost(),
@@ -70,12 +70,14 @@ impl LeaseExchange {
 
     /// Asks about every key of which there is something to say.
     pub(super) async fn exchange(&mut self) {
-        let errands = self.leases.errands(Instant::now());
+        let now = Instant::now();
+        let Some(redis_ms) = self.leases.redis_ms(now) else { return };
+        let errands = self.leases.errands(now);
         if errands.is_empty() {
             return;
         }
         let call = |errand: &super::desk::Errand| {
-            let terms = (&errand.limit, &errand.wish);
+            let terms = (&errand.limit, &errand.wish, redis_ms);
             lease_call(&self.redis, &errand.gateway, &errand.report, terms)
         };
         let calls: Vec<_> = errands.iter().map(call).collect();

@@ -6,10 +6,12 @@
 //! message. Pushes never wait for Redis.
 
 mod account;
+mod command;
 mod desk;
 mod exchange;
 mod script;
 
+pub(crate) use command::{CommandError, carry_out, list};
 pub(crate) use desk::{LeaseSums, Leases};
 pub(crate) use exchange::LeaseExchange;
 

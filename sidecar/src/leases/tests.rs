@@ -1,5 +1,7 @@
 //! Leases between the gateways' own ledger and a real Redis.
 
+mod quotas;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,18 +108,21 @@ impl Gateway {
                     left: grant.left,
                     retry_ms: grant.retry_ms,
                 };
-                let page = self.page().and_then(|page| page.applied(KEY, &granted, self.now_ms));
+                let page = self.page();
+                let page = page.and_then(|page| page.applied(KEY, &granted, self.now_ms).ok()?);
                 if let Some(bytes) = page {
                     self.memory.swap(Place::of_fleet(KEY), &bytes, None);
                 }
             }
         }
+        let calendar = self.limit.calendar().map(ToString::to_string).unwrap_or_default();
         let limit = FleetLimit {
             id: 3,
             measure: "tokens".to_owned(),
             burst: self.limit.capacity(),
             amount: self.limit.amount(),
-            window_ms: self.limit.window_ms(),
+            window_ms: if calendar.is_empty() { self.limit.window_ms() } else { 0 },
+            calendar,
             first: FIRST,
             name: "day".to_owned(),
         };
@@ -333,7 +338,7 @@ async fn a_run_that_is_repeated_changes_nothing_and_a_gateway_that_is_silent_is_
     };
     let key = KeyName { limit: 3, digest: KEY.0 };
     let run = async |gateway: &str, report: KeyReport, wish: account::Wish| {
-        let call = lease_call(&redis, gateway, &report, (&limit, &wish));
+        let call = lease_call(&redis, gateway, &report, (&limit, &wish, 0));
         answer(redis.run(&scripts.lease, &[call]).await.unwrap()[0].as_ref().unwrap()).unwrap()
     };
     let report = KeyReport { key, born: 1, used: 30, reserved: 10, ..KeyReport::default() };

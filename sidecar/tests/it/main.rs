@@ -17,6 +17,8 @@ mod http;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod polling;
 #[cfg(test)]
 mod process;

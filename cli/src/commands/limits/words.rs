@@ -7,7 +7,7 @@ use weir_settings::token_limit::{
 };
 use weir_tokens::charge::{Demand, Share, Used, Weights};
 use weir_tokens::headers::duration;
-use weir_tokens::limits::{Away, FleetTerms, Limit, Measure};
+use weir_tokens::limits::{Away, Calendar, FleetTerms, Limit, Measure, Period};
 
 /// What a policy allows.
 pub(super) fn policy(policy: &TokenLimitPolicy) -> String {
@@ -94,8 +94,11 @@ fn sentence(limit: &PolicyLimit) -> String {
     let what = match limit.limit.measure() {
         Measure::Concurrent => format!("{} requests at the same time", limit.limit.capacity()),
         _ => {
-            let window = duration(limit.limit.window_ms());
-            format!("{} in {window}", amount(&limit.limit, limit.limit.amount()))
+            let window = match limit.limit.calendar() {
+                Some(calendar) => format!("a {}", calendar.period().name()),
+                None => format!("in {}", duration(limit.limit.window_ms())),
+            };
+            format!("{} {window}", amount(&limit.limit, limit.limit.amount()))
         }
     };
     format!("{what} {whom}{which}")
@@ -104,7 +107,12 @@ fn sentence(limit: &PolicyLimit) -> String {
 fn details(limit: &PolicyLimit) -> Vec<String> {
     let mut lines = Vec::new();
     let parts = &limit.limit;
-    if parts.measure() != Measure::Concurrent {
+    if let Some(calendar) = parts.calendar() {
+        lines.push(format!(
+            "at once: all of it; it starts afresh {}, by the clock of Redis",
+            afresh(calendar)
+        ));
+    } else if parts.measure() != Measure::Concurrent {
         let full = u128::from(parts.capacity()) * u128::from(parts.window_ms());
         let full = full.div_ceil(u128::from(parts.amount().max(1)));
         lines.push(format!(
@@ -139,7 +147,8 @@ fn details(limit: &PolicyLimit) -> Vec<String> {
     if let Some(terms) = parts.fleet() {
         lines.extend(of_fleet(parts, terms));
     }
-    lines.push(format!("beyond it: {}", exceeded(&limit.on_exceed)));
+    let quota = parts.calendar().is_some();
+    lines.push(format!("beyond it: {}", exceeded(&limit.on_exceed, quota)));
     if !limit.per.is_empty() {
         lines.push(format!("who cannot be told: {}", unidentified(limit.unidentified)));
     }
@@ -166,8 +175,19 @@ fn of_fleet(limit: &Limit, terms: &FleetTerms) -> [String; 2] {
     ]
 }
 
-fn exceeded(what: &OnExceed) -> String {
+/// `on each Monday at 00:00 (UTC+01:00)`.
+pub(super) fn afresh(calendar: &Calendar) -> String {
+    let day = match calendar.period() {
+        Period::Day => "each day",
+        Period::Week => "on each Monday",
+        Period::Month => "on the first of each month",
+    };
+    format!("{day} at 00:00 (UTC{})", calendar.offset())
+}
+
+fn exceeded(what: &OnExceed, quota: bool) -> String {
     match what {
+        OnExceed::Reject if quota => "429 `insufficient_quota` with the time until then".to_owned(),
         OnExceed::Reject => "429 with the time to wait".to_owned(),
         OnExceed::Shadow => "counted, and admitted without being charged".to_owned(),
         OnExceed::Deprioritise => "admitted behind all others without being charged".to_owned(),

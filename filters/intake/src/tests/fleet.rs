@@ -91,6 +91,24 @@ fn keys_are_told_to_whoever_brings_news_until_all_of_them_is_charged() {
 }
 
 #[test]
+fn a_grant_for_a_slot_that_is_gone_is_counted_and_one_that_comes_again_is_not() {
+    let host = host();
+    let head = FleetNews { reachable: true, gateways: 1, valid_ms: 2_000, ..FleetNews::default() };
+    let key = told(&host, 1, &head.to_lines()).unwrap().keys[0];
+    let grant = Grant { key: key.key, born: key.born, sequence: 1, total: 90, ..Grant::default() };
+    for push in [2, 3] {
+        told(&host, push, &FleetNews { grants: vec![grant], ..head.clone() }.to_lines());
+    }
+    assert_eq!(host.metric("weir_intake_grants_lost_total"), None);
+    let other = Grant { born: key.born + 1, ..grant };
+    let nobody = Grant { key: KeyName { limit: 3, digest: [6; 16] }, ..grant };
+    told(&host, 4, &FleetNews { grants: vec![other, grant, nobody], ..head }.to_lines());
+    assert_eq!(host.metric("weir_intake_grants_lost_total"), Some(2));
+    let said = |line: &(_, String)| line.1.contains("weir_intake_grants_lost_total");
+    assert_eq!(host.logs().iter().filter(|line| said(line)).count(), 1);
+}
+
+#[test]
 fn without_limits_of_a_fleet_nothing_is_told_and_lines_that_are_none_are_refused() {
     assert_eq!(told(&FakeHost::new(), 1, &[]), None);
     let news = FleetNews { reachable: true, gateways: 1, ..FleetNews::default() }.to_lines();

@@ -1,7 +1,7 @@
 //! Limits that several gateways have together.
 
 use super::*;
-use weir_tokens::limits::{FLEET_PAGES, FLEET_STATE_KEY, FleetState};
+use weir_tokens::limits::{FLEET_PAGES, FLEET_STATE_KEY, FleetState, Granted};
 
 /// A thousand tokens a minute for all gateways, of which this one may spend 70 before it is granted any.
 const FLEET: &str = r#"{"name":"minute","per":["consumer"],"tokens":1000,"window":"1m","reserve":"full",
@@ -69,4 +69,53 @@ fn a_gateway_that_no_push_reaches_goes_by_its_share_and_says_so() {
     assert!(worker.host.metric("weir_limit_unreachable_total").unwrap() > 2);
     let said = worker.host.logs().iter().filter(|(_, line)| line.contains("scope: fleet")).count();
     assert_eq!(said, 1);
+}
+
+/// What the fleet says to the only key: nothing is granted, and nothing will be for so long.
+fn granted(worker: &Worker, sequence: u32, retry_ms: u64) {
+    let slot = slots(worker)[0];
+    let lease = *slot.lease().unwrap();
+    let grant = Granted {
+        born: lease.born,
+        sequence,
+        total: lease.used,
+        charged: lease.used,
+        left: 0,
+        retry_ms,
+    };
+    let place = Place::of_fleet(slot.key()).to_string();
+    let (page, _) = worker.host.shared(&place).unwrap().unwrap();
+    let page = Page::read(page).unwrap().applied(slot.key(), &grant, worker.host.now_ns() / MS);
+    worker.host.set_shared(&place, &page.unwrap().unwrap(), None).unwrap();
+}
+
+#[test]
+fn a_spent_quota_is_told_apart_from_a_limit_that_is_reached() {
+    let month = r#"{"name":"month","per":["consumer"],"tokens":1000,"window":"month+01:00",
+        "reserve":"full","guess":100,"scope":"fleet","first":70}"#;
+    let mut worker = Worker::new(&config(month));
+    told(&worker, true, 1);
+    assert!(worker.send(&CHAT).is_some());
+    assert!(worker.send(&CHAT).is_none());
+    // The fleet has not been asked yet.
+    assert_eq!(worker.refusal().1, "rate_limit_exceeded");
+    granted(&worker, 1, 90_000);
+    assert!(worker.send(&CHAT).is_none());
+    let (status, code, headers) = worker.refusal();
+    assert_eq!((status, code.as_str()), (429, "insufficient_quota"));
+    let header = |name: &str| {
+        headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
+    assert_eq!((header("retry-after-ms"), header("retry-after")), (Some("90000"), Some("90")));
+    assert_eq!(header("x-should-retry"), Some("false"));
+    assert_eq!(header("x-ratelimit-limit-tokens"), Some("1000"));
+    assert_eq!(header("x-ratelimit-remaining-tokens"), Some("0"));
+    assert_eq!(header("ratelimit-policy"), Some("\"month\";q=1000;w=2678400"));
+    // A client that sits it out is told to.
+    granted(&worker, 2, 30_000);
+    assert!(worker.send(&CHAT).is_none());
+    let (_, code, headers) = worker.refusal();
+    assert!(
+        code == "insufficient_quota" && headers.iter().all(|(name, _)| name != "x-should-retry")
+    );
 }

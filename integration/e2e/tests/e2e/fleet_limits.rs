@@ -18,20 +18,25 @@ const LIMIT: f64 = 6_000.0;
 const FIRST: f64 = 200.0;
 
 /// Envoys with a sidecar each, which share a Redis.
-struct FleetOfEnvoys {
+pub(crate) struct FleetOfEnvoys {
     redis: Redis,
-    stacks: Vec<Stack>,
-    sidecars: Vec<Sidecar>,
+    pub(crate) stacks: Vec<Stack>,
+    pub(crate) sidecars: Vec<Sidecar>,
 }
 
 impl FleetOfEnvoys {
     async fn start(count: usize, away: &str) -> Self {
+        let limits = json!([{"name": "day", "per": ["consumer"], "tokens": LIMIT as u64, "window": "1d",
+            "reserve": "full", "scope": "fleet", "first": FIRST as u64, "on_unavailable": away}]);
+        Self::with_limits(count, &limits).await
+    }
+
+    /// The same with these limits.
+    pub(crate) async fn with_limits(count: usize, limits: &Value) -> Self {
         // Keeps what it was told, so that nothing is lost when it is killed.
         let redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]).unwrap();
         let yaml = std::fs::read_to_string(workspace::file("envoy-config/fleet-sidecar.yaml"));
         let yaml = yaml.unwrap().replace("redis://127.0.0.1:6379", &redis.url());
-        let limits = json!([{"name": "day", "per": ["consumer"], "tokens": LIMIT as u64, "window": "1d",
-            "reserve": "full", "scope": "fleet", "first": FIRST as u64, "on_unavailable": away}]);
         let (mut stacks, mut sidecars) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let limits = limits.clone();
@@ -101,7 +106,7 @@ impl FleetOfEnvoys {
     }
 
     /// The items of a list that Redis answers.
-    async fn ask(&self, command: &str) -> Vec<String> {
+    pub(crate) async fn ask(&self, command: &str) -> Vec<String> {
         let mut stream = TcpStream::connect(self.redis.address()).await.unwrap();
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
         let mut text = String::new();
@@ -124,7 +129,7 @@ impl FleetOfEnvoys {
         panic!("{spent} spent, {last:?} charged and outstanding");
     }
 
-    async fn assert_no_trap(&self) {
+    pub(crate) async fn assert_no_trap(&self) {
         for stack in &self.stacks {
             stack.assert_no_trap().await;
         }

@@ -54,6 +54,7 @@ mod placement;
 mod policies;
 mod prefix_sharing;
 mod privacy;
+mod quotas;
 mod rate_limit_counter;
 mod rate_limit_service;
 mod route_policies;

@@ -108,4 +108,46 @@ mod tests {
             assert!(error.starts_with(expected), "{members}: {error}");
         }
     }
+
+    #[test]
+    fn a_budget_by_the_calendar_may_be_spent_at_once() {
+        for window in ["day", "week-03:30", "month+01:00"] {
+            let limit =
+                limit(&format!(r#""tokens":1000,"window":"{window}","scope":"fleet""#)).unwrap();
+            assert!(limit.calendar().unwrap().to_string().starts_with(window));
+            assert_eq!((limit.capacity(), limit.amount()), (1_000_000, 1_000_000));
+            assert_eq!(limit.fleet().unwrap().first, 50_000);
+            assert_eq!(limit.with_burst_permille(100), limit);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_for_a_calendar_is_refused_with_its_place_and_the_reason() {
+        let fleet = r#""requests":5,"scope":"fleet""#;
+        let alone = "window: needs `scope: fleet`: elsewhere what is spent is forgotten";
+        for (members, expected) in [
+            (r#""requests":5,"window":"day""#.to_owned(), alone),
+            (r#""requests":5,"window":"month+01:00","scope":"envoy""#.to_owned(), alone),
+            (r#""concurrent":5,"window":"day""#.to_owned(), "window: makes no sense for requests"),
+            (
+                format!(r#"{fleet},"window":"day","burst":9"#),
+                "burst: makes no sense for days, weeks and",
+            ),
+            (
+                format!(r#"{fleet},"window":"year""#),
+                "window: \"year\" is no window: a whole number",
+            ),
+            (
+                format!(r#"{fleet},"window":"day+15:00""#),
+                "window: \"day+15:00\" is no window: a whole",
+            ),
+            (
+                format!(r#"{fleet},"window":"7d""#),
+                "window: \"7d\" must be 1s to 1d: what is spent is",
+            ),
+        ] {
+            let error = limit(&members).unwrap_err();
+            assert!(error.starts_with(&format!("p.limits[0].{expected}")), "{members}: {error}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! One limit of a policy.
 
 use weir_tokens::charge::{Reserve, Share, Weights};
-use weir_tokens::limits::{Limit, LimitError, LimitId, Measure};
+use weir_tokens::limits::{Calendar, Limit, LimitError, LimitId, Measure};
 
 use super::dimension::{Dimension, dimensions};
 use super::fleet;
@@ -147,12 +147,31 @@ fn limit(
         let problem = "is missing: in which time that comes back, such as 1m";
         return Err(SettingsError::misfit(format!("{field}.window"), problem));
     };
+    if let Some(calendar) = Calendar::parse(written) {
+        check_calendar(field, raw)?;
+        return Limit::of_calendar(id, measure, amount, calendar).map_err(invalid);
+    }
     let window_ms = window(&format!("{field}.window"), written)?;
     let burst = match raw.burst {
         Some(burst) => units(&format!("{field}.burst"), burst, measure.units())?,
         None => amount,
     };
     Limit::new(id, measure, amount, window_ms, burst).map_err(invalid)
+}
+
+/// Whether a limit may go by the calendar.
+fn check_calendar(field: &str, raw: &RawLimit) -> Result<(), SettingsError> {
+    let (member, problem) = match (&raw.burst, raw.scope.as_deref()) {
+        (Some(_), _) => {
+            ("burst", "makes no sense for days, weeks and months: all of it may be spent at once")
+        }
+        (None, Some("fleet")) => return Ok(()),
+        (None, _) => (
+            "window",
+            "needs `scope: fleet`: elsewhere what is spent is forgotten when Envoy starts anew",
+        ),
+    };
+    Err(SettingsError::misfit(format!("{field}.{member}"), problem))
 }
 
 /// FNV-1a, 32 bits (draft-eastlake-fnv), of what is counted and of the name.

@@ -58,7 +58,9 @@ pub struct RawLimit {
     pub requests: Option<u64>,
     /// Requests under way at the same time.
     pub concurrent: Option<u64>,
-    /// In which time that comes back: a whole number and `s`, `m`, `h` or `d`, from 1 s to 1 d.
+    /// In which time that comes back: a whole number and `s`, `m`, `h` or `d`, from 1 s to 1 d. For `scope: fleet`
+    /// also `day`, `week` or `month`, with how far the time zone is ahead of UTC (`month+01:00`): all of it at once
+    /// when the next begins.
     pub window: Option<String>,
     /// How much may be spent at once; as much as in a window if not given.
     pub burst: Option<f64>,

@@ -28,6 +28,13 @@ impl Bucket {
             }
             return;
         };
+        if let Some(calendar) = limit.calendar() {
+            if calendar.window(now_ms).0 > self.at_ms {
+                self.debt = 0;
+            }
+            self.at_ms = now_ms;
+            return;
+        }
         self.at_ms = now_ms;
         if self.debt == 0 {
             self.part = 0;
@@ -49,16 +56,16 @@ impl Bucket {
     /// as if they were.
     pub(super) fn wait_ms(&self, limit: &Limit, now_ms: u64, units: u64) -> u64 {
         let ahead = self.at_ms.saturating_sub(now_ms);
-        limit.drain_ms(units, self.part).saturating_add(ahead)
+        limit.drain_ms(units, self.part, now_ms).saturating_add(ahead)
     }
 
     /// When nothing will be owed any more if `reserved` is used in full at `settled_ms`.
     pub(super) fn free_at_ms(&self, limit: &Limit, reserved: u64, settled_ms: u64) -> u64 {
-        let drained = self.at_ms.saturating_add(limit.drain_ms(self.debt, self.part));
+        let drained = self.at_ms.saturating_add(limit.drain_ms(self.debt, self.part, self.at_ms));
         if reserved == 0 {
             return drained;
         }
         let rest = drained.max(settled_ms);
-        rest.saturating_add(limit.drain_ms(reserved, 0))
+        rest.saturating_add(limit.drain_ms(reserved, 0, rest))
     }
 }

@@ -1,8 +1,9 @@
 //! Which limits there are, for whoever looks at slots without a policy.
 //!
 //! One value of shared data, a line for each limit: id in hexadecimal, measure, capacity, amount, window
-//! and the units of a first grant in decimal (`-` for a limit of this Envoy alone), then the name.
+//! (in ms, or a [`Calendar`]) and the units of a first grant in decimal (`-` for a limit of this Envoy alone), then the name.
 
+use super::calendar::Calendar;
 use super::limit::{Away, FleetTerms, Limit, LimitId, Measure};
 
 /// Name of the value in shared data. The number is that of the layout, as in [`super::Place`].
@@ -25,8 +26,12 @@ impl core::fmt::Display for Listed {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { name, limit } = self;
         let (id, measure) = (limit.id().0, measure_name(limit.measure()));
-        let (capacity, amount, window) = (limit.capacity(), limit.amount(), limit.window_ms());
-        write!(f, "{id:08x} {measure} {capacity} {amount} {window} ")?;
+        let (capacity, amount) = (limit.capacity(), limit.amount());
+        write!(f, "{id:08x} {measure} {capacity} {amount} ")?;
+        match limit.calendar() {
+            Some(calendar) => write!(f, "{calendar} ")?,
+            None => write!(f, "{} ", limit.window_ms())?,
+        }
         match limit.fleet() {
             Some(terms) => write!(f, "{} {name}", terms.first),
             None => write!(f, "- {name}"),
@@ -69,8 +74,13 @@ fn read_line(line: &str) -> Option<Listed> {
     let id = LimitId(u32::from_str_radix(words.next()?, 16).ok()?);
     let measure = measure_by_name(words.next()?)?;
     let mut number = || words.next()?.parse::<u64>().ok();
-    let (capacity, amount, window_ms) = (number()?, number()?, number()?);
-    let limit = Limit::new(id, measure, amount, window_ms, capacity).ok()?;
+    let (capacity, amount) = (number()?, number()?);
+    let window = words.next()?;
+    let limit = match Calendar::parse(window) {
+        Some(calendar) => Limit::of_calendar(id, measure, amount, calendar),
+        None => Limit::new(id, measure, amount, window.parse().ok()?, capacity),
+    };
+    let limit = limit.ok()?;
     let limit = match words.next()? {
         "-" => limit,
         first => limit.of_fleet(listed_terms(first.parse().ok()?)),
@@ -95,7 +105,8 @@ pub fn measure_name(measure: Measure) -> &'static str {
     MEASURES.iter().find(|(known, _)| *known == measure).map_or("", |(_, name)| name)
 }
 
-fn measure_by_name(name: &str) -> Option<Measure> {
+/// The measure of a name; `None` if it is none.
+pub fn measure_by_name(name: &str) -> Option<Measure> {
     MEASURES.iter().find(|(_, known)| *known == name).map(|(measure, _)| *measure)
 }
 
@@ -127,6 +138,15 @@ mod tests {
         assert_eq!(with_limits(&changed, &[other]), None);
         let line = "000003e8 tokens 18 9 60000 5 limit-1000";
         assert_eq!(found.last().unwrap().to_string(), line);
+        let calendar = Calendar::parse("month-01:30").unwrap();
+        let limit = Limit::of_calendar(LimitId(5), Measure::Cost, 9, calendar).unwrap();
+        let quota = Listed { name: "month".to_owned(), limit: limit.of_fleet(listed_terms(2)) };
+        let bytes = with_limits(&changed, core::slice::from_ref(&quota)).unwrap();
+        let line = read_directory(&bytes).pop().unwrap();
+        assert_eq!(
+            (line.to_string().as_str(), line),
+            ("00000005 cost 9 9 month-01:30 2 month", quota)
+        );
     }
 
     #[test]
@@ -138,9 +158,13 @@ mod tests {
         let found = read_directory(&bytes);
         assert_eq!(found.len(), MAX_LISTED);
         assert_eq!(found[0].limit.id(), LimitId(MAX_LISTED as u32));
-        for odd in
-            [&b"\xff"[..], b"1 tokens 1", b"zz tokens 1 1 1 - a", b"1 money 1 1 1000 - a\n\n"]
-        {
+        for odd in [
+            &b"\xff"[..],
+            b"1 tokens 1",
+            b"zz tokens 1 1 1 - a",
+            b"1 money 1 1 1000 - a\n\n",
+            b"1 tokens 1 1 year+00:00 - a",
+        ] {
             assert!(read_directory(odd).is_empty(), "{odd:?}");
         }
     }

@@ -60,17 +60,31 @@ pub fn fleet_place(limit: LimitId, key: SlotKey) -> Place {
     if key == SlotKey::SHARED { Place::FleetOverflow(limit) } else { Place::of_fleet(key) }
 }
 
+/// The slot of a grant was given to another key, or begun anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotGone;
+
 impl Page {
     /// The page with a grant for one of its keys, as bytes; `None` if that changes nothing.
-    pub fn applied(mut self, key: SlotKey, grant: &Granted, now_ms: u64) -> Option<Vec<u8>> {
-        let (place, mut slot) = self.slots().enumerate().find(|(_, slot)| slot.key() == key)?;
+    ///
+    /// # Errors
+    /// [`SlotGone`], if the slot is not there that the grant is for.
+    pub fn applied(
+        mut self,
+        key: SlotKey,
+        grant: &Granted,
+        now_ms: u64,
+    ) -> Result<Option<Vec<u8>>, SlotGone> {
+        let found = self.slots().enumerate().find(|(_, slot)| slot.key() == key);
+        let (place, mut slot) = found.ok_or(SlotGone)?;
         let reserved = slot.reserved();
-        if !slot.lease_mut()?.apply(grant, reserved, now_ms) {
-            return None;
+        let lease = slot.lease_mut().filter(|lease| lease.born == grant.born).ok_or(SlotGone)?;
+        if !lease.apply(grant, reserved, now_ms) {
+            return Ok(None);
         }
         slot.note_lease_worth();
         self.write(place, &slot);
-        Some(self.into_bytes())
+        Ok(Some(self.into_bytes()))
     }
 
     /// The slots of which the fleet has to be told.

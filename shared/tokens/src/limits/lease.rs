@@ -3,7 +3,7 @@
 //! Both are totals since the slot was made, so that a message about them can be lost, come twice or come
 //! late without counting anything twice. What was granted and not used is the lease.
 
-use super::limit::FleetTerms;
+use super::limit::{FleetTerms, Limit};
 
 /// Bytes of a lease: little-endian used, granted, charged, wanted, left, retry at, whether it fell (u64
 /// each), sequence, born (u32 each).
@@ -68,6 +68,13 @@ impl Lease {
         if first { self.granted.saturating_add(terms.first) } else { self.granted }
     }
 
+    /// Of what a saturated pool withholds, what the fleet has not left: this gateway holds it back of its own.
+    pub(super) fn withheld(&self, limit: &Limit) -> u64 {
+        // Before the first grant nobody knows what is left.
+        let left = if self.sequence == 0 { u64::MAX } else { self.left };
+        limit.withheld().saturating_sub(left)
+    }
+
     /// When the slot may be given to another key: not before the fleet has charged all that was used,
     /// and has back what was not.
     pub(super) fn free_at_ms(&self, changed_ms: u64, reserved: u64) -> u64 {
@@ -91,9 +98,6 @@ impl Lease {
     /// What is used or reserved cannot be taken back, so the total in force may be greater than the one
     /// that was told. The number says which grant that is.
     pub(super) fn apply(&mut self, grant: &Granted, reserved: u64, now_ms: u64) -> bool {
-        if grant.born != self.born {
-            return false;
-        }
         let before = *self;
         let ahead = grant.sequence.wrapping_sub(self.sequence);
         if ahead != 0 && ahead <= u32::MAX / 2 {
@@ -103,8 +107,12 @@ impl Lease {
             self.fell = self.granted < before.granted;
             self.sequence = grant.sequence;
             self.wanted = 0;
-            let retry = now_ms.saturating_add(grant.retry_ms);
-            self.retry_at_ms = if grant.retry_ms == 0 { 0 } else { retry };
+            // Where something is taken back, what was said of more still holds.
+            if grant.retry_ms > 0 {
+                self.retry_at_ms = now_ms.saturating_add(grant.retry_ms);
+            } else if grant.total > before.granted {
+                self.retry_at_ms = 0;
+            }
         }
         if self.sequence == grant.sequence {
             self.charged = self.charged.max(grant.charged.min(self.used));

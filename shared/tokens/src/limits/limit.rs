@@ -1,5 +1,6 @@
 //! A limit as it was compiled: integers only.
 
+use super::calendar::Calendar;
 use crate::charge::{Used, Weights};
 
 /// Shortest window, in milliseconds.
@@ -66,6 +67,10 @@ pub struct Limit {
     capacity: u64,
     amount: u64,
     window_ms: u64,
+    /// Where the amount is there anew at boundaries of a calendar, and nothing drains.
+    calendar: Option<Calendar>,
+    /// Units of the burst that are not to be spent now.
+    withheld: u64,
     fleet: Option<FleetTerms>,
 }
 
@@ -120,7 +125,23 @@ impl Limit {
         if !(1..=MAX_UNITS).contains(&burst) {
             return Err(LimitError::Burst);
         }
-        Ok(Self { id, measure, capacity: burst, amount, window_ms, fleet: None })
+        let (calendar, withheld, fleet) = (None, 0, None);
+        Ok(Self { id, measure, capacity: burst, amount, window_ms, calendar, withheld, fleet })
+    }
+
+    /// A limit of `amount` units in each window of a calendar, all of which may be spent at once.
+    ///
+    /// # Errors
+    /// [`LimitError`] names what is out of range.
+    pub fn of_calendar(
+        id: LimitId,
+        measure: Measure,
+        amount: u64,
+        calendar: Calendar,
+    ) -> Result<Self, LimitError> {
+        let limit = Self::new(id, measure, amount, MIN_WINDOW_MS, amount)?;
+        let window_ms = calendar.period().longest_ms();
+        Ok(Self { window_ms, calendar: Some(calendar), ..limit })
     }
 
     /// The same limit for all gateways of a fleet together.
@@ -168,18 +189,33 @@ impl Limit {
         self.amount
     }
 
-    /// The window in milliseconds.
+    /// The windows of a calendar that it goes by; `None` where what is spent drains.
+    pub fn calendar(&self) -> Option<&Calendar> {
+        self.calendar.as_ref()
+    }
+
+    /// The window in milliseconds; of a calendar's windows the longest.
     pub fn window_ms(&self) -> u64 {
         self.window_ms
     }
 
     /// The same limit with `permille` thousandths of its burst, at least one unit: for pools that
-    /// are saturated.
+    /// are saturated. What may be spent in a calendar's window stays the same.
     #[must_use]
     pub fn with_burst_permille(mut self, permille: u32) -> Self {
+        if self.calendar.is_some() {
+            return self;
+        }
         let burst = u128::from(self.capacity) * u128::from(permille.min(1_000)) / 1_000;
-        self.capacity = u64::try_from(burst).unwrap_or(self.capacity).max(1);
+        let burst = u64::try_from(burst).unwrap_or(self.capacity).max(1);
+        self.withheld = self.capacity.saturating_sub(burst);
+        self.capacity = burst;
         self
+    }
+
+    /// Units of the burst that are not to be spent now, because the pool is saturated.
+    pub(super) fn withheld(&self) -> u64 {
+        self.withheld
     }
 
     /// What `used` is charged, in units.
@@ -201,16 +237,22 @@ impl Limit {
         (part(self.capacity), part(self.amount))
     }
 
-    /// Milliseconds until `units` have drained of which `part` parts of a unit (of `window_ms`) have
-    /// drained already.
-    pub(super) fn drain_ms(&self, units: u64, part: u32) -> u64 {
+    /// Milliseconds from `now_ms` until `units` have drained of which `part` parts of a unit (of
+    /// `window_ms`) have drained already.
+    pub(super) fn drain_ms(&self, units: u64, part: u32, now_ms: u64) -> u64 {
+        if let Some(calendar) = &self.calendar {
+            return if units == 0 { 0 } else { calendar.ends_in_ms(now_ms) };
+        }
         let needed = u128::from(units) * u128::from(self.window_ms);
         let needed = needed.saturating_sub(part.into());
         u64::try_from(needed.div_ceil(self.share().1.max(1).into())).unwrap_or(u64::MAX)
     }
 
-    /// Milliseconds until `units` have drained of what all gateways owe.
-    pub(super) fn fleet_drain_ms(&self, units: u64) -> u64 {
+    /// Milliseconds from `now_ms` until `units` have drained of what all gateways owe.
+    pub(super) fn fleet_drain_ms(&self, units: u64, now_ms: u64) -> u64 {
+        if let Some(calendar) = &self.calendar {
+            return calendar.ends_in_ms(now_ms);
+        }
         let needed = u128::from(units) * u128::from(self.window_ms);
         u64::try_from(needed.div_ceil(self.amount.max(1).into())).unwrap_or(u64::MAX)
     }

@@ -30,6 +30,7 @@
 //! limit, and [`Admission::overflowed`] says how many did.
 
 mod bucket;
+mod calendar;
 mod digest;
 mod directory;
 mod fleet;
@@ -43,9 +44,12 @@ mod slot;
 mod standing;
 mod store;
 
+pub use calendar::{Calendar, MAX_OFFSET_MIN, Period};
 pub use digest::KeyDigester;
-pub use directory::{DIRECTORY_KEY, Listed, MAX_LISTED, measure_name, read_directory, with_limits};
-pub use fleet::{FLEET_STATE_KEY, FleetState, fleet_place};
+pub use directory::{
+    DIRECTORY_KEY, Listed, MAX_LISTED, measure_by_name, measure_name, read_directory, with_limits,
+};
+pub use fleet::{FLEET_STATE_KEY, FleetState, SlotGone, fleet_place};
 pub use lease::{Granted, LEASE_BYTES, Lease};
 pub use ledger::{Ask, Ledger, Notes, Outcome, Refusal};
 pub use limit::{

@@ -162,12 +162,21 @@ impl Slot {
         let asked = self.reserved().saturating_add(amount);
         let own = self.bucket.debt.saturating_add(asked).saturating_sub(limit.share().0);
         let (Some(lease), Some(terms)) = (&self.lease, limit.fleet()) else { return own };
+        let asked = asked.saturating_add(lease.withheld(limit));
         let beyond = lease.used.saturating_add(asked).saturating_sub(lease.room(terms));
         match (terms.reachable, terms.away) {
             (true, _) | (false, Away::Deny) => beyond,
             (false, Away::Local) => beyond.min(own),
             (false, Away::Allow) => 0,
         }
+    }
+
+    /// Units that the fleet is to be asked for, after a request exceeded what is left by `excess`; 0 where it
+    /// was already. One where all that is lacking is withheld: then the fleet says what it has left.
+    pub(super) fn lacking(&self, limit: &Limit, excess: u64) -> u64 {
+        let Some(lease) = self.lease.filter(|_| excess > 0) else { return 0 };
+        let lacking = excess.saturating_sub(lease.withheld(limit)).max(1);
+        if lease.wanted < lacking { lacking } else { 0 }
     }
 
     fn owe(&mut self, units: u64) {

@@ -22,6 +22,8 @@ pub enum Wait {
     /// When requests that are under way have ended; in about so many milliseconds if they end now
     /// and use what was reserved for them.
     Unsettled(u64),
+    /// When the budget of a calendar's window, which is spent, starts afresh: in so many milliseconds.
+    Afresh(u64),
     /// Never: the request asks for more than the limit ever allows.
     Never,
 }
@@ -30,7 +32,7 @@ impl Wait {
     /// Milliseconds to tell a client; `None` if there is no use in trying again.
     pub fn ms(self) -> Option<u64> {
         match self {
-            Self::Ms(ms) | Self::Unsettled(ms) => Some(ms),
+            Self::Ms(ms) | Self::Unsettled(ms) | Self::Afresh(ms) => Some(ms),
             Self::Never => None,
         }
     }
@@ -49,8 +51,12 @@ impl Standing {
         if let (Some(lease), Some(terms)) = (slot.lease(), limit.fleet()) {
             let used = lease.used.saturating_add(slot.reserved());
             let own = lease.room(terms).saturating_sub(used);
-            let remaining = own.saturating_add(lease.left).min(limit.capacity());
-            let reset_ms = limit.fleet_drain_ms(limit.capacity().saturating_sub(remaining));
+            let left = own.saturating_add(lease.left).saturating_sub(limit.withheld());
+            // A window's budget may have been topped up.
+            let most = if limit.calendar().is_some() { u64::MAX } else { limit.capacity() };
+            let remaining = left.min(most);
+            let missing = limit.capacity().saturating_sub(remaining);
+            let reset_ms = limit.fleet_drain_ms(missing, now_ms);
             return Self { limit: *limit, remaining, reset_ms };
         }
         Self {
@@ -75,7 +81,8 @@ impl Wait {
         }
         if let Some(lease) = slot.lease() {
             let ms = lease.retry_at_ms.saturating_sub(now_ms);
-            return Self::Unsettled(ms.max(GRANT_MS));
+            let told = ms > 0 && limit.calendar().is_some();
+            return if told { Self::Afresh(ms) } else { Self::Unsettled(ms.max(GRANT_MS)) };
         }
         let ms = slot.bucket().wait_ms(limit, now_ms, excess);
         if excess <= slot.debt() { Self::Ms(ms) } else { Self::Unsettled(ms.max(UNSETTLED_MS)) }

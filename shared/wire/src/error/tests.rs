@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::ErrorReply;
+use super::{ErrorKind, ErrorReply};
 use crate::WireError;
 use crate::path::Dialect;
 
@@ -30,6 +30,20 @@ fn every_dialect_has_its_form() {
         json!({"error": {"code": 404, "message": message, "status": "NOT_FOUND"}})
     );
     assert_eq!(body(&reply, Dialect::Kserve), json!({"error": message}));
+}
+
+#[test]
+fn a_spent_quota_is_told_as_each_api_tells_it() {
+    let reply = ErrorReply::new(429, ErrorKind::Quota, "insufficient_quota", "spent");
+    let open_ai = json!({"message": "spent", "type": "insufficient_quota", "param": null, "code": "insufficient_quota"});
+    assert_eq!(body(&reply, Dialect::OpenAi), json!({"error": open_ai}));
+    let details = json!({"error_code": "enforced_spend_limit_reached"});
+    let anthropic = json!({"type": "rate_limit_error", "message": "spent", "details": details});
+    assert_eq!(
+        body(&reply, Dialect::Anthropic),
+        json!({"type": "error", "error": anthropic, "request_id": null})
+    );
+    assert_eq!(body(&reply, Dialect::Gemini)["error"]["status"], "RESOURCE_EXHAUSTED");
 }
 
 #[test]

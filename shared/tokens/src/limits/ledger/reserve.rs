@@ -227,8 +227,7 @@ fn weigh(open: &mut Open, demand: &Demand, ask: &Ask<'_>, now_ms: u64) -> Option
         let (limit, weights) = (*ask.limit, *ask.weights);
         Ok(Hold { place: open.place, key, limit, weights, amount, generation })
     };
-    let known = slot.lease().map_or(u64::MAX, |lease| lease.wanted);
-    let lacking = if known < excess { excess } else { 0 };
+    let lacking = slot.lacking(ask.limit, excess);
     Some(Weighed { standing: Standing::of(&slot, ask.limit, now_ms), verdict, lacking })
 }
 

@@ -15,6 +15,20 @@ fn reachable() -> Limit {
     limit(true, Away::Local)
 }
 
+/// A midnight, UTC.
+const MIDNIGHT: u64 = 1_796_083_200_000;
+
+/// A limit of 1,000 a day, of which a gateway may have 50 at first.
+fn quota() -> Limit {
+    let limit = Limit::of_calendar(
+        LimitId(1),
+        Measure::Tokens,
+        1_000,
+        Calendar::parse("day+00:00").unwrap(),
+    );
+    limit.unwrap().of_fleet(*reachable().fleet().unwrap())
+}
+
 /// One gateway's shared data.
 #[derive(Default)]
 struct Gateway(Shared);
@@ -34,7 +48,7 @@ impl Gateway {
         let place = Place::of_fleet(key);
         let Some((bytes, version)) = self.0.load(place) else { return };
         let applied = Page::read(bytes).unwrap().applied(key, grant, now_ms);
-        if let Some(bytes) = applied {
+        if let Ok(Some(bytes)) = applied {
             assert_eq!(self.0.swap(place, &bytes, Some(version)), Stored::Done);
         }
     }
@@ -158,6 +172,8 @@ fn another_slot_of_the_same_key_starts_from_nothing_and_the_pool_keeps_what_was_
     settle(&mut gateway.0, START + 1, held.reservation, used(7, 0));
     // A grant for the slot before changes nothing.
     let late = Granted { born: old.born, sequence: 9, total: 999, ..Granted::default() };
+    let page = Page::read(gateway.0.load(Place::of_fleet(key(1))).unwrap().0).unwrap();
+    assert_eq!(page.applied(key(1), &late, START + 1), Err(SlotGone));
     gateway.apply(key(1), &late, START + 1);
     gateway.exchange(&mut pool, 0, Wish::default(), START + 1);
     // The 60 that the slot before had are charged: nobody knows.
@@ -195,7 +211,7 @@ fn slots_of_a_fleet_are_kept_until_the_fleet_knows_what_they_used_and_owe_nothin
         .collect();
     assert_eq!(told.len(), PAGE_SLOTS);
     for (key, granted) in told {
-        page = Page::read(page.applied(key, &granted, later).unwrap()).unwrap();
+        page = Page::read(page.applied(key, &granted, later).unwrap().unwrap()).unwrap();
     }
     assert_eq!(page.due().count(), 0);
     assert_eq!(shared.swap(place, page.as_bytes(), Some(version)), Stored::Done);
@@ -212,6 +228,105 @@ fn admit_or_refuse(shared: &mut Shared, now_ms: u64, asks: &[Ask<'_>]) -> usize 
         Outcome::Refused(_) => 1,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_spent_quota_says_when_it_starts_afresh_and_is_there_again_at_midnight() {
+    let (limit, mut gateway, mut pool) = (quota(), Gateway::default(), Pool::new(&quota()));
+    let evening = MIDNIGHT - 3_600_000;
+    refuse(&mut gateway.0, evening, demand(980, 0), &asks(&limit));
+    let wish = Wish { need: 980, ask: 1_000, lower: None };
+    gateway.exchange(&mut pool, 0, wish, evening);
+    let held = admit(&mut gateway.0, evening, demand(980, 0), &asks(&limit));
+    assert_eq!((held.standings[0].remaining, held.standings[0].reset_ms), (20, 3_600_000));
+    settle(&mut gateway.0, evening, held.reservation, used(980, 0));
+    // What is left is not known to be too little before the fleet has said so.
+    let refused = refuse(&mut gateway.0, evening, demand(30, 0), &asks(&limit));
+    assert_eq!(refused.wait, Wait::Unsettled(300));
+    gateway.exchange(&mut pool, 0, Wish { need: 30, ask: 40, lower: None }, evening + 1);
+    let refused = refuse(&mut gateway.0, evening + 2, demand(30, 0), &asks(&limit));
+    assert_eq!(refused.wait, Wait::Afresh(3_599_998));
+    assert_eq!(refuse(&mut gateway.0, evening, demand(1_001, 0), &asks(&limit)).wait, Wait::Never);
+    // Nothing drains meanwhile, and all of it is there at midnight.
+    let last = MIDNIGHT - 1;
+    refuse(&mut gateway.0, last, demand(30, 0), &asks(&limit));
+    gateway.exchange(&mut pool, 0, Wish { need: 30, ask: 40, lower: None }, last);
+    assert_eq!(
+        (pool.debt, refuse(&mut gateway.0, last, demand(30, 0), &asks(&limit)).wait),
+        (980, Wait::Afresh(1))
+    );
+    assert_eq!(
+        refuse(&mut gateway.0, MIDNIGHT, demand(30, 0), &asks(&limit)).wait,
+        Wait::Unsettled(300)
+    );
+    let granted =
+        gateway.exchange(&mut pool, 0, Wish { need: 30, ask: 40, lower: None }, MIDNIGHT).unwrap();
+    assert_eq!((pool.debt, granted.left), (0, 960));
+    admit(&mut gateway.0, MIDNIGHT, demand(30, 0), &asks(&limit));
+}
+
+#[test]
+fn a_quota_is_known_to_be_spent_until_more_of_it_is_granted() {
+    let (limit, mut gateway) = (quota(), Gateway::default());
+    refuse(&mut gateway.0, START, demand(60, 0), &asks(&limit));
+    let born = gateway.lease(key(1)).born;
+    let mut told = |sequence, total, retry_ms| {
+        let granted = Granted { born, sequence, total, retry_ms, ..Granted::default() };
+        gateway.apply(key(1), &granted, START);
+        refuse(&mut gateway.0, START, demand(60, 0), &asks(&limit)).wait
+    };
+    assert_eq!(told(1, 40, 5_000), Wait::Afresh(5_000));
+    assert_eq!(told(2, 10, 0), Wait::Afresh(5_000), "some is taken back");
+    assert_eq!(told(3, 10, 0), Wait::Afresh(5_000));
+    assert_eq!(told(4, 50, 0), Wait::Unsettled(300), "there is more after all");
+}
+
+#[test]
+fn what_is_reserved_before_midnight_and_settled_after_it_is_charged_to_the_new_day_once() {
+    let (limit, mut gateway, mut pool) = (quota(), Gateway::default(), Pool::new(&quota()));
+    let last = MIDNIGHT - 1;
+    refuse(&mut gateway.0, last, demand(900, 0), &asks(&limit));
+    gateway.exchange(&mut pool, 0, Wish { need: 850, ask: 850, lower: None }, last);
+    let held = admit(&mut gateway.0, last, demand(850, 0), &asks(&limit));
+    assert_eq!((pool.debt, pool.outstanding()), (0, 850));
+    // It is granted still, so that another gateway gets no more than what is left of the new day.
+    let mut other = Gateway::default();
+    refuse(&mut other.0, MIDNIGHT, demand(200, 0), &asks(&limit));
+    let granted =
+        other.exchange(&mut pool, 1, Wish { need: 150, ask: 150, lower: None }, MIDNIGHT).unwrap();
+    assert_eq!((granted.total, granted.left), (150, 0));
+    settle(&mut gateway.0, MIDNIGHT + 5, held.reservation, used(850, 0));
+    gateway.exchange(&mut pool, 0, Wish::default(), MIDNIGHT + 5);
+    assert_eq!((pool.debt, pool.outstanding()), (850, 150));
+    // What its own account owes began afresh, too.
+    let slot = gateway.slot(key(1)).unwrap().as_of(&limit, MIDNIGHT + 6);
+    assert_eq!(slot.debt(), 850);
+    assert_eq!(slot.as_of(&limit, MIDNIGHT + 86_400_000).debt(), 0);
+}
+
+#[test]
+fn of_a_saturated_pool_a_part_of_the_burst_is_withheld_from_all_gateways() {
+    let (limit, mut gateway, mut pool) = (reachable(), Gateway::default(), Pool::new(&reachable()));
+    let half = limit.with_burst_permille(500);
+    // Before the first grant nobody knows what is left: its first tokens are a gateway's own.
+    let held = admit(&mut gateway.0, START, demand(50, 0), &asks(&half));
+    settle(&mut gateway.0, START, held.reservation, used(50, 0));
+    gateway.exchange(&mut pool, 0, Wish { need: 0, ask: 500, lower: None }, START);
+    let lease = gateway.lease(key(1));
+    assert_eq!((lease.granted, lease.left), (525, 475));
+    // Of a thousand 50 are spent: 450 may be, and 25 of the 475 that were granted are held back.
+    let held = admit(&mut gateway.0, START, demand(450, 0), &asks(&half));
+    refuse(&mut gateway.0, START, demand(1, 0), &asks(&half));
+    assert_eq!(held.standings[0].remaining, 0);
+    assert_eq!(gateway.lease(key(1)).wanted, 1, "to hear what is left");
+    // The pool recovers.
+    admit(&mut gateway.0, START, demand(25, 0), &asks(&limit));
+    // What others have spent meanwhile counts: nothing but the half that is withheld is left.
+    let spent =
+        Granted { born: lease.born, sequence: 9, total: 1_000, left: 0, ..Granted::default() };
+    gateway.apply(key(1), &spent, START);
+    refuse(&mut gateway.0, START, demand(1, 0), &asks(&half));
+    admit(&mut gateway.0, START, demand(1, 0), &asks(&limit));
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -296,11 +411,15 @@ mod sequences {
         #[test]
         fn no_sequence_of_messages_admits_more_than_the_bound_or_charges_anything_twice(
             steps in prop::collection::vec(step(), 1..120),
+            before_midnight in prop::option::of(0..300_000_u64),
         ) {
-            let (limit, mut now) = (reachable(), START);
+            let (limit, mut now) = match before_midnight {
+                Some(before) => (quota(), MIDNIGHT - before),
+                None => (reachable(), START),
+            };
             let mut gateways: [Gateway; 3] = Default::default();
             let mut pool = Pool::new(&limit);
-            let plain = minute(1, 1_000);
+            let plain = pool::alone(&limit);
             let bucket = super::super::super::bucket::Bucket { at_ms: now, ..Default::default() };
             let mut truth = Truth { limit: plain, bucket, used: [0; 3], short: 0 };
             let mut held: Vec<(usize, u64, Reservation)> = Vec::new();

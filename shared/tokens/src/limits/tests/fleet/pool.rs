@@ -27,6 +27,16 @@ struct Record {
     seen: u64,
 }
 
+/// The limit as one account has it.
+pub(super) fn alone(limit: &Limit) -> Limit {
+    let (id, measure, amount) = (limit.id(), limit.measure(), limit.amount());
+    let limit = match limit.calendar() {
+        Some(calendar) => Limit::of_calendar(id, measure, amount, *calendar),
+        None => Limit::new(id, measure, amount, limit.window_ms(), limit.capacity()),
+    };
+    limit.unwrap()
+}
+
 /// One key of one limit.
 pub(super) struct Pool {
     limit: Limit,
@@ -40,15 +50,8 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(limit: &Limit) -> Self {
-        let limit = crate::limits::Limit::new(
-            limit.id(),
-            limit.measure(),
-            limit.amount(),
-            limit.window_ms(),
-            limit.capacity(),
-        );
         Self {
-            limit: limit.unwrap(),
+            limit: alone(limit),
             debt: 0,
             part: 0,
             at: 0,
@@ -75,7 +78,8 @@ impl Pool {
         let lease = *slot.lease().unwrap();
         self.drain(now);
         for (_, record) in self.records.iter_mut().filter(|(other, _)| **other != me) {
-            if now - record.seen > VANISH_MS {
+            // In a calendar's window it stays granted: charged there, it could be used in the next.
+            if now - record.seen > VANISH_MS && self.limit.calendar().is_none() {
                 self.guessed |= record.granted > record.charged;
                 self.debt += record.granted - record.charged;
                 record.charged = record.granted;
@@ -122,7 +126,13 @@ impl Pool {
                     let mut give = ask.ask.min(left).min(ask.need.max(left.div_ceil(2)));
                     if give < ask.need {
                         let units = (ask.need - left).min(self.debt);
-                        retry_ms = self.limit.fleet_drain_ms(units);
+                        let own = record.granted - record.charged;
+                        let idle = own.saturating_sub(slot.reserved());
+                        let most = self.limit.capacity().saturating_sub(self.debt + idle);
+                        retry_ms = match self.limit.calendar() {
+                            Some(_) if ask.need <= most => 0,
+                            _ => self.limit.fleet_drain_ms(units, now),
+                        };
                         give = 0;
                     }
                     let news = give > 0 || ask.need > 0 || record.granted != lease.granted || fell;

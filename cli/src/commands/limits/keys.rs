@@ -1,0 +1,177 @@
+//! Keys of limits of a fleet, by way of a sidecar.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+use weir_snapshot::limit_commands::{
+    KeyStanding, LimitAction, LimitCommand, LimitEntry, LimitList,
+};
+use weir_tokens::headers::duration;
+use weir_tokens::limits::Calendar;
+
+use super::words::afresh;
+use crate::error::CliError;
+use crate::sidecar::{Sidecar, SidecarArgs};
+
+/// Arguments of `weir limits list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    sidecar: SidecarArgs,
+}
+
+/// Arguments of `weir limits show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    key: Key,
+}
+
+/// Arguments of `weir limits top-up`.
+#[derive(Debug, Args)]
+#[command(after_help = AGAIN)]
+pub(crate) struct TopUp {
+    #[command(flatten)]
+    key: Key,
+    /// How much more: tokens, requests, or money, as the limit counts.
+    #[arg(long, value_name = "AMOUNT")]
+    by: f64,
+    #[command(flatten)]
+    once: Once,
+}
+
+/// Arguments of `weir limits reset`.
+#[derive(Debug, Args)]
+#[command(after_help = AGAIN)]
+pub(crate) struct Reset {
+    #[command(flatten)]
+    key: Key,
+    #[command(flatten)]
+    once: Once,
+}
+
+const AGAIN: &str = "\
+A command is carried out once, however often its --id comes: where no answer came, it is sent again by itself, and can be
+sent again by hand. What gateways were granted before and have not used is theirs still; a gateway hears of the change
+after the next request of the key that it refuses.";
+
+/// Whose key of which limit.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// The limit's name.
+    limit: String,
+    /// The values of the limit's `per`, in its order, such as the consumer's name; none for a limit without `per`.
+    values: Vec<String>,
+    /// In place of values: the key of requests that lack them (`unidentified: share`).
+    #[arg(long, conflicts_with = "values")]
+    unidentified: bool,
+    #[command(flatten)]
+    sidecar: SidecarArgs,
+}
+
+/// What makes a command one.
+#[derive(Debug, Args)]
+pub(crate) struct Once {
+    /// The command's id, 16 hex digits [default: a random one].
+    #[arg(long, value_name = "HEX")]
+    id: Option<String>,
+}
+
+impl List {
+    pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
+        let (json, list): (Value, LimitList) = Sidecar::new(&self.sidecar)?.list()?;
+        if self.sidecar.json {
+            return print(&format!("{json:#}\n"));
+        }
+        print(&list.limits.iter().map(listed).collect::<String>())
+    }
+}
+
+impl Show {
+    pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
+        self.key.send(LimitAction::Show, None, None)
+    }
+}
+
+impl TopUp {
+    pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
+        self.key.send(LimitAction::TopUp, Some(self.by), self.once.id.clone())
+    }
+}
+
+impl Reset {
+    pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
+        self.key.send(LimitAction::Reset, None, self.once.id.clone())
+    }
+}
+
+impl Key {
+    fn send(
+        &self,
+        action: LimitAction,
+        amount: Option<f64>,
+        id: Option<String>,
+    ) -> Result<ExitCode, CliError> {
+        let named = self.values.iter().cloned().map(Some);
+        let nobody = self.unidentified.then_some(None);
+        let command = LimitCommand {
+            id: id.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
+            action,
+            limit: self.limit.clone(),
+            per: named.chain(nobody).collect(),
+            amount,
+        };
+        let (json, standing): (Value, KeyStanding) =
+            Sidecar::new(&self.sidecar)?.command(&command)?;
+        if self.sidecar.json {
+            return print(&format!("{json:#}\n"));
+        }
+        print(&told(action, &standing))
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode, CliError> {
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each limit.
+fn listed(limit: &LimitEntry) -> String {
+    let LimitEntry { limit: name, measure, amount, keys, .. } = limit;
+    let window = match Calendar::parse(&limit.calendar) {
+        Some(calendar) => format!("a {}, afresh {}", calendar.period().name(), afresh(&calendar)),
+        None => format!("in {}, at once {}", duration(limit.window_ms), limit.burst),
+    };
+    format!("{name}: {amount} {} {window}; {keys} keys in use here\n", unit(measure))
+}
+
+fn told(action: LimitAction, standing: &KeyStanding) -> String {
+    let KeyStanding { limit, measure, amount, topped_up, spent, granted, left, .. } = standing;
+    let unit = unit(measure);
+    let mut text = match (action, standing.carried_out) {
+        (LimitAction::Show, _) => String::new(),
+        (LimitAction::TopUp, true) => "topped up\n".to_owned(),
+        (LimitAction::Reset, true) => "reset\n".to_owned(),
+        (_, false) => "that command was carried out before; nothing was changed now\n".to_owned(),
+    };
+    if !standing.known {
+        text += "nothing was known of this key: it has spent nothing, or is spelled otherwise than requests spell it\n";
+    }
+    let more =
+        if *topped_up > 0.0 { format!(", and {topped_up} for this window") } else { String::new() };
+    text += &format!("{limit}: {amount} {unit}{more}\n");
+    text +=
+        &format!("  spent: {spent} {unit}\n  granted to gateways and not used: {granted} {unit}\n");
+    text += &format!("  left: {left} {unit}\n");
+    text += &match standing.ends_in_ms {
+        Some(ms) => format!("  starts afresh in {}\n", duration(ms - ms % 1_000)),
+        None => "  what was spent comes back evenly\n".to_owned(),
+    };
+    text
+}
+
+fn unit(measure: &str) -> &str {
+    if measure == "cost" { "of cost" } else { measure }
+}
