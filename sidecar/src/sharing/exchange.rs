@@ -1,6 +1,6 @@
 //! The loop that writes a sidecar's load to Redis, and reads that of the others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ pub(crate) struct Exchange {
     /// This sidecar's name in Redis.
     id: String,
     members: Script,
-    /// The others' names.
-    others: BTreeSet<String>,
+    /// The others' names, those heard last first.
+    others: Vec<String>,
     entered: Option<Instant>,
     /// What was written last, and when.
     written: Option<(Vec<u8>, Instant)>,
@@ -70,7 +70,7 @@ impl Exchange {
             interval,
             id: format!("{sender:x}"),
             members: Script::new(include_str!("members.lua")),
-            others: BTreeSet::new(),
+            others: Vec::new(),
             entered: None,
             written: None,
             told: None,
@@ -100,7 +100,7 @@ impl Exchange {
         }
         let prefixes = self.logs.iter().map(|(pool, log)| (pool.clone(), log.own(started)));
         let prefixes = prefixes.collect();
-        let own = encode(Said { pools: self.gateways.in_flight_by_pool(started), prefixes });
+        let own = encode(Said { shares: self.gateways.in_flight(started), prefixes });
         let mut commands = Vec::with_capacity(self.others.len() + 1);
         if self.is_to_be_written(&own, started) {
             commands.push(self.write(&own));
@@ -114,13 +114,13 @@ impl Exchange {
             self.written = Some((own, started));
         }
         let now = Instant::now();
-        let mut pools = Vec::new();
+        let mut shares = Vec::new();
         for (id, reply) in self.others.clone().iter().zip(replies) {
             let Some(said) = self.heard(reply) else { continue };
             self.take(id, said.prefixes, now);
-            pools.push(said.pools);
+            shares.push(said.shares);
         }
-        self.peers.take(pools, now);
+        self.peers.take(shares, now);
         Ok(())
     }
 
