@@ -11,8 +11,9 @@ use weir_snapshot::{FleetLimit, FleetNews, FleetReport, KeyName, KeyReport};
 
 use super::account::{Account, Answer, Wish};
 
-/// How long an account is kept that its gateway does not tell of.
-const KEPT: Duration = Duration::from_secs(60);
+/// How long an account is kept that its gateway does not tell of: longer than it takes to tell of all of its 65,536 slots
+/// (13 s at the default interval), and so short that a flood of new keys, 5,120 a second, stays below 20 MB.
+const KEPT: Duration = Duration::from_secs(20);
 
 /// What is known of all leases of this sidecar's gateways.
 #[derive(Debug)]

@@ -1,5 +1,8 @@
 //! Leases between the gateways' own ledger and a real Redis.
 
+mod clocks;
+mod flood;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! Limits that several Envoys have together, while something of it fails.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::time::{Instant, sleep};
-use weir_harness::{Redis, workspace};
+use weir_harness::{Redis, run_concurrently, workspace};
 
 use crate::fleet_of_envoys::{Clients, FleetOfEnvoys, KEEPING, Terms};
 use crate::stack::eventually;
@@ -15,37 +15,32 @@ const TERMS: Terms = Terms { envoys: 3, tokens: 60_000, first: 200, away: "deny"
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_envoy_had_at_hand_is_charged_after_30_s_and_the_next_one_starts_right() {
-    let mut fleet = FleetOfEnvoys::start(TERMS).await;
+    let terms = Terms { tokens: 30_000, ..TERMS };
+    let mut fleet = FleetOfEnvoys::start(terms).await;
     let clients = fleet.clients(40);
     let kill = async {
-        sleep(Duration::from_millis(1_500)).await;
+        sleep(Duration::from_secs(1)).await;
         fleet.stacks[1].envoy.process().kill();
         Instant::now()
     };
-    let (before, killed) = tokio::join!(clients.hammer(12, 3), kill);
-    fleet.stacks[1].envoy.restart().await.unwrap();
-    // The one that is gone counts, too, for half a minute.
-    fleet.reachable(4).await;
-    let after = clients.hammer(12, 40).await;
-    assert!(killed.elapsed() < Duration::from_secs(28), "too slow a machine for this test");
-    let (most, bound) = (before.most() + after.most(), TERMS.bound(4));
-    assert!(most <= bound, "{most} of {bound}");
+    let (before, killed) = tokio::join!(clients.hammer(12, 5), kill);
     // What is not used comes back from those that live, and not from the one that is gone.
     let held = eventually("grants of the living come back", async || {
         let account = fleet.account().await;
         let holding = account.gateways.values().filter(|record| record.granted > record.charged);
-        (account.gateways.len() == 4 && holding.count() <= 1).then_some(account)
+        (holding.count() <= 1).then_some(account)
     })
     .await;
     let oldest = held.gateways.iter().min_by(|one, other| one.1.seen.total_cmp(&other.1.seen));
     let (dead, record) = oldest.map(|(name, record)| (name.clone(), *record)).unwrap();
     assert_eq!(held.outstanding(), record.granted - record.charged, "{held:?}");
     assert!(before.of_envoy(1) <= record.granted, "{record:?}: what it used was granted");
-    // Whoever lives was charged what it was served, to the token.
-    let living = held.gateways.iter().filter(|(name, _)| **name != dead);
-    let charged: f64 = living.map(|(_, record)| record.charged).sum();
-    let served = before.sure() - before.of_envoy(1) + after.sure();
-    assert!((charged - served).abs() < 0.01, "{charged} charged, {served} served, {held:?}");
+    fleet.stacks[1].envoy.restart().await.unwrap();
+    // The one that is gone counts, too, for half a minute.
+    fleet.reachable(3..=4).await;
+    let after = clients.hammer(12, 10).await;
+    let (most, bound) = (before.most() + after.most(), terms.bound(4));
+    assert!(most <= bound, "{most} of {bound}");
     let made_up = loop {
         // Redis makes it up when it next hears of the key; this is never admitted.
         assert_eq!(fleet.stacks[0].send(ann(5_000)).await.status, 429);
@@ -53,12 +48,18 @@ async fn what_a_killed_envoy_had_at_hand_is_charged_after_30_s_and_the_next_one_
         if account.outstanding() == 0.0 {
             break account;
         }
-        assert!(killed.elapsed() < Duration::from_secs(60), "{account:?}");
+        assert!(killed.elapsed() < Duration::from_secs(90), "{account:?}");
         sleep(Duration::from_millis(500)).await;
     };
     assert_eq!(made_up.gateways[&dead].charged, record.granted);
-    let drained = held.debt + record.granted - record.charged - made_up.debt;
-    assert!((0.0..=killed.elapsed().as_secs_f64()).contains(&drained), "{held:?} {made_up:?}");
+    // Whoever lives was charged what it was served, to the token.
+    assert_eq!(made_up.gateways.len(), 4, "{made_up:?}");
+    let living = made_up.gateways.iter().filter(|(name, _)| **name != dead);
+    let charged: f64 = living.map(|(_, record)| record.charged).sum();
+    let served = before.sure() - before.of_envoy(1) + after.sure();
+    assert!((charged - served).abs() < 0.01, "{charged} charged, {served} served, {made_up:?}");
+    let drained = charged + record.granted - made_up.debt;
+    assert!((0.0..=fleet.drained(1)).contains(&drained), "{drained} {made_up:?}");
     fleet.assert_no_trap().await;
 }
 
@@ -80,7 +81,7 @@ async fn while_a_sidecar_or_redis_is_cut_off_nothing_is_admitted_twice_or_charge
     };
     // Who is refused goes on through all of it.
     let (through, ()) = tokio::join!(clients.hammer(12, 100), cuts);
-    fleet.reachable(3).await;
+    fleet.reachable(3..=3).await;
     let after = clients.hammer(12, 20).await;
     let (spent, bound) = (through.sure() + after.sure(), TERMS.bound(3));
     assert!(spent <= bound, "{spent} of {bound}");
@@ -123,7 +124,8 @@ async fn in_a_cluster_the_keys_of_a_limit_lie_on_several_nodes_and_each_keeps_to
     let tally = fleet.clients(20).hammer(3 * Clients::USERS, 20).await;
     for user in 0..Clients::USERS {
         let spent = tally.of_user(user);
-        assert!((950.0..=terms.bound(3)).contains(&spent), "user {user}: {spent}");
+        // Each Envoy may be left with less than a request asks for.
+        assert!((850.0..=terms.bound(3)).contains(&spent), "user {user}: {spent}");
     }
     fleet.charged(tally.sure(), Clients::USERS as u32).await;
     let mut with_keys = 0;
@@ -149,7 +151,7 @@ async fn a_newer_redis_and_valkey_keep_the_limit_as_well() {
         let mut spent = fleet.hammer(12, 1).await;
         fleet.redis[0].process().kill();
         fleet.redis[0].restart().unwrap();
-        fleet.reachable(3).await;
+        fleet.reachable(3..=3).await;
         fleet.redis[0].ask("SCRIPT FLUSH").await.unwrap();
         spent += fleet.hammer(24, 20).await;
         assert!((5_750.0..=terms.bound(3)).contains(&spent), "{version}: {spent}");
@@ -159,39 +161,38 @@ async fn a_newer_redis_and_valkey_keep_the_limit_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_keys_takes_no_more_memory_than_its_pages_and_no_more_operations_than_pushes() {
-    const KEYS: usize = 100_000;
-    const AT_A_TIME: usize = 20_000;
-    let terms = Terms { envoys: 1, first: 0, tokens: 1_000, per: "header:x-flood", ..TERMS };
+async fn a_flood_of_keys_takes_no_more_memory_than_there_are_slots() {
+    // All slots are taken long before the end.
+    const KEYS: [usize; 2] = [70_000, 30_000];
+    let terms = Terms { envoys: 1, tokens: 1_000, per: "header:x-flood", first: 0, ..TERMS };
     let mut fleet = FleetOfEnvoys::start(terms).await;
-    let resident = |fleet: &mut FleetOfEnvoys| {
-        fleet.stacks[0].envoy.process().usage().unwrap().resident_bytes >> 20
-    };
-    let calls = async |fleet: &FleetOfEnvoys| {
-        let told = fleet.redis[0].ask("INFO commandstats").await.unwrap();
-        let line =
-            told.iter().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
-        line.split(',').next().unwrap().parse::<u64>().unwrap()
-    };
-    let mut grown = Vec::new();
-    for from in (0..KEYS).step_by(AT_A_TIME) {
-        flood(&fleet, from, AT_A_TIME).await;
-        grown.push(resident(&mut fleet));
+    let (mut from, mut resident) = (0, Vec::new());
+    for keys in KEYS {
+        flood(&fleet, from..from + keys).await;
+        from += keys;
+        let usage = fleet.stacks[0].envoy.process().usage().unwrap();
+        resident.push(usage.resident_bytes >> 20);
     }
-    println!("{grown:?} MiB, {} calls", calls(&fleet).await);
+    println!("{resident:?} MiB");
+    // Whoever comes after it has a limit of its own as soon as a slot of its page is free, or shares one.
+    eventually("a key is granted something", async || {
+        let request = ann(5).header("x-flood", "late");
+        (fleet.stacks[0].send(request).await.status == 200).then_some(())
+    })
+    .await;
+    println!("{:?}", fleet.redis[0].ask("INFO commandstats").await.unwrap());
+    println!("{:?}", fleet.redis[0].ask("DBSIZE").await.unwrap());
     fleet.assert_no_trap().await;
 }
 
-/// A request of each of so many keys that nobody has used: without a grant it is refused.
-async fn flood(fleet: &FleetOfEnvoys, from: usize, count: usize) {
+/// A request of each of these keys, which nobody has used: without a grant it is refused.
+async fn flood(fleet: &FleetOfEnvoys, keys: Range<usize>) {
     let (http, address) = (fleet.stacks[0].http.clone(), fleet.stacks[0].envoy.clients());
-    let statuses = weir_harness::run_concurrently(32, count, |index| {
-        let request = ann(1).header("x-flood", format!("flood-{}", from + index));
+    let statuses = run_concurrently(32, keys.len(), |index| {
+        let request = ann(1).header("x-flood", format!("flood-{}", keys.start + index));
         let http = http.clone();
         async move { http.send(address, request).await.unwrap().status }
     });
     let statuses = statuses.await;
-    let served = statuses.iter().filter(|status| **status == 200).count();
     assert!(statuses.iter().all(|status| [200, 429].contains(status)));
-    println!("{served} of {count}, {}", json!({"from": from}));
 }

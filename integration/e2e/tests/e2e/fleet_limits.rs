@@ -53,7 +53,7 @@ async fn a_kill_of_redis_and_of_a_sidecar_costs_no_token_and_admits_none_beyond_
     .await;
     assert_eq!(refused.json().unwrap()["error"]["code"], "rate_limit_exceeded");
     fleet.redis[0].restart().unwrap();
-    fleet.reachable(3).await;
+    fleet.reachable(3..=3).await;
     fleet.sidecars[1].process().kill();
     spent += fleet.hammer(30, 10).await;
     fleet.sidecars[1].restart().await.unwrap();

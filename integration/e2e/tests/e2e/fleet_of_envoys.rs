@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -12,7 +13,7 @@ use crate::stack::{Plan, Stack, eventually};
 use crate::token_limits::{ann, usage};
 
 /// Tokens of the prompt of [`ann`], as replicas count them.
-const PROMPT: f64 = 13.0;
+const PROMPT: f64 = 15.0;
 
 /// Keeps what it was told, so that nothing is lost when it is killed.
 pub(crate) const KEEPING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
@@ -93,18 +94,21 @@ impl FleetOfEnvoys {
             stacks.push(stack);
         }
         let fleet = Self { redis, stacks, sidecars, terms, began: Instant::now() };
-        fleet.reachable(terms.envoys).await;
+        fleet.reachable(terms.envoys..=terms.envoys).await;
         fleet
     }
 
     /// Waits until every gateway hears that Redis is reached, and that there are so many of them.
-    pub(crate) async fn reachable(&self, gateways: usize) {
-        let gateways = format!("weir_sidecar_fleet_gateways {gateways}\n");
+    pub(crate) async fn reachable(&self, gateways: RangeInclusive<usize>) {
+        let known = |text: &str| {
+            let mut lines = gateways.clone().map(|count| format!("_fleet_gateways {count}\n"));
+            lines.any(|line| text.contains(&line))
+        };
         for sidecar in &self.sidecars {
             eventually("the sidecar reaches Redis and knows all gateways", async || {
                 let text = metrics(sidecar).await;
                 let up = text.contains("weir_sidecar_fleet_reachable 1\n");
-                (up && text.contains(&gateways)).then_some(())
+                (up && known(&text)).then_some(())
             })
             .await;
         }
@@ -142,16 +146,20 @@ impl FleetOfEnvoys {
         accounts.remove(0)
     }
 
+    /// What may have drained of so many keys by now, in tokens.
+    pub(crate) fn drained(&self, keys: u32) -> f64 {
+        let each = f64::from(self.terms.tokens) / 86_400.0;
+        self.began.elapsed().as_secs_f64() * each * f64::from(keys)
+    }
+
     /// Waits until Redis has charged what was used: nothing more, and nothing less than what has drained of `keys` keys.
     pub(crate) async fn charged(&self, spent: f64, keys: u32) {
-        let drains = f64::from(self.terms.tokens) * f64::from(keys) / 86_400.0;
         let mut last = Vec::new();
         for _ in 0..100 {
             last = self.accounts().await;
             let debt: f64 = last.iter().map(|account| account.debt).sum();
-            let drained = self.began.elapsed().as_secs_f64() * drains;
             // Thousandths are told.
-            if (spent - drained - 0.01..=spent + 0.01).contains(&debt) {
+            if (spent - self.drained(keys) - 0.01..=spent + 0.01).contains(&debt) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
