@@ -70,9 +70,9 @@ impl Fault {
                 fleet.redis.restart()?;
             }
             Self::SidecarKilled => {
-                fleet.sidecars.iter_mut().take(1).for_each(|it| drop(it.process().kill()));
-                sleep(GONE).await;
                 for sidecar in fleet.sidecars.iter_mut().take(1) {
+                    sidecar.process().kill();
+                    sleep(GONE).await;
                     sidecar.restart().await?;
                 }
             }
@@ -82,9 +82,11 @@ impl Fault {
                 }
             }
             Self::SidecarCutOff => {
-                fleet.sidecars.iter_mut().take(1).for_each(|it| it.process().freeze());
-                sleep(GONE).await;
-                fleet.sidecars.iter_mut().take(1).for_each(|it| it.process().thaw());
+                for sidecar in fleet.sidecars.iter_mut().take(1) {
+                    sidecar.process().freeze();
+                    sleep(GONE).await;
+                    sidecar.process().thaw();
+                }
             }
             Self::RedisCutOff => {
                 fleet.redis.process().freeze();

@@ -65,11 +65,6 @@ impl Done {
         self.number("used_cpu_sys") + self.number("used_cpu_user")
     }
 
-    /// Bytes of memory in use.
-    pub(crate) fn memory(&self) -> f64 {
-        self.number("used_memory")
-    }
-
     fn number(&self, name: &str) -> f64 {
         self.0.get(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
     }

@@ -52,8 +52,7 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let key = |number: usize| {
-            let mut digest = [0; 16];
-            digest[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            let digest = (number as u128).to_be_bytes();
             KeyReport { key: KeyName { limit: LIMIT, digest }, born: 1, ..KeyReport::default() }
         };
         let name = format!("{number:016x}");

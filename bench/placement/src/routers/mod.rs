@@ -52,7 +52,7 @@ pub(crate) struct Running {
 
 enum Front {
     Envoy(Box<Weir>),
-    Envoys(Vec<Weir>, Option<Redis>),
+    Envoys { envoys: Vec<Weir>, _redis: Option<Redis> },
     Peer(Peer),
 }
 
@@ -79,7 +79,7 @@ impl Running {
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         match &self.front {
             Front::Envoy(weir) => vec![weir.address()],
-            Front::Envoys(envoys, _) => envoys.iter().map(Weir::address).collect(),
+            Front::Envoys { envoys, .. } => envoys.iter().map(Weir::address).collect(),
             Front::Peer(peer) => vec![peer.address()],
         }
     }
@@ -88,7 +88,7 @@ impl Running {
     pub(crate) async fn picks_by_load(&self) -> Result<Option<u64>, HarnessError> {
         match &self.front {
             Front::Envoy(weir) => weir.picks_by_load().await,
-            Front::Envoys(envoys, _) => {
+            Front::Envoys { envoys, .. } => {
                 let mut picks = 0;
                 for weir in envoys {
                     picks += weir.picks_by_load().await?.unwrap_or_default();
@@ -112,5 +112,5 @@ async fn two(
         let options = EnvoyOptions { concurrency: 1, ..EnvoyOptions::default() };
         envoys.push(Weir::start_sharing(config, options, redis.as_ref()).await?);
     }
-    Ok(Front::Envoys(envoys, redis))
+    Ok(Front::Envoys { envoys, _redis: redis })
 }
