@@ -40,7 +40,7 @@ pub(crate) struct Run {
     pub(crate) used: f64,
     /// Of these, the latter.
     pub(crate) perhaps: f64,
-    /// What Redis has charged in the end.
+    /// What Redis has charged in the end, and what has drained since the run began.
     pub(crate) charged: f64,
     pub(crate) took: Duration,
 }
@@ -91,16 +91,24 @@ pub(crate) async fn run(fleet: &mut Fleet, fault: Fault, number: u32) -> Result<
     let (sure, perhaps) = (&shared.used, &shared.perhaps);
     let (sure, perhaps) =
         (sure.load(Ordering::Relaxed) as f64, perhaps.load(Ordering::Relaxed) as f64);
-    let charged = charged(fleet, &before, sure).await?;
+    let charged = charged(fleet, &before, (sure, began)).await?;
     Ok(Run { used: sure + perhaps, perhaps, charged, took })
 }
 
-/// What Redis has charged the key that was not there before, once it is what was used, or after a while.
-async fn charged(fleet: &Fleet, before: &LeaseKeys, used: f64) -> Result<f64, Failure> {
-    let began = Instant::now();
+/// What Redis has charged the key that was not there before, with what has drained, once that is what was used, or after
+/// a while.
+async fn charged(
+    fleet: &Fleet,
+    before: &LeaseKeys,
+    (used, began): (f64, Instant),
+) -> Result<f64, Failure> {
+    let waited = Instant::now();
     loop {
-        let charged = before.new_debt(&fleet.redis).await?;
-        if (charged - used).abs() < 1.0 || began.elapsed() > CHARGED {
+        let debt = before.new_debt(&fleet.redis).await?;
+        // A key begins to drain with its first token, so this is the most.
+        let drained = began.elapsed().as_secs_f64() * f64::from(LIMIT) / 86_400.0;
+        let charged = used.clamp(debt, debt + drained);
+        if (charged - used).abs() < 0.01 || waited.elapsed() > CHARGED {
             return Ok(charged);
         }
         sleep(Duration::from_millis(50)).await;

@@ -27,8 +27,8 @@ const CELLS: [(usize, usize); 10] = [
     (10, 1_000),
 ];
 
-/// Until every sidecar knows every other, and all keys have grants.
-const SETTLE: Duration = Duration::from_secs(4);
+/// Until every sidecar knows every other and, where nothing is used, has fallen quiet; and until all keys have grants.
+const SETTLE: Duration = Duration::from_secs(8);
 
 /// Keys whose memory is asked for.
 const LOOKED_AT: usize = 20;

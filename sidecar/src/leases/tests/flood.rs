@@ -75,3 +75,28 @@ async fn a_hundred_thousand_keys_cost_one_operation_each_and_are_forgotten_when_
     leases.errands(Instant::now() + Duration::from_secs(21));
     assert_eq!(leases.sums()[0].keys, 1);
 }
+
+#[tokio::test]
+async fn a_key_whose_slot_a_flood_has_taken_may_spend_its_first_tokens_again_and_is_charged_them() {
+    let server = Server::start(&[]).unwrap();
+    let (redis, _tasks) = client(&server).await;
+    let mut sidecar = Sidecar::new(&redis, &["a"], limit(1_000));
+    while sidecar.admitted() < 1_000 {
+        sidecar.gateways[0].ask(10);
+        sidecar.gateways[0].settle();
+        sidecar.round().await;
+    }
+    sidecar.round().await;
+    assert_eq!(stored(&redis).await, (1_000, 0));
+    assert!(!sidecar.gateways[0].ask(1));
+    // More than 10 s later, for a key that was not refused meanwhile.
+    sidecar.gateways[0].memory.0.clear();
+    sidecar.gateways[0].now_ms += 11_000;
+    assert!(sidecar.gateways[0].ask(FIRST) && !sidecar.gateways[0].ask(1));
+    sidecar.gateways[0].settle();
+    for _ in 0..3 {
+        sidecar.round().await;
+    }
+    assert_eq!(stored(&redis).await, (1_000 + FIRST, 0));
+    assert!(!sidecar.gateways[0].ask(1));
+}
