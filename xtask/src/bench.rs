@@ -21,6 +21,7 @@ pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<
         Bench::Decision => decision(layout)?,
         Bench::Fleet => fleet(layout)?,
         Bench::Placement => placement(layout)?,
+        Bench::Reaction => reaction(layout)?,
         Bench::Scan { presidio } => scan(layout, presidio)?,
         Bench::Sidecar => sidecar(layout)?,
     };
@@ -83,6 +84,14 @@ fn placement(layout: &Layout) -> Result<Run, Failure> {
         }
     }
     Ok(bench)
+}
+
+fn reaction(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-reaction";
+    setup::running(layout)?;
+    compile::modules(layout)?;
+    compile::packages(layout, Profile::Release, &[NAME, "weir-sidecar"])?;
+    Ok(compile::compiled(layout, Profile::Release, NAME))
 }
 
 /// The scanner natively, which calls itself as a module in Node, and Presidio.

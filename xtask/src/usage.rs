@@ -92,6 +92,8 @@ pub(crate) enum Bench {
     Fleet,
     /// Hit rate and time to the first token behind Weir and other routers.
     Placement,
+    /// How soon a change on a polled page is seen in where requests go.
+    Reaction,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -290,6 +292,10 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench placement", &help::of_placement(), rest)?;
             Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "reaction" => {
+            known_options("bench reaction", &help::of_reaction(), rest)?;
+            Ok(Task::Bench { name: Bench::Reaction, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
             Ok(bench_scan(rest))
@@ -443,6 +449,7 @@ mod tests {
             ("bench overhead --no-presidio", "`--no-presidio`"),
             ("bench decision --runs 3", "`--runs`"),
             ("bench fleet --clients 3", "`--clients`"),
+            ("bench reaction --runs 3", "`--runs`"),
             ("bench limits --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();

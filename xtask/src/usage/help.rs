@@ -63,7 +63,7 @@ Commands:
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   soak    Let everything fail for ten minutes, under load
-  bench   Measure: overhead, placement, scan, limits, decision, fleet, sidecar
+  bench   Measure: overhead, placement, reaction, scan, limits, decision, fleet, sidecar
   compose-images, compose-test, compose-up, compose-down
           Weir between networks, in containers: make the images, test, start for yourself, end
 
@@ -221,6 +221,11 @@ pub(super) fn of_limits() -> String {
     of_bench("limits")
 }
 
+/// What of the help of `bench` holds for `bench reaction`.
+pub(super) fn of_reaction() -> String {
+    of_bench("reaction")
+}
+
 /// What of the help of `bench` holds for `bench fleet`.
 pub(super) fn of_fleet() -> String {
     of_bench("fleet")
@@ -268,6 +273,7 @@ Names:
              ext_proc server
   placement  prefix hit rate and time to the first token of conversations on simulated replicas, behind
              Weir, sglang-router, vllm-router (from PyPI) and round robin; 15 minutes
+  reaction   how soon a change on a polled page, of load or of a GPU, is seen in where requests go; 2 minutes
   scan       throughput of the guardrail's scanner, natively, in V8 (Node) and beside Presidio's
              pattern recognisers; cost and hold-back of a stream's events, cost of requests
   sidecar    size of the static binary; memory and CPU time with 100 and 1,000 replicas (Linux)
@@ -287,6 +293,9 @@ Options of fleet alone:
                   overshoot, size, placement
   --runs N        of each fault of overshoot (10)
   --seconds N     of each cell of size (10); in those of placement, sessions arrive for six times as long
+
+Options of reaction alone:
+  --changes N     of each kind (50)
 
 Options of scan alone:
   --no-presidio   leaves Presidio out: 400 MB of wheels in target/venv-presidio (Python 3.11 or
