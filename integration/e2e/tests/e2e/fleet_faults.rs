@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use weir_harness::{Redis, run_concurrently, workspace};
 use weir_snapshot::limits::MAX_KEY_REPORTS;
 
-use crate::fleet_of_envoys::{Clients, FleetOfEnvoys, KEEPING, Terms, metrics};
+use crate::fleet_of_envoys::{Account, Clients, FleetOfEnvoys, KEEPING, Record, Terms, metrics};
 use crate::stack::eventually;
 use crate::token_limits::ann;
 
@@ -32,8 +32,7 @@ async fn what_a_killed_envoy_had_at_hand_is_charged_after_30_s_and_the_next_one_
         (holding.count() <= 1).then_some(account)
     })
     .await;
-    let oldest = held.gateways.iter().min_by(|one, other| one.1.seen.total_cmp(&other.1.seen));
-    let (dead, record) = oldest.map(|(name, record)| (name.clone(), *record)).unwrap();
+    let (dead, record) = longest_silent(&held);
     assert_eq!(held.outstanding(), record.granted - record.charged, "{held:?}");
     assert!(before.of_envoy(1) <= record.granted, "{record:?}: what it used was granted");
     fleet.stacks[1].envoy.restart().await.unwrap();
@@ -42,16 +41,7 @@ async fn what_a_killed_envoy_had_at_hand_is_charged_after_30_s_and_the_next_one_
     let after = clients.hammer(12, 10).await;
     let (most, bound) = (before.most() + after.most(), terms.bound(4));
     assert!(most <= bound, "{most} of {bound}");
-    let made_up = loop {
-        // Redis makes it up when it next hears of the key; this is never admitted.
-        assert_eq!(fleet.stacks[0].send(ann(5_000)).await.status, 429);
-        let account = fleet.account().await;
-        if account.outstanding() == 0.0 {
-            break account;
-        }
-        assert!(killed.elapsed() < Duration::from_secs(90), "{account:?}");
-        sleep(Duration::from_millis(500)).await;
-    };
+    let made_up = made_up(&fleet, killed).await;
     assert_eq!(made_up.gateways[&dead].charged, record.granted);
     // Whoever lives was charged what it was served, to the token.
     assert_eq!(made_up.gateways.len(), 4, "{made_up:?}");
@@ -62,6 +52,27 @@ async fn what_a_killed_envoy_had_at_hand_is_charged_after_30_s_and_the_next_one_
     let drained = charged + record.granted - made_up.debt;
     assert!((0.0..=fleet.drained(1)).contains(&drained), "{drained} {made_up:?}");
     fleet.assert_no_trap().await;
+}
+
+/// The gateway that Redis has not heard of for the longest time.
+fn longest_silent(account: &Account) -> (String, Record) {
+    let gateways = account.gateways.iter();
+    let oldest = gateways.min_by(|one, other| one.1.seen.total_cmp(&other.1.seen));
+    oldest.map(|(name, record)| (name.clone(), *record)).unwrap()
+}
+
+/// The account when nothing is granted any more that is not used: what a gateway had that is gone has been made up.
+async fn made_up(fleet: &FleetOfEnvoys, killed: Instant) -> Account {
+    loop {
+        // Redis makes it up when it next hears of the key; this is never admitted.
+        assert_eq!(fleet.stacks[0].send(ann(5_000)).await.status, 429);
+        let account = fleet.account().await;
+        if account.outstanding() == 0.0 {
+            return account;
+        }
+        assert!(killed.elapsed() < Duration::from_secs(90), "{account:?}");
+        sleep(Duration::from_millis(500)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,17 @@ async fn gateways_whose_clocks_differ_by_a_minute_and_jump_keep_to_the_limit_and
     assert!(outstanding <= 100, "{outstanding}");
 }
 
+/// Adds so many ms to every time in the key's hash: each field's value ends with one.
+async fn shift(redis: &Redis, by_ms: i64) {
+    const SHIFT: &str = "for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do \
+        local value = redis.call('HGET', KEYS[1], field) \
+        local head, time = string.match(value, '^(.*) (%d+)$') \
+        redis.call('HSET', KEYS[1], field, head .. ' ' .. string.format('%.0f', time + ARGV[1])) end";
+    let name = redis.key(format_args!("lease:{}", KeyName { limit: 3, digest: KEY.0 }));
+    let command = ::redis::cmd("EVAL").arg(SHIFT).arg(1).arg(&name).arg(by_ms).clone();
+    assert!(redis.ask(&[command]).await.unwrap()[0].is_ok());
+}
+
 #[tokio::test]
 async fn a_redis_whose_clock_jumps_by_a_minute_takes_grants_for_used_and_grants_nothing_twice() {
     for ahead in [true, false] {
@@ -83,14 +94,7 @@ async fn a_redis_whose_clock_jumps_by_a_minute_takes_grants_for_used_and_grants_
         let (debt, outstanding) = stored(&redis).await;
         assert!(outstanding > 0);
         // The records are of another server, whose clock was a minute behind or ahead.
-        let name = redis.key(format_args!("lease:{}", KeyName { limit: 3, digest: KEY.0 }));
-        let shift = "for i, field in ipairs(redis.call('HKEYS', KEYS[1])) do \
-                     local value = redis.call('HGET', KEYS[1], field) \
-                     local head, time = string.match(value, '^(.*) (%d+)$') \
-                     redis.call('HSET', KEYS[1], field, head .. ' ' .. string.format('%.0f', time + ARGV[1])) end";
-        let by = if ahead { -60_000 } else { 60_000 };
-        let command = ::redis::cmd("EVAL").arg(shift).arg(1).arg(&name).arg(by).clone();
-        assert!(redis.ask(&[command]).await.unwrap()[0].is_ok());
+        shift(&redis, if ahead { -60_000 } else { 60_000 }).await;
         // Only the first is heard: the other seems to have been silent for a minute.
         sidecars[0].gateways[0].ask(40);
         sidecars[0].gateways[0].settle();
@@ -110,7 +114,7 @@ async fn a_redis_whose_clock_jumps_by_a_minute_takes_grants_for_used_and_grants_
         sidecars[1].gateways[0].pushed(&sidecars[1].leases);
         sidecars[1].exchange.exchange().await;
         let sums = sidecars[1].leases.sums();
-        assert_eq!(sums[0].overdrawn, FIRST.min(sums[0].overdrawn), "{sums:?}");
+        assert!(sums[0].overdrawn <= FIRST, "{sums:?}");
         let (last, _) = stored(&redis).await;
         assert!(last <= charged, "{last} {charged}");
     }
