@@ -107,6 +107,13 @@ pub fn newer_redis() -> Vec<(PathBuf, String)> {
     ["valkey-server", "redis-server"].into_iter().filter_map(on_path).filter_map(says).collect()
 }
 
+/// The Prometheus to run: `WEIR_PROMETHEUS`, the one on PATH, or the one in `target/tools`; `None` where set-up could not bring one.
+pub fn prometheus() -> Option<PathBuf> {
+    let known = env::var_os("WEIR_PROMETHEUS").map(PathBuf::from).into_iter();
+    let installed = file("target/tools/bin/prometheus");
+    known.chain(on_path("prometheus")).chain([installed]).find(|program| program.is_file())
+}
+
 /// The program of that name on PATH.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
