@@ -9,6 +9,7 @@
 mod failure;
 mod fault;
 mod fleet;
+mod machine;
 mod options;
 mod overshoot;
 mod placement;
@@ -62,10 +63,4 @@ async fn measure(options: &Options) -> Result<(), Failure> {
 fn write(path: &Path, figures: &Value) -> Result<(), Failure> {
     let unwritable = |source| Failure::File { path: path.to_owned(), source };
     std::fs::write(path, format!("{figures:#}\n")).map_err(unwritable)
-}
-
-/// How many processes wanted a processor in the last minute, as the system says: figures are worth less on a busy machine.
-pub(crate) fn load_average() -> f64 {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or_default()
 }

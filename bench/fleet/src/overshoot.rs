@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::fleet::{FIRST, Fleet, LIMIT};
+use crate::machine::load_average;
 use crate::run::{Run, run};
 
 /// What all runs with one fault came to, in tokens.
@@ -80,7 +81,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
          `on_unavailable: deny`. Load average {:.1}.\n\n\
          | fault | runs | bound beyond the limit | worst seen | left over, worst | charged wrongly, worst | a run took |\n\
          |---|---|---|---|---|---|---|\n",
-        crate::load_average()
+        load_average()
     );
     for row in rows {
         let off = row.charge_off.map_or("-".to_owned(), |off| format!("{off:.1}"));

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::machine::load_average;
 use crate::options::Options;
 
 /// How the benchmark calls them.
@@ -48,7 +49,7 @@ pub(crate) fn table(figures: &Value) -> String {
         "\nThe placement benchmark's conversations. Load average {:.1}.\n\n\
          | sessions a second | through | requests | failed | hit rate | time to first token p50, p90 in ms |\n\
          |---|---|---|---|---|---|\n",
-        crate::load_average()
+        load_average()
     );
     for figure in figures.as_array().into_iter().flatten() {
         let number = |name: &str| figure.get(name).and_then(Value::as_f64).unwrap_or_default();

@@ -8,8 +8,8 @@ use weir_harness::{
 };
 use weir_replica::{Fleet, Settings, Timing};
 
+use crate::failure::{Failure, MOST};
 use crate::pages::Pages;
-use crate::{Failure, MOST};
 
 /// How many replicas there are.
 pub(crate) const REPLICAS: usize = 3;

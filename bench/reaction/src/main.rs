@@ -5,6 +5,7 @@
 //! requests without a pause, which have nothing in common; each says which replica it was placed on. A change comes at any
 //! moment of an interval.
 
+mod failure;
 mod gateway;
 mod pages;
 
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde::Serialize;
-use weir_harness::HarnessError;
 
+use failure::{Failure, MOST};
 use gateway::Gateway;
 
 /// Measures how soon a change on a polled page is seen in where requests go.
@@ -29,28 +30,6 @@ struct Options {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(2..))]
     changes: u32,
 }
-
-/// Why nothing was measured.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// Something did not start or answer.
-    #[error(transparent)]
-    Harness(#[from] HarnessError),
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A change was not seen within some seconds.
-    #[error("{0} is not seen in where requests go")]
-    Unseen(&'static str),
-}
-
-/// A change that is not seen for so long is not seen at all.
-const MOST: Duration = Duration::from_secs(10);
 
 /// After the last request to a replica whose GPU has failed, so long without another says that it was the last.
 const QUIET: Duration = Duration::from_millis(400);

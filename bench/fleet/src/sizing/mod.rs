@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use weir_harness::{HttpClient, Ports, Redis, Request, Sidecar};
 
 use crate::failure::Failure;
+use crate::machine::load_average;
 use crate::redis::Done;
 use gateway::Gateway;
 
@@ -141,7 +142,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         "\nSidecars with a gateway each, whose keys all gateways use with every push. Load average {:.1}.\n\n\
          | gateways | keys | commands sent/s, each sidecar | commands executed/s, each sidecar | scripts/s | Redis' processor | \
          µs each script | bytes each key | pushes/s |\n|---|---|---|---|---|---|---|---|---|\n",
-        crate::load_average()
+        load_average()
     );
     for row in rows {
         let each = |rate: f64| rate / row.gateways as f64;
