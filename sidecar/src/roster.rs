@@ -146,7 +146,8 @@ impl Roster {
 
     fn reap(&mut self) {
         let pool = self.pool.name();
-        let gone = self.pool.reap(Instant::now(), |address| self.gateways.in_flight(pool, address));
+        let gone =
+            self.pool.reap(Instant::now(), |address| self.gateways.in_flight_at(pool, address));
         for address in &gone {
             if let Some((_, task)) = self.pollers.remove(address) {
                 task.abort();

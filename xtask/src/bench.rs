@@ -19,7 +19,9 @@ pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<
         Bench::Overhead => overhead(layout)?,
         Bench::Limits => limits(layout)?,
         Bench::Decision => decision(layout)?,
+        Bench::Fleet => fleet(layout)?,
         Bench::Placement => placement(layout)?,
+        Bench::Reaction => reaction(layout)?,
         Bench::Scan { presidio } => scan(layout, presidio)?,
         Bench::Sidecar => sidecar(layout)?,
     };
@@ -55,6 +57,19 @@ fn decision(layout: &Layout) -> Result<Run, Failure> {
     Ok(bench.arg("--node").arg(node).arg("--v8-module").arg(module))
 }
 
+/// Envoys with sidecars before a Redis, and the placement benchmark with what it needs.
+fn fleet(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-fleet";
+    const PLACEMENT: &str = "weir-bench-placement";
+    setup::running(layout)?;
+    setup::redis(layout)?;
+    compile::modules(layout)?;
+    let packages = [NAME, PLACEMENT, "weir-replica", "weir-sidecar"];
+    compile::packages(layout, Profile::Release, &packages)?;
+    let placement = layout.binaries(Profile::Release.folder()).join(PLACEMENT);
+    Ok(compile::compiled(layout, Profile::Release, NAME).arg("--placement-program").arg(placement))
+}
+
 /// Weir with its replicas and the sidecar, and other routers as far as they can be installed.
 fn placement(layout: &Layout) -> Result<Run, Failure> {
     const NAME: &str = "weir-bench-placement";
@@ -69,6 +84,14 @@ fn placement(layout: &Layout) -> Result<Run, Failure> {
         }
     }
     Ok(bench)
+}
+
+fn reaction(layout: &Layout) -> Result<Run, Failure> {
+    const NAME: &str = "weir-bench-reaction";
+    setup::running(layout)?;
+    compile::modules(layout)?;
+    compile::packages(layout, Profile::Release, &[NAME, "weir-sidecar"])?;
+    Ok(compile::compiled(layout, Profile::Release, NAME))
 }
 
 /// The scanner natively, which calls itself as a module in Node, and Presidio.

@@ -88,8 +88,12 @@ pub(crate) enum Bench {
     Limits,
     /// Cost of a limit's decision.
     Decision,
+    /// Overshoot of a limit that several Envoys share, operations at Redis, placement by two Envoys.
+    Fleet,
     /// Hit rate and time to the first token behind Weir and other routers.
     Placement,
+    /// How soon a change on a polled page is seen in where requests go.
+    Reaction,
     /// Throughput of the guardrail's scanner.
     Scan {
         /// Whether Presidio is measured, too.
@@ -280,9 +284,17 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
             known_options("bench decision", help::of_all(), rest)?;
             Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
         }
+        Some((name, rest)) if name == "fleet" => {
+            known_options("bench fleet", &help::of_fleet(), rest)?;
+            Ok(Task::Bench { name: Bench::Fleet, arguments: rest.to_vec() })
+        }
         Some((name, rest)) if name == "placement" => {
             known_options("bench placement", &help::of_placement(), rest)?;
             Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
+        }
+        Some((name, rest)) if name == "reaction" => {
+            known_options("bench reaction", &help::of_reaction(), rest)?;
+            Ok(Task::Bench { name: Bench::Reaction, arguments: rest.to_vec() })
         }
         Some((name, rest)) if name == "scan" => {
             known_options("bench scan", &help::of_scan(), rest)?;
@@ -294,7 +306,8 @@ fn bench(words: &[String]) -> Result<Task, Failure> {
         }
         Some((other, _)) => Err(unexpected("bench", other)),
         None => Err(Failure::Usage(
-            "`bench` takes a name: overhead, placement, scan, limits, decision or sidecar".into(),
+            "`bench` takes a name: overhead, placement, scan, limits, decision, fleet or sidecar"
+                .into(),
         )),
     }
 }
@@ -397,6 +410,9 @@ mod tests {
         assert_eq!(task, Task::Bench { name: Bench::Limits, arguments });
         let task = parsed("bench decision").unwrap();
         assert_eq!(task, Task::Bench { name: Bench::Decision, arguments: vec![] });
+        let arguments = words("--tables overshoot --runs 3");
+        let task = parsed("bench fleet --tables overshoot --runs 3").unwrap();
+        assert_eq!(task, Task::Bench { name: Bench::Fleet, arguments });
     }
 
     #[test]
@@ -432,6 +448,8 @@ mod tests {
             ("bench scan --quick", "`--quick`"),
             ("bench overhead --no-presidio", "`--no-presidio`"),
             ("bench decision --runs 3", "`--runs`"),
+            ("bench fleet --clients 3", "`--clients`"),
+            ("bench reaction --runs 3", "`--runs`"),
             ("bench limits --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();

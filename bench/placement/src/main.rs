@@ -90,7 +90,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
 /// One router before fresh replicas.
 async fn measure(router: &Router, row: row::Row, plan: &load::Plan) -> Result<Figure, Failure> {
     let running = Running::start(router, row).await?;
-    let turns = player::play(running.address(), plan, row.name, router.name()).await;
+    let turns = player::play(&running.addresses(), plan, row.name, router.name()).await;
     let figure = Figure::of(row.name, router.name(), &turns);
     if let Some(by_load) = running.picks_by_load().await?
         && by_load < turns.len() as u64 * 9 / 10

@@ -24,7 +24,8 @@ pub(crate) struct Options {
     /// slower.
     #[arg(long, value_delimiter = ',', value_parser = row::named)]
     rows: Vec<Row>,
-    /// Routers, with commas between them: weir, sglang-router, vllm-router, round-robin.
+    /// Routers, with commas between them: weir, sglang-router, vllm-router, round-robin; and, when named, two Envoys with a
+    /// sidecar each: weir-two-alone, weir-two-sharing (through a Redis).
     #[arg(long, value_delimiter = ',')]
     routers: Vec<String>,
     /// Measures the memory of a worker instead: with a full prefix index, and with a thousand streams.
@@ -59,9 +60,12 @@ impl Options {
             self.sglang_router.clone().map(Router::Sglang),
             self.vllm_router.clone().map(Router::Vllm),
             Some(Router::RoundRobin),
+            Some(Router::TwoAlone),
+            Some(Router::TwoSharing),
         ];
-        let wanted = |router: &Router| {
-            self.routers.is_empty() || self.routers.iter().any(|name| name == router.name())
+        let wanted = |router: &Router| match self.routers.is_empty() {
+            true => !matches!(router, Router::TwoAlone | Router::TwoSharing),
+            false => self.routers.iter().any(|name| name == router.name()),
         };
         all.into_iter().flatten().filter(wanted).collect()
     }

@@ -21,14 +21,22 @@ pub(crate) struct Asked {
     pub(crate) cached_tokens: u64,
 }
 
-/// Plays all sessions, each at its time; ends when the last answers have come.
-pub(crate) async fn play(address: SocketAddr, plan: &Plan, row: &str, router: &str) -> Vec<Asked> {
+/// Plays all sessions, each at its time; ends when the last answers have come. Of several addresses, each turn goes to the
+/// next, as behind a balancer that knows nothing of sessions.
+pub(crate) async fn play(
+    addresses: &[SocketAddr],
+    plan: &Plan,
+    row: &str,
+    router: &str,
+) -> Vec<Asked> {
     let (start, done) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
     let end = start + plan.end;
     let progress = show_progress(format!("{row}, {router}"), Arc::clone(&done));
     let mut sessions = JoinSet::new();
-    for session in plan.sessions.iter().cloned() {
-        sessions.spawn(converse(address, session, (start, end), Arc::clone(&done)));
+    for (number, session) in plan.sessions.iter().cloned().enumerate() {
+        let turns = addresses.iter().copied().cycle().skip(number % addresses.len().max(1));
+        let turns = turns.take(session.turns.len()).collect();
+        sessions.spawn(converse(turns, session, (start, end), Arc::clone(&done)));
     }
     let played = sessions.join_all().await;
     progress.abort();
@@ -39,14 +47,14 @@ pub(crate) async fn play(address: SocketAddr, plan: &Plan, row: &str, router: &s
 }
 
 async fn converse(
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     mut session: Session,
     (start, end): (Instant, Instant),
     done: Arc<AtomicUsize>,
 ) -> Vec<Asked> {
     sleep_until(start + session.arrival).await;
     let mut asked = Vec::new();
-    for turn in session.turns.clone() {
+    for (turn, address) in session.turns.clone().into_iter().zip(addresses) {
         if Instant::now() >= end {
             break;
         }

@@ -61,18 +61,19 @@ fn read<H: Host>(host: &H, undecodable: &Undecodable, name: &str, stored: &[u8])
     page
 }
 
-/// Tells which limits of a fleet there are, if any; of keys only whoever brought news, which is one of the
-/// sidecar's pools. Where there is more to tell than a reply may, the next goes on at page `turn`.
+/// Tells which limits of a fleet there are, if any, and which Envoy this is if there are any or its sidecar shares with
+/// others; of keys only whoever brought news, which is one of the sidecar's pools. Where there is more to tell than a
+/// reply may, the next goes on at page `turn`.
 pub(crate) fn tell<H: Host>(
     host: &H,
     undecodable: &Undecodable,
-    (turn, news): (&Cell<u32>, bool),
+    (turn, news, shares): (&Cell<u32>, bool, bool),
     reply: &mut Accepted,
 ) {
     let stored = |key: &str| host.shared(key).ok().flatten().map(|(bytes, _)| bytes);
     let mut limits = read_directory(&stored(DIRECTORY_KEY).unwrap_or_default());
     limits.retain(|listed| listed.limit.fleet().is_some());
-    if limits.is_empty() {
+    if limits.is_empty() && !shares {
         return;
     }
     if stored(GATEWAY_KEY).is_none() {

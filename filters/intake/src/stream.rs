@@ -95,7 +95,7 @@ impl<H: Host> Stream<H> {
         shared.known_pools.borrow_mut().tell(&self.host, &shared.undecodable, &mut reply);
         let seen = self.header(SPENDING_HEADER).and_then(|seen| SpendingSeen::parse(&seen));
         spending::tell(&self.host, &shared.undecodable, seen, &mut reply);
-        let fleet = (&shared.fleet_turn, news.is_some());
+        let fleet = (&shared.fleet_turn, news.is_some(), message.prefixes.is_some());
         fleet::tell(&self.host, &shared.undecodable, fleet, &mut reply);
         let counted = (&shared.undecodable, &shared.missed);
         prefixes::exchange(&self.host, counted, (slot, &message), &mut reply);

@@ -96,6 +96,13 @@ pub enum HarnessError {
 }
 
 impl HarnessError {
+    /// Whether there was no connection, so that nothing of a request can have arrived.
+    pub fn is_unconnected(&self) -> bool {
+        let Self::Http { source, .. } = self else { return false };
+        let source = source.downcast_ref::<hyper_util::client::legacy::Error>();
+        source.is_some_and(hyper_util::client::legacy::Error::is_connect)
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }

@@ -1,9 +1,12 @@
 //! A real Redis.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::error::HarnessError;
 use crate::ports::free_port;
@@ -16,6 +19,9 @@ const START: Duration = Duration::from_secs(10);
 /// How often it is looked whether it does.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Slots of a cluster.
+const SLOTS: usize = 16_384;
+
 /// A Redis on a port of its own that keeps nothing on disk. Dropping it ends the process.
 #[derive(Debug)]
 pub struct Redis {
@@ -23,6 +29,7 @@ pub struct Redis {
     address: SocketAddr,
     arguments: Vec<String>,
     folder: TempDir,
+    program: PathBuf,
 }
 
 impl Redis {
@@ -31,14 +38,53 @@ impl Redis {
     /// # Errors
     /// When set-up has not brought it and none is on PATH, or it does not listen within ten seconds.
     pub fn start(arguments: &[&str]) -> Result<Self, HarnessError> {
+        Self::start_program(&workspace::redis()?, arguments)
+    }
+
+    /// The same with another server that speaks its protocol.
+    ///
+    /// # Errors
+    /// When it does not listen within ten seconds.
+    pub fn start_program(program: &Path, arguments: &[&str]) -> Result<Self, HarnessError> {
         let folder = TempDir::with_prefix("weir-redis-");
         let folder = folder.map_err(HarnessError::file(std::env::temp_dir()))?;
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();
-        let process = launch(&folder, address, &arguments)?;
-        let mut redis = Self { process, address, arguments, folder };
-        redis.wait_until_up()?;
-        Ok(redis)
+        Self::launched(program, folder, arguments.iter().map(|one| (*one).to_owned()).collect())
+    }
+
+    /// Starts three that are a cluster, and waits until each knows that all slots are served.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn cluster(arguments: &[&str]) -> Result<Vec<Self>, HarnessError> {
+        let arguments = [&["--cluster-enabled", "yes"], arguments].concat();
+        let start = |_| Self::start(&arguments);
+        let nodes = (0..3).map(start).collect::<Result<Vec<_>, _>>()?;
+        let first = nodes.first().map_or_else(|| 0, |node| node.address.port());
+        for (at, node) in nodes.iter().enumerate() {
+            let own = (0..SLOTS).filter(|slot| slot * nodes.len() / SLOTS == at);
+            let own: Vec<String> = own.map(|slot| slot.to_string()).collect();
+            node.ask(&format!("CLUSTER ADDSLOTS {}", own.join(" "))).await?;
+            node.ask(&format!("CLUSTER MEET 127.0.0.1 {first}")).await?;
+        }
+        for node in &nodes {
+            node.wait_for_cluster(nodes.len()).await?;
+        }
+        Ok(nodes)
+    }
+
+    async fn wait_for_cluster(&self, nodes: usize) -> Result<(), HarnessError> {
+        let deadline = Instant::now() + START;
+        let known = format!("cluster_known_nodes:{nodes}");
+        let good = ["cluster_state:ok", &known, "cluster_slots_ok:16384"];
+        while Instant::now() < deadline {
+            let info = self.ask("CLUSTER INFO").await?;
+            if good.iter().all(|line| info.iter().any(|told| told == line)) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let what = format!("the cluster as {} sees it", self.address);
+        Err(HarnessError::Timeout { what, limit: START, log: self.process.log() })
     }
 
     /// Starts a sentinel that knows `master` by the name `weir`, and puts a replica in its place 300 ms after it has gone.
@@ -55,10 +101,19 @@ impl Redis {
              sentinel failover-timeout weir 3000\n"
         );
         std::fs::write(&file, settings).map_err(HarnessError::file(&file))?;
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
-        let process = launch(&folder, address, &arguments)?;
-        let mut redis = Self { process, address, arguments, folder };
+        Self::launched(&workspace::redis()?, folder, arguments)
+    }
+
+    fn launched(
+        program: &Path,
+        folder: TempDir,
+        arguments: Vec<String>,
+    ) -> Result<Self, HarnessError> {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let process = launch(program, &folder, address, &arguments)?;
+        let program = program.to_owned();
+        let mut redis = Self { process, address, arguments, folder, program };
         redis.wait_until_up()?;
         Ok(redis)
     }
@@ -69,8 +124,27 @@ impl Redis {
     /// As [`Redis::start`].
     pub fn restart(&mut self) -> Result<(), HarnessError> {
         self.process.kill();
-        self.process = launch(&self.folder, self.address, &self.arguments)?;
+        self.process = launch(&self.program, &self.folder, self.address, &self.arguments)?;
         self.wait_until_up()
+    }
+
+    /// The lines of what it answers to one command, words parted by spaces, without lengths and states.
+    ///
+    /// # Errors
+    /// When it does not answer. An error that it tells is a line, which begins with `-`.
+    pub async fn ask(&self, command: &str) -> Result<Vec<String>, HarnessError> {
+        let failed = |error: std::io::Error| HarnessError::Answer {
+            what: format!("Redis at {}", self.address),
+            problem: error.to_string(),
+        };
+        let mut stream = TcpStream::connect(self.address).await.map_err(failed)?;
+        let sent = format!("{command}\r\nQUIT\r\n");
+        stream.write_all(sent.as_bytes()).await.map_err(failed)?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.map_err(failed)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.split("\r\n").filter(|line| !line.starts_with(['*', '$', '+']));
+        Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
 
     /// Where it listens.
@@ -105,6 +179,7 @@ impl Redis {
 }
 
 fn launch(
+    program: &Path,
     folder: &TempDir,
     address: SocketAddr,
     arguments: &[String],
@@ -114,5 +189,5 @@ fn launch(
     let own = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--dir", &path];
     // A file of settings has to come first.
     let all = arguments.iter().map(String::as_str).chain(own);
-    ChildProcess::start(&workspace::redis()?, all, &[], &folder.path().join("redis.log"))
+    ChildProcess::start(program, all, &[], &folder.path().join("redis.log"))
 }

@@ -89,21 +89,36 @@ pub fn llama_cpp_python() -> Result<PathBuf, HarnessError> {
 /// # Errors
 /// When there is none.
 pub fn redis() -> Result<PathBuf, HarnessError> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = || env::split_paths(&path).map(|folder| folder.join("redis-server"));
-    let found = || on_path().find(|program| program.is_file());
-    let program = env::var_os("WEIR_REDIS").map(PathBuf::from).or_else(found);
+    let program = env::var_os("WEIR_REDIS").map(PathBuf::from);
+    let program = program.or_else(|| on_path("redis-server"));
     let program = program.unwrap_or_else(|| file("target/venv-redis/bin/redis-server"));
     existing("Redis", program, "cargo xtask setup")
 }
 
+/// What there is on PATH beside the Redis 6.2 that set-up brings: `valkey-server`, and `redis-server` from version 7 on,
+/// each with what it says of its version.
+pub fn newer_redis() -> Vec<(PathBuf, String)> {
+    let says = |program: PathBuf| {
+        let output = Command::new(&program).arg("--version").output().ok()?;
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let major = version.split("v=").nth(1)?.split('.').next()?.parse::<u32>().ok()?;
+        (major >= 7).then_some((program, version))
+    };
+    ["valkey-server", "redis-server"].into_iter().filter_map(on_path).filter_map(says).collect()
+}
+
 /// The Prometheus to run: `WEIR_PROMETHEUS`, the one on PATH, or the one in `target/tools`; `None` where set-up could not bring one.
 pub fn prometheus() -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = env::split_paths(&path).map(|folder| folder.join("prometheus"));
-    let installed = file("target/tools/bin/prometheus");
     let known = env::var_os("WEIR_PROMETHEUS").map(PathBuf::from).into_iter();
-    known.chain(on_path).chain([installed]).find(|program| program.is_file())
+    let installed = file("target/tools/bin/prometheus");
+    known.chain(on_path("prometheus")).chain([installed]).find(|program| program.is_file())
+}
+
+/// The program of that name on PATH.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut programs = env::split_paths(&path).map(|folder| folder.join(name));
+    programs.find(|program| program.is_file())
 }
 
 /// The Wasm module `name` (`suite`, `model-router`, …) in `target/weir`, or in `WEIR_MODULES`.

@@ -26,8 +26,8 @@ pub struct Accepted {
     /// Those of them that nobody has pushed for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unpushed: Vec<String>,
-    /// What there is to tell of limits that are one for a whole fleet: [`FleetReport`](crate::FleetReport) as
-    /// lines; none if no policy has such a limit.
+    /// Which Envoy this is, and what there is to tell of limits that are one for a whole fleet:
+    /// [`FleetReport`](crate::FleetReport) as lines; none if no policy has such a limit and the sidecar does not share.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fleet: Vec<String>,
     /// What consumers have spent in all; `None` if nothing has changed since the sidecar was told.

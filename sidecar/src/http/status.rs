@@ -109,7 +109,7 @@ fn pool_status(state: &State, pool: &PoolState, now: Instant) -> PoolStatus {
         let mut report = member.report(now);
         joined.load.fill(&mut report);
         endpoints.push(EndpointStatus {
-            in_flight: state.gateways.in_flight(pool.pool.name(), &report.address),
+            in_flight: state.gateways.in_flight_at(pool.pool.name(), &report.address),
             predicted_ttft_seconds: member.replica.predicted_ttft(),
             reason: member.replica.reason().map(|reason| reason.into_owned()),
             report,

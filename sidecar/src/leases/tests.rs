@@ -1,5 +1,7 @@
 //! Leases between the gateways' own ledger and a real Redis.
 
+mod clocks;
+mod flood;
 mod quotas;
 
 use std::collections::BTreeMap;

@@ -2,13 +2,13 @@
 
 mod load;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use load::{Load, PoolShare};
+pub(crate) use load::{Load, PoolShare, Shares};
 
 /// Others' load counts for so many intervals after the last exchange.
 const INTERVALS: u32 = 2;
@@ -22,11 +22,14 @@ pub(crate) struct Peers {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// When it was read.
-    at: Option<Instant>,
+    /// Until when it counts.
+    until: Option<Instant>,
     /// How many sidecars that are.
     count: usize,
+    /// Of all gateways together.
     pools: BTreeMap<String, PoolShare>,
+    /// Of each that says which it is.
+    gateways: Shares,
 }
 
 impl Peers {
@@ -35,38 +38,64 @@ impl Peers {
         Self { fresh: interval * INTERVALS, seen: Mutex::default() }
     }
 
-    /// Takes what each of the others says at `now`.
-    pub(crate) fn take(&self, each: Vec<BTreeMap<String, PoolShare>>, now: Instant) {
-        let count = each.len();
-        let mut pools: BTreeMap<String, PoolShare> = BTreeMap::new();
-        for (name, share) in each.into_iter().flatten() {
-            let pool = pools.entry(name).or_default();
-            for (address, load) in share {
-                pool.entry(address).or_default().add(load);
+    /// Takes what each of the others says at `now`, those heard last first: of a gateway that several tell of, what the
+    /// first says counts. That is so for a moment where a sidecar was started anew. They are asked again after `next`, or
+    /// after an interval.
+    pub(crate) fn take(&self, each: Vec<Shares>, now: Instant, next: Duration) {
+        let until = Some(now + next + self.fresh);
+        let mut seen = Seen { until, count: each.len(), ..Seen::default() };
+        for (gateway, pools) in each.into_iter().flatten() {
+            if seen.gateways.contains_key(&gateway) {
+                continue;
+            }
+            for (name, share) in &pools {
+                let pool = seen.pools.entry(name.clone()).or_default();
+                for (address, load) in share {
+                    pool.entry(address.clone()).or_default().add(*load);
+                }
+            }
+            if !gateway.is_empty() {
+                seen.gateways.insert(gateway, pools);
             }
         }
-        *self.seen() = Seen { at: Some(now), count, pools };
+        *self.seen() = seen;
+    }
+
+    /// Forgets what others have said: it could not be asked again.
+    pub(crate) fn lose(&self) {
+        *self.seen() = Seen::default();
     }
 
     /// How many other sidecars are heard at `now`.
     pub(crate) fn count(&self, now: Instant) -> usize {
         let seen = self.seen();
-        if self.is_fresh(&seen, now) { seen.count } else { 0 }
+        if seen.counts(now) { seen.count } else { 0 }
     }
 
-    /// Adds what they have in flight in `pool` at `now` to `sums`.
-    pub(crate) fn add_to(&self, sums: &mut PoolShare, pool: &str, now: Instant) {
+    /// Adds what they have in flight in `pool` at `now` to `sums`, without what they say of the gateways `own`.
+    pub(crate) fn add_to(
+        &self,
+        sums: &mut PoolShare,
+        pool: &str,
+        own: &BTreeSet<String>,
+        now: Instant,
+    ) {
         let seen = self.seen();
-        if !self.is_fresh(&seen, now) {
+        if !seen.counts(now) {
             return;
         }
+        let told_of_own: Vec<&PoolShare> =
+            own.iter().filter_map(|gateway| seen.gateways.get(gateway)?.get(pool)).collect();
         for (address, load) in seen.pools.get(pool).into_iter().flatten() {
-            sums.entry(address.clone()).or_default().add(*load);
+            let mut load = *load;
+            told_of_own
+                .iter()
+                .filter_map(|share| share.get(address))
+                .for_each(|one| load.subtract(*one));
+            if load != Load::default() {
+                sums.entry(address.clone()).or_default().add(load);
+            }
         }
-    }
-
-    fn is_fresh(&self, seen: &Seen, now: Instant) -> bool {
-        seen.at.is_some_and(|at| now.saturating_duration_since(at) <= self.fresh)
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
@@ -75,27 +104,55 @@ impl Peers {
     }
 }
 
+impl Seen {
+    fn counts(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now <= until)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn says(gateway: &str, in_flight: u32) -> Shares {
+        let load = Load { in_flight, prefill_tokens: 1, decode_tokens: 9 };
+        let share = PoolShare::from([("10.0.0.1:80".to_owned(), load)]);
+        Shares::from([(gateway.to_owned(), BTreeMap::from([("llama".to_owned(), share)]))])
+    }
+
+    fn sum(peers: &Peers, pool: &str, own: &[&str], now: Instant) -> (usize, Option<u32>) {
+        let mut sums = PoolShare::new();
+        let own = own.iter().map(|one| (*one).to_owned()).collect();
+        peers.add_to(&mut sums, pool, &own, now);
+        (sums.len(), sums.get("10.0.0.1:80").map(|load: &Load| load.in_flight))
+    }
+
     #[test]
     fn what_others_say_is_added_up_for_two_intervals() {
         let (peers, start) = (Peers::new(Duration::from_millis(200)), Instant::now());
-        let says = |in_flight| {
-            let load = Load { in_flight, prefill_tokens: 1, decode_tokens: u32::MAX };
-            let share = PoolShare::from([("10.0.0.1:80".to_owned(), load)]);
-            BTreeMap::from([("llama".to_owned(), share)])
-        };
-        peers.take(vec![says(2), says(3), BTreeMap::new()], start);
-        let sum = |pool: &str, ms| {
-            let mut sums = PoolShare::new();
-            peers.add_to(&mut sums, pool, start + Duration::from_millis(ms));
-            (sums.len(), sums.get("10.0.0.1:80").map(|load: &Load| load.in_flight))
-        };
-        assert_eq!((sum("llama", 400), sum("llama", 401)), ((1, Some(5)), (0, None)));
-        assert_eq!(sum("qwen", 0), (0, None));
-        let after = |ms| peers.count(start + Duration::from_millis(ms));
-        assert_eq!((after(400), after(401)), (3, 0));
+        peers.take(
+            vec![says("a", 2), says("", 3), says("", 4), BTreeMap::new()],
+            start,
+            Duration::ZERO,
+        );
+        let after = |ms| start + Duration::from_millis(ms);
+        assert_eq!(sum(&peers, "llama", &[], after(400)), (1, Some(9)));
+        assert_eq!(sum(&peers, "llama", &[], after(401)), (0, None));
+        assert_eq!(sum(&peers, "qwen", &[], start), (0, None));
+        assert_eq!((peers.count(after(400)), peers.count(after(401))), (4, 0));
+        peers.take(vec![says("a", 2)], start, Duration::from_secs(1));
+        assert_eq!((peers.count(after(1400)), peers.count(after(1401))), (1, 0));
+        peers.lose();
+        assert_eq!(peers.count(start), 0);
+    }
+
+    #[test]
+    fn a_gateway_counts_once_as_it_was_told_last_and_never_to_its_own_sidecar() {
+        let (peers, now) = (Peers::new(Duration::from_millis(200)), Instant::now());
+        // The sidecar of `a` was started anew: what the one before it said has not expired.
+        peers.take(vec![says("a", 2), says("b", 4), says("a", 7)], now, Duration::ZERO);
+        assert_eq!(sum(&peers, "llama", &["c"], now), (1, Some(6)));
+        assert_eq!(sum(&peers, "llama", &["a"], now), (1, Some(4)));
+        assert_eq!(sum(&peers, "llama", &["a", "b", ""], now), (0, None));
     }
 }

@@ -1,13 +1,13 @@
 //! All gateways that there are now, and what they say.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use super::link::Link;
 use super::mismatch::Mismatches;
-use crate::peers::{Peers, PoolShare};
+use crate::peers::{Peers, PoolShare, Shares};
 
 /// Every gateway with every pool.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Gateways {
     }
 
     /// Requests that all gateways have under way at a replica; `None` unless each has said so lately.
-    pub(crate) fn in_flight(&self, pool: &str, address: &str) -> Option<u32> {
+    pub(crate) fn in_flight_at(&self, pool: &str, address: &str) -> Option<u32> {
         let now = Instant::now();
         let links = self.links();
         let mut links = links.iter().filter(|link| link.pool() == pool).peekable();
@@ -89,22 +89,33 @@ impl Gateways {
     /// nothing.
     pub(super) fn elsewhere(&self, pool: &str, gateway: &str, now: Instant) -> PoolShare {
         let links = self.links();
-        let others = links.iter().filter(|link| link.pool() == pool && link.gateway() != gateway);
         let mut sums = PoolShare::new();
+        let others = links.iter().filter(|link| link.pool() == pool && link.gateway() != gateway);
         others.for_each(|link| add(&mut sums, link, now));
-        if let Some(peers) = &self.peers {
-            peers.add_to(&mut sums, pool, now);
+        // What another sidecar says of a gateway that is one of ours is what ours has said before it was started anew. A
+        // gateway that has not said yet which it is may be one of those.
+        let known = links.iter().any(|link| {
+            (link.pool(), link.gateway()) == (pool, gateway)
+                && link.inspect(|status| status.accepted.is_some())
+        });
+        if let Some(peers) = self.peers.as_ref().filter(|_| known) {
+            let own: BTreeSet<String> = links.iter().map(|link| link.envoy()).collect();
+            peers.add_to(&mut sums, pool, &own, now);
         }
         sums
     }
 
-    /// What all gateways have under way, by pool and replica, as far as they said so lately.
-    pub(crate) fn in_flight_by_pool(&self, now: Instant) -> BTreeMap<String, PoolShare> {
-        let mut pools: BTreeMap<String, PoolShare> = BTreeMap::new();
+    /// What each gateway has under way, by pool and replica, as far as it said so lately. Those that do not say which they
+    /// are share the empty name.
+    pub(crate) fn in_flight(&self, now: Instant) -> Shares {
+        let mut shares = Shares::new();
         for link in self.links() {
-            add(pools.entry(link.pool().to_owned()).or_default(), &link, now);
+            if link.in_flight(now, |_| ()).is_some() {
+                let pools = shares.entry(link.envoy()).or_default();
+                add(pools.entry(link.pool().to_owned()).or_default(), &link, now);
+            }
         }
-        pools
+        shares
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.

@@ -31,6 +31,8 @@ pub(crate) struct Link {
 pub(crate) struct Status {
     /// What the gateway wants pushes to be signed with, if it has said so.
     pub(super) challenge: Option<String>,
+    /// Which Envoy it is, if it has said so: another sidecar may have told of the same one.
+    envoy: Option<String>,
     /// The last push that was taken over.
     pub(crate) accepted: Option<AcceptedPush>,
     /// When the gateway last said that another sidecar pushes the pool.
@@ -164,6 +166,16 @@ impl Link {
     /// What the gateway wants pushes to be signed with from now on.
     pub(super) fn set_challenge(&self, challenge: String) {
         self.status().challenge = Some(challenge);
+    }
+
+    /// Which Envoy the gateway says to be; empty if it has not said so.
+    pub(super) fn envoy(&self) -> String {
+        self.status().envoy.clone().unwrap_or_default()
+    }
+
+    /// Takes what the gateway says to be.
+    pub(super) fn set_envoy(&self, envoy: String) {
+        self.status().envoy = Some(envoy);
     }
 
     /// How long a view stays good: a sidecar that pushed nothing for this long is silent.

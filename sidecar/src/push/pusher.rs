@@ -167,9 +167,12 @@ impl Pusher {
         if let Some(relay) = &mut self.relay {
             relay.took(gateway, up_to.unwrap_or_default(), &mut reply, Instant::now());
         }
-        let report = FleetReport::parse(&std::mem::take(&mut reply.fleet));
-        if let (Some(leases), Some(report)) = (&self.leases, report) {
-            leases.record(gateway, report);
+        if let Some(report) = FleetReport::parse(&std::mem::take(&mut reply.fleet)) {
+            link.set_envoy(report.gateway.clone());
+            // A gateway without such limits says which it is to whoever shares.
+            if let Some(leases) = self.leases.as_ref().filter(|_| !report.limits.is_empty()) {
+                leases.record(gateway, report);
+            }
         }
         Ok(reply)
     }

@@ -161,37 +161,13 @@ async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> 
     panic!("never: {what}")
 }
 
-/// Three servers that share all slots.
-async fn cluster() -> Vec<Server> {
-    let start = |_| Server::start(&["--cluster-enabled", "yes"]).unwrap();
-    let servers: Vec<Server> = (0..3).map(start).collect();
-    let first = servers[0].address();
-    for (at, server) in (0_u16..).zip(&servers) {
-        let mut admin = admin(server);
-        let slots: Vec<u16> = (0..16_384).filter(|slot| slot / 5462 == at).collect();
-        ::redis::cmd("CLUSTER").arg("ADDSLOTS").arg(slots).exec(&mut admin).unwrap();
-        let (ip, port) = (first.ip().to_string(), first.port());
-        ::redis::cmd("CLUSTER").arg("MEET").arg(ip).arg(port).exec(&mut admin).unwrap();
-    }
-    for server in &servers {
-        eventually("the cluster", async || {
-            let info: String =
-                ::redis::cmd("CLUSTER").arg("INFO").query(&mut admin(server)).ok()?;
-            let good = ["cluster_state:ok", "cluster_known_nodes:3", "cluster_slots_ok:16384"];
-            good.iter().all(|line| info.contains(line)).then_some(())
-        })
-        .await;
-    }
-    servers
-}
-
 fn admin(server: &Server) -> ::redis::Connection {
     ::redis::Client::open(server.url()).unwrap().get_connection().unwrap()
 }
 
 #[tokio::test]
 async fn in_a_cluster_each_key_is_asked_for_where_it_lies() {
-    let servers = cluster().await;
+    let servers = Server::cluster(&[]).await.unwrap();
     let (redis, _tasks) = client(&servers[0].url(), "mode: cluster");
     let script = Script::new(ADD);
     add(&redis, &script, "n").await;

@@ -1,6 +1,7 @@
 //! The loop that writes a sidecar's load to Redis, and reads that of the others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,14 @@ const LEAST_KEPT: Duration = Duration::from_secs(2);
 
 /// How often it is asked which sidecars there are, unless the interval is longer.
 const ENTER_EVERY: Duration = Duration::from_secs(1);
+
+/// When nothing has changed for so long, here and at all others, the others are asked less often: whoever places no
+/// requests need not know at once what others have in flight, and Redis has little to do for an idle fleet.
+const QUIET_AFTER: Duration = Duration::from_secs(2);
+
+/// How often they are asked then, and how often it is asked which there are; unless the interval is longer.
+const READ_QUIET_EVERY: Duration = Duration::from_secs(1);
+const ENTER_QUIET_EVERY: Duration = Duration::from_secs(2);
 
 /// How often it is logged that something in Redis makes no sense.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -44,11 +53,15 @@ pub(crate) struct Exchange {
     /// This sidecar's name in Redis.
     id: String,
     members: Script,
-    /// The others' names.
-    others: BTreeSet<String>,
+    /// The others' names, those heard last first.
+    others: Vec<String>,
     entered: Option<Instant>,
     /// What was written last, and when.
     written: Option<(Vec<u8>, Instant)>,
+    /// What all others said last, as a hash, and when they were asked.
+    read: Option<(u64, Instant)>,
+    /// When something changed last, here or there.
+    changed: Instant,
     told: Option<Instant>,
 }
 
@@ -70,9 +83,11 @@ impl Exchange {
             interval,
             id: format!("{sender:x}"),
             members: Script::new(include_str!("members.lua")),
-            others: BTreeSet::new(),
+            others: Vec::new(),
             entered: None,
             written: None,
+            read: None,
+            changed: Instant::now(),
             told: None,
         }
     }
@@ -86,47 +101,78 @@ impl Exchange {
             ticks.tick().await;
             if self.once().await.is_err() {
                 // A server that was restarted knows nothing any more.
-                (self.entered, self.written) = (None, None);
+                (self.entered, self.written, self.read) = (None, None, None);
+                self.peers.lose();
             }
         }
     }
 
     async fn once(&mut self) -> Result<(), AskError> {
         let started = Instant::now();
-        let every = ENTER_EVERY.max(self.interval);
-        if self.entered.is_none_or(|at| started.saturating_duration_since(at) >= every) {
+        let prefixes = self.logs.iter().map(|(pool, log)| (pool.clone(), log.own(started)));
+        let prefixes = prefixes.collect();
+        let own = encode(Said { shares: self.gateways.in_flight(started), prefixes });
+        if self.written.as_ref().is_none_or(|(before, _)| *before != own) {
+            self.changed = started;
+        }
+        let passed = |at: Option<Instant>, every: Duration| {
+            at.is_none_or(|at| started.saturating_duration_since(at) >= every.max(self.interval))
+        };
+        let quiet = started.saturating_duration_since(self.changed) >= QUIET_AFTER;
+        let enters = passed(self.entered, if quiet { ENTER_QUIET_EVERY } else { ENTER_EVERY });
+        let reads = !quiet || passed(self.read.map(|(_, at)| at), READ_QUIET_EVERY);
+        if enters {
             self.enter().await?;
             self.entered = Some(started);
         }
-        let prefixes = self.logs.iter().map(|(pool, log)| (pool.clone(), log.own(started)));
-        let prefixes = prefixes.collect();
-        let own = encode(Said { pools: self.gateways.in_flight_by_pool(started), prefixes });
         let mut commands = Vec::with_capacity(self.others.len() + 1);
         if self.is_to_be_written(&own, started) {
             commands.push(self.write(&own));
         }
         let written = commands.len();
-        commands.extend(self.others.iter().map(|id| self.read(id)));
-        let mut replies = self.redis.ask(&commands).await?.into_iter();
-        let results: Vec<Reply> = replies.by_ref().take(written).collect();
-        if let Some(result) = results.into_iter().next() {
+        if reads {
+            commands.extend(self.others.iter().map(|id| self.read(id)));
+        }
+        let mut replies = match commands.is_empty() {
+            true => Vec::new(),
+            false => self.redis.ask(&commands).await?,
+        };
+        let others = replies.split_off(written.min(replies.len()));
+        if let Some(result) = replies.into_iter().next() {
             result?;
             self.written = Some((own, started));
         }
-        let now = Instant::now();
-        let mut pools = Vec::new();
+        if reads {
+            self.hear(others, quiet);
+        }
+        Ok(())
+    }
+
+    /// Takes what all others say.
+    fn hear(&mut self, replies: Vec<Reply>, quiet: bool) {
+        let (now, mut hash, mut shares) = (Instant::now(), 0_u64, Vec::new());
         for (id, reply) in self.others.clone().iter().zip(replies) {
+            if let Ok(Value::BulkString(bytes)) = &reply {
+                // A sum, since who was heard last changes all the time.
+                let mut one = DefaultHasher::new();
+                (id, bytes).hash(&mut one);
+                hash = hash.wrapping_add(one.finish());
+            }
             let Some(said) = self.heard(reply) else { continue };
             self.take(id, said.prefixes, now);
-            pools.push(said.pools);
+            shares.push(said.shares);
         }
-        self.peers.take(pools, now);
-        Ok(())
+        if self.read.is_none_or(|(before, _)| before != hash) {
+            self.changed = now;
+        }
+        self.read = Some((hash, now));
+        let next = if quiet { READ_QUIET_EVERY.max(self.interval) } else { Duration::ZERO };
+        self.peers.take(shares, now, next);
     }
 
     /// Says that this sidecar is there, and learns which others are.
     async fn enter(&mut self) -> Result<(), AskError> {
-        let kept = self.kept().max(10 * ENTER_EVERY).as_millis().to_string();
+        let kept = self.kept().max(5 * ENTER_QUIET_EVERY).as_millis().to_string();
         let most = (MAX_PEERS + 1).to_string();
         let call = Call {
             keys: vec![self.redis.key("load:members")],

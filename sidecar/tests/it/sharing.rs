@@ -1,6 +1,7 @@
 //! Load that sidecars share through a real Redis.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use weir_harness::Redis;
@@ -91,6 +92,65 @@ async fn sidecars_see_each_others_load_and_every_key_expires() {
 }
 
 #[tokio::test]
+async fn an_idle_fleet_asks_little_of_redis_and_hears_of_load_all_the_same() {
+    let (replica, redis) = (Replica::start(vllm(1, 2)).await, Redis::start(&[]).unwrap());
+    let first = Side::start(&replica, 0, &at(&redis.url())).await;
+    let second = Side::start(&replica, 0, &at(&redis.url())).await;
+    let third = Side::start(&replica, 0, &at(&redis.url())).await;
+    for side in [&first, &second, &third] {
+        side.shows("weir_sidecar_redis_peers 2").await;
+    }
+    let asked = || {
+        let info: String =
+            redis::cmd("INFO").arg("commandstats").query(&mut connection(&redis)).unwrap();
+        let calls = info.lines().find_map(|line| line.strip_prefix("cmdstat_getrange:calls="));
+        calls.map_or(0, |rest| rest.split(',').next().unwrap().parse::<u64>().unwrap())
+    };
+    // All fall quiet after 2 s.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (before, began) = (asked(), std::time::Instant::now());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (more, seconds) = (asked() - before, began.elapsed().as_secs());
+    // Each asks two others once a second; before, that was once in every interval, of 50 ms here.
+    assert!(more <= 6 * (seconds + 2), "{more} in {seconds} s");
+    // They go on to be heard, and what changes is told.
+    first.shows("weir_sidecar_redis_peers 2").await;
+    first.intake.busy(3);
+    second.is_told(Some(3)).await;
+    second.intake.busy(4);
+    first.is_told(Some(4)).await;
+}
+
+#[tokio::test]
+async fn what_a_gateway_has_in_flight_counts_once_also_when_its_sidecar_is_started_anew() {
+    let (replica, redis) = (Replica::start(vllm(1, 2)).await, Redis::start(&[]).unwrap());
+    let first = Side::start(&replica, 3, &at(&redis.url())).await;
+    let second = Side::start(&replica, 4, &at(&redis.url())).await;
+    first.is_told(Some(4)).await;
+    second.is_told(Some(3)).await;
+    // Killed: what it has said of its gateway stays in Redis for two seconds.
+    let Side { intake, sidecar } = first;
+    drop(sidecar);
+    intake.busy(5);
+    let before = [intake.taken().len(), second.intake.taken().len()];
+    let more = format!("redis: {{{}, interval: 50ms}}", at(&redis.url()));
+    let sidecar = Sidecar::start(&yaml(&[replica.address], &[&intake.target], &more)).await;
+    let first = Side { intake, sidecar };
+    second.is_told(Some(5)).await;
+    first.is_told(Some(4)).await;
+    second.shows("weir_sidecar_redis_peers 1").await;
+    let told = |side: &Side, from: usize| -> Vec<Option<u32>> {
+        let taken = side.intake.taken();
+        taken[from..].iter().map(|message| message.endpoints[0].in_flight_elsewhere).collect()
+    };
+    let (to_second, to_first) = (told(&second, before[1]), told(&first, before[0]));
+    let once = |told: &Option<u32>| [None, Some(3), Some(5)].contains(told);
+    assert!(to_second.iter().all(once), "{to_second:?}");
+    let not_own = |told: &Option<u32>| [None, Some(4)].contains(told);
+    assert!(to_first.iter().all(not_own), "{to_first:?}");
+}
+
+#[tokio::test]
 async fn what_a_gateway_learns_of_prefix_caches_is_told_once_to_every_other() {
     let (replica, redis) = (Replica::start(vllm(1, 2)).await, Redis::start(&[]).unwrap());
     let intakes = [Intake::tcp().await, Intake::tcp().await];
@@ -178,7 +238,7 @@ async fn what_makes_no_sense_in_redis_is_counted_and_left_out() {
         ("a1", "hello".to_owned()),
         ("a2", good(&own, "[4294967295,0,0]")),
         ("a3", good(&own, "[9,9]")),
-        ("a4", good(&own, "[9,9,9]").replace("\"version\":1", "\"version\":2")),
+        ("a4", good(&own, "[9,9,9]").replace("\"version\":1", "\"version\":3")),
         ("a5", "x".repeat(4 << 20)),
         // Read, and of no use: another replica, another pool.
         ("a6", good("10.9.9.9:80", "[9,0,0]")),

@@ -63,7 +63,7 @@ Commands:
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   soak    Let everything fail for ten minutes, under load
-  bench   Measure: overhead, placement, scan, limits, decision, sidecar
+  bench   Measure: overhead, placement, reaction, scan, limits, decision, fleet, sidecar
   compose-images, compose-test, compose-up, compose-down
           Weir between networks, in containers: make the images, test, start for yourself, end
 
@@ -223,6 +223,16 @@ pub(super) fn of_limits() -> String {
     of_bench("limits")
 }
 
+/// What of the help of `bench` holds for `bench reaction`.
+pub(super) fn of_reaction() -> String {
+    of_bench("reaction")
+}
+
+/// What of the help of `bench` holds for `bench fleet`.
+pub(super) fn of_fleet() -> String {
+    of_bench("fleet")
+}
+
 /// What of the help of `bench` holds for `bench scan`.
 pub(super) fn of_scan() -> String {
     of_bench("scan")
@@ -258,10 +268,14 @@ Names:
   limits     64 clients of one key against one limit, in Envoy with 4 workers: what replicas used beyond it, the
              worst of ten runs, for each way to reserve
   decision   cost of a limit's decision and settlement, natively and in V8 (Node)
+  fleet      what several Envoys share through Redis: what is admitted beyond a limit while Redis, a sidecar or an
+             Envoy fails; what Redis does for so many gateways and keys; the load of `placement` through one
+             Envoy, two alone and two that share; 20 minutes
   overhead   CPU time and latency per request: Envoy alone, with Weir's chain, with a minimal
              ext_proc server
   placement  prefix hit rate and time to the first token of conversations on simulated replicas, behind
              Weir, sglang-router, vllm-router (from PyPI) and round robin; 15 minutes
+  reaction   how soon a change on a polled page, of load or of a GPU, is seen in where requests go; 2 minutes
   scan       throughput of the guardrail's scanner, natively, in V8 (Node) and beside Presidio's
              pattern recognisers; cost and hold-back of a stream's events, cost of requests
   sidecar    size of the static binary; memory and CPU time with 100 and 1,000 replicas (Linux)
@@ -275,6 +289,15 @@ Options of limits alone:
   --clients N     of the one key (64)
   --requests N    of a run (640)
   --workers N     of Envoy (4)
+
+Options of fleet alone:
+  --tables NAME,…
+                  overshoot, size, placement
+  --runs N        of each fault of overshoot (10)
+  --seconds N     of each cell of size (10); in those of placement, sessions arrive for six times as long
+
+Options of reaction alone:
+  --changes N     of each kind (50)
 
 Options of scan alone:
   --no-presidio   leaves Presidio out: 400 MB of wheels in target/venv-presidio (Python 3.11 or
@@ -291,7 +314,8 @@ Options of placement alone:
   --seconds N     in which sessions arrive, for each router and row (60)
   --rows NAME,…   of the table: 1.5 and 4 (sessions a second), 2-slow (two replicas three times slower)
   --routers NAME,…
-                  weir, sglang-router, vllm-router, round-robin
+                  weir, sglang-router, vllm-router, round-robin; and, when named, weir-two-alone and
+                  weir-two-sharing: two Envoys with a sidecar each, without and with a Redis
   --seed N        of the sessions (1)
   --memory        instead: memory of a worker with a full prefix index, and with a thousand streams
 

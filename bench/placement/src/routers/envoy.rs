@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_harness::{Envoy, EnvoyConfig, EnvoyOptions, HarnessError, Ports, Sidecar, workspace};
+use weir_harness::{
+    Envoy, EnvoyConfig, EnvoyOptions, HarnessError, Ports, Redis, Sidecar, workspace,
+};
 
 use crate::replicas::COUNT;
 
@@ -40,6 +42,15 @@ pub(crate) fn config(placed: bool) -> Result<EnvoyConfig, HarnessError> {
     }
 }
 
+/// The same before replicas that listen already.
+pub(crate) fn config_before(replicas: [u16; COUNT]) -> Result<EnvoyConfig, HarnessError> {
+    let mut config = config(true)?;
+    for (shipped, actual) in REPLICAS.into_iter().zip(replicas) {
+        config.ports_mut().set(shipped, actual);
+    }
+    Ok(config)
+}
+
 /// Where the replicas listen.
 pub(crate) fn replica_ports(config: &mut EnvoyConfig) -> [u16; COUNT] {
     REPLICAS.map(|port| config.ports().actual(port))
@@ -58,9 +69,22 @@ impl Weir {
         placed: bool,
         options: EnvoyOptions,
     ) -> Result<Self, HarnessError> {
+        if placed {
+            return Self::start_sharing(config, options, None).await;
+        }
+        let envoy = Envoy::start_with(config, options.env(KEY.0, KEY.1)).await?;
+        Ok(Self { envoy, sidecar: None })
+    }
+
+    /// Starts Envoy and a sidecar that shares through `redis`, if there is one.
+    pub(crate) async fn start_sharing(
+        config: EnvoyConfig,
+        options: EnvoyOptions,
+        redis: Option<&Redis>,
+    ) -> Result<Self, HarnessError> {
         let ports = config.ports().clone();
         let envoy = Envoy::start_with(config, options.env(KEY.0, KEY.1)).await?;
-        let sidecar = if placed { Some(sidecar(&ports).await?) } else { None };
+        let sidecar = Some(sidecar(&ports, redis).await?);
         Ok(Self { envoy, sidecar })
     }
 
@@ -82,13 +106,15 @@ impl Weir {
     }
 }
 
-async fn sidecar(ports: &Ports) -> Result<Sidecar, HarnessError> {
+async fn sidecar(ports: &Ports, redis: Option<&Redis>) -> Result<Sidecar, HarnessError> {
     let file = workspace::file("envoy-config/sidecar.yaml");
     let yaml = std::fs::read_to_string(&file)
         .map_err(|source| HarnessError::File { path: file, source })?;
     // Pool `qwen` has no replicas here.
     let shipped = yaml.split("  qwen:\n").next().unwrap_or_default().to_owned();
-    let yaml = shipped + "    - address: 127.0.0.1:9007\n    - address: 127.0.0.1:9008\n";
+    let more = "    - address: 127.0.0.1:9007\n    - address: 127.0.0.1:9008\n";
+    let redis = redis.map(|redis| format!("redis: {{urls: ['{}']}}\n", redis.url()));
+    let yaml = shipped + more + &redis.unwrap_or_default();
     let mut sidecar = Sidecar::start(&yaml, ports, &[KEY]).await?;
     sidecar.wait_until_ready().await?;
     // Ready means that it has polled; its first push follows within one interval of 100 ms.

@@ -6,9 +6,9 @@ mod peers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use weir_harness::HarnessError;
+use weir_harness::{EnvoyConfig, EnvoyOptions, HarnessError, Redis};
 
-use crate::replicas::{Replicas, Speed};
+use crate::replicas::{COUNT, Replicas, Speed};
 use crate::row::Row;
 use envoy::Weir;
 use peers::Peer;
@@ -22,6 +22,10 @@ pub(crate) enum Router {
     Sglang(PathBuf),
     /// vLLM's, by its program.
     Vllm(PathBuf),
+    /// Two Envoys with a sidecar each that know nothing of each other.
+    TwoAlone,
+    /// The same whose sidecars share through a Redis.
+    TwoSharing,
     /// Envoy's round robin: the same Envoy, whose picker knows of no replica.
     RoundRobin,
 }
@@ -34,6 +38,8 @@ impl Router {
             Router::Sglang(_) => "sglang-router",
             Router::Vllm(_) => "vllm-router",
             Router::RoundRobin => "round-robin",
+            Router::TwoAlone => "weir-two-alone",
+            Router::TwoSharing => "weir-two-sharing",
         }
     }
 }
@@ -46,30 +52,35 @@ pub(crate) struct Running {
 
 enum Front {
     Envoy(Box<Weir>),
+    Envoys { envoys: Vec<Weir>, _redis: Option<Redis> },
     Peer(Peer),
 }
 
 impl Running {
     /// Starts replicas and router and waits until requests are placed.
     pub(crate) async fn start(router: &Router, row: Row) -> Result<Self, HarnessError> {
-        let mut config = envoy::config(matches!(router, Router::Weir))?;
+        let placed = !matches!(router, Router::RoundRobin);
+        let mut config = envoy::config(placed)?;
         let ports = envoy::replica_ports(&mut config);
         let replicas = Replicas::start(&ports, row.slow_replicas, Speed::Model).await?;
         let front = match router {
             Router::Weir | Router::RoundRobin => {
-                Front::Envoy(Box::new(Weir::start(config, matches!(router, Router::Weir)).await?))
+                Front::Envoy(Box::new(Weir::start(config, placed).await?))
             }
+            Router::TwoAlone => two(config, ports, None).await?,
+            Router::TwoSharing => two(config, ports, Some(Redis::start(&[])?)).await?,
             Router::Sglang(program) => Front::Peer(Peer::sglang(program, &ports).await?),
             Router::Vllm(program) => Front::Peer(Peer::vllm(program, &ports).await?),
         };
         Ok(Self { front, _replicas: replicas })
     }
 
-    /// Where clients send their requests.
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where clients send their requests: in turn, if there are several.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         match &self.front {
-            Front::Envoy(weir) => weir.address(),
-            Front::Peer(peer) => peer.address(),
+            Front::Envoy(weir) => vec![weir.address()],
+            Front::Envoys { envoys, .. } => envoys.iter().map(Weir::address).collect(),
+            Front::Peer(peer) => vec![peer.address()],
         }
     }
 
@@ -77,7 +88,29 @@ impl Running {
     pub(crate) async fn picks_by_load(&self) -> Result<Option<u64>, HarnessError> {
         match &self.front {
             Front::Envoy(weir) => weir.picks_by_load().await,
+            Front::Envoys { envoys, .. } => {
+                let mut picks = 0;
+                for weir in envoys {
+                    picks += weir.picks_by_load().await?.unwrap_or_default();
+                }
+                Ok(Some(picks))
+            }
             Front::Peer(_) => Ok(None),
         }
     }
+}
+
+/// Two Envoys of one worker each before the same replicas, whose sidecars share through `redis`.
+async fn two(
+    first: EnvoyConfig,
+    replicas: [u16; COUNT],
+    redis: Option<Redis>,
+) -> Result<Front, HarnessError> {
+    let second = envoy::config_before(replicas)?;
+    let mut envoys = Vec::new();
+    for config in [first, second] {
+        let options = EnvoyOptions { concurrency: 1, ..EnvoyOptions::default() };
+        envoys.push(Weir::start_sharing(config, options, redis.as_ref()).await?);
+    }
+    Ok(Front::Envoys { envoys, _redis: redis })
 }

@@ -117,3 +117,17 @@ fn without_limits_of_a_fleet_nothing_is_told_and_lines_that_are_none_are_refused
     let (status, reply) = push(&host(), OPEN, &odd);
     assert!(status == 400 && reply.contains("fleet: must be lines"), "{reply}");
 }
+
+#[test]
+fn a_sidecar_that_shares_is_told_which_envoy_it_is_also_without_limits_of_a_fleet() {
+    let host = FakeHost::new();
+    let says = |sequence: u64| {
+        let shares = r#""prefixes":{"cursor":"0-0","events":""},"endpoints""#;
+        let (status, reply) = push(&host, OPEN, &body(sequence).replace(r#""endpoints""#, shares));
+        assert_eq!(status, 200, "{reply}");
+        FleetReport::parse(&Accepted::parse(reply.as_bytes()).unwrap().fleet).unwrap()
+    };
+    let first = says(1);
+    assert!(first.gateway.len() == 16 && first.limits.is_empty(), "{first:?}");
+    assert_eq!(says(2), first);
+}

@@ -29,7 +29,9 @@ mod examples;
 mod failing_replicas;
 mod failures;
 mod first_token;
+mod fleet_faults;
 mod fleet_limits;
+mod fleet_of_envoys;
 mod fleets;
 mod gpus;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use weir_harness::{Reply, Request, Sidecar, workspace};
 
-use crate::fleet_limits::FleetOfEnvoys;
+use crate::fleet_of_envoys::FleetOfEnvoys;
 use crate::stack::{KEY, KEY_VARIABLE, LLAMA, Stack, eventually};
 use crate::token_limits::{ann, chat_of, usage};
 
@@ -118,8 +118,8 @@ async fn a_consumer_runs_into_its_quota_is_topped_up_and_reset() {
 
 /// Neither Redis nor a log says who it was.
 async fn nobody_is_named(fleet: &mut FleetOfEnvoys) {
-    for key in fleet.ask("KEYS *").await {
-        let stored = fleet.ask(&format!("HGETALL {key}")).await.join(" ");
+    for key in fleet.redis[0].ask("KEYS *").await.unwrap() {
+        let stored = fleet.redis[0].ask(&format!("HGETALL {key}")).await.unwrap().join(" ");
         assert!(!key.contains("ann") && !stored.contains("ann"), "{key} {stored}");
     }
     let log = fleet.sidecars[0].process().log();

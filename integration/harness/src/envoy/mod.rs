@@ -4,7 +4,9 @@ mod options;
 
 pub use options::EnvoyOptions;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -35,7 +37,23 @@ pub struct Envoy {
     ports: Ports,
     client: HttpClient,
     listeners: Option<DynamicListeners>,
+    launch: Launch,
     _folder: TempDir,
+}
+
+/// How the process is started.
+#[derive(Debug)]
+struct Launch {
+    binary: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    log: PathBuf,
+}
+
+impl Launch {
+    fn start(&self) -> Result<ChildProcess, HarnessError> {
+        ChildProcess::start(&self.binary, &self.arguments, &self.environment, &self.log)
+    }
 }
 
 impl Envoy {
@@ -97,11 +115,23 @@ impl Envoy {
             environment.map(|(name, value)| (name.into(), value.into())).collect();
         let log = folder.path().join("envoy.log");
         let arguments = options.command_line(&file);
-        let process = ChildProcess::start(&binary, arguments, &environment, &log)?;
+        let launch = Launch { binary, arguments, environment, log };
+        let process = launch.start()?;
         let (ports, client) = (config.ports().clone(), HttpClient::http1());
-        let mut envoy = Self { process, ports, client, listeners, _folder: folder };
+        let mut envoy = Self { process, ports, client, listeners, launch, _folder: folder };
         envoy.wait_until_ready().await?;
         Ok(envoy)
+    }
+
+    /// Kills the process (SIGKILL) if it still runs and starts it again, with nothing of what it knew; its log begins
+    /// anew.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`].
+    pub async fn restart(&mut self) -> Result<(), HarnessError> {
+        self.process.kill();
+        self.process = self.launch.start()?;
+        self.wait_until_ready().await
     }
 
     /// Where the listener is whose port is `shipped` in the shipped file.

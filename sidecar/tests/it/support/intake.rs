@@ -45,6 +45,8 @@ pub(crate) struct Intake {
 
 struct Shared {
     mode: Mode,
+    /// Which Envoy it is.
+    identity: String,
     key: Option<Vec<u8>>,
     challenge: String,
     stored: VersionStamp,
@@ -79,6 +81,7 @@ impl Intake {
     fn serving(target: String, listener: Listener) -> Self {
         let shared = Arc::new(Mutex::new(Shared {
             mode: Mode::Take,
+            identity: format!("{:016x}", fastrand::u64(..)),
             key: None,
             challenge: signature::challenge(1),
             stored: VersionStamp::default(),
@@ -242,6 +245,9 @@ impl Shared {
             let mut reply = Accepted::new(&message, endpoints);
             if let Some((pools, unpushed)) = self.named.clone() {
                 (reply.pools, reply.unpushed) = (Some(pools), unpushed);
+            }
+            if message.prefixes.is_some() {
+                reply.fleet.push(format!("gateway {}", self.identity));
             }
             reply.prefixes = message.prefixes.as_ref().map(|brought| self.tell(&brought.cursor));
             reply
