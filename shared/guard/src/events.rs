@@ -83,9 +83,9 @@ impl Events {
         self.shapes = StreamShapes::new(shapes);
     }
 
-    /// The events are the elements of a JSON array.
-    pub(crate) fn in_array(&mut self) {
-        self.framing = Framing::Array { after_element: false, opened: false };
+    /// The events are framed like that.
+    pub(crate) fn framed(&mut self, framing: Framing) {
+        self.framing = framing;
     }
 
     /// Whether the stream was ended here.
@@ -222,6 +222,7 @@ impl Events {
         let separator: &[u8] = match self.framing {
             Framing::Events => b"",
             Framing::Array { .. } => b",\n",
+            Framing::Lines { .. } => b"\n",
         };
         self.queue.drain(&Way { current, redacted: &self.redacted, separator }, out);
     }
@@ -232,11 +233,13 @@ impl Events {
         inspector.troubles(&texts.whole);
         let (json, plain): (Vec<_>, Vec<_>) =
             texts.whole.fields.iter().partition(|field| is_streamed_json(field, data));
-        plain.into_iter().for_each(|field| inspector.field(field));
+        let grows = |field: &TextField| texts.growing.contains(&field.span);
+        plain.iter().filter(|field| !grows(field)).for_each(|field| inspector.field(field));
         let BodyInspection { mut edits, mut report, refusal } = inspector.inspected;
         let mut refused = refusal.is_some();
-        for field in json {
-            let (edit, piece) = self.whole_arguments(field, data);
+        let growing = plain.into_iter().filter(|field| grows(field));
+        for field in json.into_iter().chain(growing) {
+            let (edit, piece) = self.in_pieces(field, grows(field), data);
             report.add(&piece.applied);
             refused |= piece.blocked;
             edits.extend(edit);
@@ -252,13 +255,16 @@ impl Events {
         edits
     }
 
-    /// Arguments that come whole, edited as they would be in pieces.
-    fn whole_arguments(&mut self, field: &TextField, data: &[u8]) -> (Option<Edit>, Piece) {
+    /// A text that comes whole, edited as it would be in pieces; without its end if it grows, where a value may
+    /// have begun.
+    fn in_pieces(&mut self, field: &TextField, grows: bool, data: &[u8]) -> (Option<Edit>, Piece) {
         let raw = data.get(field.span.clone()).unwrap_or_default();
         let Some(plain) = Plain::of(raw) else { return (None, Piece::new()) };
-        let piece = channel::whole(&self.watch, field.form, plain.text(), &mut self.names);
+        let piece =
+            channel::whole(&self.watch, field.form, (plain.text(), !grows), &mut self.names);
         let whole = 0..plain.text().len();
-        let edit = (!piece.is_exact()).then(|| plain.edit(field.span.start, &whole, &piece.text));
+        let differs = !piece.is_exact() || grows && piece.text.len() < plain.text().len();
+        let edit = differs.then(|| plain.edit(field.span.start, &whole, &piece.text));
         (edit, piece)
     }
 
@@ -282,7 +288,7 @@ impl Events {
             Framing::Events => {
                 out.extend(ending::refusal(&error, self.dialect, self.operation));
             }
-            Framing::Array { .. } => {
+            Framing::Array { .. } | Framing::Lines { .. } => {
                 self.written(out);
                 out.extend(ending::last_element(&error, self.dialect, self.framing));
             }
@@ -294,13 +300,20 @@ impl Events {
         self.begin = out.len();
     }
 
-    /// Notes how far an array has been written.
+    /// Notes how far an array, or a line, has been written.
     pub(crate) fn written(&mut self, out: &[u8]) {
-        let Framing::Array { after_element, opened } = &mut self.framing else { return };
         let new = out.get(self.begin..).unwrap_or_default();
-        if let Some(last) = new.trim_ascii_end().last() {
-            *after_element = !matches!(last, b',' | b'[');
-            *opened = true;
+        match &mut self.framing {
+            Framing::Events => return,
+            Framing::Array { after_element, opened } => {
+                if let Some(last) = new.trim_ascii_end().last() {
+                    *after_element = !matches!(last, b',' | b'[');
+                    *opened = true;
+                }
+            }
+            Framing::Lines { after_element } => {
+                *after_element = new.last().map_or(*after_element, |last| *last != b'\n');
+            }
         }
         self.begin = out.len();
     }

@@ -1,7 +1,9 @@
 //! Chunks of chat completions and completions.
 
 use super::parts::{At, ChannelName, Choices, Ended, EventTexts, has_error, is_empty, number};
+use super::pieces::{self, element_index};
 use crate::content::field::Form;
+use crate::content::functional::Shape;
 use crate::content::protocol::is_token;
 use crate::content::tape::{Kind, Value};
 
@@ -33,23 +35,60 @@ pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
         if let Some(delta) = delta {
             below(delta, at, event);
         }
-        if choice.get_string("finish_reason").is_some_and(|reason| !is_empty(reason)) {
+        let ends = choice.get_string("finish_reason").is_some_and(|reason| says_end(reason));
+        if ends {
             event.ended.push(Ended::Scope(at.scope));
         }
+        messages(choice, (delta, ends), at, event);
     }
-    let is_end =
-        choices == 0 && root.get("usage").is_some_and(|usage| usage.kind() == Kind::Object);
-    if is_end || has_error(root) {
+    let has_usage = root.get("usage").is_some_and(|usage| usage.kind() == Kind::Object);
+    if choices == 0 && has_usage {
+        event.choices = Choices::All;
+    }
+    if has_error(root) {
         event.ended.push(Ended::All);
         event.choices = Choices::All;
+    }
+}
+
+/// Whether a reason to finish is one. Some servers write that there is none as a word.
+fn says_end(reason: Value<'_>) -> bool {
+    !is_empty(reason) && !reason.is("null")
+}
+
+/// Texts of servers that send messages in place of deltas (or, as Perplexity, beside them: then each repeats all
+/// of its text so far), or deltas within messages, as Azure's OpenAI on your own data.
+fn messages(
+    choice: Value<'_>,
+    (delta, ends): (Option<Value<'_>>, bool),
+    at: At,
+    event: &mut EventTexts,
+) {
+    let is_object = |value: &Value<'_>| value.kind() == Kind::Object;
+    match (choice.get("message").filter(is_object), delta.filter(is_object)) {
+        (Some(message), Some(_)) => {
+            event.repeats = true;
+            event.grow(message.get_string("content").filter(|_| !ends));
+        }
+        (Some(message), None) => below(message, at, event),
+        _ => {}
+    }
+    if let Some(messages) = choice.get("messages") {
+        pieces::read(messages, ChannelName::new(at.scope).with("messages"), at, event);
     }
 }
 
 /// What differs from response to response besides the choices.
 fn loosen(member: Value<'_>, event: &mut EventTexts) {
     match (member.key().as_ref(), member.kind()) {
+        ("id", Kind::String) if !member.text().is_some_and(|id| Shape::Identifier.fits(&id)) => {}
         ("id", Kind::String) | ("created", Kind::Number) => {
             event.loose.push((member.content_span(), member.kind()));
+        }
+        // What llama.cpp tells of a chunk when it is asked to tell all.
+        ("__verbose", Kind::Object) => {
+            let at = At::choice(0);
+            pieces::read(member, ChannelName::new(at.scope).with("verbose"), at, event);
         }
         ("usage", Kind::Object) => {
             let end = member.span().end;
@@ -136,9 +175,4 @@ fn name(
     }
     let content = depth == 1 && key == "content";
     (name.with(key), content && list)
-}
-
-/// The index that an element says it has, or else its place.
-fn element_index(element: Value<'_>, before: u32) -> u32 {
-    element.get("index").and_then(Value::number).unwrap_or(before)
 }
