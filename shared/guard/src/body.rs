@@ -5,8 +5,10 @@ use std::sync::Arc;
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
 use weir_wire::WireError;
 use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
+use weir_wire::edit::{self, Edit};
 
 use crate::Watch;
+use crate::halves;
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::inspector::BodyInspector;
 use crate::recall::Recall;
@@ -103,6 +105,7 @@ pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspectio
     }
     let tape = match Tape::read(body) {
         Ok(tape) => tape,
+        Err(WireError::LoneSurrogate { .. }) => return with_whole_characters(watch, body),
         Err(error) => return malformed(policy, error),
     };
     let texts = of_policy(policy, Texts::of(&tape, body, Side::Response));
@@ -110,6 +113,16 @@ pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspectio
     texts.fields.iter().for_each(|field| inspector.field(field));
     inspector.drop_logprobs(&texts);
     inspector.inspected
+}
+
+/// Inspects a body in which a text ends or begins in the middle of a character; all of it is written anew.
+fn with_whole_characters(watch: &Watch, body: &[u8]) -> BodyInspection {
+    let whole = halves::replace(body);
+    let mut inspected = inspect_response(watch, &whole, true);
+    if let Ok(replacement) = edit::apply(&whole, &inspected.edits) {
+        inspected.edits = vec![Edit { span: 0..body.len(), replacement }];
+    }
+    inspected
 }
 
 /// With what the policy wants to be inspected besides texts.

@@ -5,13 +5,14 @@ mod texts;
 use std::sync::Arc;
 
 use weir_detect::{OnTrouble, Pseudonyms};
+use weir_wire::WireError;
 use weir_wire::content::{
     Channel, Choices, Ended, EventTexts, Form, Plain, Scope, Tape, TextField,
 };
 use weir_wire::edit::Edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
-use weir_wire::sse::{Event, SseParser};
+use weir_wire::sse::{Event, Field, Line, SseParser};
 
 use crate::Watch;
 use crate::beside;
@@ -21,6 +22,7 @@ use crate::ending;
 use crate::envelope::write_edited;
 use crate::error_body::inspect_error;
 use crate::framing::Framing;
+use crate::halves::Halves;
 use crate::inspection::BodyInspection;
 use crate::inspector::BodyInspector;
 use crate::piece::Piece;
@@ -49,6 +51,8 @@ pub(crate) struct Events {
     spare: String,
     /// Something was found in texts of the event that come whole.
     found_whole: bool,
+    /// Characters that come in two events.
+    halves: Halves,
     /// Scopes in which something was replaced.
     redacted: Vec<Scope>,
     report: Report,
@@ -72,6 +76,7 @@ impl Events {
             shapes: StreamShapes::new(Shapes::default()),
             spare: String::new(),
             found_whole: false,
+            halves: Halves::default(),
             redacted: Vec::new(),
             report: Report::default(),
             ended: false,
@@ -153,9 +158,18 @@ impl Events {
         }
         let mut edited = Vec::with_capacity(event.raw.len());
         write_edited(event.raw, &found.edits, &mut edited);
+        self.read_again(&edited, event.complete, out);
+    }
+
+    /// Goes on with the bytes of an event that were edited.
+    fn read_again(&mut self, raw: &[u8], complete: bool, out: &mut Vec<u8>) {
+        if self.framing != Framing::Events {
+            let lines = [Line { field: Field::Data, value: 0..raw.len() }];
+            return self.dispatched(Event { offset: 0, raw, lines: &lines, complete }, false, out);
+        }
         let mut parser = SseParser::new(usize::MAX);
         // Without a limit nothing is too long.
-        let _ = parser.feed(&edited, |event| self.dispatched(event, false, out));
+        let _ = parser.feed(raw, |event| self.dispatched(event, false, out));
         parser.finish(|event| self.dispatched(event, false, out));
     }
 
@@ -168,8 +182,14 @@ impl Events {
             self.end(&[Ended::All], &[], out);
             return self.pass(event, Choices::All, out);
         }
-        let Ok(tape) = Tape::read(&data) else {
-            return self.unreadable(event, &data, out);
+        let tape = match Tape::read(&data) {
+            Ok(tape) => tape,
+            Err(WireError::LoneSurrogate { .. }) => {
+                let whole = self.halves.join(event.raw);
+                return self.read_again(&whole, event.complete, out);
+            }
+            Err(error) if !event.complete && is_cut(&data, &error) => return self.cut(event, out),
+            Err(_) => return self.unreadable(event, &data, out),
         };
         let mut texts = EventTexts::of(&tape, &data, event.kind());
         texts.whole = of_policy(&self.watch.policy, texts.whole);
@@ -196,6 +216,17 @@ impl Events {
             self.drain(event.raw, out);
             self.bound_memory(out);
         }
+    }
+
+    /// An event in the middle of which the stream has ended. Clients drop it, and so does this, unless the policy lets
+    /// pass what cannot be read: a replica that has died is no violation.
+    fn cut(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        let treatment = Trouble::NotJson.treatment(&self.watch.policy);
+        if treatment != OnTrouble::Block {
+            self.trouble(Trouble::NotJson, treatment, out);
+            return self.pass(event, Choices::All, out);
+        }
+        self.trouble(Trouble::NotJson, OnTrouble::Flag, out);
     }
 
     /// Data that is not JSON. Of an error it is a sentence.
@@ -317,6 +348,11 @@ impl Events {
         }
         self.begin = out.len();
     }
+}
+
+/// Whether data is the beginning of what could be read.
+fn is_cut(data: &[u8], error: &WireError) -> bool {
+    matches!(error, WireError::Truncated { .. }) || b"[DONE]".starts_with(data.trim_ascii())
 }
 
 /// Whether a text that comes whole would be read as JSON if it came in pieces: arguments, and answers

@@ -1,0 +1,93 @@
+//! Characters that a server has cut in two.
+//!
+//! JSON can write half of a character (`\ud83d`), which no text can hold. Servers that count in UTF-16, as
+//! JavaScript does, send one half with one event and the other with the next; clients put them together.
+
+/// What stands for a half that stays alone: U+FFFD, in as many bytes.
+const ALONE: &[u8] = br"\ufffd";
+
+/// The halves of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Halves {
+    /// The first half of a character, with which a string ended.
+    first: Option<Vec<u8>>,
+}
+
+impl Halves {
+    /// JSON in which each character is whole: a first half at the end of a string moves to the second half, with
+    /// which a later string begins.
+    pub(crate) fn join(&mut self, json: &[u8]) -> Vec<u8> {
+        mend(json, &mut self.first, true)
+    }
+}
+
+/// JSON of the same length in which each character is whole.
+pub(crate) fn replace(json: &[u8]) -> Vec<u8> {
+    mend(json, &mut None, false)
+}
+
+fn mend(json: &[u8], first: &mut Option<Vec<u8>>, joins: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len() + ALONE.len());
+    let mut rest = json;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (text, escape) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(text);
+        let len = match unit(escape) {
+            Some(0xD800..=0xDBFF) => match escape.get(6..).unwrap_or_default() {
+                low if matches!(unit(low), Some(0xDC00..=0xDFFF)) => 12,
+                [b'"', ..] if joins => {
+                    *first = escape.get(..6).map(<[u8]>::to_vec);
+                    rest = escape.get(6..).unwrap_or_default();
+                    continue;
+                }
+                _ => 0,
+            },
+            Some(0xDC00..=0xDFFF) => match first.take_if(|_| out.last() == Some(&b'"')) {
+                Some(high) => {
+                    out.extend_from_slice(&high);
+                    6
+                }
+                None => 0,
+            },
+            _ => 2,
+        };
+        let whole = escape.get(..len).unwrap_or(escape);
+        out.extend_from_slice(if len == 0 { ALONE } else { whole });
+        rest = escape.get(if len == 0 { 6 } else { len }..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// What `\uXXXX` at the start of `escape` says.
+fn unit(escape: &[u8]) -> Option<u16> {
+    let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn halves_are_put_together_and_what_stays_alone_is_replaced() {
+        let mut halves = Halves::default();
+        for (json, expected) in [
+            (r#"{"a":"x\ud83d"}"#, r#"{"a":"x"}"#),
+            (r#"{"a":"y \ud83d\ude01 \\ud83d"}"#, r#"{"a":"y \ud83d\ude01 \\ud83d"}"#),
+            (r#"{"a":"\ude00 z"}"#, r#"{"a":"\ud83d\ude00 z"}"#),
+            (r#"{"a":"\ude00 z"}"#, r#"{"a":"\ufffd z"}"#),
+            (r#"{"a":"\ud83d z\uDE00\ud83d\ud83d"}"#, r#"{"a":"\ufffd z\ufffd\ufffd"}"#),
+            (r#"{"a":"b\ude00"}"#, r#"{"a":"b\ufffd"}"#),
+        ] {
+            assert_eq!(String::from_utf8(halves.join(json.as_bytes())).unwrap(), expected);
+        }
+        for cut in [&br#""\ud83"#[..], br#""\ud83d"#, br#""\"#] {
+            let _ = halves.join(cut);
+        }
+        assert_eq!(replace(br#"["\ud83d","\ude00"]"#), br#"["\ufffd","\ufffd"]"#);
+    }
+}
