@@ -1,31 +1,25 @@
 //! The events of a stream, in order, and the texts that go on through them.
 
 mod texts;
+mod unreadable;
+mod whole;
 
 use std::sync::Arc;
 
 use weir_detect::{OnTrouble, Pseudonyms};
-use weir_wire::WireError;
-use weir_wire::content::{
-    Channel, Choices, Ended, EventTexts, Form, Plain, Scope, Tape, TextField,
-};
-use weir_wire::edit::Edit;
+use weir_wire::content::{Channel, Choices, Ended, EventTexts, Scope, Tape};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
-use weir_wire::sse::{Event, Field, Line, SseParser};
+use weir_wire::sse::Event;
 
 use crate::Watch;
 use crate::beside;
 use crate::body::of_policy;
-use crate::channel::{self, ChannelState, is_like_json};
+use crate::channel::ChannelState;
 use crate::ending;
 use crate::envelope::write_edited;
-use crate::error_body::inspect_error;
 use crate::framing::Framing;
 use crate::halves::Halves;
-use crate::inspection::BodyInspection;
-use crate::inspector::BodyInspector;
-use crate::piece::Piece;
 use crate::queue::{Entry, Queue, Way};
 use crate::report::{Report, Trouble};
 use crate::shape::{Shapes, StreamShapes};
@@ -161,18 +155,6 @@ impl Events {
         self.read_again(&edited, event.complete, out);
     }
 
-    /// Goes on with the bytes of an event that were edited.
-    fn read_again(&mut self, raw: &[u8], complete: bool, out: &mut Vec<u8>) {
-        if self.framing != Framing::Events {
-            let lines = [Line { field: Field::Data, value: 0..raw.len() }];
-            return self.dispatched(Event { offset: 0, raw, lines: &lines, complete }, false, out);
-        }
-        let mut parser = SseParser::new(usize::MAX);
-        // Without a limit nothing is too long.
-        let _ = parser.feed(raw, |event| self.dispatched(event, false, out));
-        parser.finish(|event| self.dispatched(event, false, out));
-    }
-
     /// An event whose comments and the like are inspected; `again` says that another one like it need not be.
     fn dispatched(&mut self, event: Event<'_>, again: bool, out: &mut Vec<u8>) {
         // A comment, an id, a name without data, or data that are empty: nobody dispatches anything for it.
@@ -184,12 +166,7 @@ impl Events {
         }
         let tape = match Tape::read(&data) {
             Ok(tape) => tape,
-            Err(WireError::LoneSurrogate { .. }) => {
-                let whole = self.halves.join(event.raw);
-                return self.read_again(&whole, event.complete, out);
-            }
-            Err(error) if !event.complete && is_cut(&data, &error) => return self.cut(event, out),
-            Err(_) => return self.unreadable(event, &data, out),
+            Err(error) => return self.odd(event, (&data, &error), out),
         };
         let mut texts = EventTexts::of(&tape, &data, event.kind());
         texts.whole = of_policy(&self.watch.policy, texts.whole);
@@ -218,33 +195,6 @@ impl Events {
         }
     }
 
-    /// An event in the middle of which the stream has ended. Clients drop it, and so does this, unless the policy lets
-    /// pass what cannot be read: a replica that has died is no violation.
-    fn cut(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
-        let treatment = Trouble::NotJson.treatment(&self.watch.policy);
-        if treatment != OnTrouble::Block {
-            self.trouble(Trouble::NotJson, treatment, out);
-            return self.pass(event, Choices::All, out);
-        }
-        self.trouble(Trouble::NotJson, OnTrouble::Flag, out);
-    }
-
-    /// Data that is not JSON. Of an error it is a sentence.
-    fn unreadable(&mut self, event: Event<'_>, data: &[u8], out: &mut Vec<u8>) {
-        if event.kind() == Some(b"error") {
-            self.end(&[Ended::All], &[], out);
-            let inspected = inspect_error(&self.watch, data);
-            self.report.merge(inspected.report);
-            if inspected.refusal.is_some() {
-                return self.refuse(out);
-            }
-            let texts = EventTexts { choices: Choices::All, ..EventTexts::default() };
-            return self.texts(event, data, &texts, &inspected.edits, out);
-        }
-        self.unscannable(Trouble::NotJson, out);
-        self.pass(event, Choices::All, out);
-    }
-
     /// Sends what may go; `current` is the event that came last.
     fn drain(&mut self, current: &[u8], out: &mut Vec<u8>) {
         if self.ended {
@@ -256,47 +206,6 @@ impl Events {
             Framing::Lines { .. } => b"\n",
         };
         self.queue.drain(&Way { current, redacted: &self.redacted, separator }, out);
-    }
-
-    /// Inspects the texts that come whole; answers with the edits of the data.
-    fn whole(&mut self, texts: &EventTexts, data: &[u8], out: &mut Vec<u8>) -> Vec<Edit> {
-        let mut inspector = BodyInspector::of_event(&self.watch, &mut self.names, data);
-        inspector.troubles(&texts.whole);
-        let (json, plain): (Vec<_>, Vec<_>) =
-            texts.whole.fields.iter().partition(|field| is_streamed_json(field, data));
-        let grows = |field: &TextField| texts.growing.contains(&field.span);
-        plain.iter().filter(|field| !grows(field)).for_each(|field| inspector.field(field));
-        let BodyInspection { mut edits, mut report, refusal } = inspector.inspected;
-        let mut refused = refusal.is_some();
-        let growing = plain.into_iter().filter(|field| grows(field));
-        for field in json.into_iter().chain(growing) {
-            let (edit, piece) = self.in_pieces(field, grows(field), data);
-            report.add(&piece.applied);
-            refused |= piece.blocked;
-            edits.extend(edit);
-        }
-        self.found_whole = !report.is_empty();
-        match texts.repeats {
-            true => self.report.merge_repeated(report),
-            false => self.report.merge(report),
-        }
-        if refused {
-            self.refuse(out);
-        }
-        edits
-    }
-
-    /// A text that comes whole, edited as it would be in pieces; without its end if it grows, where a value may
-    /// have begun.
-    fn in_pieces(&mut self, field: &TextField, grows: bool, data: &[u8]) -> (Option<Edit>, Piece) {
-        let raw = data.get(field.span.clone()).unwrap_or_default();
-        let Some(plain) = Plain::of(raw) else { return (None, Piece::new()) };
-        let piece =
-            channel::whole(&self.watch, field.form, (plain.text(), !grows), &mut self.names);
-        let whole = 0..plain.text().len();
-        let differs = !piece.is_exact() || grows && piece.text.len() < plain.text().len();
-        let edit = differs.then(|| plain.edit(field.span.start, &whole, &piece.text));
-        (edit, piece)
     }
 
     pub(crate) fn trouble(&mut self, trouble: Trouble, treatment: OnTrouble, out: &mut Vec<u8>) {
@@ -347,21 +256,5 @@ impl Events {
             }
         }
         self.begin = out.len();
-    }
-}
-
-/// Whether data is the beginning of what could be read.
-fn is_cut(data: &[u8], error: &WireError) -> bool {
-    matches!(error, WireError::Truncated { .. }) || b"[DONE]".starts_with(data.trim_ascii())
-}
-
-/// Whether a text that comes whole would be read as JSON if it came in pieces: arguments, and answers
-/// in JSON mode. Of what is signed no piece may be edited either way.
-fn is_streamed_json(field: &TextField, data: &[u8]) -> bool {
-    let text = || data.get(field.span.clone()).and_then(Plain::of);
-    match field.form {
-        Form::Arguments => true,
-        Form::String if !field.signed => text().is_some_and(|plain| is_like_json(plain.text())),
-        _ => false,
     }
 }
