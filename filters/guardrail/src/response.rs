@@ -4,8 +4,7 @@ mod failure;
 mod streamed;
 
 pub(crate) use failure::inspect_failure;
-use streamed::stream;
-pub(crate) use streamed::{events, inspect_chunk};
+pub(crate) use streamed::{inspect_chunk, stream};
 
 use weir_detect::{Direction, OnTrouble};
 use weir_guard::{BodyInspection, Report, StreamGuard, Trouble, Watch, inspect_response};
@@ -63,7 +62,11 @@ impl Form {
         if seen == Some(Beginning::Document) && self.kind.is_err() {
             self.kind = Ok(Kind::Json);
         }
-        seen == Some(Beginning::Events)
+        let is_events = seen == Some(Beginning::Events);
+        if is_events {
+            self.kind = Ok(Kind::Events);
+        }
+        is_events
     }
 
     /// Whether the body cannot be inspected, and its first byte decides: there may be none (204, an empty
@@ -124,16 +127,10 @@ pub(crate) fn open<H: Host>(
                 None => Opened::Passes,
             });
         }
-        Ok(Kind::Json) if in_array => {
-            return stream(host, shared, exchange, form, StreamGuard::in_array)
-                .map(Opened::Inspected);
-        }
-        Ok(Kind::Events) => {
-            return events(host, shared, exchange, form).map(Opened::Inspected);
-        }
-        Ok(Kind::Lines) => {
-            return stream(host, shared, exchange, form, StreamGuard::in_lines)
-                .map(Opened::Inspected);
+        Ok(kind)
+            if matches!(kind, Kind::Events | Kind::Lines) || kind == Kind::Json && in_array =>
+        {
+            return stream(host, shared, exchange, form).map(Opened::Inspected);
         }
         Ok(_) => {}
     }
@@ -173,10 +170,7 @@ fn kind(headers: &HeaderBlock) -> Result<Kind, Trouble> {
     match kind.as_slice() {
         b"text/event-stream" => Ok(Kind::Events),
         b"application/json" => Ok(Kind::Json),
-        b"application/x-ndjson"
-        | b"application/ndjson"
-        | b"application/jsonl"
-        | b"application/stream+json" => Ok(Kind::Lines),
+        lines if lines.ends_with(b"ndjson") || lines.ends_with(b"jsonl") => Ok(Kind::Lines),
         json if json.starts_with(b"application/") && json.ends_with(b"+json") => Ok(Kind::Json),
         text if text.starts_with(b"text/") => Ok(Kind::Text),
         _ => Err(Trouble::ContentType),

@@ -60,9 +60,10 @@ fn mend(json: &[u8], first: &mut Option<Vec<u8>>, joins: bool) -> Vec<u8> {
 }
 
 /// What `\uXXXX` at the start of `escape` says.
-fn unit(escape: &[u8]) -> Option<u16> {
+fn unit(escape: &[u8]) -> Option<u32> {
     let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
-    u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
+    let value = |sum: u32, digit: &u8| Some(sum << 4 | char::from(*digit).to_digit(16)?);
+    digits.iter().try_fold(0, value)
 }
 
 #[cfg(test)]

@@ -42,17 +42,21 @@ impl Beginning {
 
 /// What the first line with data says; `None` for one before it, or one that is not complete.
 fn of_line(line: &[u8], complete: bool) -> Option<Beginning> {
-    if let Some(data) = line.strip_prefix(b"data:") {
-        return match data.trim_ascii_start().first() {
-            Some(b'{' | b'[') => Some(Beginning::Events),
-            None => None,
-            Some(_) => Some(Beginning::Other),
-        };
+    let colon = line.iter().position(|byte| *byte == b':');
+    let (name, value) = line.split_at_checked(colon.unwrap_or(line.len())).unwrap_or((line, &[]));
+    let names: [&[u8]; 5] = [b"data", b"event", b"id", b"retry", b""];
+    let known = match colon {
+        Some(_) => names.contains(&name),
+        None => {
+            line.trim_ascii().is_empty() || !complete && names.iter().any(|n| n.starts_with(line))
+        }
+    };
+    let data = value.get(1..).unwrap_or_default().trim_ascii_start().first();
+    match (known, name, data) {
+        (true, b"data", Some(b'{' | b'[')) => Some(Beginning::Events),
+        (false, ..) | (true, b"data", Some(_)) => Some(Beginning::Other),
+        _ => None,
     }
-    let names: [&[u8]; 5] = [b":", b"event:", b"id:", b"retry:", b"data:"];
-    let is_field = names.iter().any(|name| line.starts_with(name));
-    let may_become = !complete && names.iter().any(|name| name.starts_with(line));
-    (!(line.trim_ascii().is_empty() || is_field || may_become)).then_some(Beginning::Other)
 }
 
 #[cfg(test)]

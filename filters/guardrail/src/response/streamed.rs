@@ -5,31 +5,20 @@ use weir_guard::StreamGuard;
 use weir_host::{Body, HeaderMap, Host, HostError, memory};
 use weir_wire::same;
 
-use super::{Form, Response, remove_sums};
+use super::{Form, Kind, Response, remove_sums};
 use crate::request::Exchange;
 use crate::shared::Shared;
 use crate::timing::Stopwatch;
 
-/// A stream of events, whose headers are here.
+/// A stream, whose headers are here: of events, in lines, or in an array.
 ///
 /// # Errors
 /// What the host says to the removal of a header.
-pub(crate) fn events<H: Host>(
+pub(crate) fn stream<H: Host>(
     host: &H,
     shared: &Shared,
     exchange: &Exchange,
     form: Form,
-) -> Result<Response, HostError> {
-    stream(host, shared, exchange, form, |guard| guard)
-}
-
-/// A stream, framed as it is.
-pub(super) fn stream<H: Host>(
-    host: &H,
-    shared: &Shared,
-    exchange: &Exchange,
-    form: Form,
-    framed: fn(StreamGuard) -> StreamGuard,
 ) -> Result<Response, HostError> {
     if form.has_length {
         host.remove_header(HeaderMap::Response, "content-length")?;
@@ -41,8 +30,13 @@ pub(super) fn stream<H: Host>(
     let watch = exchange.watch.clone();
     let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
         .sharing(shared.shapes.clone());
+    let guard = match form.kind {
+        Ok(Kind::Json) => guard.in_array(),
+        Ok(Kind::Lines) => guard.in_lines(),
+        _ => guard,
+    };
     let stopwatch = shared.metrics.stopwatch(Direction::Response);
-    Ok(Response::Stream { guard: Box::new(framed(guard)), stopwatch })
+    Ok(Response::Stream { guard: Box::new(guard), stopwatch })
 }
 
 /// A stream that holds more than this has to end where memory is used up, in bytes.

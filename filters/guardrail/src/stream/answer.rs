@@ -64,9 +64,9 @@ impl<H: Host> Stream<H> {
                 }
                 if form.is_events(&self.host, size) {
                     exchange.let_go();
-                    return match response::events(&self.host, shared, &exchange, form) {
-                        Ok(events) => {
-                            self.phase = Phase::Answering(exchange, events);
+                    return match response::stream(&self.host, shared, &exchange, form) {
+                        Ok(stream) => {
+                            self.phase = Phase::Answering(exchange, stream);
                             self.answer(shared, size, end_of_stream)
                         }
                         Err(error) => self.response_failed(shared, &exchange, error),

@@ -35,6 +35,7 @@ mod gpus;
 #[cfg(test)]
 mod guardrail;
 mod guardrail_fields;
+mod guardrail_forms;
 mod guardrail_json;
 mod guardrail_law;
 mod guardrail_recall;

@@ -35,9 +35,10 @@ impl Events {
             return self.dispatched(Event { offset: 0, raw, lines: &lines, complete }, false, out);
         }
         let mut parser = SseParser::new(usize::MAX);
+        let mut dispatch = |event: Event<'_>| self.dispatched(event, false, out);
         // Without a limit nothing is too long.
-        let _ = parser.feed(raw, |event| self.dispatched(event, false, out));
-        parser.finish(|event| self.dispatched(event, false, out));
+        let _ = parser.feed(raw, &mut dispatch);
+        parser.finish(&mut dispatch);
     }
 
     /// An event in the middle of which the stream has ended. Clients drop it, and so does this, unless the policy lets

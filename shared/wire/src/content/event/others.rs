@@ -58,7 +58,7 @@ pub(super) fn unknown(root: Value<'_>, kind: &str, event: &mut EventTexts) {
         event.repeats = true;
         event.grow(root.get_string("text").filter(|_| reason.is_none()));
     } else {
-        pieces::read(root, ChannelName::new(at.scope).with(kind), at, event);
+        pieces::read(root, (ChannelName::new(at.scope).with(kind), false), at, event);
     }
     let lives = is_empty(root) || SIGNS_OF_LIFE.iter().any(|sign| kind.contains(sign));
     event.choices = if lives && event.deltas.is_empty() { Choices::None } else { Choices::One(0) };
