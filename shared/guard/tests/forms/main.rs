@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 use form::{Form, forms};
 use leaves::leaves;
 use weir_detect::{Policy, RawPolicy};
-use weir_guard::{StreamGuard, Watch};
+use weir_guard::{Shapes, StreamGuard, Watch, inspect_request};
 
 static REDACTING: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     let policy = r#"{"rules":[{"rules":["EMAIL","CREDIT_CARD"],"action":"redact"}]}"#;
@@ -31,9 +31,14 @@ const VALUES: [(&str, &str, &str, &str); 2] = [
     ("Ask ann@example.com, or Bob.", "ann@example.com", "[EMAIL]", "ann@exam"),
 ];
 
-fn guard(form: &Form) -> StreamGuard {
-    let watch = Watch::new(REDACTING.clone());
-    let guard = StreamGuard::new(watch, form.dialect(), form.operation());
+thread_local! {
+    /// What the streams of a VM learn of each other.
+    static SHAPES: Shapes = Shapes::default();
+}
+
+fn guard(form: &Form, watch: &Watch) -> StreamGuard {
+    let guard = StreamGuard::new(watch.clone(), form.dialect(), form.operation());
+    let guard = guard.sharing(SHAPES.with(Shapes::clone));
     match form.framing() {
         "array" => guard.in_array(),
         "lines" => guard.in_lines(),
@@ -41,19 +46,23 @@ fn guard(form: &Form) -> StreamGuard {
     }
 }
 
-fn through<'a>(form: &Form, chunks: impl Iterator<Item = &'a [u8]>) -> (String, StreamGuard) {
-    let (mut guard, mut out) = (guard(form), Vec::new());
+fn through<'a>(
+    form: &Form,
+    watch: &Watch,
+    chunks: impl Iterator<Item = &'a [u8]>,
+) -> (String, StreamGuard) {
+    let (mut guard, mut out) = (guard(form, watch), Vec::new());
     chunks.for_each(|chunk| guard.push(chunk, &mut out));
     guard.finish(&mut out);
     (String::from_utf8(out).unwrap(), guard)
 }
 
-fn filtered(form: &Form, stream: &str) -> String {
+fn filtered(form: &Form, watch: &Watch, stream: &str) -> String {
     let bytes = stream.as_bytes();
-    let (whole, guard) = through(form, [bytes].into_iter());
+    let (whole, guard) = through(form, watch, [bytes].into_iter());
     assert!(!guard.is_blocked(), "{}: blocked, {:?}\n{stream}", form.name, guard.report());
     for len in [1, 7, 64] {
-        assert_eq!(through(form, bytes.chunks(len)).0, whole, "in pieces of {len}");
+        assert_eq!(through(form, watch, bytes.chunks(len)).0, whole, "in pieces of {len}");
     }
     whole
 }
@@ -75,7 +84,7 @@ fn hold(
     (value, replacement, trace): (&str, &str, &str),
 ) -> Result<(), String> {
     let stream = form.stream(pieces);
-    let out = filtered(form, &stream);
+    let out = filtered(form, &Watch::new(REDACTING.clone()), &stream);
     let (before, after) = (leaves(form, &stream), leaves(form, &out));
     for (place, text) in &after {
         for text in text.each.iter().chain([&text.joined]) {
@@ -128,7 +137,7 @@ fn what_holds_no_value_passes_byte_for_byte() {
             &["One whole sentence of many words, at once. "; 3],
         ] {
             let stream = form.stream(pieces);
-            let out = filtered(&form, &stream);
+            let out = filtered(&form, &Watch::new(REDACTING.clone()), &stream);
             if out != stream
                 && !form.is_cumulative()
                 && leaves(&form, &out) != leaves(&form, &stream)
@@ -138,4 +147,107 @@ fn what_holds_no_value_passes_byte_for_byte() {
         }
     }
     assert!(wrong.is_empty(), "{} forms\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn names_of_a_request_are_put_back_however_they_are_cut() {
+    let policy = r#"{"rules":[{"rules":["EMAIL"],"action":"pseudonymise"}]}"#;
+    let raw: RawPolicy = serde_json::from_str(policy).unwrap();
+    let policy = Arc::new(Policy::try_from(raw).unwrap());
+    let body = br#"{"messages":[{"role":"user","content":"I am \"Ann\" <ann@example.com>"}]}"#;
+    let watch = inspect_request(&policy, body, true, false).watch;
+    let (said, expected) = ("Ask [EMAIL_1], or Bob.", "Ask ann@example.com, or Bob.");
+    let mut wrong = Vec::new();
+    for form in forms() {
+        for pieces in cuts(said) {
+            let stream = form.stream(&pieces);
+            let out = filtered(&form, &watch, &stream);
+            let after = leaves(&form, &out);
+            let is_name = |place: &str| form.is_repeat(place);
+            let left = after.iter().find(|(place, text)| {
+                let last = text.each.last().is_some_and(|text| text.contains("EMAIL_1"));
+                !is_name(place)
+                    && (text.joined.contains("EMAIL_1") && !form.cumulative(place) || last)
+            });
+            let arrived = after.iter().any(|(place, text)| match form.cumulative(place) {
+                true => text.each.last().is_some_and(|text| text.contains(expected)),
+                false => text.joined.contains(expected),
+            });
+            if left.is_some() || !arrived {
+                wrong.push(format!("== {} {left:?}\n{stream}\nbecame\n{out}", form.name));
+                break;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} forms\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A chunk that brings `member` of a choice.
+fn chunk(choice: usize, member: &str, text: &str) -> String {
+    let text = serde_json::to_string(text).unwrap();
+    let delta = member.replace("TEXT", &text);
+    format!("data: {{\"id\":\"x\",\"choices\":[{{\"index\":{choice},\"delta\":{delta}}}]}}\n\n")
+}
+
+#[test]
+fn texts_whose_pieces_alternate_are_each_one_text() {
+    let members = [
+        r#"{"content":TEXT}"#,
+        r#"{"reasoning_content":TEXT}"#,
+        r#"{"tool_calls":[{"index":0,"function":{"arguments":TEXT}}]}"#,
+        r#"{"tool_calls":[{"index":1,"function":{"arguments":TEXT}}]}"#,
+        r#"{"refusal":TEXT}"#,
+    ];
+    let form = forms().remove(0);
+    let watch = Watch::new(REDACTING.clone());
+    for (text, value, replacement, _) in VALUES {
+        for len in [1, 2, 5, 11] {
+            let pieces = cuts(text).into_iter().find(|cut| cut[0].len() == len).unwrap();
+            let of = |choices: usize, members: &[&str]| -> String {
+                let turn = |piece: &&str| -> String {
+                    (0..choices)
+                        .flat_map(|choice| members.iter().map(move |member| (choice, member)))
+                        .map(|(choice, member)| chunk(choice, member, piece))
+                        .collect()
+                };
+                pieces.iter().map(turn).collect()
+            };
+            for stream in [of(4, &members[..1]), of(1, &members), of(2, &members[1..4])] {
+                let out = filtered(&form, &watch, &stream);
+                for (place, before) in leaves(&form, &stream) {
+                    let arrived = &leaves(&form, &out)[&place].joined;
+                    assert_eq!(
+                        *arrived,
+                        before.joined.replace(value, replacement),
+                        "{stream}\nbecame\n{out}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_place_of_an_identifier_is_text() {
+    let form = forms().remove(0);
+    let watch = Watch::new(REDACTING.clone());
+    let plain = chunk(0, r#"{"content":TEXT}"#, "a ");
+    let stream =
+        |id: &str| plain.repeat(3) + &plain.replace("\"x\"", &format!("\"{id}\"")) + &plain;
+    for (id, became) in [
+        ("chatcmpl-4111111111111111", "chatcmpl-4111111111111111"),
+        ("ann@example.com", "[EMAIL]"),
+        ("of 4111 1111 1111 1111", "of [CREDIT_CARD]"),
+        (r"\u0061nn@example.com", "[EMAIL]"),
+    ] {
+        assert_eq!(filtered(&form, &watch, &stream(id)), stream(became));
+    }
+    for member in ["object", "model", "system_fingerprint", "service_tier"] {
+        let named =
+            |value: &str| plain.replace("\"id\"", &format!("\"{member}\":\"{value}\",\"id\""));
+        let out = filtered(&form, &watch, &named("for ann@example.com"));
+        assert_eq!(out, named("for [EMAIL]"), "{member}");
+    }
+    let end = plain.replace("}}]}", "},\"finish_reason\":\"as ann@example.com says\"}]}");
+    assert!(!filtered(&form, &watch, &end).contains("ann@"));
 }
