@@ -92,8 +92,19 @@ pub fn inspect_request_again(
     RequestInspection { inspected, watch, texts: seen }
 }
 
-/// Inspects the whole body of a response, JSON or, if `json` is false, plain text.
+/// Inspects the whole body of a response, JSON or, if `json` is false, plain text. Clients pass over a byte order
+/// mark, and so does this.
 pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
+    let mark: &[u8] = b"\xEF\xBB\xBF";
+    let Some(body) = body.strip_prefix(mark) else { return inspect_unmarked(watch, body, json) };
+    let mut inspected = inspect_unmarked(watch, body, json);
+    for Edit { span, .. } in &mut inspected.edits {
+        *span = span.start + mark.len()..span.end + mark.len();
+    }
+    inspected
+}
+
+fn inspect_unmarked(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
     let mut names = watch.pseudonyms.as_ref().clone();
     let policy = &watch.policy;
     let mut inspector =
@@ -118,7 +129,7 @@ pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspectio
 /// Inspects a body in which a text ends or begins in the middle of a character; all of it is written anew.
 fn with_whole_characters(watch: &Watch, body: &[u8]) -> BodyInspection {
     let whole = halves::replace(body);
-    let mut inspected = inspect_response(watch, &whole, true);
+    let mut inspected = inspect_unmarked(watch, &whole, true);
     if let Ok(replacement) = edit::apply(&whole, &inspected.edits) {
         inspected.edits = vec![Edit { span: 0..body.len(), replacement }];
     }

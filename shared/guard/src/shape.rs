@@ -105,21 +105,18 @@ impl Fill {
             let len = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             return (len == 1 || len > 1 && rest.first() != Some(&b'0')).then_some(len);
         }
-        if self == Self::String {
-            // An identifier has no space, and is no address.
-            let plain = plain_len(rest, b'!', b'@');
-            return (rest.get(plain) == Some(&b'"')).then_some(plain);
-        }
-        let plain = plain_len(rest, b' ', b'"');
+        // An identifier has no space, and is no address.
+        let (least, mark) = if self == Self::String { (b'!', b'@') } else { (b' ', b'"') };
+        let plain = plain_len(rest, least, mark);
         match rest.get(plain)? {
             b'"' => Some(plain),
-            _ => escaped_len(rest),
+            _ if self == Self::Text => escaped_len(rest),
+            _ => None,
         }
     }
 }
 
 /// Length of the ASCII text without quotes, escapes, `mark` and characters before `least` that `rest` begins with.
-#[inline(always)]
 fn plain_len(rest: &[u8], least: u8, mark: u8) -> usize {
     let (blocks, _) = rest.as_chunks::<16>();
     let mut at = 0;

@@ -73,6 +73,7 @@ impl StreamGuard {
         self.framed(Framing::Lines { after_element: false })
     }
 
+    #[inline(never)]
     fn framed(mut self, framing: Framing) -> Self {
         self.parser = Some(Parser::Array(ArrayParser::new(MAX_EVENT_BYTES)));
         self.events.framed(framing);

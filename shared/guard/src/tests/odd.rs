@@ -47,12 +47,17 @@ fn a_character_that_is_cut_in_two_events_arrives_whole() {
 }
 
 #[test]
-fn a_body_that_ends_in_the_middle_of_a_character_is_read() {
-    let body = br#"{"choices":[{"message":{"content":"4111 1111 1111 1111 \ud83d"}}]}"#;
-    let inspected = inspect_response(&redacting(), body, true);
-    assert_eq!(inspected.refusal, None);
-    let edited = weir_wire::edit::apply(body, &inspected.edits).unwrap();
-    assert_eq!(edited, br#"{"choices":[{"message":{"content":"[CREDIT_CARD] \ufffd"}}]}"#);
+fn a_body_that_ends_in_the_middle_of_a_character_or_begins_with_a_mark_is_read() {
+    for (body, expected) in [
+        (r#"{"content":"4111 1111 1111 1111 \ud83d"}"#, r#"{"content":"[CREDIT_CARD] \ufffd"}"#),
+        ("\u{feff}{\"content\":\"a@b.com\"}", "\u{feff}{\"content\":\"[EMAIL]\"}"),
+        ("\u{feff}{\"content\":\"a@b.com \\ude00\"}", "\u{feff}{\"content\":\"[EMAIL] \\ufffd\"}"),
+    ] {
+        let inspected = inspect_response(&redacting(), body.as_bytes(), true);
+        assert_eq!(inspected.refusal, None);
+        let edited = weir_wire::edit::apply(body.as_bytes(), &inspected.edits).unwrap();
+        assert_eq!(String::from_utf8(edited).unwrap(), expected);
+    }
 }
 
 #[test]

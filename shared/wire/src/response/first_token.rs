@@ -117,7 +117,29 @@ fn of_event(event: &Event<'_>) -> Option<FirstToken> {
     if BEFORE.iter().any(|before| root.get("type").is_some_and(|kind| kind.is(before))) {
         return None;
     }
-    Some(judge(&data, root, kind))
+    match judge(&data, root, kind) {
+        FirstToken::Begun if says_nothing(root) => None,
+        found => Some(found),
+    }
+}
+
+/// Whether a chunk says no more than who will speak, or what a filter made of the prompt, as Azure's first.
+fn says_nothing(root: Value<'_>) -> bool {
+    let Some(choices) = root.get("choices").filter(|list| list.kind() == Kind::Array) else {
+        return false;
+    };
+    let empty = |value: Value<'_>| match value.kind() {
+        Kind::Null => true,
+        Kind::String => value.content_span().is_empty(),
+        _ => false,
+    };
+    let nothing = |choice: Value<'_>| {
+        let mut delta = choice.get("delta").into_iter().flat_map(Value::children);
+        choice.get("delta").is_some()
+            && choice.get("finish_reason").is_none_or(empty)
+            && delta.all(|member| member.key() == "role" || empty(member))
+    };
+    choices.children().all(nothing)
 }
 
 /// Whether a document is an error, and whose fault it is.
