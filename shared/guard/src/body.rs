@@ -5,10 +5,9 @@ use std::sync::Arc;
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
 use weir_wire::WireError;
 use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
-use weir_wire::edit::{self, Edit};
+use weir_wire::edit::Edit;
 
 use crate::Watch;
-use crate::halves;
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::inspector::BodyInspector;
 use crate::recall::Recall;
@@ -94,12 +93,16 @@ pub fn inspect_request_again(
 
 /// Inspects the whole body of a response, JSON or, if `json` is false, plain text. Clients pass over a byte order
 /// mark, and so does this.
+#[inline(never)]
 pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
     let mark: &[u8] = b"\xEF\xBB\xBF";
-    let Some(body) = body.strip_prefix(mark) else { return inspect_unmarked(watch, body, json) };
-    let mut inspected = inspect_unmarked(watch, body, json);
+    let (unmarked, by) = match body.strip_prefix(mark) {
+        Some(unmarked) => (unmarked, mark.len()),
+        None => (body, 0),
+    };
+    let mut inspected = inspect_unmarked(watch, unmarked, json);
     for Edit { span, .. } in &mut inspected.edits {
-        *span = span.start + mark.len()..span.end + mark.len();
+        *span = span.start + by..span.end + by;
     }
     inspected
 }
@@ -116,7 +119,6 @@ fn inspect_unmarked(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
     }
     let tape = match Tape::read(body) {
         Ok(tape) => tape,
-        Err(WireError::LoneSurrogate { .. }) => return with_whole_characters(watch, body),
         Err(error) => return malformed(policy, error),
     };
     let texts = of_policy(policy, Texts::of(&tape, body, Side::Response));
@@ -124,16 +126,6 @@ fn inspect_unmarked(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
     texts.fields.iter().for_each(|field| inspector.field(field));
     inspector.drop_logprobs(&texts);
     inspector.inspected
-}
-
-/// Inspects a body in which a text ends or begins in the middle of a character; all of it is written anew.
-fn with_whole_characters(watch: &Watch, body: &[u8]) -> BodyInspection {
-    let whole = halves::replace(body);
-    let mut inspected = inspect_unmarked(watch, &whole, true);
-    if let Ok(replacement) = edit::apply(&whole, &inspected.edits) {
-        inspected.edits = vec![Edit { span: 0..body.len(), replacement }];
-    }
-    inspected
 }
 
 /// With what the policy wants to be inspected besides texts.

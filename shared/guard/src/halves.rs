@@ -16,47 +16,36 @@ pub(crate) struct Halves {
 impl Halves {
     /// JSON in which each character is whole: a first half at the end of a string moves to the second half, with
     /// which a later string begins.
-    pub(crate) fn join(&mut self, json: &[u8]) -> Vec<u8> {
-        mend(json, &mut self.first, true)
-    }
-}
-
-/// JSON of the same length in which each character is whole.
-pub(crate) fn replace(json: &[u8]) -> Vec<u8> {
-    mend(json, &mut None, false)
-}
-
-fn mend(json: &[u8], first: &mut Option<Vec<u8>>, joins: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(json.len() + ALONE.len());
-    let mut rest = json;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        let (text, escape) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-        out.extend_from_slice(text);
-        let len = match unit(escape) {
-            Some(0xD800..=0xDBFF) => match escape.get(6..).unwrap_or_default() {
-                low if matches!(unit(low), Some(0xDC00..=0xDFFF)) => 12,
-                [b'"', ..] if joins => {
-                    *first = escape.get(..6).map(<[u8]>::to_vec);
-                    rest = escape.get(6..).unwrap_or_default();
-                    continue;
+    pub(crate) fn join(&mut self, mut json: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(json.len() + ALONE.len());
+        while let Some(at) = memchr::memchr(b'\\', json) {
+            let (text, escape) = json.split_at_checked(at).unwrap_or((json, &[]));
+            out.extend_from_slice(text);
+            let (first, after) = escape.split_at_checked(6).unwrap_or((escape, &[]));
+            let (whole, len) = match unit(first).map(|unit| unit & 0xFC00) {
+                Some(0xD800) if unit(after).is_some_and(|unit| unit & 0xFC00 == 0xDC00) => {
+                    (escape.get(..12).unwrap_or(escape), 12)
                 }
-                _ => 0,
-            },
-            Some(0xDC00..=0xDFFF) => match first.take_if(|_| out.last() == Some(&b'"')) {
-                Some(high) => {
-                    out.extend_from_slice(&high);
-                    6
+                Some(0xD800) if after.first() == Some(&b'"') => {
+                    self.first = Some(first.to_vec());
+                    (&[][..], 6)
                 }
-                None => 0,
-            },
-            _ => 2,
-        };
-        let whole = escape.get(..len).unwrap_or(escape);
-        out.extend_from_slice(if len == 0 { ALONE } else { whole });
-        rest = escape.get(if len == 0 { 6 } else { len }..).unwrap_or_default();
+                Some(0xDC00) => match self.first.take_if(|_| out.last() == Some(&b'"')) {
+                    Some(high) => {
+                        out.extend_from_slice(&high);
+                        (first, 6)
+                    }
+                    None => (ALONE, 6),
+                },
+                Some(0xD800) => (ALONE, 6),
+                _ => (escape.get(..2).unwrap_or(escape), 2),
+            };
+            out.extend_from_slice(whole);
+            json = escape.get(len..).unwrap_or_default();
+        }
+        out.extend_from_slice(json);
+        out
     }
-    out.extend_from_slice(rest);
-    out
 }
 
 /// What `\uXXXX` at the start of `escape` says.
@@ -89,6 +78,5 @@ mod tests {
         for cut in [&br#""\ud83"#[..], br#""\ud83d"#, br#""\"#] {
             let _ = halves.join(cut);
         }
-        assert_eq!(replace(br#"["\ud83d","\ude00"]"#), br#"["\ufffd","\ufffd"]"#);
     }
 }

@@ -59,7 +59,8 @@ fn says(replica: &Replica, body: &str) {
 }
 
 /// What many servers send before the first token.
-const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+const ROLE: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
 
 /// What a server says in place of the first token, in each dialect.
 fn errors() -> [String; 4] {

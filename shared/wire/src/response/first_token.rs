@@ -134,10 +134,9 @@ fn says_nothing(root: Value<'_>) -> bool {
         _ => false,
     };
     let nothing = |choice: Value<'_>| {
-        let mut delta = choice.get("delta").into_iter().flat_map(Value::children);
-        choice.get("delta").is_some()
-            && choice.get("finish_reason").is_none_or(empty)
-            && delta.all(|member| member.key() == "role" || empty(member))
+        let Some(delta) = choice.get("delta") else { return false };
+        choice.get("finish_reason").is_none_or(empty)
+            && delta.children().all(|member| member.key() == "role" || empty(member))
     };
     choices.children().all(nothing)
 }
