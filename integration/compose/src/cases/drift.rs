@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::addresses;
 use crate::case::{Case, Seen, Wrong, expect};
 use crate::error::Error;
-use crate::stack::Stack;
+use crate::stack::{PROMETHEUS, Stack};
 
 const GROUP: &str = "drift";
 
@@ -36,6 +36,27 @@ pub(super) const CASES: [Case; 3] = [
 fn declared() -> Result<Value, Wrong> {
     let parsed = serde_json::from_str(include_str!("../../flows.json"));
     parsed.map_err(|error| Wrong::Harness(Error::unexpected("flows.json", error)))
+}
+
+/// What is declared of the containers that are there.
+fn declared_here(stack: &Stack) -> Result<Value, Wrong> {
+    let mut table = declared()?;
+    if !stack.has_prometheus() {
+        leave_out(&mut table, PROMETHEUS);
+    }
+    Ok(table)
+}
+
+/// The table without a service.
+fn leave_out(table: &mut Value, service: &str) {
+    for (_, network) in table["networks"].as_object_mut().into_iter().flatten() {
+        if let Some(members) = network["members"].as_array_mut() {
+            members.retain(|member| member != service);
+        }
+    }
+    if let Some(flows) = table["flows"].as_array_mut() {
+        flows.retain(|flow| flow["from"] != service && flow["to"] != service);
+    }
 }
 
 /// The names that a name of the table stands for.
@@ -152,16 +173,16 @@ fn compared(what: &str, declared: &BTreeSet<String>, found: &BTreeSet<String>) -
 }
 
 fn as_reported(stack: &Stack) -> Seen {
-    compared("facts", &declared_facts(&declared()?), &reported_facts(stack)?)
+    compared("facts", &declared_facts(&declared_here(stack)?), &reported_facts(stack)?)
 }
 
 fn as_measured(stack: &Stack) -> Seen {
-    let table = declared()?;
+    let table = declared_here(stack)?;
     compared("flows", &declared_flows(&table), &measured_flows(stack, &table)?)
 }
 
 fn is_noticed(stack: &Stack) -> Seen {
-    let table = declared()?;
+    let table = declared_here(stack)?;
     let reported = || -> Result<Vec<String>, Error> {
         Ok(differences(&declared_facts(&table), &reported_facts(stack)?))
     };
@@ -221,6 +242,16 @@ mod tests {
             let to = flow["to"].as_str().unwrap();
             assert!(table["ports"][to].as_array().unwrap().contains(&flow["port"]), "{flow}");
         }
+    }
+
+    #[test]
+    fn a_service_that_is_left_out_has_no_networks_and_no_flows() {
+        let mut table = declared().unwrap();
+        let all = declared_flows(&table).len();
+        leave_out(&mut table, PROMETHEUS);
+        let flows = declared_flows(&table);
+        assert!(flows.len() < all && flows.iter().all(|flow| !flow.contains(PROMETHEUS)));
+        assert!(declared_facts(&table).iter().all(|fact| !fact.contains(PROMETHEUS)));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What must not be reachable, by name or by address.
 
 use super::addresses::{self, PORTS, Targets};
+use super::prometheus;
 use crate::case::{Case, Seen, expect};
 use crate::stack::{ENVOYS, LLAMA, QWEN, Stack};
 
-pub(super) const CASES: [Case; 9] = [
+pub(super) const CASES: [Case; 10] = [
     Case::new("negative", "application → a replica", NONE, |stack| {
         closed(stack, &[&LLAMA[..], &QWEN[..]].concat(), 8000, "envoy-a")
     }),
@@ -22,6 +23,10 @@ pub(super) const CASES: [Case; 9] = [
     }),
     Case::new("negative", "application → the secrets", NONE, |stack| {
         closed(stack, &["secrets"], 8000, "sidecar")
+    }),
+    Case::new("negative", "application → Prometheus", NONE, |stack| {
+        prometheus::needed(stack)?;
+        closed(stack, &["prometheus"], 9090, "sidecar")
     }),
     Case::new(
         "negative",
