@@ -5,7 +5,6 @@ use std::sync::Arc;
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
 use weir_wire::WireError;
 use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
-use weir_wire::edit::Edit;
 
 use crate::Watch;
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
@@ -91,23 +90,8 @@ pub fn inspect_request_again(
     RequestInspection { inspected, watch, texts: seen }
 }
 
-/// Inspects the whole body of a response, JSON or, if `json` is false, plain text. Clients pass over a byte order
-/// mark, and so does this.
-#[inline(never)]
+/// Inspects the whole body of a response, JSON or, if `json` is false, plain text.
 pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
-    let mark: &[u8] = b"\xEF\xBB\xBF";
-    let (unmarked, by) = match body.strip_prefix(mark) {
-        Some(unmarked) => (unmarked, mark.len()),
-        None => (body, 0),
-    };
-    let mut inspected = inspect_unmarked(watch, unmarked, json);
-    for Edit { span, .. } in &mut inspected.edits {
-        *span = span.start + by..span.end + by;
-    }
-    inspected
-}
-
-fn inspect_unmarked(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
     let mut names = watch.pseudonyms.as_ref().clone();
     let policy = &watch.policy;
     let mut inspector =

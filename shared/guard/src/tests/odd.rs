@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::streams::{CONTENT, DONE, chunks, openai, redacting, through};
-use crate::{StreamGuard, Watch, inspect_response};
+use crate::{StreamGuard, Watch};
 
 /// The same whatever the chunks are.
 fn in_any_pieces(guard: impl Fn() -> StreamGuard, stream: &[u8]) -> String {
@@ -44,19 +44,6 @@ fn a_character_that_is_cut_in_two_events_arrives_whole() {
         out,
         "{\"response\":\"a\",\"done\":false}\n{\"response\":\"\\ud83d\\ude00b\",\"done\":true}\n"
     );
-}
-
-#[test]
-fn a_body_that_begins_with_a_byte_order_mark_is_read() {
-    for (body, expected) in [
-        ("\u{feff}{\"content\":\"a@b.com\"}", "\u{feff}{\"content\":\"[EMAIL]\"}"),
-        ("\u{feff}{\"content\":\"hello\"}", "\u{feff}{\"content\":\"hello\"}"),
-    ] {
-        let inspected = inspect_response(&redacting(), body.as_bytes(), true);
-        assert_eq!(inspected.refusal, None);
-        let edited = weir_wire::edit::apply(body.as_bytes(), &inspected.edits).unwrap();
-        assert_eq!(String::from_utf8(edited).unwrap(), expected);
-    }
 }
 
 #[test]
