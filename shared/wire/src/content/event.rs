@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use super::field::{Side, Texts};
 use super::tape::{Kind, Tape, Value};
 use parts::Api;
+pub(crate) use parts::is_empty;
 pub use parts::{Channel, Choices, Delta, Ended, EventTexts, Scope};
 
 impl EventTexts {

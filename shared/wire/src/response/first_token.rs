@@ -7,7 +7,7 @@ mod failure;
 
 pub use failure::StreamFailure;
 
-use crate::content::{Kind, Tape, Value};
+use crate::content::{Kind, Tape, Value, is_empty};
 use crate::sse::{Event, SseParser};
 
 /// Bytes at the beginning of a stream that are looked at: Responses' first events repeat the request's instructions and
@@ -128,15 +128,10 @@ fn says_nothing(root: Value<'_>) -> bool {
     let Some(choices) = root.get("choices").filter(|list| list.kind() == Kind::Array) else {
         return false;
     };
-    let empty = |value: Value<'_>| match value.kind() {
-        Kind::Null => true,
-        Kind::String => value.content_span().is_empty(),
-        _ => false,
-    };
     let nothing = |choice: Value<'_>| {
         let Some(delta) = choice.get("delta") else { return false };
-        choice.get("finish_reason").is_none_or(empty)
-            && delta.children().all(|member| member.key() == "role" || empty(member))
+        choice.get("finish_reason").is_none_or(is_empty)
+            && delta.children().all(|member| member.key() == "role" || is_empty(member))
     };
     choices.children().all(nothing)
 }

@@ -205,7 +205,7 @@ impl ChannelName {
 }
 
 /// Whether a value says nothing: `null`, or an empty string, list or object.
-pub(super) fn is_empty(value: Value<'_>) -> bool {
+pub(crate) fn is_empty(value: Value<'_>) -> bool {
     match value.kind() {
         Kind::Null => true,
         Kind::String => value.content_span().is_empty(),
