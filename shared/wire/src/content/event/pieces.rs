@@ -87,7 +87,7 @@ fn goes_on(value: Value<'_>, key: &str, delta: bool) -> bool {
         return TEXTS.contains(&key);
     }
     let is_name = || value.text().is_some_and(|name| is_token(&name));
-    !WHOLE.contains(&key) && !(NAMES.contains(&key) && is_name())
+    !(WHOLE.contains(&key) || NAMES.contains(&key) && is_name())
 }
 
 /// The name of the text in `value`, and whether what is below it is in parts of that text.
