@@ -1,16 +1,19 @@
 //! The response's way.
 
 mod failure;
+mod streamed;
 
 pub(crate) use failure::inspect_failure;
+pub(crate) use streamed::{inspect_chunk, stream};
 
 use weir_detect::{Direction, OnTrouble};
 use weir_guard::{BodyInspection, Report, StreamGuard, Trouble, Watch, inspect_response};
-use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError, memory};
+use weir_host::{Body, HeaderBlock, HeaderMap, Host, HostError};
 use weir_request::SUMS;
+use weir_wire::beginning::{self, Beginning};
+use weir_wire::edit;
 use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
-use weir_wire::{edit, same};
 
 use crate::request::Exchange;
 use crate::shared::Shared;
@@ -34,6 +37,8 @@ pub(crate) struct Form {
     status: u16,
     has_length: bool,
     has_sums: bool,
+    /// What the body is by how it begins was not seen yet.
+    unseen: bool,
 }
 
 impl Form {
@@ -43,10 +48,32 @@ impl Form {
         !matches!(self.status, 200..300)
     }
 
+    /// Looks at how the body begins, of which so many bytes are there, until that shows; true where it is a stream of
+    /// events that calls itself something else.
+    pub(crate) fn is_events<H: Host>(&mut self, host: &H, size: usize) -> bool {
+        let encoded = self.kind == Err(Trouble::Compressed);
+        if !self.unseen || self.is_failure() || encoded || size == 0 {
+            return false;
+        }
+        // A length that is too large for the host to show is looked at when the body is.
+        let bytes = host.body(Body::Response, 0, size.min(beginning::MOST_BYTES));
+        let seen = bytes.ok().and_then(|bytes| Beginning::of(&bytes));
+        self.unseen = seen.is_none();
+        if seen == Some(Beginning::Document) && self.kind.is_err() {
+            self.kind = Ok(Kind::Json);
+        }
+        let is_events = seen == Some(Beginning::Events);
+        if is_events {
+            self.kind = Ok(Kind::Events);
+        }
+        is_events
+    }
+
     /// Whether the body cannot be inspected, and its first byte decides: there may be none (204, an empty
     /// body in chunks, HEAD).
     pub(crate) fn is_unreadable(self) -> bool {
-        self.kind.is_err() && !self.is_failure()
+        let undecided = self.unseen && self.kind == Err(Trouble::ContentType);
+        self.kind.is_err() && !self.is_failure() && !undecided
     }
 }
 
@@ -88,7 +115,7 @@ pub(crate) fn open<H: Host>(
     // Gemini streams as an array of JSON what it streams as events with `alt=sse`.
     let in_array = exchange.dialect() == Dialect::Gemini && exchange.asks_stream();
     let status = status(&headers);
-    let form = Form { kind: kind(&headers), status, has_length, has_sums };
+    let form = Form { kind: kind(&headers), status, has_length, has_sums, unseen: true };
     let blocks = |trouble: Trouble| trouble.treatment(&exchange.policy.policy) == OnTrouble::Block;
     match form.kind {
         _ if form.is_failure() && status != SWITCHING_PROTOCOLS => {}
@@ -100,22 +127,10 @@ pub(crate) fn open<H: Host>(
                 None => Opened::Passes,
             });
         }
-        Ok(kind) if kind == Kind::Events || kind == Kind::Json && in_array => {
-            if has_length {
-                host.remove_header(HeaderMap::Response, "content-length")?;
-            }
-            // The headers leave before it is known what is edited.
-            if has_sums && exchange.policy.edits_responses {
-                remove_sums(host)?;
-            }
-            let watch = exchange.watch.clone();
-            let mut guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
-                .sharing(shared.shapes.clone());
-            if kind == Kind::Json {
-                guard = guard.in_array();
-            }
-            let stopwatch = shared.metrics.stopwatch(Direction::Response);
-            return Ok(Opened::Inspected(Response::Stream { guard: Box::new(guard), stopwatch }));
+        Ok(kind)
+            if matches!(kind, Kind::Events | Kind::Lines) || kind == Kind::Json && in_array =>
+        {
+            return stream(host, shared, exchange, form).map(Opened::Inspected);
         }
         Ok(_) => {}
     }
@@ -138,6 +153,8 @@ fn remove_sums<H: Host>(host: &H) -> Result<(), HostError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Events,
+    /// A stream of JSON documents, each on a line.
+    Lines,
     Json,
     Text,
 }
@@ -153,6 +170,7 @@ fn kind(headers: &HeaderBlock) -> Result<Kind, Trouble> {
     match kind.as_slice() {
         b"text/event-stream" => Ok(Kind::Events),
         b"application/json" => Ok(Kind::Json),
+        lines if lines.ends_with(b"ndjson") || lines.ends_with(b"jsonl") => Ok(Kind::Lines),
         json if json.starts_with(b"application/") && json.ends_with(b"+json") => Ok(Kind::Json),
         text if text.starts_with(b"text/") => Ok(Kind::Text),
         _ => Err(Trouble::ContentType),
@@ -225,39 +243,4 @@ fn write<H: Host>(host: &H, form: Form, body: &[u8]) -> Result<(), HostError> {
         remove_sums(host)?;
     }
     host.replace_body_front(Body::Response, usize::MAX, body)
-}
-
-/// A stream that holds more than this has to end where memory is used up, in bytes.
-const MUCH_BYTES: usize = 16 * 1024;
-
-/// Passes a chunk of a stream through its inspection.
-///
-/// # Errors
-/// What the host says; the chunk may then not pass.
-pub(crate) fn inspect_chunk<H: Host>(
-    host: &H,
-    guard: &mut StreamGuard,
-    stopwatch: &mut Stopwatch,
-    chunk: &[u8],
-    end_of_stream: bool,
-) -> Result<(), HostError> {
-    let mut out = Vec::with_capacity(chunk.len());
-    stopwatch.time(host, || {
-        guard.push(chunk, &mut out);
-        // A stream of tokens holds a few words; what holds much waits for the end of an event.
-        if guard.held() > MUCH_BYTES && memory::is_used_up(host) {
-            weir_request::note_ended(host);
-            guard.shed(&mut out);
-        }
-        if end_of_stream {
-            guard.finish(&mut out);
-        }
-    });
-    if same(&out, chunk) {
-        return Ok(());
-    }
-    if chunk.is_empty() {
-        return host.append_body(Body::Response, &out);
-    }
-    host.replace_body_front(Body::Response, chunk.len(), &out)
 }

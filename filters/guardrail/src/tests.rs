@@ -7,6 +7,7 @@ use crate::Root;
 mod documented;
 mod failures;
 mod full;
+mod mislabelled;
 mod unscannable;
 
 const REDACT: &str = r#"{"policies":{"default":{"rules":[{"rules":["pii"],"action":"redact"}]}}}"#;

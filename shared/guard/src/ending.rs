@@ -44,14 +44,17 @@ pub(crate) fn refusal(
     out
 }
 
-/// The element that ends a stream that is a JSON array with `error`, and the array's end.
+/// The document that ends a stream of JSON documents with `error`, and the end of their array if they are in one.
 pub(crate) fn last_element(error: &ErrorReply, dialect: Dialect, framing: Framing) -> Vec<u8> {
-    let mut out = Vec::new();
-    if let Framing::Array { after_element, opened } = framing {
-        out.extend_from_slice(if opened { b"" } else { b"[" });
-        out.extend_from_slice(if after_element { b",\n" } else { b"" });
-    }
+    let (before, after): (&[&[u8]], &[u8]) = match framing {
+        Framing::Array { opened: false, .. } => (&[b"["], b"]\n"),
+        Framing::Array { after_element: true, .. } => (&[b",\n"], b"]\n"),
+        Framing::Array { .. } => (&[], b"]\n"),
+        Framing::Lines { after_element: true } => (&[b"\n"], b"\n"),
+        Framing::Lines { .. } | Framing::Events => (&[], b"\n"),
+    };
+    let mut out = before.concat();
     out.extend(error.body(dialect));
-    out.extend_from_slice(b"]\n");
+    out.extend_from_slice(after);
     out
 }

@@ -1,29 +1,25 @@
 //! The events of a stream, in order, and the texts that go on through them.
 
 mod texts;
+mod unreadable;
+mod whole;
 
 use std::sync::Arc;
 
 use weir_detect::{OnTrouble, Pseudonyms};
-use weir_wire::content::{
-    Channel, Choices, Ended, EventTexts, Form, Plain, Scope, Tape, TextField,
-};
-use weir_wire::edit::Edit;
+use weir_wire::content::{Channel, Choices, Ended, EventTexts, Scope, Tape};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
-use weir_wire::sse::{Event, SseParser};
+use weir_wire::sse::Event;
 
 use crate::Watch;
 use crate::beside;
 use crate::body::of_policy;
-use crate::channel::{self, ChannelState, is_like_json};
+use crate::channel::ChannelState;
 use crate::ending;
 use crate::envelope::write_edited;
-use crate::error_body::inspect_error;
 use crate::framing::Framing;
-use crate::inspection::BodyInspection;
-use crate::inspector::BodyInspector;
-use crate::piece::Piece;
+use crate::halves::Halves;
 use crate::queue::{Entry, Queue, Way};
 use crate::report::{Report, Trouble};
 use crate::shape::{Shapes, StreamShapes};
@@ -49,6 +45,8 @@ pub(crate) struct Events {
     spare: String,
     /// Something was found in texts of the event that come whole.
     found_whole: bool,
+    /// Characters that come in two events.
+    halves: Halves,
     /// Scopes in which something was replaced.
     redacted: Vec<Scope>,
     report: Report,
@@ -72,6 +70,7 @@ impl Events {
             shapes: StreamShapes::new(Shapes::default()),
             spare: String::new(),
             found_whole: false,
+            halves: Halves::default(),
             redacted: Vec::new(),
             report: Report::default(),
             ended: false,
@@ -83,9 +82,9 @@ impl Events {
         self.shapes = StreamShapes::new(shapes);
     }
 
-    /// The events are the elements of a JSON array.
-    pub(crate) fn in_array(&mut self) {
-        self.framing = Framing::Array { after_element: false, opened: false };
+    /// The events are framed like that.
+    pub(crate) fn framed(&mut self, framing: Framing) {
+        self.framing = framing;
     }
 
     /// Whether the stream was ended here.
@@ -153,10 +152,7 @@ impl Events {
         }
         let mut edited = Vec::with_capacity(event.raw.len());
         write_edited(event.raw, &found.edits, &mut edited);
-        let mut parser = SseParser::new(usize::MAX);
-        // Without a limit nothing is too long.
-        let _ = parser.feed(&edited, |event| self.dispatched(event, false, out));
-        parser.finish(|event| self.dispatched(event, false, out));
+        self.read_again(&edited, event.complete, out);
     }
 
     /// An event whose comments and the like are inspected; `again` says that another one like it need not be.
@@ -168,8 +164,9 @@ impl Events {
             self.end(&[Ended::All], &[], out);
             return self.pass(event, Choices::All, out);
         }
-        let Ok(tape) = Tape::read(&data) else {
-            return self.unreadable(event, &data, out);
+        let tape = match Tape::read(&data) {
+            Ok(tape) => tape,
+            Err(error) => return self.odd(event, (&data, &error), out),
         };
         let mut texts = EventTexts::of(&tape, &data, event.kind());
         texts.whole = of_policy(&self.watch.policy, texts.whole);
@@ -198,22 +195,6 @@ impl Events {
         }
     }
 
-    /// Data that is not JSON. Of an error it is a sentence.
-    fn unreadable(&mut self, event: Event<'_>, data: &[u8], out: &mut Vec<u8>) {
-        if event.kind() == Some(b"error") {
-            self.end(&[Ended::All], &[], out);
-            let inspected = inspect_error(&self.watch, data);
-            self.report.merge(inspected.report);
-            if inspected.refusal.is_some() {
-                return self.refuse(out);
-            }
-            let texts = EventTexts { choices: Choices::All, ..EventTexts::default() };
-            return self.texts(event, data, &texts, &inspected.edits, out);
-        }
-        self.unscannable(Trouble::NotJson, out);
-        self.pass(event, Choices::All, out);
-    }
-
     /// Sends what may go; `current` is the event that came last.
     fn drain(&mut self, current: &[u8], out: &mut Vec<u8>) {
         if self.ended {
@@ -222,44 +203,9 @@ impl Events {
         let separator: &[u8] = match self.framing {
             Framing::Events => b"",
             Framing::Array { .. } => b",\n",
+            Framing::Lines { .. } => b"\n",
         };
         self.queue.drain(&Way { current, redacted: &self.redacted, separator }, out);
-    }
-
-    /// Inspects the texts that come whole; answers with the edits of the data.
-    fn whole(&mut self, texts: &EventTexts, data: &[u8], out: &mut Vec<u8>) -> Vec<Edit> {
-        let mut inspector = BodyInspector::of_event(&self.watch, &mut self.names, data);
-        inspector.troubles(&texts.whole);
-        let (json, plain): (Vec<_>, Vec<_>) =
-            texts.whole.fields.iter().partition(|field| is_streamed_json(field, data));
-        plain.into_iter().for_each(|field| inspector.field(field));
-        let BodyInspection { mut edits, mut report, refusal } = inspector.inspected;
-        let mut refused = refusal.is_some();
-        for field in json {
-            let (edit, piece) = self.whole_arguments(field, data);
-            report.add(&piece.applied);
-            refused |= piece.blocked;
-            edits.extend(edit);
-        }
-        self.found_whole = !report.is_empty();
-        match texts.repeats {
-            true => self.report.merge_repeated(report),
-            false => self.report.merge(report),
-        }
-        if refused {
-            self.refuse(out);
-        }
-        edits
-    }
-
-    /// Arguments that come whole, edited as they would be in pieces.
-    fn whole_arguments(&mut self, field: &TextField, data: &[u8]) -> (Option<Edit>, Piece) {
-        let raw = data.get(field.span.clone()).unwrap_or_default();
-        let Some(plain) = Plain::of(raw) else { return (None, Piece::new()) };
-        let piece = channel::whole(&self.watch, field.form, plain.text(), &mut self.names);
-        let whole = 0..plain.text().len();
-        let edit = (!piece.is_exact()).then(|| plain.edit(field.span.start, &whole, &piece.text));
-        (edit, piece)
     }
 
     pub(crate) fn trouble(&mut self, trouble: Trouble, treatment: OnTrouble, out: &mut Vec<u8>) {
@@ -282,7 +228,7 @@ impl Events {
             Framing::Events => {
                 out.extend(ending::refusal(&error, self.dialect, self.operation));
             }
-            Framing::Array { .. } => {
+            Framing::Array { .. } | Framing::Lines { .. } => {
                 self.written(out);
                 out.extend(ending::last_element(&error, self.dialect, self.framing));
             }
@@ -294,25 +240,21 @@ impl Events {
         self.begin = out.len();
     }
 
-    /// Notes how far an array has been written.
+    /// Notes how far an array, or a line, has been written.
     pub(crate) fn written(&mut self, out: &[u8]) {
-        let Framing::Array { after_element, opened } = &mut self.framing else { return };
         let new = out.get(self.begin..).unwrap_or_default();
-        if let Some(last) = new.trim_ascii_end().last() {
-            *after_element = !matches!(last, b',' | b'[');
-            *opened = true;
+        match &mut self.framing {
+            Framing::Events => return,
+            Framing::Array { after_element, opened } => {
+                if let Some(last) = new.trim_ascii_end().last() {
+                    *after_element = !matches!(last, b',' | b'[');
+                    *opened = true;
+                }
+            }
+            Framing::Lines { after_element } => {
+                *after_element = new.last().map_or(*after_element, |last| *last != b'\n');
+            }
         }
         self.begin = out.len();
-    }
-}
-
-/// Whether a text that comes whole would be read as JSON if it came in pieces: arguments, and answers
-/// in JSON mode. Of what is signed no piece may be edited either way.
-fn is_streamed_json(field: &TextField, data: &[u8]) -> bool {
-    let text = || data.get(field.span.clone()).and_then(Plain::of);
-    match field.form {
-        Form::Arguments => true,
-        Form::String if !field.signed => text().is_some_and(|plain| is_like_json(plain.text())),
-        _ => false,
     }
 }

@@ -27,6 +27,7 @@ mod envelope;
 mod error_body;
 mod events;
 mod framing;
+mod halves;
 mod inspection;
 mod inspector;
 mod limits;

@@ -105,7 +105,9 @@ impl Fill {
             let len = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             return (len == 1 || len > 1 && rest.first() != Some(&b'0')).then_some(len);
         }
-        let plain = plain_len(rest);
+        // An identifier has no space, and is no address.
+        let (least, mark) = if self == Self::String { (b'!', b'@') } else { (b' ', b'"') };
+        let plain = plain_len(rest, least, mark);
         match rest.get(plain)? {
             b'"' => Some(plain),
             _ if self == Self::Text => escaped_len(rest),
@@ -114,22 +116,23 @@ impl Fill {
     }
 }
 
-/// Length of the ASCII text without quotes, escapes and control characters that `rest` begins with.
-fn plain_len(rest: &[u8]) -> usize {
+/// Length of the ASCII text without quotes, escapes, `mark` and characters before `least` that `rest` begins with.
+fn plain_len(rest: &[u8], least: u8, mark: u8) -> usize {
     let (blocks, _) = rest.as_chunks::<16>();
     let mut at = 0;
     for block in blocks {
         let bytes = i8x16::new(block.map(|byte| byte as i8));
         let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte as i8));
         // Signed: what is not ASCII is below everything.
-        let odd = bytes.simd_lt(i8x16::splat(b' ' as i8)) | is(b'"') | is(b'\\');
+        let odd = bytes.simd_lt(i8x16::splat(least as i8)) | is(b'"') | is(b'\\') | is(mark);
         let found = odd.to_bitmask();
         if found != 0 {
             return at + found.trailing_zeros() as usize;
         }
         at += block.len();
     }
-    let odd = |byte: &u8| !(b' '..0x80).contains(byte) || matches!(byte, b'"' | b'\\');
+    let odd =
+        |byte: &u8| !(least..0x80).contains(byte) || matches!(byte, b'"' | b'\\') || *byte == mark;
     let last = rest.get(at..).unwrap_or_default();
     at + last.iter().position(odd).unwrap_or(last.len())
 }

@@ -7,6 +7,7 @@ use weir_wire::sse::{Event, SseError, SseParser};
 
 use crate::Watch;
 use crate::events::Events;
+use crate::framing::Framing;
 use crate::limits::MAX_EVENT_BYTES;
 use crate::report::{Report, Trouble};
 use crate::shape::Shapes;
@@ -62,9 +63,20 @@ impl StreamGuard {
 
     /// The stream is a JSON array whose elements are the events, as Gemini streams without `alt=sse`.
     #[must_use]
-    pub fn in_array(mut self) -> Self {
+    pub fn in_array(self) -> Self {
+        self.framed(Framing::Array { after_element: false, opened: false })
+    }
+
+    /// The stream is JSON documents, each on a line of its own, as Ollama streams.
+    #[must_use]
+    pub fn in_lines(self) -> Self {
+        self.framed(Framing::Lines { after_element: false })
+    }
+
+    #[inline(never)]
+    fn framed(mut self, framing: Framing) -> Self {
         self.parser = Some(Parser::Array(ArrayParser::new(MAX_EVENT_BYTES)));
-        self.events.in_array();
+        self.events.framed(framing);
         self
     }
 

@@ -3,6 +3,7 @@ mod bounds;
 mod media;
 mod names;
 mod nested;
+mod odd;
 mod recall;
 mod shapes;
 mod signed;

@@ -1,6 +1,7 @@
 //! API dialects: request and response facts with byte spans, SSE, span edits, error bodies.
 //!
 //! # Overview
+//! - [`beginning`]: what a body is, whatever its headers call it.
 //! - [`path`]: which API a request speaks, from its method and path.
 //! - [`name`]: which texts may be the name of a model.
 //! - [`request`]: facts of a JSON request body, read once in chunks, with byte spans.
@@ -14,6 +15,7 @@
 //! Nothing here panics, recurses, reads a clock, or keeps prompt text.
 
 pub mod array;
+pub mod beginning;
 pub mod content;
 pub mod edit;
 pub mod error;

@@ -163,7 +163,12 @@ impl SseParser {
     ///
     /// # Errors
     /// [`SseError`]; what follows in the stream is then not read.
-    pub fn feed(&mut self, chunk: &[u8], event: impl FnMut(Event<'_>)) -> Result<(), SseError> {
+    pub fn feed(&mut self, chunk: &[u8], mut event: impl FnMut(Event<'_>)) -> Result<(), SseError> {
+        self.take(chunk, &mut event)
+    }
+
+    /// The same for all callers: reading is 3 KB of a module, and a call through a pointer is nothing beside an event.
+    fn take(&mut self, chunk: &[u8], event: &mut dyn FnMut(Event<'_>)) -> Result<(), SseError> {
         if self.begun.is_empty() {
             let left = self.read(chunk, event)?;
             self.begun.extend_from_slice(left);
@@ -193,7 +198,7 @@ impl SseParser {
     fn read<'a>(
         &mut self,
         mut bytes: &'a [u8],
-        mut event: impl FnMut(Event<'_>),
+        event: &mut dyn FnMut(Event<'_>),
     ) -> Result<&'a [u8], SseError> {
         if self.at_start {
             match skip_byte_order_mark(bytes) {
@@ -221,7 +226,7 @@ impl SseParser {
             let after_cr = bytes.get(end) == Some(&b'\r');
             self.place = Place { line: after, searched: after, after_cr };
             if empty {
-                self.tell(bytes.get(..after).unwrap_or_default(), &mut event);
+                self.tell(bytes.get(..after).unwrap_or_default(), event);
                 bytes = self.skip(bytes, after);
             }
         }
@@ -252,7 +257,7 @@ impl SseParser {
         bytes.get(len..).unwrap_or_default()
     }
 
-    fn tell(&mut self, raw: &[u8], event: &mut impl FnMut(Event<'_>)) {
+    fn tell(&mut self, raw: &[u8], event: &mut dyn FnMut(Event<'_>)) {
         if !self.lines.is_empty() {
             event(Event { offset: self.offset, raw, lines: &self.lines, complete: true });
             self.lines.clear();

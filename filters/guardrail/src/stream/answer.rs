@@ -58,9 +58,19 @@ impl<H: Host> Stream<H> {
 
     pub(super) fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Answering(mut exchange, Response::Whole(form)) => {
+            Phase::Answering(mut exchange, Response::Whole(mut form)) => {
                 if !shared.probe.seems_missing() {
                     shared.probe.body_arrived(&self.host);
+                }
+                if form.is_events(&self.host, size) {
+                    exchange.let_go();
+                    return match response::stream(&self.host, shared, &exchange, form) {
+                        Ok(stream) => {
+                            self.phase = Phase::Answering(exchange, stream);
+                            self.answer(shared, size, end_of_stream)
+                        }
+                        Err(error) => self.response_failed(shared, &exchange, error),
+                    };
                 }
                 let decided =
                     exchange.is_too_large(size as u64) || form.is_unreadable() && size > 0;

@@ -58,11 +58,15 @@ fn says(replica: &Replica, body: &str) {
     replica.set_script(script);
 }
 
+/// What many servers send before the first token.
+const ROLE: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+
 /// What a server says in place of the first token, in each dialect.
 fn errors() -> [String; 4] {
     [
         format!(
-            ": OK\n\ndata: {{\"error\":{{\"message\":\"{MARK}\",\"type\":\"InternalServerError\",\"code\":500}}}}\n\ndata: [DONE]\n\n"
+            ": OK\n\n{ROLE}data: {{\"error\":{{\"message\":\"{MARK}\",\"type\":\"InternalServerError\",\"code\":500}}}}\n\ndata: [DONE]\n\n"
         ),
         format!("data: {{\"object\":\"error\",\"message\":\"{MARK}\",\"code\":503}}\n\n"),
         format!(

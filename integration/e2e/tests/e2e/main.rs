@@ -37,6 +37,7 @@ mod gpus;
 #[cfg(test)]
 mod guardrail;
 mod guardrail_fields;
+mod guardrail_forms;
 mod guardrail_json;
 mod guardrail_law;
 mod guardrail_recall;

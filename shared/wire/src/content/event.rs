@@ -4,6 +4,7 @@ mod anthropic;
 mod openai;
 mod others;
 mod parts;
+mod pieces;
 mod remainder;
 mod responses;
 
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 use super::field::{Side, Texts};
 use super::tape::{Kind, Tape, Value};
 use parts::Api;
+pub(crate) use parts::is_empty;
 pub use parts::{Channel, Choices, Delta, Ended, EventTexts, Scope};
 
 impl EventTexts {
@@ -59,8 +61,9 @@ impl<'t> Api<'t> {
         let is_chunk = || root.get("choices").is_some_and(|choices| choices.kind() == Kind::Array);
         match root.get_string("type").and_then(Value::text) {
             Some(kind) if kind.starts_with("response.") => Self::Responses(kind),
+            // Some servers give their chunks a type, too.
+            _ if is_chunk() => Self::Chunk,
             Some(kind) => Self::Named(kind),
-            None if is_chunk() => Self::Chunk,
             None => match name() {
                 Some(kind) if kind.starts_with("response.") => Self::Responses(kind),
                 Some(kind) if anthropic::NAMES.contains(&kind.as_ref()) => Self::Named(kind),

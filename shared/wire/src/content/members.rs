@@ -7,6 +7,8 @@ pub(super) enum Member {
     Protocol,
     /// The same, as a word that is known (`user`, `text`); other strings in its place are text.
     Word,
+    /// The same, as an identifier; other strings in its place are text.
+    Name,
     /// Part of the dialect: its own members are looked up again.
     Dialect,
     /// The same, said by the operator: system prompts and tool definitions.
@@ -35,9 +37,9 @@ pub(super) fn of_request(name: &str) -> Member {
 /// The member `name` of an object of a response.
 pub(super) fn of_response(name: &str) -> Member {
     match name {
-        "id" | "object" | "model" | "system_fingerprint" | "finish_reason" | "stop_reason"
-        | "finishReason" | "modelVersion" | "responseId" | "embedding" | "embeddings" | "usage"
-        | "usageMetadata" => Member::Protocol,
+        "id" | "model" | "system_fingerprint" | "modelVersion" | "responseId" => Member::Name,
+        "object" | "finish_reason" | "stop_reason" | "finishReason" => Member::Word,
+        "embedding" | "embeddings" | "usage" | "usageMetadata" => Member::Protocol,
         "logprobs" | "logprobsResult" => Member::Logprobs,
         "item" | "part" | "response" | "content_block" | "citation" => Member::Dialect,
         _ => of_either(name),

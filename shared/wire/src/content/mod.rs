@@ -22,6 +22,7 @@ mod tape;
 mod texts;
 
 pub use crate::long_strings::LongStrings;
+pub(crate) use event::is_empty;
 pub use event::{Channel, Choices, Delta, Ended, EventTexts, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
 pub use functional::{FIELDS, Functional, SCHEMA, Shape, Under, Use};

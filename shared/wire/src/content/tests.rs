@@ -167,7 +167,9 @@ fn every_dialect_says_what_goes_on_and_what_ends() {
             vec![Ended::Scope(Scope(1))],
         ),
         (r#"{"choices":[{"index":0,"text":"t","finish_reason":null}]}"#, 1, vec![]),
-        (r#"{"choices":[],"usage":{"prompt_tokens":1}}"#, 0, vec![Ended::All]),
+        // Some servers tell usage between their chunks.
+        (r#"{"choices":[],"usage":{"prompt_tokens":1}}"#, 0, vec![]),
+        (r#"{"choices":[{"index":0,"delta":{},"finish_reason":"null"}]}"#, 0, vec![]),
         (
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"t"}}"#,
             1,

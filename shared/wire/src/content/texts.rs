@@ -157,10 +157,18 @@ impl<'t> Walk<'t> {
         let is_object = value.kind() == Kind::Object;
         match member {
             Member::Protocol => zone(Zone::Skipped),
-            Member::Word => {
-                if value.text().is_some_and(|word| !is_token(&word)) {
+            Member::Word | Member::Name => {
+                let is_one = |text: &str| match member {
+                    Member::Word => is_token(text),
+                    _ => Shape::Identifier.fits(text),
+                };
+                if value.text().is_some_and(|text| !is_one(&text)) {
                     self.note(value, Form::String, zone(Zone::Dialect));
                 }
+                zone(Zone::Skipped)
+            }
+            Member::TokenIds if self.side == Side::Response => {
+                self.note_logprobs(value);
                 zone(Zone::Skipped)
             }
             Member::TokenIds => {
@@ -205,7 +213,10 @@ impl<'t> Walk<'t> {
             Side::Response => of_response(&name),
         };
         // What is skipped altogether is no value that anybody could look for.
-        let rows = if member == Member::Protocol { &[] } else { rows(&name) };
+        let rows = match member {
+            Member::Protocol | Member::Name => &[],
+            _ => rows(&name),
+        };
         self.members.rotate_right(1);
         let looked = Looked { member, rows };
         self.members[0] = (key, looked);

@@ -7,7 +7,7 @@ mod failure;
 
 pub use failure::StreamFailure;
 
-use crate::content::{Kind, Tape, Value};
+use crate::content::{Kind, Tape, Value, is_empty};
 use crate::sse::{Event, SseParser};
 
 /// Bytes at the beginning of a stream that are looked at: Responses' first events repeat the request's instructions and
@@ -117,7 +117,23 @@ fn of_event(event: &Event<'_>) -> Option<FirstToken> {
     if BEFORE.iter().any(|before| root.get("type").is_some_and(|kind| kind.is(before))) {
         return None;
     }
-    Some(judge(&data, root, kind))
+    match judge(&data, root, kind) {
+        FirstToken::Begun if says_nothing(root) => None,
+        found => Some(found),
+    }
+}
+
+/// Whether a chunk says no more than who will speak, or what a filter made of the prompt, as Azure's first.
+fn says_nothing(root: Value<'_>) -> bool {
+    let Some(choices) = root.get("choices").filter(|list| list.kind() == Kind::Array) else {
+        return false;
+    };
+    let nothing = |choice: Value<'_>| {
+        let Some(delta) = choice.get("delta") else { return false };
+        choice.get("finish_reason").is_none_or(is_empty)
+            && delta.children().all(|member| member.key() == "role" || is_empty(member))
+    };
+    choices.children().all(nothing)
 }
 
 /// Whether a document is an error, and whose fault it is.

@@ -1,23 +1,16 @@
 //! Gemini's events, Triton's and TGI's, errors, and events that nobody here has heard of.
 
-use super::parts::{At, ChannelName, Choices, Ended, EventTexts, has_error, number};
+use super::parts::{At, ChannelName, Choices, Ended, EventTexts, has_error, is_empty, number};
+use super::pieces;
 use crate::content::field::Form;
 use crate::content::tape::{Kind, Value};
 
-/// What servers call a text that comes in pieces. In an event that is not known, strings of these names
-/// are taken to go on in the next; all others are whole.
-const TEXTS: [&str; 10] = [
-    "content",
-    "text",
-    "delta",
-    "response",
-    "completion",
-    "output_text",
-    "generated_text",
-    "thinking",
-    "reasoning",
-    "partial_json",
-];
+/// Members of events that bring no text that goes on, or one in a member that says what it is: Gemini's usage,
+/// every server's errors, what Ollama sends.
+const KNOWN: [&str; 6] = ["error", "usageMetadata", "promptFeedback", "usage", "message", "done"];
+
+/// What the types of events hold that are a sign of life, which may come at any time.
+const SIGNS_OF_LIFE: [&str; 3] = ["ping", "alive", "heartbeat"];
 
 pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
     if let Some(candidates) = root.get("candidates") {
@@ -41,37 +34,35 @@ pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
         }
         return;
     }
-    // Gemini reports usage, and every server its errors, without any text that goes on.
-    let plain = ["error", "usageMetadata", "promptFeedback", "usage", "message"];
-    event.known = plain.iter().any(|name| root.get(name).is_some());
-    if event.known {
+    event.known = KNOWN.iter().any(|name| root.get(name).is_some());
+    if has_error(root) {
         event.choices = Choices::All;
+        event.ended.push(Ended::All);
     } else {
         unknown(root, "", event);
     }
-    if has_error(root) {
-        event.ended.push(Ended::All);
+    if event.known && event.deltas.is_empty() {
+        event.choices = Choices::All;
     }
 }
 
 /// An event of any form: what looks like a piece of a text goes on, under the event's type.
 pub(super) fn unknown(root: Value<'_>, kind: &str, event: &mut EventTexts) {
     let at = At::choice(0);
-    let name = ChannelName::new(at.scope).with(kind);
-    let inner = root.get("delta").filter(|delta| delta.kind() == Kind::Object);
-    let strings = |object: Option<Value<'_>>, name: ChannelName, event: &mut EventTexts| {
-        for value in object.into_iter().flat_map(Value::children) {
-            let key = value.key();
-            if value.kind() == Kind::String && TEXTS.contains(&key.as_ref()) {
-                event.push(value, Form::String, name.with(&key).channel(), at);
-            }
-        }
-    };
-    strings(Some(root).filter(|root| root.kind() == Kind::Object), name, event);
-    strings(inner, name.with("delta"), event);
-    // What brings no piece of a text is a sign of life, or is about nobody knows what.
-    event.choices = if event.deltas.is_empty() { Choices::None } else { Choices::One(0) };
-    if root.get("stop").is_some_and(|stop| stop.kind() == Kind::Boolean && stop.is_true()) {
+    let is_true = |name: &str| root.get(name).is_some_and(Value::is_true);
+    let ends = ["stop", "done", "is_finished"].into_iter().any(is_true);
+    // SGLang tells with its figures all of the text so far.
+    let figures = root.get("meta_info").filter(|figures| figures.kind() == Kind::Object);
+    if let Some(figures) = figures {
+        let reason = figures.get("finish_reason").filter(|reason| !is_empty(*reason));
+        event.repeats = true;
+        event.grow(root.get_string("text").filter(|_| reason.is_none()));
+    } else {
+        pieces::read(root, (ChannelName::new(at.scope).with(kind), false), at, event);
+    }
+    let lives = is_empty(root) || SIGNS_OF_LIFE.iter().any(|sign| kind.contains(sign));
+    event.choices = if lives && event.deltas.is_empty() { Choices::None } else { Choices::One(0) };
+    if ends {
         event.ended.push(Ended::All);
     }
 }

@@ -96,6 +96,8 @@ pub struct EventTexts {
     pub repeats: bool,
     /// Texts that go on, in the order of the event.
     pub deltas: Vec<Delta>,
+    /// Texts that say all of a text so far, between their quotes: what they end with may go on in the next event.
+    pub growing: Vec<Range<usize>>,
     /// Texts that are complete, media and log probabilities.
     pub whole: Texts,
     /// What the event ends.
@@ -122,6 +124,11 @@ impl EventTexts {
         // What a medium begins with goes on as one.
         let deltas = &self.deltas;
         self.whole.encoded.retain(|at| deltas.iter().all(|delta| at + 1 != delta.span.start));
+    }
+
+    /// A text that says all of itself so far.
+    pub(super) fn grow(&mut self, text: Option<Value<'_>>) {
+        self.growing.extend(text.map(Value::content_span));
     }
 
     /// A text that goes on, if it is not empty.
@@ -198,7 +205,7 @@ impl ChannelName {
 }
 
 /// Whether a value says nothing: `null`, or an empty string, list or object.
-pub(super) fn is_empty(value: Value<'_>) -> bool {
+pub(crate) fn is_empty(value: Value<'_>) -> bool {
     match value.kind() {
         Kind::Null => true,
         Kind::String => value.content_span().is_empty(),

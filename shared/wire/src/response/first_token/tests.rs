@@ -42,7 +42,18 @@ fn an_answer_has_begun_with_its_first_event_and_not_before() {
         ("[", "waiting"),
         ("{\"id\":\"chatcmpl-1\",", "begun"),
         ("{\"object\":\"chat.completion\",\"choices\":[]}", "begun"),
-        ("data: {\"choices\":[],\"error\":null}\n\n", "begun"),
+        ("data: {\"choices\":[],\"prompt_filter_results\":[{}],\"error\":null}\n\n", "waiting"),
+        (
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"finish_reason\":null}]}\n\n",
+            "waiting",
+        ),
+        (
+            "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"a\"}}]}\n\n",
+            "begun",
+        ),
+        ("data: {\"choices\":[{\"delta\":{\"tool_calls\":[{}]}}]}\n\n", "begun"),
+        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", "begun"),
+        ("data: {\"choices\":[{\"index\":0,\"text\":\"a\"}]}\n\n", "begun"),
         ("data: text\n\n", "begun"),
     ] {
         assert_eq!(said(beginning, false), expected, "{beginning}");
