@@ -148,7 +148,7 @@ fn a_stream_that_envoy_never_shows_goes_on_and_none_is_held_after_it() {
 
 #[test]
 fn a_replica_that_sends_single_bytes_is_not_read_for_ever_and_an_hour_of_comments_is_held() {
-    let mut vm = Vm::new("");
+    let vm = Vm::new("");
     let mut stream = vm.held();
     let comments = ": keep-alive\n\n".repeat(3_600 / 15);
     for piece in 1..=240 {
