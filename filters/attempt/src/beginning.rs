@@ -9,6 +9,10 @@ use weir_wire::error::ErrorReply;
 use weir_wire::path::Dialect;
 use weir_wire::response::{FirstToken, MOST_BEFORE_FIRST_TOKEN, StreamFailure, first_token};
 
+/// Most bytes that are read while one stream is held: what has come is read anew with each piece, and a replica chooses how small
+/// pieces are. Keep-alive comments of an hour come to a hundredth of it.
+const MOST_READ: usize = 16 * MOST_BEFORE_FIRST_TOKEN;
+
 /// What has come of a stream whose headers are held.
 pub(crate) enum Beginning {
     /// Not yet its first token.
@@ -19,9 +23,13 @@ pub(crate) enum Beginning {
     Failed(StreamFailure),
 }
 
-/// Looks at what is held of a stream, `size` bytes; `ended`: no more of it comes.
-pub(crate) fn look<H: Host>(host: &H, size: usize, ended: bool) -> Beginning {
+/// Looks at what is held of a stream, `size` bytes; `ended`: no more of it comes. `read` is what has been read of it by all looks.
+pub(crate) fn look<H: Host>(host: &H, size: usize, ended: bool, read: &mut usize) -> Beginning {
     let most = MOST_BEFORE_FIRST_TOKEN.saturating_add(1);
+    *read = read.saturating_add(size.min(most));
+    if *read > MOST_READ {
+        return Beginning::Begun;
+    }
     // What cannot be read is the client's.
     let Ok(bytes) = host.body(Body::Response, 0, size.min(most)) else { return Beginning::Begun };
     match first_token(&bytes, ended) {

@@ -37,6 +37,8 @@ pub(crate) struct Stream<H: Host> {
     renaming: Option<Box<Renaming>>,
     status: Option<u16>,
     body: Body,
+    /// Bytes that were read of it while it was held.
+    read: usize,
     /// Whether some of the response's body has come.
     first_byte: bool,
     /// Whether the response has come to its end.
@@ -55,6 +57,7 @@ impl<H: Host> Stream<H> {
             renaming: None,
             status: None,
             body: Body::Passes,
+            read: 0,
             first_byte: false,
             complete: false,
         }
@@ -98,7 +101,7 @@ impl<H: Host> Stream<H> {
 
     /// More of a held stream has come, `size` bytes so far.
     fn look(&mut self, status: u16, size: usize, ended: bool) -> Action {
-        match beginning::look(&self.host, size, ended) {
+        match beginning::look(&self.host, size, ended, &mut self.read) {
             Beginning::Waiting => Action::Pause,
             Beginning::Begun => {
                 self.body = Body::Passes;

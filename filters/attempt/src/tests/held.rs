@@ -145,3 +145,22 @@ fn a_stream_that_envoy_never_shows_goes_on_and_none_is_held_after_it() {
     stream.on_end();
     vm.status(vm.attempt(A, 1).as_mut(), "200", false);
 }
+
+#[test]
+fn a_replica_that_sends_single_bytes_is_not_read_for_ever_and_an_hour_of_comments_is_held() {
+    let mut vm = Vm::new("");
+    let mut stream = vm.held();
+    let comments = ": keep-alive\n\n".repeat(3_600 / 15);
+    for piece in 1..=240 {
+        let so_far = &comments[..piece * 14];
+        assert_eq!(vm.body(stream.as_mut(), so_far, false), Action::Pause, "piece {piece}");
+    }
+    stream.on_end();
+    let mut stream = vm.held();
+    let bytes = format!(": {}", "x".repeat(8_000));
+    let held = (1..bytes.len())
+        .take_while(|&end| vm.body(stream.as_mut(), &bytes[..end], false) == Action::Pause);
+    let held = held.count();
+    assert!((2_000..4_000).contains(&held), "{held} pieces were held");
+    stream.on_end();
+}
