@@ -4,7 +4,7 @@ mod failure;
 mod streamed;
 
 pub(crate) use failure::inspect_failure;
-pub(crate) use streamed::{inspect_chunk, stream};
+pub(crate) use streamed::inspect_chunk;
 
 use weir_detect::{Direction, OnTrouble};
 use weir_guard::{BodyInspection, Report, StreamGuard, Trouble, Watch, inspect_response};
@@ -135,6 +135,35 @@ pub(crate) fn open<H: Host>(
         Ok(_) => {}
     }
     Ok(Opened::Inspected(Response::Whole(form)))
+}
+
+/// A stream, whose headers are here: of events, in lines, or in an array.
+///
+/// # Errors
+/// What the host says to the removal of a header.
+pub(crate) fn stream<H: Host>(
+    host: &H,
+    shared: &Shared,
+    exchange: &Exchange,
+    form: Form,
+) -> Result<Response, HostError> {
+    if form.has_length {
+        host.remove_header(HeaderMap::Response, "content-length")?;
+    }
+    // The headers leave before it is known what is edited.
+    if form.has_sums && exchange.policy.edits_responses {
+        remove_sums(host)?;
+    }
+    let watch = exchange.watch.clone();
+    let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
+        .sharing(shared.shapes.clone());
+    let guard = match form.kind {
+        Ok(Kind::Json) => guard.in_array(),
+        Ok(Kind::Lines) => guard.in_lines(),
+        _ => guard,
+    };
+    let stopwatch = shared.metrics.stopwatch(Direction::Response);
+    Ok(Response::Stream { guard: Box::new(guard), stopwatch })
 }
 
 /// What a status without a body says (RFC 9110, 15.3).

@@ -1,43 +1,10 @@
 //! Responses that pass event by event.
 
-use weir_detect::Direction;
 use weir_guard::StreamGuard;
-use weir_host::{Body, HeaderMap, Host, HostError, memory};
+use weir_host::{Body, Host, HostError, memory};
 use weir_wire::same;
 
-use super::{Form, Kind, Response, remove_sums};
-use crate::request::Exchange;
-use crate::shared::Shared;
 use crate::timing::Stopwatch;
-
-/// A stream, whose headers are here: of events, in lines, or in an array.
-///
-/// # Errors
-/// What the host says to the removal of a header.
-pub(crate) fn stream<H: Host>(
-    host: &H,
-    shared: &Shared,
-    exchange: &Exchange,
-    form: Form,
-) -> Result<Response, HostError> {
-    if form.has_length {
-        host.remove_header(HeaderMap::Response, "content-length")?;
-    }
-    // The headers leave before it is known what is edited.
-    if form.has_sums && exchange.policy.edits_responses {
-        remove_sums(host)?;
-    }
-    let watch = exchange.watch.clone();
-    let guard = StreamGuard::new(watch, exchange.dialect(), exchange.operation())
-        .sharing(shared.shapes.clone());
-    let guard = match form.kind {
-        Ok(Kind::Json) => guard.in_array(),
-        Ok(Kind::Lines) => guard.in_lines(),
-        _ => guard,
-    };
-    let stopwatch = shared.metrics.stopwatch(Direction::Response);
-    Ok(Response::Stream { guard: Box::new(guard), stopwatch })
-}
 
 /// A stream that holds more than this has to end where memory is used up, in bytes.
 const MUCH_BYTES: usize = 16 * 1024;
