@@ -270,46 +270,30 @@ fn soak(words: &[String]) -> Result<Task, Failure> {
     Ok(Task::Soak { minutes })
 }
 
+/// The benchmarks by their names.
+const BENCHES: [(&str, Bench); 8] = [
+    ("overhead", Bench::Overhead),
+    ("placement", Bench::Placement),
+    ("scan", Bench::Scan { presidio: true }),
+    ("limits", Bench::Limits),
+    ("decision", Bench::Decision),
+    ("fleet", Bench::Fleet),
+    ("reaction", Bench::Reaction),
+    ("sidecar", Bench::Sidecar),
+];
+
 fn bench(words: &[String]) -> Result<Task, Failure> {
-    match words.split_first() {
-        Some((name, rest)) if name == "overhead" => {
-            known_options("bench overhead", &help::of_overhead(), rest)?;
-            Ok(Task::Bench { name: Bench::Overhead, arguments: rest.to_vec() })
-        }
-        Some((name, rest)) if name == "limits" => {
-            known_options("bench limits", &help::of_limits(), rest)?;
-            Ok(Task::Bench { name: Bench::Limits, arguments: rest.to_vec() })
-        }
-        Some((name, rest)) if name == "decision" => {
-            known_options("bench decision", help::of_all(), rest)?;
-            Ok(Task::Bench { name: Bench::Decision, arguments: rest.to_vec() })
-        }
-        Some((name, rest)) if name == "fleet" => {
-            known_options("bench fleet", &help::of_fleet(), rest)?;
-            Ok(Task::Bench { name: Bench::Fleet, arguments: rest.to_vec() })
-        }
-        Some((name, rest)) if name == "placement" => {
-            known_options("bench placement", &help::of_placement(), rest)?;
-            Ok(Task::Bench { name: Bench::Placement, arguments: rest.to_vec() })
-        }
-        Some((name, rest)) if name == "reaction" => {
-            known_options("bench reaction", &help::of_reaction(), rest)?;
-            Ok(Task::Bench { name: Bench::Reaction, arguments: rest.to_vec() })
-        }
-        Some((name, rest)) if name == "scan" => {
-            known_options("bench scan", &help::of_scan(), rest)?;
-            Ok(bench_scan(rest))
-        }
-        Some((name, rest)) if name == "sidecar" => {
-            known_options("bench sidecar", &help::of_sidecar(), rest)?;
-            Ok(Task::Bench { name: Bench::Sidecar, arguments: rest.to_vec() })
-        }
-        Some((other, _)) => Err(unexpected("bench", other)),
-        None => Err(Failure::Usage(
-            "`bench` takes a name: overhead, placement, scan, limits, decision, fleet or sidecar"
-                .into(),
-        )),
-    }
+    let Some((name, rest)) = words.split_first() else {
+        let names = BENCHES.map(|(name, _)| name).join(", ");
+        return Err(Failure::Usage(format!("`bench` takes a name: one of {names}")));
+    };
+    let known = BENCHES.into_iter().find(|(known, _)| known == name);
+    let (_, bench) = known.ok_or_else(|| unexpected("bench", name))?;
+    known_options(&format!("bench {name}"), &help::of_bench(name), rest)?;
+    Ok(match bench {
+        Bench::Scan { .. } => bench_scan(rest),
+        name => Task::Bench { name, arguments: rest.to_vec() },
+    })
 }
 
 fn bench_scan(words: &[String]) -> Task {

@@ -85,6 +85,11 @@ impl List {
         if self.sidecar.json {
             return print(&format!("{json:#}\n"));
         }
+        if list.limits.is_empty() {
+            return print(
+                "no gateway has told this sidecar of a limit with `scope: fleet`; its /readyz and /status say which gateways it reaches\n",
+            );
+        }
         print(&list.limits.iter().map(listed).collect::<String>())
     }
 }
@@ -123,8 +128,12 @@ impl Key {
             per: named.chain(nobody).collect(),
             amount,
         };
-        let (json, standing): (Value, KeyStanding) =
-            Sidecar::new(&self.sidecar)?.command(&command)?;
+        let sent = Sidecar::new(&self.sidecar)?.command(&command);
+        if sent.is_err() && action != LimitAction::Show {
+            // It may have arrived, and be carried out later: another id would do it twice.
+            eprintln!("to send the very same command again, add `--id {}`", command.id);
+        }
+        let (json, standing): (Value, KeyStanding) = sent?;
         if self.sidecar.json {
             return print(&format!("{json:#}\n"));
         }
@@ -150,15 +159,20 @@ fn listed(limit: &LimitEntry) -> String {
 fn told(action: LimitAction, standing: &KeyStanding) -> String {
     let KeyStanding { limit, measure, amount, topped_up, spent, granted, left, .. } = standing;
     let unit = unit(measure);
-    let mut text = match (action, standing.carried_out) {
-        (LimitAction::Show, _) => String::new(),
-        (LimitAction::TopUp, true) => "topped up\n".to_owned(),
-        (LimitAction::Reset, true) => "reset\n".to_owned(),
-        (_, false) => "that command was carried out before; nothing was changed now\n".to_owned(),
-    };
+    let mut text = String::new();
     if !standing.known {
         text += "nothing was known of this key: it has spent nothing, or is spelled otherwise than requests spell it\n";
     }
+    text += match (action, standing.carried_out) {
+        (LimitAction::Show, _) => "",
+        (LimitAction::TopUp, true) => {
+            "topped up; a gateway that has refused the key refuses its next request, too, and then hears of it\n"
+        }
+        (LimitAction::Reset, true) => {
+            "reset; a gateway that has refused the key refuses its next request, too, and then hears of it\n"
+        }
+        (_, false) => "that command was carried out before; nothing was changed now\n",
+    };
     let more =
         if *topped_up > 0.0 { format!(", and {topped_up} for this window") } else { String::new() };
     text += &format!("{limit}: {amount} {unit}{more}\n");

@@ -1,7 +1,7 @@
 //! The response of an exchange.
 
 use weir_detect::Direction;
-use weir_guard::{Report, Trouble};
+use weir_guard::{Report, StreamGuard, Trouble};
 use weir_host::{Action, Body, Host, HostError, LogLevel};
 use weir_wire::error::ErrorReply;
 
@@ -9,6 +9,7 @@ use super::{Phase, Stream};
 use crate::request::Exchange;
 use crate::response::{self, Form, Opened, Response};
 use crate::shared::Shared;
+use crate::timing::Stopwatch;
 
 impl<H: Host> Stream<H> {
     pub(super) fn open_response(&mut self, shared: &Shared, exchange: Box<Exchange>) -> Action {
@@ -58,35 +59,8 @@ impl<H: Host> Stream<H> {
 
     pub(super) fn answer(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
-            Phase::Answering(mut exchange, Response::Whole(mut form)) => {
-                if !shared.probe.seems_missing() {
-                    shared.probe.body_arrived(&self.host);
-                }
-                if form.is_events(&self.host, size) {
-                    exchange.let_go();
-                    return match response::stream(&self.host, shared, &exchange, form) {
-                        Ok(stream) => {
-                            self.phase = Phase::Answering(exchange, stream);
-                            self.answer(shared, size, end_of_stream)
-                        }
-                        Err(error) => self.response_failed(shared, &exchange, error),
-                    };
-                }
-                let decided =
-                    exchange.is_too_large(size as u64) || form.is_unreadable() && size > 0;
-                if !end_of_stream && !decided {
-                    if let Err(full) = exchange.hold(&self.host, size) {
-                        self.close(shared);
-                        return self.refuse(exchange.dialect(), &full);
-                    }
-                    self.phase = Phase::Answering(exchange, Response::Whole(form));
-                    return Action::Pause;
-                }
-                let body = self.body(shared, size);
-                match form.is_failure() {
-                    true => self.answer_failure(shared, exchange, (form, body)),
-                    false => self.answer_whole(shared, exchange, (form, body)),
-                }
+            Phase::Answering(exchange, Response::Whole(form)) => {
+                self.hold_answer(shared, exchange, form, (size, end_of_stream))
             }
             Phase::Answering(exchange, Response::Replaced) => {
                 self.phase = Phase::Answering(exchange, Response::Replaced);
@@ -96,24 +70,8 @@ impl<H: Host> Stream<H> {
                 }
                 Action::Continue
             }
-            Phase::Answering(exchange, Response::Stream { mut guard, mut stopwatch }) => {
-                let host = &self.host;
-                let passed = self.body(shared, size).and_then(|chunk| {
-                    let guard = &mut guard;
-                    response::inspect_chunk(host, guard, &mut stopwatch, &chunk, end_of_stream)
-                });
-                if let Err(error) = passed {
-                    // What was not inspected does not pass.
-                    let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
-                    return self.response_failed(shared, &exchange, error);
-                }
-                self.tell_so_far(guard.report());
-                let response = Response::Stream { guard, stopwatch };
-                self.phase = Phase::Answering(exchange, response);
-                if end_of_stream {
-                    self.end_stream(shared);
-                }
-                Action::Continue
+            Phase::Answering(exchange, Response::Stream { guard, stopwatch }) => {
+                self.pass_events(shared, exchange, (guard, stopwatch), (size, end_of_stream))
             }
             Phase::Refused => {
                 self.phase = Phase::Refused;
@@ -124,6 +82,70 @@ impl<H: Host> Stream<H> {
                 Action::Continue
             }
         }
+    }
+
+    /// More of a response has come that is held until it is complete.
+    fn hold_answer(
+        &mut self,
+        shared: &Shared,
+        mut exchange: Box<Exchange>,
+        mut form: Form,
+        (size, end_of_stream): (usize, bool),
+    ) -> Action {
+        if !shared.probe.seems_missing() {
+            shared.probe.body_arrived(&self.host);
+        }
+        if form.is_events(&self.host, size) {
+            exchange.let_go();
+            return match response::stream(&self.host, shared, &exchange, form) {
+                Ok(stream) => {
+                    self.phase = Phase::Answering(exchange, stream);
+                    self.answer(shared, size, end_of_stream)
+                }
+                Err(error) => self.response_failed(shared, &exchange, error),
+            };
+        }
+        let decided = exchange.is_too_large(size as u64) || form.is_unreadable() && size > 0;
+        if !end_of_stream && !decided {
+            if let Err(full) = exchange.hold(&self.host, size) {
+                self.close(shared);
+                return self.refuse(exchange.dialect(), &full);
+            }
+            self.phase = Phase::Answering(exchange, Response::Whole(form));
+            return Action::Pause;
+        }
+        let body = self.body(shared, size);
+        match form.is_failure() {
+            true => self.answer_failure(shared, exchange, (form, body)),
+            false => self.answer_whole(shared, exchange, (form, body)),
+        }
+    }
+
+    /// The next chunk of a stream.
+    fn pass_events(
+        &mut self,
+        shared: &Shared,
+        exchange: Box<Exchange>,
+        (mut guard, mut stopwatch): (Box<StreamGuard>, Stopwatch),
+        (size, end_of_stream): (usize, bool),
+    ) -> Action {
+        let host = &self.host;
+        let passed = self.body(shared, size).and_then(|chunk| {
+            let guard = &mut guard;
+            response::inspect_chunk(host, guard, &mut stopwatch, &chunk, end_of_stream)
+        });
+        if let Err(error) = passed {
+            // What was not inspected does not pass.
+            let _ = self.host.replace_body_front(Body::Response, usize::MAX, &[]);
+            return self.response_failed(shared, &exchange, error);
+        }
+        self.tell_so_far(guard.report());
+        let response = Response::Stream { guard, stopwatch };
+        self.phase = Phase::Answering(exchange, response);
+        if end_of_stream {
+            self.end_stream(shared);
+        }
+        Action::Continue
     }
 
     /// What is there of the body: all of it where it is held, else the current chunk.

@@ -16,6 +16,10 @@ const KEPT_MS: u64 = 10_000;
 /// How long one is kept of which the fleet was not told yet, in ms: a day.
 const KEPT_UNTOLD_MS: u64 = 86_400_000;
 
+/// Of what the fleet had left, the part that may be used before it is granted: an eighth, so that the last of a limit is not
+/// spent by several gateways at once.
+const LEFT_PART: u64 = 8;
+
 /// What one gateway has of one key of a fleet's limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
@@ -62,10 +66,25 @@ impl Lease {
         Self { born: now_ms as u32, ..Self::default() }
     }
 
-    /// How much may be used in all.
-    pub(super) fn room(&self, terms: &FleetTerms) -> u64 {
-        let first = self.sequence == 0 && terms.reachable;
-        if first { self.granted.saturating_add(terms.first) } else { self.granted }
+    /// How much may be used in all: what was granted, and a little that the fleet hears of afterwards. Otherwise a key
+    /// that rests, whose grants have gone back, would be refused with each request that comes after a pause.
+    ///
+    /// What is beyond grants counts as granted once the fleet has charged it, so that it is never more than `first`.
+    pub(super) fn room(&self, limit: &Limit, terms: &FleetTerms) -> u64 {
+        let left = self.left.saturating_sub(limit.withheld());
+        let ahead = match (terms.reachable, self.sequence) {
+            (false, _) => 0,
+            (true, 0) => terms.first,
+            (true, _) => terms.first.min(left / LEFT_PART),
+        };
+        self.granted.saturating_add(ahead)
+    }
+
+    /// What is left for all gateways as far as this one knows, after it has used and reserved `used` in all.
+    pub(super) fn remaining(&self, limit: &Limit, terms: &FleetTerms, used: u64) -> u64 {
+        // What may be used beyond grants is of what the fleet has left, but before the first grant nobody has said that.
+        let own = if self.sequence == 0 { self.room(limit, terms) } else { self.granted };
+        own.saturating_add(self.left).saturating_sub(used).saturating_sub(limit.withheld())
     }
 
     /// Of what a saturated pool withholds, what the fleet has not left: this gateway holds it back of its own.

@@ -163,7 +163,7 @@ impl Slot {
         let own = self.bucket.debt.saturating_add(asked).saturating_sub(limit.share().0);
         let (Some(lease), Some(terms)) = (&self.lease, limit.fleet()) else { return own };
         let asked = asked.saturating_add(lease.withheld(limit));
-        let beyond = lease.used.saturating_add(asked).saturating_sub(lease.room(terms));
+        let beyond = lease.used.saturating_add(asked).saturating_sub(lease.room(limit, terms));
         match (terms.reachable, terms.away) {
             (true, _) | (false, Away::Deny) => beyond,
             (false, Away::Local) => beyond.min(own),

@@ -50,8 +50,7 @@ impl Standing {
         let taken = slot.debt().saturating_add(slot.reserved());
         if let (Some(lease), Some(terms)) = (slot.lease(), limit.fleet()) {
             let used = lease.used.saturating_add(slot.reserved());
-            let own = lease.room(terms).saturating_sub(used);
-            let left = own.saturating_add(lease.left).saturating_sub(limit.withheld());
+            let left = lease.remaining(limit, terms, used);
             // A window's budget may have been topped up.
             let most = if limit.calendar().is_some() { u64::MAX } else { limit.capacity() };
             let remaining = left.min(most);

@@ -81,11 +81,39 @@ fn a_key_has_its_first_grant_once_and_then_what_the_pool_gives() {
     let lease = gateway.lease(key(1));
     assert_eq!((lease.granted, lease.used, lease.wanted, lease.sequence), (255, 55, 0, 1));
     let held = admit(&mut gateway.0, START, demand(150, 50), &asks(&limit));
-    // Now nothing is first any more.
-    refuse(&mut gateway.0, START, demand(1, 0), &asks(&limit));
+    // While the fleet has much left, as much as at first may be used before it is granted; not more.
+    refuse(&mut gateway.0, START, demand(51, 0), &asks(&limit));
     settle(&mut gateway.0, START, held.reservation, used(1, 1));
     let standing = admit(&mut gateway.0, START, demand(1, 0), &asks(&limit)).standings[0];
     assert_eq!(standing.remaining, 197 + 745);
+}
+
+#[test]
+fn a_key_that_rests_has_something_at_hand_until_the_fleet_has_little_left() {
+    let (limit, mut gateway, mut pool) = (reachable(), Gateway::default(), Pool::new(&reachable()));
+    let mut used_up = 0;
+    for (at, others) in [(0, 0), (1, 0), (2, 500), (3, 200), (4, 0)] {
+        let now = START + at;
+        let left = gateway.slot(key(1)).map_or(8 * 50, |slot| slot.lease().unwrap().left);
+        let most = 50.min(left / 8);
+        if most > 0 {
+            refuse(&mut gateway.0, now, demand(most + 1, 0), &asks(&limit));
+            let held = admit(&mut gateway.0, now, demand(most, 0), &asks(&limit));
+            // Not once more before the fleet has heard of it.
+            refuse(&mut gateway.0, now, demand(1, 0), &asks(&limit));
+            settle(&mut gateway.0, now, held.reservation, used(most, 0));
+        }
+        used_up += most + others;
+        pool.debt += others;
+        // The sidecar gives nothing ahead to a key that rests.
+        gateway.exchange(&mut pool, 0, Wish::default(), now);
+        assert_eq!((pool.debt, pool.outstanding()), (used_up, 0));
+    }
+    assert_eq!(gateway.lease(key(1)).left, 1_000 - used_up);
+    let spent =
+        Granted { born: gateway.lease(key(1)).born, sequence: 99, left: 7, ..Granted::default() };
+    gateway.apply(key(1), &spent, START + 5);
+    refuse(&mut gateway.0, START + 5, demand(1, 0), &asks(&limit));
 }
 
 #[test]
