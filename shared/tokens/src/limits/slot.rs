@@ -175,6 +175,14 @@ impl Slot {
     /// was already. One where all that is lacking is withheld: then the fleet says what it has left.
     pub(super) fn lacking(&self, limit: &Limit, excess: u64) -> u64 {
         let Some(lease) = self.lease.filter(|_| excess > 0) else { return 0 };
+        // What may be used before it is granted is no grant: a request that is larger has to have all of it.
+        let ahead = match limit.fleet() {
+            Some(terms) if lease.sequence > 0 => {
+                lease.room(limit, terms).saturating_sub(lease.granted)
+            }
+            _ => 0,
+        };
+        let excess = excess.saturating_add(ahead);
         let lacking = excess.saturating_sub(lease.withheld(limit)).max(1);
         if lease.wanted < lacking { lacking } else { 0 }
     }
