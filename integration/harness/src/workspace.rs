@@ -95,8 +95,8 @@ pub fn redis() -> Result<PathBuf, HarnessError> {
     existing("Redis", program, "cargo xtask setup")
 }
 
-/// What there is beside the Redis 6.2 that set-up brings: `valkey-server` on PATH, and `redis-server` from version 7 on, on PATH or
-/// as Debian's package in `target/tools`; each with what it says of its version.
+/// What there is on PATH beside the Redis 6.2 that set-up brings: `valkey-server`, and `redis-server` from version 7 on, each with
+/// what it says of its version.
 pub fn newer_redis() -> Vec<(PathBuf, String)> {
     let says = |program: PathBuf| {
         let output = Command::new(&program).arg("--version").output().ok()?;
@@ -105,8 +105,7 @@ pub fn newer_redis() -> Vec<(PathBuf, String)> {
         (major >= 7).then_some((program, version))
     };
     let servers = ["valkey-server", "redis-server"].into_iter().filter_map(on_path);
-    let installed = file("target/tools/bin/redis-server-debian");
-    servers.chain([installed]).filter_map(says).collect()
+    servers.filter_map(says).collect()
 }
 
 /// The Prometheus to run: `WEIR_PROMETHEUS`, the one on PATH, or the one in `target/tools`; `None` where set-up could not bring one.

@@ -21,13 +21,6 @@ struct Program {
 const PROMETHEUS: Program =
     Program { name: "prometheus", placed: "prometheus", packages: &["prometheus"] };
 
-/// A Redis that is newer than the wheel's, with the libraries that machines may lack.
-const REDIS: Program = Program {
-    name: "redis-server",
-    placed: "redis-server-debian",
-    packages: &["redis-server", "redis-tools", "libatomic1", "libjemalloc2", "liblzf1"],
-};
-
 /// A Prometheus: the one on PATH, or else that of Debian's package. `None` where neither can be had; the reason has been
 /// told then, and the tests that need one say that they are skipped.
 pub(super) fn prometheus(layout: &Layout) -> Option<PathBuf> {
@@ -36,11 +29,6 @@ pub(super) fn prometheus(layout: &Layout) -> Option<PathBuf> {
         return Some(program);
     }
     bring(layout, &PROMETHEUS)
-}
-
-/// Debian's Redis, beside the one that tests take: they try fleets with it, too.
-pub(super) fn redis(layout: &Layout) -> Option<PathBuf> {
-    bring(layout, &REDIS)
 }
 
 fn bring(layout: &Layout, program: &Program) -> Option<PathBuf> {

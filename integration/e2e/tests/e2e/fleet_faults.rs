@@ -156,9 +156,7 @@ async fn in_a_cluster_the_keys_of_a_limit_lie_on_several_nodes_and_each_keeps_to
 async fn a_newer_redis_and_valkey_keep_the_limit_as_well() {
     let programs = workspace::newer_redis();
     if programs.is_empty() {
-        eprintln!(
-            "skipped: there is neither valkey-server nor redis-server 7 or later: `cargo xtask setup` says why"
-        );
+        eprintln!("skipped: neither valkey-server nor redis-server 7 or later is on PATH");
     }
     for (program, version) in programs {
         let terms = Terms { tokens: 6_000, ..TERMS };
