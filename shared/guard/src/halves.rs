@@ -79,4 +79,28 @@ mod tests {
             let _ = halves.join(cut);
         }
     }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    proptest::proptest! {
+        #[test]
+        fn what_was_joined_has_no_half_alone_and_stays_as_it_is(
+            texts in proptest::collection::vec(
+                proptest::collection::vec(
+                    proptest::sample::select(vec![
+                        r"\ud83d", r"\uDE00", r"\uDBFF", r"\udc00", r"\u0041", r"\\", r"\n", "x", "ud83d", " ",
+                    ]),
+                    0..6,
+                ),
+                1..5,
+            ),
+        ) {
+            let texts: Vec<_> = texts.iter().map(|parts| format!("\"{}\"", parts.concat())).collect();
+            let json = format!("[{}]", texts.join(","));
+            let mut halves = Halves::default();
+            let joined = halves.join(json.as_bytes());
+            let text = String::from_utf8(joined.clone()).unwrap();
+            assert!(weir_wire::content::Tape::read(&joined).is_ok(), "{json} {text}");
+            assert_eq!(halves.join(&joined), joined, "{json}");
+        }
+    }
 }

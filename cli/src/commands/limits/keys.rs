@@ -165,14 +165,13 @@ fn told(action: LimitAction, standing: &KeyStanding) -> String {
     }
     text += match (action, standing.carried_out) {
         (LimitAction::Show, _) => "",
-        (LimitAction::TopUp, true) => {
-            "topped up; a gateway that has refused the key refuses its next request, too, and then hears of it\n"
-        }
-        (LimitAction::Reset, true) => {
-            "reset; a gateway that has refused the key refuses its next request, too, and then hears of it\n"
-        }
+        (LimitAction::TopUp, true) => "topped up",
+        (LimitAction::Reset, true) => "reset",
         (_, false) => "that command was carried out before; nothing was changed now\n",
     };
+    if standing.carried_out {
+        text += "; a gateway that has refused the key refuses its next request, too, and then hears of it\n";
+    }
     let more =
         if *topped_up > 0.0 { format!(", and {topped_up} for this window") } else { String::new() };
     text += &format!("{limit}: {amount} {unit}{more}\n");

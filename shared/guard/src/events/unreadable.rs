@@ -20,7 +20,10 @@ impl Events {
     ) {
         if matches!(error, WireError::LoneSurrogate { .. }) {
             let whole = self.halves.join(event.raw);
-            return self.read_again(&whole, event.complete, out);
+            // What stays as it is would be read again for ever.
+            if whole != event.raw {
+                return self.read_again(&whole, event.complete, out);
+            }
         }
         match !event.complete && is_cut(data, error) {
             true => self.cut(event, out),
