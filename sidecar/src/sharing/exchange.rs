@@ -58,7 +58,7 @@ pub(crate) struct Exchange {
     entered: Option<Instant>,
     /// What was written last, and when.
     written: Option<(Vec<u8>, Instant)>,
-    /// What all others said last, as a hash, and when they were asked.
+    /// What all others said last, as a hash, and until when they need not be asked again while all is quiet.
     read: Option<(u64, Instant)>,
     /// When something changed last, here or there.
     changed: Instant,
@@ -120,7 +120,8 @@ impl Exchange {
         };
         let quiet = started.saturating_duration_since(self.changed) >= QUIET_AFTER;
         let enters = passed(self.entered, if quiet { ENTER_QUIET_EVERY } else { ENTER_EVERY });
-        let reads = !quiet || passed(self.read.map(|(_, at)| at), READ_QUIET_EVERY);
+        // What was heard before it fell quiet holds for two intervals only, so they are asked once more at once.
+        let reads = !quiet || self.read.is_none_or(|(_, until)| started >= until);
         if enters {
             self.enter().await?;
             self.entered = Some(started);
@@ -165,8 +166,8 @@ impl Exchange {
         if self.read.is_none_or(|(before, _)| before != hash) {
             self.changed = now;
         }
-        self.read = Some((hash, now));
         let next = if quiet { READ_QUIET_EVERY.max(self.interval) } else { Duration::ZERO };
+        self.read = Some((hash, now + next));
         self.peers.take(shares, now, next);
     }
 

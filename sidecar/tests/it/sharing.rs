@@ -122,6 +122,21 @@ async fn an_idle_fleet_asks_little_of_redis_and_hears_of_load_all_the_same() {
 }
 
 #[tokio::test]
+async fn load_that_stays_the_same_counts_without_a_gap() {
+    let (replica, redis) = (Replica::start(vllm(1, 2)).await, Redis::start(&[]).unwrap());
+    let _first = Side::start(&replica, 3, &at(&redis.url())).await;
+    let second = Side::start(&replica, 0, &at(&redis.url())).await;
+    second.is_told(Some(3)).await;
+    let from = second.intake.taken().len();
+    // After 2 s without a change the others are asked less often.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let taken = second.intake.taken();
+    let told: Vec<_> =
+        taken[from..].iter().map(|message| message.endpoints[0].in_flight_elsewhere).collect();
+    assert!(told.len() > 20 && told.iter().all(|one| *one == Some(3)), "{told:?}");
+}
+
+#[tokio::test]
 async fn what_a_gateway_has_in_flight_counts_once_also_when_its_sidecar_is_started_anew() {
     let (replica, redis) = (Replica::start(vllm(1, 2)).await, Redis::start(&[]).unwrap());
     let first = Side::start(&replica, 3, &at(&redis.url())).await;

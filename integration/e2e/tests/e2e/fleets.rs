@@ -45,6 +45,14 @@ impl Side {
         .await;
     }
 
+    /// What others have told of prefix caches of the pool so far.
+    async fn heard(&self) -> u64 {
+        let request = Request::get("/metrics");
+        let page = HttpClient::http1().send(self.sidecar.address(), request).await.unwrap().text();
+        let name = "weir_sidecar_shared_prefixes_total{pool=\"llama\",what=\"others\"} ";
+        page.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
+    }
+
     async fn send(&self, body: &Value) -> Reply {
         let request = Request::post("/v1/chat/completions").json(body);
         let reply = HttpClient::http1().send(self.stack.envoy.clients(), request).await.unwrap();
@@ -135,21 +143,21 @@ async fn a_conversation_stays_with_its_replica_whichever_envoy_it_enters() {
         let (begins, goes_on) = (&sides[begins], &sides[goes_on]);
         let words = format!("conversation {round}: {}", "about something else ".repeat(60));
         let mut messages = vec![json!({"role": "user", "content": words})];
+        let before = goes_on.heard().await;
         let reply = begins.send(&json!({"model": LLAMA, "messages": messages})).await;
         let home = reply.header("x-weir-replica").to_owned();
         messages.push(reply.json().unwrap()["choices"][0]["message"].clone());
         messages.push(json!({"role": "user", "content": "and then?"}));
-        let heard = format!(
-            "weir_sidecar_shared_prefixes_total{{pool=\"llama\",what=\"others\"}} {}",
-            round + 1
-        );
-        goes_on.shows(&heard).await;
+        eventually("it is heard", async || (goes_on.heard().await > before).then_some(())).await;
         goes_on.pushed_again().await;
-        let before = goes_on.stack.stat(MATCHED).await;
+        let (told, before) = (begins.heard().await, goes_on.stack.stat(MATCHED).await);
         let reply = goes_on.send(&json!({"model": LLAMA, "messages": messages})).await;
         assert_eq!(reply.header("x-weir-replica"), home);
         let matched = goes_on.stack.stat(MATCHED).await - before;
         assert!(matched > 200, "round {round}: {matched}");
+        // Else what this turn has taught would be taken for the next conversation.
+        eventually("the turn is heard, too", async || (begins.heard().await > told).then_some(()))
+            .await;
     }
     for side in &sides {
         side.stack.assert_no_trap().await;
