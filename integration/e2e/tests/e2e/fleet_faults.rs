@@ -96,7 +96,7 @@ async fn while_a_sidecar_or_redis_is_cut_off_nothing_is_admitted_twice_or_charge
     // Who is refused goes on through all of it.
     let (through, ()) = tokio::join!(clients.hammer(12, 100), cuts);
     fleet.reachable(3..=3).await;
-    let after = clients.hammer(12, 20).await;
+    let after = clients.hammer(12, 100).await;
     let (spent, bound) = (through.sure() + after.sure(), TERMS.bound(3));
     assert!(spent <= bound, "{spent} of {bound}");
     assert!(spent >= f64::from(TERMS.tokens) - 250.0, "{spent}: all of it is had");
@@ -120,7 +120,7 @@ async fn scripts_that_redis_forgets_all_the_time_cost_no_token() {
         }
     };
     let spent = tokio::select! {
-        tally = clients.hammer(24, 20) => tally.sure(),
+        tally = clients.hammer(24, 100) => tally.sure(),
         () = flushing => 0.0,
     };
     assert!(flushed > 20, "{flushed}");
@@ -135,7 +135,7 @@ async fn in_a_cluster_the_keys_of_a_limit_lie_on_several_nodes_and_each_keeps_to
     let terms = Terms { tokens: 1_000, first: 100, per: "header:x-user", ..TERMS };
     let nodes = Redis::cluster(&KEEPING).await.unwrap();
     let fleet = FleetOfEnvoys::over(nodes, terms).await;
-    let tally = fleet.clients(20).hammer(3 * Clients::USERS, 20).await;
+    let tally = fleet.clients(20).hammer(3 * Clients::USERS, 100).await;
     for user in 0..Clients::USERS {
         let spent = tally.of_user(user);
         // Each Envoy may be left with less than a request asks for.
@@ -167,7 +167,7 @@ async fn a_newer_redis_and_valkey_keep_the_limit_as_well() {
         fleet.redis[0].restart().unwrap();
         fleet.reachable(3..=3).await;
         fleet.redis[0].ask("SCRIPT FLUSH").await.unwrap();
-        spent += fleet.hammer(24, 20).await;
+        spent += fleet.hammer(24, 100).await;
         assert!((5_750.0..=terms.bound(3)).contains(&spent), "{version}: {spent}");
         fleet.charged(spent, 1).await;
         fleet.assert_no_trap().await;

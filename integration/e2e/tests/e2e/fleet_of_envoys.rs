@@ -135,7 +135,8 @@ impl FleetOfEnvoys {
         Clients { http: HttpClient::http1(), addresses, pause }
     }
 
-    /// Tokens of all that were served; clients of all Envoys ask until each was refused `patience` times in a row.
+    /// Tokens of all that were served; clients of all Envoys ask until each was refused `patience` times in a row. With a
+    /// hundred, which take 2 s, a busy machine has brought every grant by then.
     pub(crate) async fn hammer(&self, clients: usize, patience: usize) -> f64 {
         self.clients(20).hammer(clients, patience).await.sure()
     }
