@@ -184,61 +184,75 @@ impl Arguments {
     /// Passes what stands between values; returns what is left of `text`.
     fn between<'t>(&mut self, watch: &Watch, text: &'t str, piece: &mut Piece) -> &'t str {
         for (at, byte) in text.bytes().enumerate() {
-            let rest = text.get(at + 1..).unwrap_or_default();
+            let from_here = text.get(at..).unwrap_or_default();
             if self.is_misplaced(byte) {
                 self.state = State::Plain(self.plain(watch));
-                return text.get(at..).unwrap_or_default();
+                return from_here;
             }
             match byte {
                 b'"' => {
-                    let key = self.key_next && self.in_object();
-                    let run = match key {
-                        true => TextRun::new(watch, "", true),
-                        false => TextRun::of_value(watch, self.context(), true, self.depth, open),
-                    };
-                    let run = Box::new(run);
-                    if key {
-                        self.key.clear();
-                    } else {
-                        self.labels = !self.in_object() || names_next(&self.key);
-                        self.label.clear();
-                    }
-                    self.state = State::Text { run, key };
+                    self.state = self.open_string(watch);
                     piece.text.push('"');
-                    return rest;
+                    return text.get(at + 1..).unwrap_or_default();
                 }
                 b'-' | b'0'..=b'9' => {
                     self.state = State::Number(String::new());
-                    return text.get(at..).unwrap_or_default();
+                    return from_here;
                 }
-                b'{' | b'[' => {
-                    self.open.push(byte == b'{');
-                    self.label.clear();
-                    self.after_value = false;
-                }
-                b'}' | b']' => {
-                    self.open.pop();
-                    self.label.clear();
-                    self.after_value = true;
-                }
-                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
                 b't' | b'f' | b'n' => {
                     self.state = State::Word(String::new());
-                    return text.get(at..).unwrap_or_default();
+                    return from_here;
                 }
+                b'{' | b'[' | b'}' | b']' | b',' | b':' => self.structure(byte),
+                b' ' | b'\t' | b'\n' | b'\r' => {}
                 _ => {
                     self.state = State::Plain(self.plain(watch));
-                    return text.get(at..).unwrap_or_default();
+                    return from_here;
                 }
-            }
-            match byte {
-                b'{' | b',' => (self.key_next, self.after_value) = (true, false),
-                b':' => (self.key_next, self.after_value) = (false, false),
-                _ => {}
             }
             piece.text.push(char::from(byte));
         }
         ""
+    }
+
+    /// Begins a string: a key, or a value in the context of what names it.
+    #[inline]
+    fn open_string(&mut self, watch: &Watch) -> State {
+        let key = self.key_next && self.in_object();
+        let run = match key {
+            true => TextRun::new(watch, "", true),
+            false => TextRun::of_value(watch, self.context(), true, self.depth, open),
+        };
+        if key {
+            self.key.clear();
+        } else {
+            self.labels = !self.in_object() || names_next(&self.key);
+            self.label.clear();
+        }
+        State::Text { run: Box::new(run), key }
+    }
+
+    /// Follows a bracket, a comma or a colon: which containers are open, and what may come next.
+    #[inline]
+    fn structure(&mut self, byte: u8) {
+        match byte {
+            b'{' | b'[' => {
+                self.open.push(byte == b'{');
+                self.label.clear();
+            }
+            b'}' | b']' => {
+                self.open.pop();
+                self.label.clear();
+                self.after_value = true;
+            }
+            _ => {}
+        }
+        match byte {
+            b'{' | b',' => (self.key_next, self.after_value) = (true, false),
+            b'[' => self.after_value = false,
+            b':' => (self.key_next, self.after_value) = (false, false),
+            _ => {}
+        }
     }
 
     /// Whether JSON has no value here, or none of this kind.

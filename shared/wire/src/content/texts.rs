@@ -2,14 +2,14 @@
 
 mod functional;
 mod medium;
+mod named;
 mod speaker;
 
-use super::field::{Form, Logprobs, Role, Side, TextField, Texts};
+use super::field::{Form, Role, Side, TextField, Texts};
 use super::functional::{Functional, Shape, Use, rows};
 use super::label::label;
 use super::media::is_media;
 use super::members::{Member, of_request, of_response};
-use super::protocol::is_token;
 use super::tape::{Kind, Tape, Value};
 use crate::same;
 
@@ -138,68 +138,6 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn member_place(&mut self, value: Value<'t>, above: Place) -> Place {
-        let Looked { member, rows } = self.member(value);
-        // A medium asks for itself.
-        if member != Member::Media
-            && let Some(is) = self.use_of(value, rows)
-            && let Some(place) = self.used(value, is, above)
-        {
-            return place;
-        }
-        let role = match member {
-            Member::System => Speaker::Standard("system"),
-            Member::User => Speaker::Standard("user"),
-            Member::List if above.role == Speaker::Unknown => Speaker::Standard("user"),
-            _ => above.role,
-        };
-        let zone = |zone| Place { zone, role };
-        let is_object = value.kind() == Kind::Object;
-        match member {
-            Member::Protocol => zone(Zone::Skipped),
-            Member::Word | Member::Name => {
-                let is_one = |text: &str| match member {
-                    Member::Word => is_token(text),
-                    _ => Shape::Identifier.fits(text),
-                };
-                if value.text().is_some_and(|text| !is_one(&text)) {
-                    self.note(value, Form::String, zone(Zone::Dialect));
-                }
-                zone(Zone::Skipped)
-            }
-            Member::TokenIds if self.side == Side::Response => {
-                self.note_logprobs(value);
-                zone(Zone::Skipped)
-            }
-            Member::TokenIds => {
-                if value.children().next().is_some() {
-                    self.found.opaque.push(value.span().start);
-                }
-                zone(Zone::Skipped)
-            }
-            Member::Logprobs => {
-                self.note_logprobs(value);
-                zone(Zone::Skipped)
-            }
-            Member::Media => zone(self.open_medium(value, above)),
-            Member::Arguments if value.kind() == Kind::String => {
-                self.note(value, Form::Arguments, zone(Zone::Dialect));
-                zone(Zone::Skipped)
-            }
-            Member::Arguments => self.any_json(value, zone(Zone::AnyJson)),
-            Member::List if is_object => self.any_json(value, zone(Zone::AnyJson)),
-            Member::Other if is_object || value.kind() == Kind::Array => {
-                self.any_json(value, zone(Zone::AnyJson))
-            }
-            _ => {
-                if value.kind() == Kind::String {
-                    self.note(value, Form::String, zone(Zone::Dialect));
-                }
-                zone(Zone::Dialect)
-            }
-        }
-    }
-
     /// What a member of the dialect is. The messages of a conversation have the same few keys over and
     /// over.
     fn member(&mut self, value: Value<'t>) -> Looked {
@@ -285,13 +223,6 @@ impl<'t> Walk<'t> {
         match place.zone {
             Zone::Functional { .. } => self.found.functional.push(TextField { role, ..field }),
             _ => self.found.fields.push(TextField { role, ..field }),
-        }
-    }
-
-    fn note_logprobs(&mut self, value: Value<'t>) {
-        if matches!(value.kind(), Kind::Object | Kind::Array) {
-            let owner = value.parent().map_or(0..0, Value::span);
-            self.found.logprobs.push(Logprobs { value: value.span(), owner });
         }
     }
 }
