@@ -10,11 +10,13 @@ mod engine;
 mod first_words;
 mod folding;
 mod names;
-#[cfg(test)]
-#[cfg(not(target_arch = "wasm32"))]
-mod oracles;
 mod pattern;
 mod terms;
+#[cfg(test)]
+mod tests {
+    #[cfg(not(target_arch = "wasm32"))]
+    mod oracles;
+}
 
 use std::borrow::Cow;
 use std::sync::Arc;

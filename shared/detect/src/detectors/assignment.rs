@@ -131,28 +131,30 @@ fn has_many_signs(value: &[u8]) -> bool {
     value.len() >= 40 && signs >= 5 && !value.iter().any(|b| b"{}<>:".contains(b))
 }
 
+/// Words that stand in for a secret in examples and code.
+const STAND_INS: [&str; 18] = [
+    "your",
+    "example",
+    "changeme",
+    "placeholder",
+    "redacted",
+    "dummy",
+    "process.env",
+    "os.environ",
+    "getenv",
+    "null",
+    "none",
+    "undefined",
+    "xxxx",
+    "****",
+    "....",
+    "secrets.",
+    "config.",
+    "insert",
+];
+
 /// Templates, code and the words that stand in for a secret in examples.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
-    const STAND_INS: [&str; 18] = [
-        "your",
-        "example",
-        "changeme",
-        "placeholder",
-        "redacted",
-        "dummy",
-        "process.env",
-        "os.environ",
-        "getenv",
-        "null",
-        "none",
-        "undefined",
-        "xxxx",
-        "****",
-        "....",
-        "secrets.",
-        "config.",
-        "insert",
-    ];
     let lower = value.get(..STAND_IN_REACH).unwrap_or(value).to_ascii_lowercase();
     let has = |word: &str| position(&lower, word.as_bytes()).is_some();
     // `!vault` of YAML and `%NAME%` of a shell.

@@ -183,6 +183,19 @@ fn series(
 
 type Replicas = (Vec<EndpointSettings>, Vec<Discovery>);
 
+/// Refuses a pool with too many entries, or with none at all.
+fn check_counts(field: &str, listed: usize, sources: usize) -> Result<(), SettingsError> {
+    if listed > MAX_ENDPOINTS || listed == 0 && sources == 0 {
+        let problem = format!("entries, must be 1 to {MAX_ENDPOINTS} where nothing is discovered");
+        return Err(SettingsError::invalid(format!("{field}.endpoints"), listed, problem));
+    }
+    if sources > MAX_SOURCES {
+        let problem = format!("entries, at most {MAX_SOURCES}");
+        return Err(SettingsError::invalid(format!("{field}.discover"), sources, problem));
+    }
+    Ok(())
+}
+
 /// The replicas that are listed, and the sources of others: names are such sources, too.
 fn replicas(
     field: &str,
@@ -190,14 +203,7 @@ fn replicas(
     sources: Vec<RawDiscovery>,
     metrics_url: &MetricsUrl,
 ) -> Result<Replicas, SettingsError> {
-    if listed.len() > MAX_ENDPOINTS || listed.is_empty() && sources.is_empty() {
-        let problem = format!("entries, must be 1 to {MAX_ENDPOINTS} where nothing is discovered");
-        return Err(SettingsError::invalid(format!("{field}.endpoints"), listed.len(), problem));
-    }
-    if sources.len() > MAX_SOURCES {
-        let problem = format!("entries, at most {MAX_SOURCES}");
-        return Err(SettingsError::invalid(format!("{field}.discover"), sources.len(), problem));
-    }
+    check_counts(field, listed.len(), sources.len())?;
     let (mut endpoints, mut discover) = (Vec::with_capacity(listed.len()), Vec::new());
     let mut seen = std::collections::BTreeSet::new();
     for (at, raw) in listed.iter().enumerate() {

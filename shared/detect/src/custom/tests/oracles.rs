@@ -5,8 +5,8 @@ use aho_corasick::AhoCorasick;
 use proptest::prelude::*;
 use regex::Regex;
 
-use super::dictionary::Dictionary;
-use super::pattern::Pattern;
+use crate::custom::dictionary::Dictionary;
+use crate::custom::pattern::Pattern;
 use crate::rule::RuleIndex;
 
 /// Start and end in the text, and which term or pattern.

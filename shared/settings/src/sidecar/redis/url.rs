@@ -32,14 +32,7 @@ impl RedisUrl {
         // The text is not repeated: a refused URL may hold a password.
         let invalid = |problem: &str| SettingsError::invalid(field, "the URL", problem);
         if let Some(path) = text.strip_prefix("unix:") {
-            let fits = path.len() <= MAX_SOCKET_PATH_BYTES && !path.contains('\0');
-            if fits && path.starts_with('/') {
-                return Ok(Self::Unix(path.to_owned()));
-            }
-            let problem = format!(
-                "needs an absolute path of at most {MAX_SOCKET_PATH_BYTES} bytes after unix:"
-            );
-            return Err(invalid(&problem));
+            return Self::socket(path).map_err(|problem| invalid(&problem));
         }
         let (tls, rest) = match (text.strip_prefix("rediss://"), text.strip_prefix("redis://")) {
             (Some(rest), _) => (true, rest),
@@ -63,6 +56,15 @@ impl RedisUrl {
             invalid(&format!("may have the number of a database as path, 0 to {MAX_DATABASE}"))
         })?;
         Ok(Self::Tcp { host, port, tls, database })
+    }
+
+    /// A socket at `path`; otherwise what the text after `unix:` needs.
+    fn socket(path: &str) -> Result<Self, String> {
+        let fits = path.len() <= MAX_SOCKET_PATH_BYTES && !path.contains('\0');
+        if fits && path.starts_with('/') {
+            return Ok(Self::Unix(path.to_owned()));
+        }
+        Err(format!("needs an absolute path of at most {MAX_SOCKET_PATH_BYTES} bytes after unix:"))
     }
 
     /// Whether TLS is spoken there.
