@@ -111,7 +111,7 @@ fn what_a_replica_has_counted_is_not_counted_again_as_sent() {
     let replica = sent.listed[0].clone();
     // One was sent to it since the snapshot, which is among those that it says wait.
     report_of(&vm, sent, waiting(3).as_bytes());
-    let pools = vm.root.shared_for_tests().pools.borrow();
+    let pools = vm.root.shared_for_tests().unwrap().pools.borrow();
     let view = pools.pools[0].view.as_ref().unwrap();
     let at = view.position(replica.as_bytes()).unwrap();
     assert_eq!(view.compact().endpoints()[at].waiting, Some(2));
