@@ -112,18 +112,7 @@ struct Start<'a> {
 impl Loops {
     /// Starts the loops of `config`, which go on with what `before` knows.
     fn start(config: &Config, before: &State, sender: u64) -> Result<(State, Self), StartError> {
-        let shared = config.settings.redis.as_ref();
-        let peers = shared.map(|redis| Arc::new(Peers::new(redis.interval)));
-        let mut start = Start {
-            config,
-            before,
-            sender,
-            sources: Sources::new(config),
-            gpus: Arc::new(Inventory::new(&config.settings.gpus, Some(&before.gpus))),
-            slots: Slots::new(config.settings.max_polls),
-            gateways: Arc::new(Gateways::new(peers)),
-            tasks: JoinSet::new(),
-        };
+        let mut start = Start::new(config, before, sender);
         let nvml = start.gpus()?;
         let pools = config.settings.pools.iter().zip(&config.access);
         let pools: Vec<(PoolState, PushPlan)> = pools
@@ -153,7 +142,23 @@ impl Loops {
     }
 }
 
-impl Start<'_> {
+impl<'a> Start<'a> {
+    /// Nothing runs yet.
+    fn new(config: &'a Config, before: &'a State, sender: u64) -> Self {
+        let shared = config.settings.redis.as_ref();
+        let peers = shared.map(|redis| Arc::new(Peers::new(redis.interval)));
+        Self {
+            config,
+            before,
+            sender,
+            sources: Sources::new(config),
+            gpus: Arc::new(Inventory::new(&config.settings.gpus, Some(&before.gpus))),
+            slots: Slots::new(config.settings.max_polls),
+            gateways: Arc::new(Gateways::new(peers)),
+            tasks: JoinSet::new(),
+        }
+    }
+
     /// Starts what keeps the pushers.
     fn fleet(&mut self, plans: Vec<PushPlan>) -> Result<Arc<Board>, StartError> {
         let settings = &self.config.settings;
@@ -189,16 +194,7 @@ impl Start<'_> {
         let before = self.before.pools.iter().find(|before| before.pool.name() == settings.name);
         let pool = before.map(|before| before.pool.as_ref());
         let pool = Arc::new(Pool::new(settings, &self.gpus, pool));
-        let board = Board::new();
-        for source in &settings.discover {
-            let said = before.map(|before| before.sources.as_ref());
-            let slot = board.add(source.to_string(), &settings.name, said);
-            let started = self.sources.start(source, &settings.metrics_url, slot, &mut self.tasks);
-            started.map_err(|error| StartError::Discovery {
-                field: format!("pools.{}", settings.name),
-                error,
-            })?;
-        }
+        let board = self.discovery(settings, before)?;
         let plan = PollPlan::new(settings, access, &self.slots);
         let roster = Roster::new(&pool, settings, &board, plan, &self.gateways);
         let roster = roster.map_err(|(index, error)| StartError::Poller {
@@ -213,11 +209,7 @@ impl Start<'_> {
         let publisher = Publisher::new(&pool, settings, &turn, newest);
         let newest = publisher.newest();
         self.tasks.spawn(publisher.run());
-        let shared = self.config.settings.redis.as_ref();
-        let prefixes = shared.map(|redis| {
-            let known = before.and_then(|before| before.prefixes.clone());
-            known.unwrap_or_else(|| Arc::new(PrefixLog::new(redis.interval)))
-        });
+        let prefixes = self.prefix_log(before);
         let push = PushPlan {
             pool: settings.name.clone(),
             interval: settings.poll_interval,
@@ -227,6 +219,32 @@ impl Start<'_> {
             prefixes: prefixes.clone(),
         };
         Ok((PoolState { pool, newest, prefixes, turn, sources: board }, push))
+    }
+
+    /// Starts the sources of a pool's replicas.
+    fn discovery(
+        &mut self,
+        settings: &PoolSettings,
+        before: Option<&PoolState>,
+    ) -> Result<Arc<Board>, StartError> {
+        let board = Board::new();
+        for source in &settings.discover {
+            let said = before.map(|before| before.sources.as_ref());
+            let slot = board.add(source.to_string(), &settings.name, said);
+            let started = self.sources.start(source, &settings.metrics_url, slot, &mut self.tasks);
+            started.map_err(|error| StartError::Discovery {
+                field: format!("pools.{}", settings.name),
+                error,
+            })?;
+        }
+        Ok(board)
+    }
+
+    /// The prefixes of a pool that are shared with other sidecars, if there are any to share with.
+    fn prefix_log(&self, before: Option<&PoolState>) -> Option<Arc<PrefixLog>> {
+        let redis = self.config.settings.redis.as_ref()?;
+        let known = before.and_then(|before| before.prefixes.clone());
+        Some(known.unwrap_or_else(|| Arc::new(PrefixLog::new(redis.interval))))
     }
 
     /// Starts what shares with other sidecars.

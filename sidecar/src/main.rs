@@ -114,6 +114,13 @@ async fn be_agent(args: &AgentArgs) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Reads the configuration again and takes it over; returns the files to watch from then on.
+fn reload(path: &Path, daemon: &mut Daemon) -> Result<Watched, String> {
+    let config = Config::load(path).map_err(|error| error.to_string())?;
+    daemon.reload(&config).map_err(|error| error.to_string())?;
+    Ok(watch(path, &config))
+}
+
 async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Error>> {
     logging::start(config.settings.log)?;
     // Taken before anything starts, so that no early signal is lost.
@@ -137,11 +144,7 @@ async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Erro
         }
         // Whatever is written from now on is another change.
         watched.refresh();
-        let reloaded = Config::load(path).map_err(|error| error.to_string()).and_then(|config| {
-            daemon.reload(&config).map_err(|error| error.to_string())?;
-            Ok(watch(path, &config))
-        });
-        match reloaded {
+        match reload(path, &mut daemon) {
             Ok(files) => (watched, refused) = (files, None),
             Err(error) => {
                 let known = refused.as_ref().is_some_and(|(known, _)| *known == error);

@@ -110,10 +110,7 @@ fn reading_of<'r>(
     readings: &'r mut Vec<Reading>,
     places: &mut HashMap<[String; 4], usize>,
 ) -> Option<&'r mut Reading> {
-    let text = |names: &[&str]| {
-        let value = names.iter().find_map(|name| sample.label(name)).unwrap_or_default();
-        value.chars().take(MAX_LABEL_CHARS).collect::<String>()
-    };
+    let text = |names: &[&str]| label(sample, names);
     let (uuid, gpu) = (text(&["UUID"]), text(&["gpu"]));
     let (instance, mig) = (text(&["GPU_I_ID"]), text(&["MIG_UUID"]));
     let index = gpu.parse().ok();
@@ -128,26 +125,45 @@ fn reading_of<'r>(
         None if next >= MAX_READINGS => return None,
         None => {
             places.insert(key, next);
-            readings.push(Reading {
+            let named = Reading {
                 uuid,
                 index,
-                // `Hostname` before release 4.7.
-                host: text(&["hostname", "Hostname"]),
-                model: text(&["modelName"]),
                 instance: instance.parse().ok(),
                 mig_uuid: (!mig.is_empty()).then_some(mig),
-                ..Reading::default()
-            });
+                ..place_of(sample)
+            };
+            readings.push(named);
             next
         }
     };
     let reading = readings.get_mut(place)?;
-    let (namespace, pod) = (text(&["namespace", "pod_namespace"]), text(&["pod", "pod_name"]));
-    let pod = format!("{namespace}/{pod}");
+    note_pod(sample, reading);
+    Some(reading)
+}
+
+/// The value of the first of `names` that the sample has, cut to the longest label that is kept.
+fn label(sample: &Sample<'_>, names: &[&str]) -> String {
+    let value = names.iter().find_map(|name| sample.label(name)).unwrap_or_default();
+    value.chars().take(MAX_LABEL_CHARS).collect()
+}
+
+/// A reading of which only the machine and the model are known.
+fn place_of(sample: &Sample<'_>) -> Reading {
+    Reading {
+        // `Hostname` before release 4.7.
+        host: label(sample, &["hostname", "Hostname"]),
+        model: label(sample, &["modelName"]),
+        ..Reading::default()
+    }
+}
+
+/// Notes the pod that the sample says uses the GPU.
+fn note_pod(sample: &Sample<'_>, reading: &mut Reading) {
+    let namespace = label(sample, &["namespace", "pod_namespace"]);
+    let pod = format!("{namespace}/{}", label(sample, &["pod", "pod_name"]));
     if !pod.ends_with('/') && reading.pods.len() < MAX_READINGS && !reading.pods.contains(&pod) {
         reading.pods.push(pod);
     }
-    Some(reading)
 }
 
 /// Writes `readings` under the exporter's names.
