@@ -97,29 +97,35 @@ impl Failure {
     }
 }
 
+/// A list of functions that fits the module no more, and how it is made anew.
+fn stale_list(
+    out: &mut fmt::Formatter<'_>,
+    path: &Path,
+    (found, listed): (usize, usize),
+) -> fmt::Result {
+    let path = path.display();
+    writeln!(out, "{path}: {found} of {listed} functions exist, not nine in ten")?;
+    let command = "cargo xtask bench overhead --count --body-kb 1,32 --functions";
+    write!(out, "→ `{command} {path}` lists them anew (Linux on x86-64)")
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(text) => write!(out, "{text}\n`cargo xtask --help` lists the commands"),
             Failure::Missing { what, remedy } => write!(out, "{what} is missing\n→ {remedy}"),
             Failure::Start { line, source } => write!(out, "could not start `{line}`: {source}"),
+            Failure::Status { line, status, remedy } if remedy.is_empty() => {
+                write!(out, "`{line}` failed ({status})")
+            }
             Failure::Status { line, status, remedy } => {
-                write!(out, "`{line}` failed ({status})")?;
-                match remedy.as_str() {
-                    "" => Ok(()),
-                    text => write!(out, "\n→ {text}"),
-                }
+                write!(out, "`{line}` failed ({status})\n→ {remedy}")
             }
             Failure::File { path, source } => write!(out, "{}: {source}", path.display()),
             Failure::TooLarge { path, bytes, limit } => {
                 write!(out, "{} is {bytes} bytes, over the limit of {limit}", path.display())
             }
-            Failure::StaleList { path, found, listed } => {
-                let path = path.display();
-                writeln!(out, "{path}: {found} of {listed} functions exist, not nine in ten")?;
-                let command = "cargo xtask bench overhead --count --body-kb 1,32 --functions";
-                write!(out, "→ `{command} {path}` lists them anew (Linux on x86-64)")
-            }
+            Failure::StaleList { path, found, listed } => stale_list(out, path, (*found, *listed)),
             Failure::Source(text) => write!(out, "envoy-config/source: {text}"),
             Failure::Form(text) => write!(out, "{text}"),
             Failure::Tests(names) if names.is_empty() => write!(out, "the tests did not end well"),

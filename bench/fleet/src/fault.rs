@@ -69,13 +69,7 @@ impl Fault {
                 sleep(GONE).await;
                 fleet.redis.restart()?;
             }
-            Self::SidecarKilled => {
-                for sidecar in fleet.sidecars.iter_mut().take(1) {
-                    sidecar.process().kill();
-                    sleep(GONE).await;
-                    sidecar.restart().await?;
-                }
-            }
+            Self::SidecarKilled => kill_sidecar(fleet).await?,
             Self::EnvoyKilled => {
                 for envoy in fleet.envoys.iter_mut().take(1) {
                     envoy.restart().await?;
@@ -96,4 +90,14 @@ impl Fault {
         }
         Ok(())
     }
+}
+
+/// Kills the first sidecar, and starts it again after a while.
+async fn kill_sidecar(fleet: &mut Fleet) -> Result<(), Failure> {
+    if let Some(sidecar) = fleet.sidecars.first_mut() {
+        sidecar.process().kill();
+        sleep(GONE).await;
+        sidecar.restart().await?;
+    }
+    Ok(())
 }

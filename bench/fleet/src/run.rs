@@ -79,12 +79,7 @@ pub(crate) async fn run(fleet: &mut Fleet, fault: Fault, number: u32) -> Result<
     fault.happen(fleet).await?;
     fleet.settled().await?;
     shared.well.store(true, Ordering::Relaxed);
-    let ended = async {
-        while let Some(client) = clients.join_next().await {
-            client.map_err(|_| Failure::Never("the end of a client"))??;
-        }
-        Ok::<_, Failure>(())
-    };
+    let ended = all_ended(&mut clients);
     let late = |_| Failure::Never("the end of a run");
     tokio::time::timeout(MOST, ended).await.map_err(late)??;
     let took = began.elapsed();
@@ -115,6 +110,26 @@ async fn charged(
     }
 }
 
+/// Waits until every client has ended well.
+async fn all_ended(clients: &mut JoinSet<Result<(), Failure>>) -> Result<(), Failure> {
+    while let Some(client) = clients.join_next().await {
+        client.map_err(|_| Failure::Never("the end of a client"))??;
+    }
+    Ok(())
+}
+
+/// A request of the limited key, whose answer has `tokens` tokens.
+fn request(run: &str, tokens: u64) -> Request {
+    Request::post("/v1/chat/completions")
+        .header("x-api-key", "key-of-ann")
+        .header("x-run", run)
+        .header("x-weir-output-tokens", tokens.to_string())
+        .json(&json!({
+            "model": "llama-3.1-8b-instruct", "max_tokens": tokens,
+            "messages": [{"role": "user", "content": "How are you today, and what is new?"}],
+        }))
+}
+
 async fn ask(
     http: HttpClient,
     address: SocketAddr,
@@ -123,16 +138,8 @@ async fn ask(
 ) -> Result<(), Failure> {
     let mut refused = 0;
     while !(shared.well.load(Ordering::Relaxed) && refused >= PATIENCE) {
-        let request = Request::post("/v1/chat/completions")
-            .header("x-api-key", "key-of-ann")
-            .header("x-run", &run)
-            .header("x-weir-output-tokens", tokens.to_string())
-            .json(&json!({
-                "model": "llama-3.1-8b-instruct", "max_tokens": tokens,
-                "messages": [{"role": "user", "content": "How are you today, and what is new?"}],
-            }));
         refused += 1;
-        match http.send(address, request).await {
+        match http.send(address, request(&run, tokens)).await {
             Ok(reply) if reply.status == 200 && reply.complete => {
                 let document: Value = reply.json().unwrap_or_default();
                 let used = document.pointer("/usage/total_tokens").and_then(Value::as_u64);

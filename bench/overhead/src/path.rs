@@ -156,6 +156,22 @@ fn upstream(
     ChildProcess::start(&released("weir-replica")?, arguments.split(' '), &[], &log)
 }
 
+impl Chain {
+    /// The configuration with the filters of this chain.
+    fn apply(self, mut config: EnvoyConfig, setup: Setup) -> Result<EnvoyConfig, HarnessError> {
+        let changes = [
+            (self.guardrail, PICKER, GUARDRAIL_AND_PICKER),
+            (self.limits, PICKER, LIMITS_AND_PICKER),
+            (self.patient, FRESH, FRESH_FOR_LONG),
+            (setup == Setup::Attempt && !self.failover, FAILOVER, ""),
+        ];
+        for (_, from, to) in changes.into_iter().filter(|(wanted, ..)| *wanted) {
+            config = config.replace(from, to)?;
+        }
+        Ok(config)
+    }
+}
+
 impl Path {
     async fn start(
         (setup, chain): (Setup, Chain),
@@ -164,21 +180,11 @@ impl Path {
         folder: &TempDir,
     ) -> Result<Path, HarnessError> {
         let earlier = earlier.filter(|_| setup == Setup::Before);
-        let mut config = match earlier {
+        let config = match earlier {
             Some(earlier) => earlier.config(folder)?,
             None => EnvoyConfig::from_file(setup.envoy_config())?,
         };
-        let changes = [
-            (chain.guardrail, PICKER, GUARDRAIL_AND_PICKER),
-            (chain.limits, PICKER, LIMITS_AND_PICKER),
-            (chain.patient, FRESH, FRESH_FOR_LONG),
-            (setup == Setup::Attempt && !chain.failover, FAILOVER, ""),
-        ];
-        for (_, from, to) in changes.into_iter().filter(|(wanted, ..)| *wanted) {
-            if setup.is_weir() {
-                config = config.replace(from, to)?;
-            }
-        }
+        let mut config = if setup.is_weir() { chain.apply(config, setup)? } else { config };
         for port in REPLICAS {
             config.ports_mut().set(port, shared.actual(port));
         }

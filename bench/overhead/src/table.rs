@@ -49,29 +49,8 @@ pub(crate) fn of(figures: &[Figure]) -> String {
         Setup::Attempt => HEAD_ATTEMPT,
         _ => HEAD,
     });
-    for [bare, chain, other] in rows(figures) {
-        let (chain_adds, other_adds) = (chain.cpu_us - bare.cpu_us, other.cpu_us - bare.cpu_us);
-        let more = other.cpu_us - chain.cpu_us;
-        let (difference, last, unit) = match other.setup {
-            Setup::Before => (String::new(), 100.0 * (chain.cpu_us / other.cpu_us - 1.0), "%"),
-            Setup::Limited => {
-                (format!("{more:>13.1}"), 100.0 * (other.cpu_us / chain.cpu_us - 1.0), "%")
-            }
-            Setup::Attempt => (String::new(), more, "µs"),
-            _ => (String::new(), 100.0 * chain_adds / other_adds, "%"),
-        };
-        // Writing to a string can't fail.
-        let _ = writeln!(
-            text,
-            "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}{difference}   {:>11.1} {unit}",
-            label(bare),
-            bare.cpu_us,
-            chain.cpu_us,
-            chain_adds,
-            other.cpu_us,
-            other_adds,
-            last,
-        );
+    for row in rows(figures) {
+        text.push_str(&cpu_row(row));
     }
     text.push_str(LATENCY_HEAD);
     text.push_str(other(figures).name());
@@ -80,9 +59,34 @@ pub(crate) fn of(figures: &[Figure]) -> String {
         let latencies =
             row.map(|figure| format!("{:>6.0} / {:<6.0}", figure.p50_us, figure.p99_us));
         let [first, ..] = row;
+        // Writing to a string can't fail.
         let _ = writeln!(text, "{}  {}", label(first), latencies.join("  "));
     }
     text
+}
+
+/// CPU time of one kind of request, with what each setup adds.
+fn cpu_row([bare, chain, other]: [&Figure; 3]) -> String {
+    let (chain_adds, other_adds) = (chain.cpu_us - bare.cpu_us, other.cpu_us - bare.cpu_us);
+    let more = other.cpu_us - chain.cpu_us;
+    let (difference, last, unit) = match other.setup {
+        Setup::Before => (String::new(), 100.0 * (chain.cpu_us / other.cpu_us - 1.0), "%"),
+        Setup::Limited => {
+            (format!("{more:>13.1}"), 100.0 * (other.cpu_us / chain.cpu_us - 1.0), "%")
+        }
+        Setup::Attempt => (String::new(), more, "µs"),
+        _ => (String::new(), 100.0 * chain_adds / other_adds, "%"),
+    };
+    format!(
+        "{} {:>7.1}  {:>7.1} {:>7.1}    {:>7.1} {:>7.1}{difference}   {:>11.1} {unit}\n",
+        label(bare),
+        bare.cpu_us,
+        chain.cpu_us,
+        chain_adds,
+        other.cpu_us,
+        other_adds,
+        last,
+    )
 }
 
 /// What stands beside the chain.

@@ -18,8 +18,8 @@ use crate::texts;
 const CALLS: u32 = 2000;
 const RUNS: usize = 9;
 
-/// Mean cost of each, in µs.
-pub(crate) fn measure(policy: &Arc<Policy>) -> Value {
+/// A request of 1 KB and a response of 500 bytes.
+fn exchange() -> (String, String) {
     let sentence = "I would like to take the night train from Vienna to Hamburg, in May. ";
     let request = json!({"model": "llama", "messages": [
         {"role": "system", "content": "You are the assistant of a travel agency."},
@@ -28,7 +28,12 @@ pub(crate) fn measure(policy: &Arc<Policy>) -> Value {
         "choices": [{"index": 0, "message": {"role": "assistant", "content": sentence.repeat(2)},
                      "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 300, "completion_tokens": 40}});
-    let (request, response) = (request.to_string(), response.to_string());
+    (request.to_string(), response.to_string())
+}
+
+/// Mean cost of each, in µs.
+pub(crate) fn measure(policy: &Arc<Policy>) -> Value {
+    let (request, response) = exchange();
     let watch = Watch::new(policy.clone());
     let mut out = Vec::new();
     let conversation = conversation(256 * 1024);

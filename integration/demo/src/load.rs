@@ -1,12 +1,13 @@
 //! Plays the load through Envoy and notes what came of each request.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use weir_harness::{HttpClient, Reply, Request, run_concurrently};
+use weir_harness::{HarnessError, HttpClient, Reply, Request, run_concurrently};
 
 use crate::conversation::{Conversation, TURNS};
 use crate::error::DemoError;
@@ -46,22 +47,12 @@ pub(crate) async fn play(stack: &Stack, name: &str) -> Result<Vec<Served>, DemoE
     let (client, address, total) = (HttpClient::http1(), stack.clients(), count * TURNS);
     let progress = show_progress(name.to_owned(), Arc::clone(&done), total);
     let played = run_concurrently(count, count, |index| {
-        let (mut conversation, client) = (conversations[index].clone(), client.clone());
+        let (conversation, client) = (conversations[index].clone(), client.clone());
         let done = Arc::clone(&done);
         async move {
             // People do not all press Enter in the same instant.
             tokio::time::sleep(Duration::from_millis(60) * u32::try_from(index).unwrap_or(0)).await;
-            let mut replies = Vec::new();
-            for turn in 0..TURNS {
-                let body = conversation.ask(turn);
-                let request = Request::post("/v1/chat/completions").json(&body);
-                let reply = client.send(address, request).await?;
-                conversation.answered(&answer(&reply));
-                replies.push(reply);
-                done.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(THINKING).await;
-            }
-            Ok::<_, weir_harness::HarnessError>(replies)
+            converse(&client, address, conversation, &done).await
         }
     })
     .await;
@@ -76,6 +67,26 @@ pub(crate) async fn play(stack: &Stack, name: &str) -> Result<Vec<Served>, DemoE
     }
     served.sort_by_key(|one| (one.turn, one.conversation));
     Ok(served)
+}
+
+/// Plays one conversation, and counts its turns in `done`.
+async fn converse(
+    client: &HttpClient,
+    address: SocketAddr,
+    mut conversation: Conversation,
+    done: &AtomicUsize,
+) -> Result<Vec<Reply>, HarnessError> {
+    let mut replies = Vec::new();
+    for turn in 0..TURNS {
+        let body = conversation.ask(turn);
+        let request = Request::post("/v1/chat/completions").json(&body);
+        let reply = client.send(address, request).await?;
+        conversation.answered(&answer(&reply));
+        replies.push(reply);
+        done.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(THINKING).await;
+    }
+    Ok(replies)
 }
 
 /// Shows how far the load is: on a terminal in one line, elsewhere a line every few seconds.

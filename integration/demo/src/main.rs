@@ -103,23 +103,29 @@ async fn run(arguments: &Arguments) -> Result<(), DemoError> {
     let round_robin = compare().await?;
     println!("\n3/3  Side by side");
     report::comparison(&weir, &round_robin);
-    let mut untrue = truth::untrue(&weir, &round_robin, &refusals);
-    untrue.extend(guarded.untrue());
-    untrue.extend(limited.untrue());
-    untrue.extend(fault.iter().flat_map(Fault::untrue));
     if arguments.check {
-        if !untrue.is_empty() {
-            return Err(DemoError::Untrue(untrue));
-        }
-        println!(
-            "\nchecked: every request was answered by a replica of its model's pool, with usage, or refused as \
-             it should be; the guardrail kept back what it should; a key ran into its limit and was admitted when it was told; Weir has the higher hit rate and the lower mean TTFT"
-        );
+        let mut untrue = truth::untrue(&weir, &round_robin, &refusals);
+        untrue.extend(guarded.untrue());
+        untrue.extend(limited.untrue());
+        untrue.extend(fault.iter().flat_map(Fault::untrue));
+        confirm(untrue)?;
     }
     match kept {
         Some(mut stack) => keep(&mut stack).await,
         None => Ok(()),
     }
+}
+
+/// Says that all was as it should be, or fails with what was not.
+fn confirm(untrue: Vec<String>) -> Result<(), DemoError> {
+    if !untrue.is_empty() {
+        return Err(DemoError::Untrue(untrue));
+    }
+    println!(
+        "\nchecked: every request was answered by a replica of its model's pool, with usage, or refused as \
+         it should be; the guardrail kept back what it should; a key ran into its limit and was admitted when it was told; Weir has the higher hit rate and the lower mean TTFT"
+    );
+    Ok(())
 }
 
 async fn compare() -> Result<Vec<Served>, DemoError> {

@@ -35,14 +35,31 @@ struct Image {
 pub(super) fn make(layout: &Layout) -> Result<Vec<(String, String)>, Failure> {
     println!("== static binaries");
     let binaries = own_programs(layout)?;
-    // The harness puts it into every container.
+    place_probe(layout, &binaries)?;
+    println!("== images");
+    let mut names = Vec::new();
+    for image in images(layout, &binaries)? {
+        let variable = format!("WEIR_{}_IMAGE", image.name.to_uppercase());
+        match std::env::var(&variable) {
+            Ok(given) => println!("  {:<8} {given}, as {variable} says", image.name),
+            Err(_) => names.push((variable, image.make(layout)?)),
+        }
+    }
+    Ok(names)
+}
+
+/// Puts the probe where the harness takes it from for every container.
+fn place_probe(layout: &Layout, binaries: &Path) -> Result<(), Failure> {
     let folder = layout.compose();
     fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
     let probe = folder.join("weir-probe");
     let partial = folder.join("weir-probe.partial");
     fs::copy(binaries.join("weir-probe"), &partial).map_err(Failure::file(&partial))?;
-    fs::rename(&partial, &probe).map_err(Failure::file(&probe))?;
-    println!("== images");
+    fs::rename(&partial, &probe).map_err(Failure::file(&probe))
+}
+
+/// Every image of the compose file: our own, and those of programs that are installed here.
+fn images(layout: &Layout, binaries: &Path) -> Result<Vec<Image>, Failure> {
     let own = OWN.map(|name| Image {
         name,
         program: binaries.join(format!("weir-{name}")),
@@ -70,15 +87,7 @@ pub(super) fn make(layout: &Layout) -> Result<Vec<(String, String)>, Failure> {
         placed: "usr/local/bin/prometheus".into(),
         dynamic: true,
     });
-    let mut names = Vec::new();
-    for image in own.into_iter().chain(others).chain(prometheus) {
-        let variable = format!("WEIR_{}_IMAGE", image.name.to_uppercase());
-        match std::env::var(&variable) {
-            Ok(given) => println!("  {:<8} {given}, as {variable} says", image.name),
-            Err(_) => names.push((variable, image.make(layout)?)),
-        }
-    }
-    Ok(names)
+    Ok(own.into_iter().chain(others).chain(prometheus).collect())
 }
 
 /// Compiles our programs without a libc to load, and returns their folder.

@@ -66,15 +66,25 @@ pub(crate) async fn measure(seconds: u64) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-async fn cell(gateways: usize, keys: usize, seconds: u64) -> Result<Row, Failure> {
-    let redis = Redis::start(&[])?;
+/// Starts stand-ins of gateways, each with a sidecar of its own.
+async fn start(
+    gateways: usize,
+    keys: usize,
+    redis: &Redis,
+) -> Result<(Vec<Gateway>, Vec<Sidecar>), Failure> {
     let (mut all, mut sidecars) = (Vec::new(), Vec::new());
     for number in 0..gateways {
         let gateway = Gateway::start(number, keys).await.map_err(Failure::StandIn)?;
-        let yaml = yaml(&gateway, &redis);
+        let yaml = yaml(&gateway, redis);
         sidecars.push(Sidecar::start(&yaml, &Ports::allocate()?, &[]).await?);
         all.push(gateway);
     }
+    Ok((all, sidecars))
+}
+
+async fn cell(gateways: usize, keys: usize, seconds: u64) -> Result<Row, Failure> {
+    let redis = Redis::start(&[])?;
+    let (all, sidecars) = start(gateways, keys, &redis).await?;
     sleep(SETTLE).await;
     let pushes = || all.iter().map(Gateway::pushes).sum::<u64>() as f64;
     let look = async || {

@@ -7,15 +7,11 @@ use super::{Chain, Part, ResponseKind};
 /// How many functions are listed.
 const LISTED: usize = 40;
 
-/// The table for one request.
-pub(super) fn of(
-    (bytes, response, chain): (usize, ResponseKind, Chain),
-    tallies: &Tallies<Part>,
-    names: &[String],
-) -> String {
+/// What was counted, and the names of the columns.
+fn heading(bytes: usize, response: ResponseKind, chain: Chain) -> String {
     let with = |part: bool| if part { "with" } else { "without" };
     let (guardrail, limits) = (with(chain.guardrail), with(chain.limits));
-    let mut text = format!(
+    format!(
         "\nOne request of {bytes} bytes, {} response, {guardrail} guardrail, {limits} limits; memory in lines of 64 bytes and pages of 4 KB\n{:>12}{:>12}{:>8}{:>12}{:>8}\n",
         response.name(),
         "instructions",
@@ -23,7 +19,16 @@ pub(super) fn of(
         "pages",
         "data lines",
         "pages"
-    );
+    )
+}
+
+/// The table for one request.
+pub(super) fn of(
+    (bytes, response, chain): (usize, ResponseKind, Chain),
+    tallies: &Tallies<Part>,
+    names: &[String],
+) -> String {
+    let mut text = heading(bytes, response, chain);
     let parts = [
         (Part::Envoy, "Envoy"),
         (Part::HostCalls, "  of that, called by the filters"),

@@ -76,12 +76,9 @@ impl Tokens {
             if text.trim().is_empty() {
                 continue;
             }
-            let read: Record = serde_json::from_str(&text).map_err(|_| {
-                record(
-                    line + 1,
-                    "is no JSON object with `text` and perhaps `group`, both in quotes",
-                )
-            })?;
+            let no_record = "is no JSON object with `text` and perhaps `group`, both in quotes";
+            let read: Record =
+                serde_json::from_str(&text).map_err(|_| record(line + 1, no_record))?;
             let counted = vocabulary.encode_ordinary(&read.text).len();
             let counted = u32::try_from(counted).unwrap_or(u32::MAX);
             if counted >= self.min_tokens.max(1) {

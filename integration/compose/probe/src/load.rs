@@ -1,8 +1,8 @@
 //! A bounded load: some clients with one request at a time each, for some seconds.
 
 use std::io::Read as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -53,15 +53,7 @@ struct Tally {
 /// # Errors
 /// When the URL is none.
 pub(crate) fn run(load: &Load) -> Result<Value, String> {
-    let (tally, enough) =
-        (Mutex::new(Tally::default()), std::sync::Arc::new(AtomicBool::new(false)));
-    std::thread::spawn({
-        let enough = std::sync::Arc::clone(&enough);
-        move || {
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            enough.store(true, Ordering::Relaxed);
-        }
-    });
+    let (tally, enough) = (Mutex::new(Tally::default()), end_of_input());
     let until = Instant::now() + Duration::from_secs(load.seconds.min(MOST_SECONDS));
     std::thread::scope(|scope| {
         let clients = (0..load.clients.min(MOST_CLIENTS))
@@ -87,6 +79,19 @@ pub(crate) fn run(load: &Load) -> Result<Value, String> {
         "slowest_ms": tally.slowest.as_millis() as u64,
         "failed": failed.collect::<Vec<_>>(),
     }))
+}
+
+/// Becomes true when standard input ends.
+fn end_of_input() -> Arc<AtomicBool> {
+    let ended = Arc::new(AtomicBool::new(false));
+    std::thread::spawn({
+        let ended = Arc::clone(&ended);
+        move || {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            ended.store(true, Ordering::Relaxed);
+        }
+    });
+    ended
 }
 
 fn client_of(
