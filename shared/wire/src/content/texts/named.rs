@@ -4,6 +4,15 @@ use super::{Form, Kind, Looked, Member, Place, Shape, Side, Speaker, Value, Walk
 use crate::content::field::Logprobs;
 use crate::content::protocol::is_token;
 
+/// Whether a text is the word or the name that its member promises.
+#[inline]
+fn is_one(text: &str, member: Member) -> bool {
+    match member {
+        Member::Word => is_token(text),
+        _ => Shape::Identifier.fits(text),
+    }
+}
+
 impl<'t> Walk<'t> {
     /// The place of a member of the dialect's own objects: that of its use, or that of its name.
     pub(super) fn member_place(&mut self, value: Value<'t>, above: Place) -> Place {
@@ -36,11 +45,7 @@ impl<'t> Walk<'t> {
         match member {
             Member::Protocol => Zone::Skipped,
             Member::Word | Member::Name => {
-                let is_one = |text: &str| match member {
-                    Member::Word => is_token(text),
-                    _ => Shape::Identifier.fits(text),
-                };
-                if value.text().is_some_and(|text| !is_one(&text)) {
+                if value.text().is_some_and(|text| !is_one(&text, member)) {
                     self.note(value, Form::String, in_dialect);
                 }
                 Zone::Skipped
