@@ -52,8 +52,9 @@ impl Fault {
         Self::PageGarbage,
         Self::PageNan,
         Self::ExporterGone,
-        Self::ReplicaDead,
         Self::NamesGone,
+        // Last: a replica that has failed requests is only tried for a while.
+        Self::ReplicaDead,
     ];
 
     /// The name in the table.
