@@ -143,7 +143,7 @@ fn note(amiss: &mut Amiss, what: String, after: Duration) {
 fn in_status(status: &Value) -> Vec<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut amiss = Vec::new();
-    for pool in list(&status["pools"]) {
+    for pool in &list(&status["pools"]) {
         for (index, endpoint) in list(&pool["endpoints"]).iter().enumerate() {
             match endpoint["state"].as_str() {
                 Some("ready") => {}
