@@ -17,6 +17,8 @@ pub(crate) enum Decision {
     Admitted,
     /// It was answered with 429.
     Rejected,
+    /// It was answered with 503, because the fleet could not be asked.
+    Unavailable,
     /// It did not fit and went on, because the limit is in shadow.
     Shadowed,
     /// It did not fit and went on, because the pool was not saturated.
@@ -25,9 +27,10 @@ pub(crate) enum Decision {
     Downgraded,
 }
 
-const DECISIONS: [(Decision, &str); 5] = [
+const DECISIONS: [(Decision, &str); 6] = [
     (Decision::Admitted, "admitted"),
     (Decision::Rejected, "rejected"),
+    (Decision::Unavailable, "unavailable"),
     (Decision::Shadowed, "shadowed"),
     (Decision::Deprioritised, "deprioritised"),
     (Decision::Downgraded, "downgraded"),
