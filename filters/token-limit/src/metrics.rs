@@ -27,14 +27,9 @@ pub(crate) enum Decision {
     Downgraded,
 }
 
-const DECISIONS: [(Decision, &str); 6] = [
-    (Decision::Admitted, "admitted"),
-    (Decision::Rejected, "rejected"),
-    (Decision::Unavailable, "unavailable"),
-    (Decision::Shadowed, "shadowed"),
-    (Decision::Deprioritised, "deprioritised"),
-    (Decision::Downgraded, "downgraded"),
-];
+/// What metrics call them, in their order.
+const DECISIONS: [&str; 6] =
+    ["admitted", "rejected", "unavailable", "shadowed", "deprioritised", "downgraded"];
 
 const TYPES: [&str; 4] = ["prompt", "cached", "completion", "reasoning"];
 
@@ -115,8 +110,7 @@ impl Metrics {
         limit: &PolicyLimit,
         decision: Decision,
     ) {
-        let place = DECISIONS.iter().position(|(known, _)| *known == decision);
-        let metric = self.of(limit).zip(place).and_then(|(of, place)| of.decisions.get(place));
+        let metric = self.of(limit).and_then(|of| of.decisions.get(decision as usize));
         if let Some(metric) = metric {
             metric.add_by_tick(host, tick, 1);
         }
@@ -193,7 +187,7 @@ impl Metrics {
 
 impl LimitMetrics {
     fn new(name: &str) -> Self {
-        let decision = |(_, decision)| {
+        let decision = |decision| {
             let name = label(name);
             Metric::counter(format!("weir_limit_requests_total.limit.{name}.decision.{decision}"))
         };

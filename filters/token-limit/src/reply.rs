@@ -47,12 +47,9 @@ impl Refusal {
             }
             Wait::Unreachable(_) => {
                 let message = format!(
-                    "Whether the limit `{name}` of {allowed} is reached cannot be found out at the moment; \
-                     try again in {told}."
+                    "Whether the limit `{name}` is reached cannot be found out now; try again in {told}."
                 );
-                let (kind, code) = (ErrorKind::Unavailable, "limits_unavailable");
-                let error = ErrorReply::new(503, kind, code, message);
-                return Self { error, headers, details: UNAVAILABLE };
+                (ErrorKind::Unavailable, "limits_unavailable", message)
             }
             Wait::Never => {
                 let message = format!(
@@ -62,7 +59,11 @@ impl Refusal {
                 (ErrorKind::RateLimit, "request_exceeds_limit", message)
             }
         };
-        Self::new(ErrorReply::new(429, kind, code, message), headers)
+        let (status, details) = match kind {
+            ErrorKind::Unavailable => (503, UNAVAILABLE),
+            _ => (429, DETAILS),
+        };
+        Self { error: ErrorReply::new(status, kind, code, message), headers, details }
     }
 
     /// The pool is saturated, and others are more urgent.

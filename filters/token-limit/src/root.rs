@@ -154,7 +154,7 @@ impl<H: Host> RootContext for Root<H> {
 }
 
 fn listed(limit: &PolicyLimit) -> Listed {
-    Listed { name: limit.name.clone(), limit: limit.limit, values: limit.per.len() }
+    Listed { name: limit.name.clone(), limit: limit.limit, values: limit.per.len() as u64 }
 }
 
 /// What the router asks.

@@ -88,7 +88,10 @@ fn a_fleet_that_cannot_be_asked_is_told_as_that_in_each_dialect() {
             |name: &str| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &v[..]);
         assert_eq!(header("retry-after"), Some(&b"5"[..]));
         let body = String::from_utf8(reply.body.clone()).unwrap();
-        assert!(body.contains(part) && body.contains("cannot be found out"), "{body}");
+        assert!(
+            body.contains(part) && body.contains("cannot be found out now; try again in 5s."),
+            "{body}"
+        );
         let count = |decision| {
             let name = format!("weir_limit_requests_total.limit.minute.decision.{decision}");
             worker.host.metric(&name)

@@ -38,6 +38,7 @@ impl KeyDigester {
 
     /// What stands for the values of a limit's dimensions, in the order of its `per`. A dimension
     /// that has no value is one value of its own: all such requests share a slot.
+    #[inline(never)]
     pub fn slot_key<'v>(
         &self,
         limit: LimitId,

@@ -21,7 +21,7 @@ pub struct Listed {
     /// What it allows.
     pub limit: Limit,
     /// How many values say whose slot of it is meant.
-    pub values: usize,
+    pub values: u64,
 }
 
 impl core::fmt::Display for Listed {
