@@ -94,12 +94,12 @@ pub(crate) struct ChannelState {
 }
 
 impl ChannelState {
-    pub(crate) fn new(watch: &Watch, delta: &Delta) -> Self {
+    pub(crate) fn new(watch: &Watch, delta: &Delta, signed: bool) -> Self {
         let text = Text::of(watch, delta.form);
         Self {
             scope: delta.scope,
             choice: delta.choice,
-            signed: delta.signed,
+            signed,
             text,
             taken: 0,
             decided: 0,

@@ -19,7 +19,7 @@ use entry::{Entry, MAX_DEPTH};
 /// Members of an object up to which keys are compared pair by pair.
 const FEW: usize = 16;
 
-/// The values of one JSON text, an object or an array.
+/// The values of one JSON text: an object, an array, a string or `null`.
 #[derive(Clone, Debug)]
 pub struct Tape {
     entries: Vec<Entry>,
@@ -31,7 +31,7 @@ impl Tape {
     /// # Errors
     /// What is wrong with it: see [`WireError`]. Duplicate keys are found by [`Value::duplicate`].
     pub fn read(json: &[u8]) -> Result<Self, WireError> {
-        let mut lexer = Lexer::of_containers(MAX_DEPTH);
+        let mut lexer = Lexer::of_values(MAX_DEPTH);
         let mut builder = Builder::new(json);
         lexer.feed(json, &mut builder)?;
         lexer.finish()?;

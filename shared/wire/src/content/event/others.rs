@@ -58,7 +58,14 @@ pub(super) fn unknown(root: Value<'_>, kind: &str, event: &mut EventTexts) {
         event.repeats = true;
         event.grow(root.get_string("text").filter(|_| reason.is_none()));
     } else {
-        pieces::read(root, (ChannelName::new(at.scope).with(kind), false), at, event);
+        let name = ChannelName::new(at.scope).with(kind);
+        // Nothing but strings: pieces of a text, and what else could they be?
+        let elements = root.children().filter(|_| root.kind() == Kind::Array);
+        let strings = [root].into_iter().chain(elements);
+        for (index, text) in (0..).zip(strings).filter(|(_, value)| value.kind() == Kind::String) {
+            event.push(text, Form::String, name.with_number(index).channel(), at);
+        }
+        pieces::read(root, (name, false), at, event);
     }
     let lives = is_empty(root) || SIGNS_OF_LIFE.iter().any(|sign| kind.contains(sign));
     event.choices = if lives && event.deltas.is_empty() { Choices::None } else { Choices::One(0) };

@@ -102,6 +102,8 @@ pub struct EventTexts {
     pub whole: Texts,
     /// What the event ends.
     pub ended: Vec<Ended>,
+    /// A block of thinking that begins without a place for a signature (false), or to which one comes (true).
+    pub signature: Option<(Scope, bool)>,
     /// Strings (between their quotes) and numbers that mean nothing to all this, in the order of the
     /// event: with another string or number in their place it would be the same.
     pub loose: Vec<(Range<usize>, Kind)>,
