@@ -14,7 +14,7 @@ use weir_request::{
 };
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
 use weir_settings::{Policies, UnknownPolicy};
-use weir_wire::beginning;
+use weir_wire::beginning::{self, Beginning};
 use weir_wire::content::LongStrings;
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
@@ -187,12 +187,10 @@ impl Exchange {
     /// at a form's type nor at a coding that they do not know.
     pub(crate) fn settle_doubt<H: Host>(&mut self, host: &H, size: usize) -> Option<Next> {
         let trouble = self.doubt?;
-        let begin =
-            host.body(Body::Request, 0, size.min(beginning::MOST_BYTES)).unwrap_or_default();
-        let begin = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&begin).trim_ascii_start();
-        let first = begin.first()?;
+        let begin = host.body(Body::Request, 0, size.min(beginning::MOST_BYTES)).ok()?;
+        let begins = Beginning::of(&begin)?;
         self.doubt = None;
-        (!matches!(first, b'{' | b'[' | b'"')).then(|| self.trouble(trouble))
+        (begins != Beginning::Document).then(|| self.trouble(trouble))
     }
 
     /// Why the body cannot be inspected, as far as the headers tell.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
-use weir_wire::WireError;
 use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
 use weir_wire::edit::Edit;
 use weir_wire::path::Dialect;
+use weir_wire::{WireError, same};
 
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::inspector::BodyInspector;
@@ -141,18 +141,18 @@ fn is_documents(mut body: &[u8]) -> bool {
 }
 
 /// Documents one after the other, which are a stream whatever the body is called: a text may go on from one to the next.
+#[cold]
 fn documents(watch: &Watch, body: &[u8]) -> BodyInspection {
-    let mut guard = StreamGuard::new(watch.clone(), Dialect::OpenAi, None).in_lines();
+    let mut guard = Box::new(StreamGuard::new(watch.clone(), Dialect::OpenAi, None).in_lines());
     let mut replacement = Vec::with_capacity(body.len());
     guard.push(body, &mut replacement);
     guard.finish(&mut replacement);
-    let mut inspected = BodyInspection::default();
-    inspected.report.merge(guard.report().clone());
-    inspected.refusal = guard.is_blocked().then_some(Refusal::Policy);
-    if replacement != body {
-        inspected.edits.push(Edit { span: 0..body.len(), replacement });
+    let refusal = guard.is_blocked().then_some(Refusal::Policy);
+    let mut edits = Vec::new();
+    if !same(&replacement, body) {
+        edits.push(Edit { span: 0..body.len(), replacement });
     }
-    inspected
+    BodyInspection { edits, report: guard.take_report(), refusal }
 }
 
 /// With what the policy wants to be inspected besides texts.

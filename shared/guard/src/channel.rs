@@ -9,12 +9,18 @@ use weir_wire::content::{Delta, Form, Scope, is_encoded, is_media};
 
 use crate::Watch;
 use crate::arguments::{self, Arguments};
-use crate::piece::Piece;
+use crate::piece::{Piece, PieceEdit};
 use crate::queue::{Passing, Queue};
 use crate::run::TextRun;
 
 /// Longest end of a text that is looked at to see whether it is the end of a sentence, in bytes.
 const MAX_LAST_WORD: usize = 64;
+
+/// Longest beginning of a text that is kept to see whether the next event repeats it, in bytes.
+const MAX_REPEATED: usize = 1024;
+
+/// Fewest letters and digits of a text that says all of it so far: no piece begins with as many of the piece before.
+const LEAST_REPEATED: usize = 8;
 
 enum Text {
     /// As it begins: in JSON mode models answer with JSON, whose strings are inspected without their
@@ -89,6 +95,9 @@ pub(crate) struct ChannelState {
     decided: usize,
     /// The texts of events that wait, by the names that the queue gave them.
     waiting: VecDeque<(u64, usize)>,
+    /// How the last piece begins, its length, and the findings that were told of it, where pieces may say all of the text so far.
+    last: (String, usize),
+    told: usize,
     /// Events of the same choice that came after the last one with a piece of this text.
     pub(crate) silent: usize,
 }
@@ -104,6 +113,8 @@ impl ChannelState {
             taken: 0,
             decided: 0,
             waiting: VecDeque::new(),
+            last: (String::new(), 0),
+            told: 0,
             silent: 0,
         }
     }
@@ -131,6 +142,34 @@ impl ChannelState {
         self.taken += text.len();
         self.silent = 0;
         self.text.push(watch, text, names, piece);
+    }
+
+    /// Begins anew where `text` says all of the text so far: what was held back of it comes again, and perhaps as the beginning
+    /// of a value, so it does not go out. Whether that is so.
+    pub(crate) fn starts_over(&mut self, watch: &Watch, text: &str, queue: &mut Queue) -> bool {
+        let (last, len) = &mut self.last;
+        let says = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+        let repeats = text.len() >= *len
+            && text.starts_with(&**last)
+            && last.as_bytes().iter().filter(|byte| says(byte)).count() >= LEAST_REPEATED;
+        *len = text.len();
+        last.clear();
+        last.push_str(text.get(..text.floor_char_boundary(MAX_REPEATED)).unwrap_or_default());
+        if repeats {
+            self.text = Text::of(watch, Form::String);
+            let mut dropped = Piece::new();
+            let taken = self.taken - self.decided;
+            dropped.edits.push(PieceEdit { at: 0, len: 0, taken });
+            self.release(&dropped, queue);
+        }
+        repeats
+    }
+
+    /// Leaves of what was found in a piece what was not told of the pieces before it.
+    pub(crate) fn tell(&mut self, piece: &mut Piece, repeats: bool) {
+        let known = if repeats { self.told.min(piece.applied.len()) } else { 0 };
+        piece.applied.drain(..known);
+        self.told += piece.applied.len();
     }
 
     /// Ends the text; what follows under its name is another.

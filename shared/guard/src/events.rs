@@ -105,6 +105,10 @@ impl Events {
         &self.report
     }
 
+    pub(crate) fn take_report(&mut self) -> Report {
+        std::mem::take(&mut self.report)
+    }
+
     /// Fails where something does not hold that always must between two chunks.
     pub(crate) fn check_invariants(&self) {
         self.queue.check_invariants();

@@ -22,6 +22,7 @@ pub(crate) fn tape_of(json: &[u8]) -> Result<(Tape, Cow<'_, [u8]>), WireError> {
 
 /// A copy of the same length, in which white space stands for a byte order mark, 0 for what is no number, and, if
 /// `halves` are to be replaced, U+FFFD for half of a character.
+#[cold]
 pub(crate) fn readable(json: &[u8], halves: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let mut rest = json;

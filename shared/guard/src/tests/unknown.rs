@@ -110,3 +110,52 @@ fn what_clients_ignore_passes_without_a_trace() {
         }
     }
 }
+
+/// As DashScope and others stream by default.
+#[test]
+fn an_event_that_says_all_of_the_text_so_far_never_says_the_beginning_of_a_value() {
+    let so_far = [
+        "It",
+        "It is",
+        "It is 4111",
+        "It is 4111 11",
+        "It is 4111 1111 1111",
+        "It is 4111 1111 1111 1111",
+        "It is 4111 1111 1111 1111, she",
+        "It is 4111 1111 1111 1111, she said to ann@exam",
+        "It is 4111 1111 1111 1111, she said to ann@example.com",
+    ];
+    for form in [
+        r#"{"output":{"choices":[{"message":{"role":"assistant","content":"TEXT"}}]},"usage":{"a":1}}"#,
+        r#"{"output":{"text":"TEXT","finish_reason":"null"}}"#,
+        r#"{"text":["TEXT"]}"#,
+        r#""TEXT""#,
+    ] {
+        let event = |text: &&str| format!("data: {}\n\n", form.replace("TEXT", text));
+        let stream: String = so_far.iter().map(event).collect();
+        let mut guard = openai(redacting());
+        let mut whole = Vec::new();
+        for chunk in stream.as_bytes().chunks(17) {
+            guard.push(chunk, &mut whole);
+        }
+        guard.finish(&mut whole);
+        let out = String::from_utf8(whole).unwrap();
+        assert!(!out.contains("4111") && !out.contains("ann@"), "{out}");
+        let last = event(&"It is [CREDIT_CARD], she said to [EMAIL]");
+        assert!(out.ends_with(&last), "{form}: {out}");
+        assert_eq!(out.matches("data: ").count(), so_far.len(), "{out}");
+        let summary = guard.report().summary();
+        assert_eq!(summary, "redact pii.credit_card=1 redact pii.email=1", "{form}");
+    }
+    // Pieces that are alike go on as pieces.
+    for pieces in [
+        ["        ", "            ", "x "],
+        ["ha", "haha", "hahaha "],
+        ["4111 1111 ", "1111 ", "1111, "],
+    ] {
+        let event = |text: &&str| format!("data: {{\"text\":\"{text}\"}}\n\n");
+        let out = through(&mut openai(redacting()), &pieces.iter().map(event).collect::<String>());
+        let expected = if pieces[0].starts_with('4') { "[CREDIT_CARD]" } else { "x " };
+        assert!(out.contains(expected) || out.contains("hahaha "), "{out}");
+    }
+}

@@ -108,9 +108,8 @@ impl<'t> Walk<'t> {
             let above = above.unwrap_or(Place { zone: outermost, role: Speaker::Unknown });
             let place = match parent {
                 Some(parent) => self.place(value, parent, above),
-                // All that there is, where a body or an event is a string.
-                None if outermost == Zone::AnyJson => self.any_json(value, above),
                 None => {
+                    // All that there is, where a body or an event is a string.
                     if value.kind() == Kind::String {
                         self.note(value, Form::String, above);
                     }

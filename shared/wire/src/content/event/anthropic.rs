@@ -2,7 +2,7 @@
 //! a type that nobody here has heard of.
 
 use super::others;
-use super::parts::{At, ChannelName, Choices, Ended, EventTexts, is_empty, number};
+use super::parts::{At, ChannelName, Choices, Ended, EventTexts, number};
 use crate::content::field::Form;
 use crate::content::tape::{Kind, Value};
 
@@ -56,8 +56,9 @@ fn block(block: Value<'_>, at: At, event: &mut EventTexts) {
 /// Every string of a delta goes on, whatever its name, but for what is no text.
 fn delta(root: Value<'_>, at: At, event: &mut EventTexts) {
     let Some(delta) = root.get("delta") else { return };
-    let signature = delta.get("signature").filter(|signature| !is_empty(*signature));
-    event.signature = signature.map(|_| (at.scope, true));
+    let comes =
+        delta.get("signature").is_some_and(|signature| !signature.content_span().is_empty());
+    event.signature = comes.then_some((at.scope, true));
     for value in delta.children().filter(|value| value.kind() == Kind::String) {
         let member = value.key();
         if !matches!(member.as_ref(), "type" | "signature" | "data" | "encrypted_content") {

@@ -59,13 +59,12 @@ pub(super) fn unknown(root: Value<'_>, kind: &str, event: &mut EventTexts) {
         event.grow(root.get_string("text").filter(|_| reason.is_none()));
     } else {
         let name = ChannelName::new(at.scope).with(kind);
-        // Nothing but strings: pieces of a text, and what else could they be?
-        let elements = root.children().filter(|_| root.kind() == Kind::Array);
-        let strings = [root].into_iter().chain(elements);
-        for (index, text) in (0..).zip(strings).filter(|(_, value)| value.kind() == Kind::String) {
-            event.push(text, Form::String, name.with_number(index).channel(), at);
+        // Nothing but a string: a piece of a text.
+        if root.kind() == Kind::String {
+            event.push(root, Form::String, name.channel(), at);
         }
         pieces::read(root, (name, false), at, event);
+        event.deltas.iter_mut().for_each(|delta| delta.may_repeat = true);
     }
     let lives = is_empty(root) || SIGNS_OF_LIFE.iter().any(|sign| kind.contains(sign));
     event.choices = if lives && event.deltas.is_empty() { Choices::None } else { Choices::One(0) };
