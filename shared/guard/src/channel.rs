@@ -144,25 +144,50 @@ impl ChannelState {
         self.text.push(watch, text, names, piece);
     }
 
-    /// Begins anew where `text` says all of the text so far: what was held back of it comes again, and perhaps as the beginning
-    /// of a value, so it does not go out. Whether that is so.
-    pub(crate) fn starts_over(&mut self, watch: &Watch, text: &str, queue: &mut Queue) -> bool {
-        let (last, len) = &mut self.last;
+    /// Whether `text` says all of the text so far, and not its next piece.
+    pub(crate) fn repeats(&mut self, text: &str) -> bool {
+        let (last, len) = &self.last;
         let says = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
-        let repeats = text.len() >= *len
+        text.len() >= *len
             && text.starts_with(&**last)
-            && last.as_bytes().iter().filter(|byte| says(byte)).count() >= LEAST_REPEATED;
+            && last.as_bytes().iter().filter(|byte| says(byte)).count() >= LEAST_REPEATED
+    }
+
+    /// Notes a piece that the next may repeat.
+    pub(crate) fn remember(&mut self, text: &str) {
+        let (last, len) = &mut self.last;
         *len = text.len();
         last.clear();
         last.push_str(text.get(..text.floor_char_boundary(MAX_REPEATED)).unwrap_or_default());
-        if repeats {
-            self.text = Text::of(watch, Form::String);
-            let mut dropped = Piece::new();
-            let taken = self.taken - self.decided;
-            dropped.edits.push(PieceEdit { at: 0, len: 0, taken });
-            self.release(&dropped, queue);
+    }
+
+    /// Takes a text that says all of the text so far. What was held back of that may turn out to be the beginning of a value: it
+    /// goes out where the text is without a finding as far as it, and else not at all, because it comes again.
+    pub(crate) fn start_over(
+        &mut self,
+        watch: &Watch,
+        text: &str,
+        names: &mut Pseudonyms,
+        (piece, queue): (&mut Piece, &mut Queue),
+    ) {
+        let (before, held) = (self.last.1, self.taken - self.decided);
+        let mut rest = Piece::new();
+        if text.len() == before {
+            self.text.finish(watch, names, &mut rest);
         }
-        repeats
+        self.text = Text::of(watch, Form::String);
+        self.text.push(watch, text, names, piece);
+        let decided = text.len().saturating_sub(self.held_back());
+        let clean = piece.is_exact() && !piece.blocked && decided >= before;
+        let same = before.checked_sub(held).and_then(|from| text.get(from..before));
+        match same.filter(|_| clean) {
+            _ if text.len() == before => {}
+            Some(same) => rest.text.push_str(same),
+            None => rest.edits.push(PieceEdit { at: 0, len: 0, taken: held }),
+        }
+        self.release_until(&rest, self.taken, queue);
+        self.taken += text.len();
+        self.silent = 0;
     }
 
     /// Leaves of what was found in a piece what was not told of the pieces before it.
@@ -207,7 +232,10 @@ impl ChannelState {
 
     /// Gives what may pass to the events that brought it.
     pub(crate) fn release(&mut self, piece: &Piece, queue: &mut Queue) {
-        let mut until = self.taken.saturating_sub(self.held_back());
+        self.release_until(piece, self.taken.saturating_sub(self.held_back()), queue);
+    }
+
+    fn release_until(&mut self, piece: &Piece, mut until: usize, queue: &mut Queue) {
         if piece.blocked {
             // Only the beginning of the event that is blocked may go.
             until = until.min(self.taken.saturating_sub(1));

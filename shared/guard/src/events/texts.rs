@@ -142,8 +142,16 @@ impl Events {
         let Some((_, state)) = self.channels.get_mut(index) else { return };
         let mut piece = Piece::new_in(std::mem::take(&mut self.spare));
         let watch = if state.signed { &self.signed } else { &self.watch };
-        let repeats = delta.may_repeat && state.starts_over(watch, plain.text(), &mut self.queue);
-        state.push(watch, plain.text(), &mut self.names, &mut piece);
+        let repeats = delta.may_repeat && state.repeats(plain.text());
+        if repeats {
+            let place = (&mut piece, &mut self.queue);
+            state.start_over(watch, plain.text(), &mut self.names, place);
+        } else {
+            state.push(watch, plain.text(), &mut self.names, &mut piece);
+        }
+        if delta.may_repeat {
+            state.remember(plain.text());
+        }
         state.tell(&mut piece, repeats);
         let span = state.taken() - plain.text().len()..state.taken();
         let name = self.queue.add((delta.channel, delta.scope), place, span);
