@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
-use weir_wire::WireError;
 use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
+use weir_wire::edit::Edit;
+use weir_wire::path::Dialect;
+use weir_wire::{WireError, same};
 
-use crate::Watch;
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::inspector::BodyInspector;
+use crate::readable::tape_of;
 use crate::recall::Recall;
 use crate::report::Trouble;
+use crate::{StreamGuard, Watch};
 
 /// What became of a request, and what its response is judged by.
 #[derive(Clone, Debug)]
@@ -90,26 +93,66 @@ pub fn inspect_request_again(
     RequestInspection { inspected, watch, texts: seen }
 }
 
-/// Inspects the whole body of a response, JSON or, if `json` is false, plain text.
+/// Inspects the whole body of a response as what it is: JSON, JSON documents one after the other, or plain text. If it is said to
+/// be `json` and is not, the policy decides, and what it lets pass is inspected as text.
 pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
-    let mut names = watch.pseudonyms.as_ref().clone();
-    let policy = &watch.policy;
-    let mut inspector =
-        BodyInspector::new(policy, Direction::Response, watch.saturated, &mut names, body);
-    inspector.watch = Some(watch);
-    if !json {
-        inspector.plain_text();
-        return inspector.inspected;
-    }
-    let tape = match Tape::read(body) {
-        Ok(tape) => tape,
-        Err(error) => return malformed(policy, error),
+    let (tape, body) = match tape_of(body) {
+        Ok(read) => read,
+        Err(_) if is_documents(body) => return documents(watch, body),
+        Err(_) if !json => return text(watch, body),
+        Err(error) => {
+            let mut inspected = malformed(&watch.policy, error);
+            if inspected.refusal.is_none() && std::str::from_utf8(body).is_ok() {
+                let BodyInspection { edits, report, refusal } = text(watch, body);
+                inspected.report.merge(report);
+                inspected = BodyInspection { edits, refusal, ..inspected };
+            }
+            return inspected;
+        }
     };
+    let (body, policy) = (body.as_ref(), &watch.policy);
+    let mut names = watch.pseudonyms.as_ref().clone();
+    let mut inspector = BodyInspector::of_event(watch, &mut names, body);
     let texts = of_policy(policy, Texts::of(&tape, body, Side::Response));
     inspector.troubles(&texts);
     texts.fields.iter().for_each(|field| inspector.field(field));
     inspector.drop_logprobs(&texts);
     inspector.inspected
+}
+
+/// A body without structure.
+fn text(watch: &Watch, body: &[u8]) -> BodyInspection {
+    let mut names = watch.pseudonyms.as_ref().clone();
+    let mut inspector = BodyInspector::of_event(watch, &mut names, body);
+    inspector.plain_text();
+    inspector.inspected
+}
+
+/// Whether a body is JSON objects one after the other.
+fn is_documents(mut body: &[u8]) -> bool {
+    while body.trim_ascii_start().starts_with(b"{") {
+        match Tape::read(body) {
+            Ok(_) => return true,
+            Err(WireError::TrailingData { at }) => body = body.get(at..).unwrap_or_default(),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Documents one after the other, which are a stream whatever the body is called: a text may go on from one to the next.
+#[cold]
+fn documents(watch: &Watch, body: &[u8]) -> BodyInspection {
+    let mut guard = Box::new(StreamGuard::new(watch.clone(), Dialect::OpenAi, None).in_lines());
+    let mut replacement = Vec::with_capacity(body.len());
+    guard.push(body, &mut replacement);
+    guard.finish(&mut replacement);
+    let refusal = guard.is_blocked().then_some(Refusal::Policy);
+    let mut edits = Vec::new();
+    if !same(&replacement, body) {
+        edits.push(Edit { span: 0..body.len(), replacement });
+    }
+    BodyInspection { edits, report: guard.take_report(), refusal }
 }
 
 /// With what the policy wants to be inspected besides texts.

@@ -21,6 +21,7 @@ use crate::envelope::write_edited;
 use crate::framing::Framing;
 use crate::halves::Halves;
 use crate::queue::{Entry, Queue, Way};
+use crate::readable::readable;
 use crate::report::{Report, Trouble};
 use crate::shape::{Shapes, StreamShapes};
 
@@ -47,6 +48,8 @@ pub(crate) struct Events {
     found_whole: bool,
     /// Characters that come in two events.
     halves: Halves,
+    /// Blocks of thinking that nobody signs, as far as their beginnings tell.
+    unsigned: Vec<Scope>,
     /// Scopes in which something was replaced.
     redacted: Vec<Scope>,
     report: Report,
@@ -71,6 +74,7 @@ impl Events {
             spare: String::new(),
             found_whole: false,
             halves: Halves::default(),
+            unsigned: Vec::new(),
             redacted: Vec::new(),
             report: Report::default(),
             ended: false,
@@ -99,6 +103,10 @@ impl Events {
 
     pub(crate) fn report(&self) -> &Report {
         &self.report
+    }
+
+    pub(crate) fn take_report(&mut self) -> Report {
+        std::mem::take(&mut self.report)
     }
 
     /// Fails where something does not hold that always must between two chunks.
@@ -164,9 +172,15 @@ impl Events {
             self.end(&[Ended::All], &[], out);
             return self.pass(event, Choices::All, out);
         }
-        let tape = match Tape::read(&data) {
-            Ok(tape) => tape,
-            Err(error) => return self.odd(event, (&data, &error), out),
+        let (tape, data, again) = match Tape::read(&data) {
+            Ok(tape) => (tape, data, again),
+            Err(_) => {
+                let copy = readable(&data, false);
+                match Tape::read(&copy) {
+                    Ok(tape) => (tape, copy.into(), false),
+                    Err(error) => return self.odd(event, (&data, &error), out),
+                }
+            }
         };
         let mut texts = EventTexts::of(&tape, &data, event.kind());
         texts.whole = of_policy(&self.watch.policy, texts.whole);
@@ -176,6 +190,7 @@ impl Events {
         // What is held back comes, and is counted, before an event that repeats it.
         let carried: Vec<Channel> = texts.deltas.iter().map(|delta| delta.channel).collect();
         self.end(&texts.ended, &carried, out);
+        self.signature(texts.signature, out);
         let edits = if self.ended { Vec::new() } else { self.whole(&texts, &data, out) };
         if !self.ended {
             if again {

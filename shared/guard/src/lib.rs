@@ -33,6 +33,7 @@ mod inspector;
 mod limits;
 mod piece;
 mod queue;
+mod readable;
 mod recall;
 mod report;
 mod run;

@@ -158,6 +158,11 @@ impl StreamGuard {
         self.events.report()
     }
 
+    /// What was found, once it is over.
+    pub(crate) fn take_report(&mut self) -> Report {
+        self.events.take_report()
+    }
+
     /// Fails where something does not hold that always must between two calls: what is read is passed on, kept in an event that
     /// waits, or the beginning of the next; a stream that has ended here keeps nothing. Looked at after every call where debug
     /// assertions are on; does nothing without them.
