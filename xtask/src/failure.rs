@@ -65,6 +65,8 @@ pub(crate) enum Failure {
     Form(String),
     /// Tests failed in these Envoys; their output is above.
     Envoys(Vec<String>),
+    /// These tests failed; their output is above. None, where they did not end well and none is named.
+    Tests(Vec<String>),
     /// These steps of `test` failed; each one's own output is above.
     Steps(Vec<&'static str>),
 }
@@ -120,6 +122,8 @@ impl fmt::Display for Failure {
             }
             Failure::Source(text) => write!(out, "envoy-config/source: {text}"),
             Failure::Form(text) => write!(out, "{text}"),
+            Failure::Tests(names) if names.is_empty() => write!(out, "the tests did not end well"),
+            Failure::Tests(names) => write!(out, "{} failed: {}", names.len(), names.join(", ")),
             Failure::Envoys(versions) => write!(out, "tests failed in {}", versions.join(", ")),
             Failure::Stale(paths) => {
                 let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();

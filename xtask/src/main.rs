@@ -15,6 +15,7 @@ mod failure;
 mod layout;
 mod setup;
 mod soak;
+mod steady;
 mod suite;
 mod usage;
 

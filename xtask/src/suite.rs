@@ -10,6 +10,7 @@ use crate::configs;
 use crate::failure::Failure;
 use crate::layout::Layout;
 use crate::setup;
+use crate::steady;
 
 /// What the pure crates are tested as: no imports, so nothing but computation.
 const PURE_TARGET: &str = "wasm32-unknown-unknown";
@@ -75,26 +76,38 @@ impl Step {
         }
     }
 
-    /// Runs it; why it was skipped, if it was.
-    fn run(self, layout: &Layout) -> Result<Option<String>, Failure> {
+    /// Runs it.
+    fn run(self, layout: &Layout) -> Result<Ending, Failure> {
         let run = match self {
             Step::Format => format,
             Step::Modules => modules,
             Step::Lint => lint,
             Step::Native => native,
             Step::Wasm => wasm,
-            Step::EndToEnd => end_to_end,
-            Step::Compose => return compose::step(layout),
+            Step::EndToEnd => return end_to_end(layout),
+            Step::Compose => {
+                let skipped = compose::step(layout)?;
+                return Ok(skipped.map_or(Ending::Passed, Ending::Skipped));
+            }
         };
-        run(layout).map(|()| None)
+        run(layout).map(|()| Ending::Passed)
     }
+}
+
+/// How a step ended that did not fail.
+enum Ending {
+    Passed,
+    /// Why it was skipped.
+    Skipped(String),
+    /// These tests failed once, and passed when they were tried again.
+    Unsteady(Vec<String>),
 }
 
 /// How a step went.
 struct Outcome {
     step: Step,
     took: Duration,
-    result: Result<Option<String>, Failure>,
+    result: Result<Ending, Failure>,
 }
 
 /// Runs set-up, then these steps, or all of them if none is named.
@@ -123,9 +136,12 @@ fn summarise(outcomes: &[Outcome]) -> Result<(), Failure> {
     println!("\n== summary");
     for outcome in outcomes {
         let (state, reason) = match &outcome.result {
-            Ok(None) => ("ok", ""),
-            Ok(Some(reason)) => ("skipped", reason.as_str()),
-            Err(_) => ("FAILED", ""),
+            Ok(Ending::Passed) => ("ok", String::new()),
+            Ok(Ending::Skipped(reason)) => ("skipped", reason.clone()),
+            Ok(Ending::Unsteady(names)) => {
+                ("ok", format!("passed only when tried again: {}", names.join(", ")))
+            }
+            Err(_) => ("FAILED", String::new()),
         };
         let seconds = outcome.took.as_secs();
         let line = format!("  {:<8} {state:<7} {seconds:>4} s  {reason}", outcome.step.name());
@@ -177,10 +193,12 @@ fn wasm(layout: &Layout) -> Result<(), Failure> {
 
 /// Builds and runs with the features of the whole workspace, as `native` does: with those of one
 /// package, cargo would compile much of it once more.
-fn end_to_end(layout: &Layout) -> Result<(), Failure> {
+fn end_to_end(layout: &Layout) -> Result<Ending, Failure> {
     let build = Run::cargo(layout).args(["build", "--workspace", "--bins", "--tests"]);
     build.shown()?;
-    let run = Run::cargo(layout).args(["test", "--workspace", "--test", END_TO_END_TARGET]);
-    let binaries = layout.binaries(Profile::Dev.folder());
-    run.env(BINARIES_FOLDER, binaries).shown()
+    let unsteady = steady::run(|| {
+        let run = Run::cargo(layout).args(["test", "--workspace", "--test", END_TO_END_TARGET]);
+        run.arg("--").env(BINARIES_FOLDER, layout.binaries(Profile::Dev.folder()))
+    })?;
+    Ok(if unsteady.is_empty() { Ending::Passed } else { Ending::Unsteady(unsteady) })
 }

@@ -30,7 +30,13 @@ const FIRST: u64 = 50;
 
 /// So many tokens a day, which is long enough for nothing to come back during a test.
 fn limit(tokens: u64) -> Limit {
-    let terms = FleetTerms { first: FIRST, away: Away::Deny, share_permille: 0, reachable: false };
+    let terms = FleetTerms {
+        first: FIRST,
+        away: Away::Deny,
+        share_permille: 0,
+        reachable: false,
+        named: true,
+    };
     Limit::new(LimitId(3), Measure::Tokens, tokens, 86_400_000, tokens).unwrap().of_fleet(terms)
 }
 

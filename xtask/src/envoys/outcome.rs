@@ -1,5 +1,7 @@
 //! How the tests went in one version.
 
+use crate::steady;
+
 /// How the tests went in one version.
 pub(super) struct Outcome {
     /// Which version.
@@ -21,8 +23,7 @@ impl Outcome {
     ) -> Self {
         let lines = || output.lines().filter_map(|line| line.strip_prefix("test "));
         let passed = lines().filter(|line| line.ends_with(" ... ok")).count();
-        let failed = lines().filter_map(|line| line.strip_suffix(" ... FAILED"));
-        let failed = failed.map(str::to_owned).collect();
+        let failed = steady::failed(output);
         reasons.dedup();
         Self { version: version.to_owned(), ended_well, passed, failed, reasons }
     }

@@ -25,7 +25,8 @@ impl Store for Slots {
 }
 
 fn limit() -> Limit {
-    let terms = FleetTerms { first: 50, away: Away::Deny, share_permille: 0, reachable: true };
+    let terms =
+        FleetTerms { first: 50, away: Away::Deny, share_permille: 0, reachable: true, named: true };
     Limit::new(LimitId(3), Measure::Tokens, 1_000, 60_000, 1_000).unwrap().of_fleet(terms)
 }
 

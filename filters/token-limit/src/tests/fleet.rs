@@ -1,7 +1,7 @@
 //! Limits that several gateways have together.
 
 use super::*;
-use weir_tokens::limits::{FLEET_PAGES, FLEET_STATE_KEY, FleetState, Granted};
+use weir_tokens::limits::{FLEET_PAGES, FLEET_STATE_KEY, FleetState, Granted, SlotKey};
 
 /// A thousand tokens a minute for all gateways, of which this one may spend 70 before it is granted any.
 const FLEET: &str = r#"{"name":"minute","per":["consumer"],"tokens":1000,"window":"1m","reserve":"full",
@@ -20,6 +20,15 @@ fn slots(worker: &Worker) -> Vec<Slot> {
     let pages = (0..FLEET_PAGES)
         .filter_map(|page| worker.host.shared(&Place::Fleet(page).to_string()).unwrap());
     pages.flat_map(|(bytes, _)| Page::read(bytes).unwrap().slots().collect::<Vec<_>>()).collect()
+}
+
+/// The keys that the fleet is told of.
+fn due(worker: &Worker) -> Vec<SlotKey> {
+    let pages = (0..FLEET_PAGES)
+        .filter_map(|page| worker.host.shared(&Place::Fleet(page).to_string()).unwrap());
+    let due =
+        |(bytes, _)| Page::read(bytes).unwrap().due().map(|slot| slot.key()).collect::<Vec<_>>();
+    pages.flat_map(due).collect()
 }
 
 #[test]
@@ -69,6 +78,21 @@ fn a_gateway_that_no_push_reaches_goes_by_its_share_and_says_so() {
     assert!(worker.host.metric("weir_limit_unreachable_total").unwrap() > 2);
     let said = worker.host.logs().iter().filter(|(_, line)| line.contains("scope: fleet")).count();
     assert_eq!(said, 1);
+}
+
+#[test]
+fn the_fleet_is_told_nothing_under_a_name_that_is_this_envoys_alone() {
+    let mut worker = Worker::new(&config(FLEET));
+    // The first request comes before the first push, so the fleet's digest is not known.
+    assert!(worker.send(&CHAT).is_some());
+    let own = slots(&worker)[0].key();
+    assert_eq!(due(&worker), []);
+    told(&worker, true, 1);
+    worker.now(50);
+    assert!(worker.send(&CHAT).is_some());
+    let told = due(&worker);
+    assert_eq!(told.len(), 1);
+    assert_ne!(told[0], own);
 }
 
 /// What the fleet says to the only key: nothing is granted, and nothing will be for so long.

@@ -39,6 +39,10 @@ async fn what_a_killed_envoy_had_at_hand_is_charged_after_30_s_and_the_next_one_
     fleet.stacks[1].envoy.restart().await.unwrap();
     // The one that is gone counts, too, for half a minute.
     fleet.reachable(3..=4).await;
+    eventually("the new one is told of the fleet", async || {
+        (fleet.stacks[1].stat("weir_intake_accepted_total").await > 1).then_some(())
+    })
+    .await;
     let after = clients.hammer(12, 10).await;
     let (most, bound) = (before.most() + after.most(), terms.bound(4));
     assert!(most <= bound, "{most} of {bound}");

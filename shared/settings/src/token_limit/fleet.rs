@@ -54,7 +54,7 @@ pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, 
         Some("allow") => Away::Allow,
         Some(_) => return misfit("on_unavailable", "is none of local, deny, allow"),
     };
-    Ok(limit.of_fleet(FleetTerms { first, away, share_permille, reachable: false }))
+    Ok(limit.of_fleet(FleetTerms { first, away, share_permille, reachable: false, named: false }))
 }
 
 #[cfg(test)]
@@ -76,8 +76,9 @@ mod tests {
             let members = format!(r#""tokens":1000,"window":"1m","scope":"fleet"{rest}"#);
             limit(&members).map(|limit| *limit.fleet().unwrap())
         };
+        let away = Away::Local;
         let plain =
-            FleetTerms { first: 50_000, away: Away::Local, share_permille: 0, reachable: false };
+            FleetTerms { first: 50_000, away, share_permille: 0, reachable: false, named: false };
         assert_eq!(terms(""), Ok(plain));
         let written = FleetTerms { first: 7_000, away: Away::Deny, share_permille: 250, ..plain };
         assert_eq!(terms(r#","first":7,"on_unavailable":"deny","share":"0.25""#), Ok(written));

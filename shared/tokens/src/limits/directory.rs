@@ -90,7 +90,7 @@ fn read_line(line: &str) -> Option<Listed> {
 
 /// Of a fleet's terms, a directory tells the first grant alone.
 fn listed_terms(first: u64) -> FleetTerms {
-    FleetTerms { first, away: Away::Local, share_permille: 0, reachable: false }
+    FleetTerms { first, away: Away::Local, share_permille: 0, reachable: false, named: false }
 }
 
 const MEASURES: [(Measure, &str); 4] = [

@@ -16,6 +16,9 @@ const KEPT_MS: u64 = 10_000;
 /// How long one is kept of which the fleet was not told yet, in ms: a day.
 const KEPT_UNTOLD_MS: u64 = 86_400_000;
 
+/// What [`Lease::born`] says of a slot that goes by this Envoy's own digest, because no sidecar has told the fleet's.
+const UNNAMED: u32 = 0;
+
 /// Of what the fleet had left, the part that may be used before it is granted: an eighth, so that the last of a limit is not
 /// spent by several gateways at once.
 const LEFT_PART: u64 = 8;
@@ -39,7 +42,7 @@ pub struct Lease {
     pub fell: bool,
     /// Number of the last grant; 0 before the first.
     pub sequence: u32,
-    /// Tells this slot from an earlier one of the same key.
+    /// Tells this slot from an earlier one of the same key; [`UNNAMED`] for one that the fleet knows nothing of.
     pub born: u32,
 }
 
@@ -62,8 +65,18 @@ pub struct Granted {
 
 impl Lease {
     /// The lease of a key that was granted nothing.
-    pub(super) fn new(now_ms: u64) -> Self {
-        Self { born: now_ms as u32, ..Self::default() }
+    pub(super) fn new(terms: &FleetTerms, now_ms: u64) -> Self {
+        let mut lease = Self::default();
+        lease.advance(terms, now_ms);
+        lease
+    }
+
+    /// Tells the fleet of a slot that it can know: one that was found by the fleet's digest, or the one that keys without a
+    /// slot share, which is called the same everywhere.
+    pub(super) fn advance(&mut self, terms: &FleetTerms, now_ms: u64) {
+        if terms.named && self.born == UNNAMED {
+            self.born = (now_ms as u32).max(UNNAMED + 1);
+        }
     }
 
     /// How much may be used in all: what was granted, and a little that the fleet hears of afterwards. Otherwise a key
@@ -97,14 +110,15 @@ impl Lease {
     /// When the slot may be given to another key: not before the fleet has charged all that was used,
     /// and has back what was not.
     pub(super) fn free_at_ms(&self, changed_ms: u64, reserved: u64) -> u64 {
-        let owed = self.is_untold() || self.fell || reserved > 0;
+        let owed = self.born != UNNAMED && (self.is_untold() || self.fell) || reserved > 0;
         let kept = if owed { KEPT_UNTOLD_MS } else { KEPT_MS };
         changed_ms.saturating_add(kept).max(self.retry_at_ms)
     }
 
     /// Whether the fleet has to be told of it.
     pub(super) fn is_due(&self, reserved: u64) -> bool {
-        self.is_untold() || self.fell || self.wanted > 0 || reserved > 0
+        let told = self.is_untold() || self.fell || self.wanted > 0 || reserved > 0;
+        told && self.born != UNNAMED
     }
 
     /// Whether something was used that is not charged, or granted that is not used.

@@ -85,6 +85,9 @@ pub struct FleetTerms {
     pub share_permille: u32,
     /// Whether the fleet can be asked now.
     pub reachable: bool,
+    /// Whether the fleet's own digest of keys is known. What is spent before goes by this Envoy's digest, of which the
+    /// fleet can make nothing, so it is not told.
+    pub named: bool,
 }
 
 /// What is admitted beyond grants while the fleet cannot be asked.
@@ -151,12 +154,13 @@ impl Limit {
         self
     }
 
-    /// The same as the fleet stands now: whether it can be asked, and how many gateways it has. Where no
-    /// share was written, it is one by their number.
+    /// The same as the fleet stands now: whether it can be asked, and how many gateways it has; none before a sidecar has
+    /// told. Where no share was written, it is one by their number.
     #[must_use]
     pub fn as_fleet_stands(mut self, reachable: bool, gateways: u32) -> Self {
         if let Some(terms) = &mut self.fleet {
             terms.reachable = reachable;
+            terms.named = gateways > 0;
             if terms.share_permille == 0 {
                 terms.share_permille = (1_000 / gateways.max(1)).max(1);
             }

@@ -55,7 +55,7 @@ impl Slot {
             generation: (now_ms / EXPIRY_MS) as u32,
             begun_ms: now_ms - now_ms % EXPIRY_MS,
             free_at_ms: now_ms,
-            lease: limit.fleet().map(|_| Lease::new(now_ms)),
+            lease: limit.fleet().map(|terms| Lease::new(terms, now_ms)),
             ..Self::default()
         }
     }
@@ -144,6 +144,9 @@ impl Slot {
         self.generation = self.generation.wrapping_add(over as u32);
         self.begun_ms = self.begun_ms.saturating_add(over.saturating_mul(EXPIRY_MS));
         self.bucket.advance(limit, now_ms);
+        if let (Some(lease), Some(terms)) = (&mut self.lease, limit.fleet()) {
+            lease.advance(terms, now_ms);
+        }
         self.check_advanced(now_ms);
     }
 

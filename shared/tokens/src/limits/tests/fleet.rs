@@ -7,7 +7,7 @@ use pool::{Ask as Wish, Pool};
 
 /// A limit of 1,000 a minute, of which a gateway may have 50 at first.
 fn limit(reachable: bool, away: Away) -> Limit {
-    let terms = FleetTerms { first: 50, away, share_permille: 0, reachable };
+    let terms = FleetTerms { first: 50, away, share_permille: 0, reachable, named: true };
     minute(1, 1_000).of_fleet(terms).as_fleet_stands(reachable, 4)
 }
 
@@ -114,6 +114,18 @@ fn a_key_that_rests_has_something_at_hand_until_the_fleet_has_little_left() {
         Granted { born: gateway.lease(key(1)).born, sequence: 99, left: 7, ..Granted::default() };
     gateway.apply(key(1), &spent, START + 5);
     refuse(&mut gateway.0, START + 5, demand(1, 0), &asks(&limit));
+}
+
+#[test]
+fn what_keys_without_a_slot_share_is_told_once_the_fleet_is_known() {
+    let unknown = limit(false, Away::Local).as_fleet_stands(false, 0);
+    let mut slot = Slot::new(SlotKey::SHARED, &unknown, START);
+    slot.take(&unknown, 7);
+    let is_due = |slot: &Slot| slot.lease().unwrap().is_due(slot.reserved());
+    assert!(!is_due(&slot));
+    slot.advance(&reachable(), START + 1);
+    assert!(is_due(&slot));
+    assert_eq!(slot.lease().unwrap().born, (START + 1) as u32);
 }
 
 #[test]
