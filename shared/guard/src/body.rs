@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use weir_detect::{Direction, Policy, Pseudonyms, SystemPrompt};
+use weir_wire::WireError;
 use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, Texts};
-use weir_wire::edit::Edit;
-use weir_wire::path::Dialect;
-use weir_wire::{WireError, same};
 
+use crate::Watch;
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::inspector::BodyInspector;
 use crate::readable::tape_of;
 use crate::recall::Recall;
 use crate::report::Trouble;
-use crate::{StreamGuard, Watch};
 
 /// What became of a request, and what its response is judged by.
 #[derive(Clone, Debug)]
@@ -93,9 +91,17 @@ pub fn inspect_request_again(
     RequestInspection { inspected, watch, texts: seen }
 }
 
+/// Inspects a body that is what its bytes are.
+pub(crate) type InspectBody = fn(&Watch, &[u8]) -> BodyInspection;
+
 /// Inspects the whole body of a response as what it is: JSON, JSON documents one after the other, or plain text. If it is said to
 /// be `json` and is not, the policy decides, and what it lets pass is inspected as text.
-pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
+pub(crate) fn inspect_body(
+    watch: &Watch,
+    body: &[u8],
+    json: bool,
+    documents: InspectBody,
+) -> BodyInspection {
     let (tape, body) = match tape_of(body) {
         Ok(read) => read,
         Err(_) if is_documents(body) => return documents(watch, body),
@@ -138,21 +144,6 @@ fn is_documents(mut body: &[u8]) -> bool {
         }
     }
     false
-}
-
-/// Documents one after the other, which are a stream whatever the body is called: a text may go on from one to the next.
-#[cold]
-fn documents(watch: &Watch, body: &[u8]) -> BodyInspection {
-    let mut guard = Box::new(StreamGuard::new(watch.clone(), Dialect::OpenAi, None).in_lines());
-    let mut replacement = Vec::with_capacity(body.len());
-    guard.push(body, &mut replacement);
-    guard.finish(&mut replacement);
-    let refusal = guard.is_blocked().then_some(Refusal::Policy);
-    let mut edits = Vec::new();
-    if !same(&replacement, body) {
-        edits.push(Edit { span: 0..body.len(), replacement });
-    }
-    BodyInspection { edits, report: guard.take_report(), refusal }
 }
 
 /// With what the policy wants to be inspected besides texts.

@@ -14,7 +14,7 @@ use weir_wire::sse::Event;
 
 use crate::Watch;
 use crate::beside;
-use crate::body::of_policy;
+use crate::body::{InspectBody, of_policy};
 use crate::channel::ChannelState;
 use crate::ending;
 use crate::envelope::write_edited;
@@ -34,6 +34,8 @@ pub(crate) struct Events {
     names: Pseudonyms,
     dialect: Dialect,
     operation: Option<Operation>,
+    /// Inspects what is no event as what it is.
+    inspect_any: InspectBody,
     framing: Framing,
     /// Where the bytes of this chunk begin in what is written.
     begin: usize,
@@ -57,7 +59,12 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(watch: Watch, dialect: Dialect, operation: Option<Operation>) -> Self {
+    pub(crate) fn new(
+        watch: Watch,
+        dialect: Dialect,
+        operation: Option<Operation>,
+        inspect_any: InspectBody,
+    ) -> Self {
         let names = watch.pseudonyms.as_ref().clone();
         let signed = Watch { pseudonyms: Arc::default(), ..watch.clone() };
         Self {
@@ -66,6 +73,7 @@ impl Events {
             names,
             dialect,
             operation,
+            inspect_any,
             framing: Framing::Events,
             begin: 0,
             channels: Vec::new(),
@@ -148,7 +156,7 @@ impl Events {
         if let Some((shape, text)) = known.flatten() {
             return self.again(event, &shape, text, out);
         }
-        let Some(found) = beside::inspect(&self.watch, event) else {
+        let Some(found) = beside::inspect(&self.watch, event, self.inspect_any) else {
             return self.dispatched(event, true, out);
         };
         self.report.merge(found.report);

@@ -6,7 +6,6 @@ use weir_wire::content::{Choices, Ended, EventTexts};
 use weir_wire::sse::{Event, Field, Line, SseParser};
 
 use super::Events;
-use crate::error_body::inspect_error;
 use crate::framing::Framing;
 use crate::report::Trouble;
 
@@ -63,7 +62,7 @@ impl Events {
         }
         if is_error || !self.ended && std::str::from_utf8(data).is_ok() {
             self.end(&[Ended::All], &[], out);
-            let inspected = inspect_error(&self.watch, data);
+            let inspected = (self.inspect_any)(&self.watch, data);
             self.report.merge(inspected.report);
             if inspected.refusal.is_some() {
                 return self.refuse(out);
