@@ -29,8 +29,8 @@ const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 /// Where the sidecar is, and what lets one in.
 #[derive(Debug, Args)]
 pub(crate) struct SidecarArgs {
-    /// The sidecar's `listen`: any sidecar of the fleet whose gateways have the limit.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9500")]
+    /// The sidecar's `listen`, also as http://HOST:PORT: any sidecar of the fleet whose gateways have the limit.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9500", value_parser = address)]
     sidecar: String,
     /// File with the key that the sidecar signs its pushes with [default: the variable WEIR_INTAKE_KEY].
     #[arg(long, value_name = "FILE")]
@@ -39,6 +39,33 @@ pub(crate) struct SidecarArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// Host and port of what names a sidecar; the default port where it names none.
+fn address(written: &str) -> Result<String, String> {
+    let plain = written.strip_prefix("http://").unwrap_or(written);
+    let plain = plain.strip_suffix('/').unwrap_or(plain);
+    if plain.is_empty() || plain.contains('/') {
+        return Err(
+            "must be HOST:PORT or http://HOST:PORT; a sidecar has no TLS and no other path"
+                .to_owned(),
+        );
+    }
+    let has_port = plain.rsplit_once(':').is_some_and(|(host, port)| {
+        port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
+    });
+    if has_port {
+        return Ok(plain.to_owned());
+    }
+    let host = if plain.contains(':') && !plain.ends_with(']') {
+        format!("[{plain}]")
+    } else {
+        plain.to_owned()
+    };
+    Ok(format!("{host}:{DEFAULT_PORT}"))
+}
+
+/// Port of a sidecar's `listen` if nothing else is said.
+const DEFAULT_PORT: u16 = 9500;
 
 /// A sidecar, and the key.
 pub(crate) struct Sidecar<'a> {
@@ -165,6 +192,24 @@ fn reason(answer: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sidecar_is_named_by_host_and_port_or_a_url() {
+        for (written, expected) in [
+            ("127.0.0.1:9500", "127.0.0.1:9500"),
+            ("http://node:81", "node:81"),
+            ("http://node:81/", "node:81"),
+            ("node", "node:9500"),
+            ("http://[::1]:7", "[::1]:7"),
+            ("[::1]", "[::1]:9500"),
+            ("::1", "[::1]:9500"),
+        ] {
+            assert_eq!(address(written).as_deref(), Ok(expected), "{written}");
+        }
+        for odd in ["", "https://node:1", "http://node:81/limits", "http://"] {
+            assert!(address(odd).unwrap_err().starts_with("must be HOST:PORT"), "{odd}");
+        }
+    }
 
     #[test]
     fn an_answer_is_its_status_and_what_comes_after_the_head() {

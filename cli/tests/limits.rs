@@ -52,7 +52,7 @@ fn a_policy_is_told_in_words() {
         "  at once: up to 30000 tokens; what was spent comes back evenly, all of it in 1m30s",
         "  counts: a prompt token as 1, a cached one as 0.1, a completion token as 1, one of reasoning as 1",
         "  reserves: the prompt, and what nine of ten completions of the same key stay below, at most max_tokens (512 tokens until one was seen)",
-        "team-day: 5 of cost in 24h0m0s for each value of the claim team",
+        "team-day: a cost of 5 in 24h0m0s for each value of the claim team",
         "  reserves: the prompt, and all of max_tokens (without max_tokens what was learned, at first 512 tokens)",
         "  beyond it: sent to llama-8b instead, if that is within its limits",
         "calls: 8 requests at the same time for each client address, of the models gpt-4*",
@@ -84,7 +84,7 @@ fn of_a_limit_of_a_fleet_the_bound_and_what_happens_without_redis_are_told() {
 fn of_a_budget_by_the_calendar_it_is_told_when_it_starts_afresh() {
     let text = explained(&["--policy-name", "quota"]);
     for line in [
-        "month: 50 of cost a month for each consumer",
+        "month: a cost of 50 a month for each consumer",
         "  at once: all of it; it starts afresh on the first of each month at 00:00 (UTC-03:30), by the clock of Redis",
         "  beyond it: 429 `insufficient_quota` with the time until then",
         "week: 9 requests a week for all requests together",
@@ -122,7 +122,7 @@ fn a_request_is_told_what_it_reserves_and_is_charged() {
     for line in [
         "A request for llama with about 1200 prompt tokens, max_tokens 500, 1 choices:",
         "  key-minute: reserves 1700 tokens, which leaves 28300 tokens of a full limit; charged what it uses, 1700 tokens if that is all of max_tokens",
-        "  team-day: reserves 0.008 of cost, which leaves 4.992 of cost of a full limit; charged what it uses, 0.008 of cost if that is all of max_tokens",
+        "  team-day: reserves a cost of 0.008, which leaves a cost of 4.992 of a full limit; charged what it uses, a cost of 0.008 if that is all of max_tokens",
         "  calls: does not apply to this model",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");

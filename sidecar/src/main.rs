@@ -13,7 +13,7 @@ use tracing::{error, info};
 use weir_settings::sidecar::LogSettings;
 use weir_sidecar::args::{AgentArgs, Args, Command};
 use weir_sidecar::{
-    Agent, AgentSettings, Config, Daemon, Watched, check, logging, look, print_config,
+    Agent, AgentSettings, Config, Daemon, Watched, check, logging, look, print_config, resolve,
 };
 
 /// How often it is looked whether the configuration has changed.
@@ -49,6 +49,9 @@ async fn be_sidecar(args: &Args, path: &Path) -> ExitCode {
     if args.check {
         // A reader that has seen enough and closes the pipe is no error.
         let _ = std::io::stdout().write_all(check(&config).as_bytes());
+        if args.resolve {
+            let _ = std::io::stdout().write_all(resolve(&config).await.as_bytes());
+        }
         return ExitCode::SUCCESS;
     }
     if args.print_config {

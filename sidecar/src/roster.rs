@@ -1,5 +1,6 @@
 //! Keeps a pool's replicas what its sources say, and a poller for each.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -146,8 +147,10 @@ impl Roster {
 
     fn reap(&mut self) {
         let pool = self.pool.name();
-        let gone =
-            self.pool.reap(Instant::now(), |address| self.gateways.in_flight_at(pool, address));
+        let in_flight = LazyCell::new(|| self.gateways.in_flight_in(pool));
+        let gone = self.pool.reap(Instant::now(), |address| {
+            in_flight.as_ref().map(|all| all.get(address).copied().unwrap_or(0))
+        });
         for address in &gone {
             if let Some((_, task)) = self.pollers.remove(address) {
                 task.abort();

@@ -21,7 +21,8 @@ pub(crate) fn run(layout: &Layout, name: Bench, arguments: &[String]) -> Result<
         Bench::Decision => decision(layout)?,
         Bench::Fleet => fleet(layout)?,
         Bench::Placement => placement(layout)?,
-        Bench::Reaction => reaction(layout)?,
+        Bench::Faults => beside_the_sidecar(layout, "weir-bench-faults")?,
+        Bench::Reaction => beside_the_sidecar(layout, "weir-bench-reaction")?,
         Bench::Scan { presidio } => scan(layout, presidio)?,
         Bench::Sidecar => sidecar(layout)?,
     };
@@ -86,12 +87,12 @@ fn placement(layout: &Layout) -> Result<Run, Failure> {
     Ok(bench)
 }
 
-fn reaction(layout: &Layout) -> Result<Run, Failure> {
-    const NAME: &str = "weir-bench-reaction";
+/// What starts Envoy and the sidecar itself.
+fn beside_the_sidecar(layout: &Layout, name: &str) -> Result<Run, Failure> {
     setup::running(layout)?;
     compile::modules(layout)?;
-    compile::packages(layout, Profile::Release, &[NAME, "weir-sidecar"])?;
-    Ok(compile::compiled(layout, Profile::Release, NAME))
+    compile::packages(layout, Profile::Release, &[name, "weir-sidecar"])?;
+    Ok(compile::compiled(layout, Profile::Release, name))
 }
 
 /// The scanner natively, which calls itself as a module in Node, and Presidio.

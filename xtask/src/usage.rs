@@ -92,6 +92,8 @@ pub(crate) enum Bench {
     Fleet,
     /// Hit rate and time to the first token behind Weir and other routers.
     Placement,
+    /// What faults of the sidecar, and around it, do to requests.
+    Faults,
     /// How soon a change on a polled page is seen in where requests go.
     Reaction,
     /// Throughput of the guardrail's scanner.
@@ -271,13 +273,14 @@ fn soak(words: &[String]) -> Result<Task, Failure> {
 }
 
 /// The benchmarks by their names.
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("overhead", Bench::Overhead),
     ("placement", Bench::Placement),
     ("scan", Bench::Scan { presidio: true }),
     ("limits", Bench::Limits),
     ("decision", Bench::Decision),
     ("fleet", Bench::Fleet),
+    ("faults", Bench::Faults),
     ("reaction", Bench::Reaction),
     ("sidecar", Bench::Sidecar),
 ];
@@ -434,6 +437,7 @@ mod tests {
             ("bench decision --runs 3", "`--runs`"),
             ("bench fleet --clients 3", "`--clients`"),
             ("bench reaction --runs 3", "`--runs`"),
+            ("bench faults --runs 3", "`--runs`"),
             ("bench limits --no-presidio", "`--no-presidio`"),
         ] {
             let text = parsed(line).unwrap_err().to_string();

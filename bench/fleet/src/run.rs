@@ -146,7 +146,8 @@ async fn ask(
                 shared.used.fetch_add(used.unwrap_or_default(), Ordering::Relaxed);
                 refused = 0;
             }
-            Ok(reply) if reply.status == 429 => {}
+            // 503: while Redis is away, nobody can say whether the limit is reached.
+            Ok(reply) if [429, 503].contains(&reply.status) => {}
             Ok(reply) if reply.complete => {
                 return Err(Failure::Answer { status: reply.status, text: reply.text() });
             }

@@ -1,5 +1,6 @@
 //! `weir limits`: what a policy of token-limit allows, in words; and the keys of limits of a fleet.
 
+mod date;
 mod keys;
 mod words;
 

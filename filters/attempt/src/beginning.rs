@@ -19,6 +19,8 @@ pub(crate) enum Beginning {
     Waiting,
     /// Its first token, or what else is for the client.
     Begun,
+    /// Too much, or in too many pieces, to look for its first token.
+    TooLong,
     /// There will be none.
     Failed(StreamFailure),
 }
@@ -28,13 +30,14 @@ pub(crate) fn look<H: Host>(host: &H, size: usize, ended: bool, read: &mut usize
     let most = MOST_BEFORE_FIRST_TOKEN.saturating_add(1);
     *read = read.saturating_add(size.min(most));
     if *read > MOST_READ {
-        return Beginning::Begun;
+        return Beginning::TooLong;
     }
     // What cannot be read is the client's.
     let Ok(bytes) = host.body(Body::Response, 0, size.min(most)) else { return Beginning::Begun };
     match first_token(&bytes, ended) {
         FirstToken::Waiting => Beginning::Waiting,
         FirstToken::Begun => Beginning::Begun,
+        FirstToken::TooLong => Beginning::TooLong,
         FirstToken::Failed(failure) => Beginning::Failed(failure),
     }
 }

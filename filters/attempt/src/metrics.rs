@@ -13,6 +13,8 @@ pub(crate) enum Missing {
     Error,
     /// The end of the stream.
     Empty,
+    /// So much else that it was no longer looked for.
+    Unseen,
     /// Neither, until the attempt was over.
     Silent,
 }
@@ -20,7 +22,7 @@ pub(crate) enum Missing {
 /// All counters of the filter; their labels come from a fixed set.
 pub(crate) struct Metrics {
     ended: [Metric; 7],
-    missing: [Metric; 3],
+    missing: [Metric; 4],
     misconfigured: Metric,
     renamed: Metric,
     not_renamed: Metric,
@@ -42,6 +44,7 @@ impl Metrics {
                 Metric::counter("weir_first_tokens_missing_total.why.error"),
                 Metric::counter("weir_first_tokens_missing_total.why.empty"),
                 Metric::counter("weir_first_tokens_missing_total.why.silent"),
+                Metric::counter("weir_first_tokens_missing_total.why.unseen"),
             ],
             misconfigured: Metric::counter("weir_attempts_misconfigured_total"),
             renamed: Metric::counter("weir_attempts_renamed_total.done.yes"),
@@ -67,11 +70,12 @@ impl Metrics {
     /// Counts a first token that did not come.
     #[cold]
     pub(crate) fn missing<H: Host>(&self, host: &H, tick: &Tick, why: Missing) {
-        let [error, empty, silent] = &self.missing;
+        let [error, empty, silent, unseen] = &self.missing;
         let metric = match why {
             Missing::Error => error,
             Missing::Empty => empty,
             Missing::Silent => silent,
+            Missing::Unseen => unseen,
         };
         metric.add_by_tick(host, tick, 1);
     }

@@ -97,6 +97,17 @@ impl Shared {
         self.metrics.missing(host, &self.tick, Missing::Silent);
     }
 
+    /// A stream goes on although its first token was not seen, because its beginning is too long.
+    #[cold]
+    pub(crate) fn unseen<H: Host>(&self, host: &H, address: &[u8]) {
+        self.metrics.missing(host, &self.tick, Missing::Unseen);
+        self.failures.say(host, LogLevel::Warn, || {
+            let address = String::from_utf8_lossy(address);
+            let what = "began a stream with more than 256 KiB, or in too many pieces, before its first token";
+            ["weir.attempt: ", &*address, " ", what, ": it goes on, and no longer fails over"].concat()
+        });
+    }
+
     /// An attempt was to ask for another model; `done`: it does.
     #[cold]
     pub(crate) fn renamed<H: Host>(&self, host: &H, done: bool) {

@@ -103,7 +103,10 @@ impl<H: Host> Stream<H> {
     fn look(&mut self, status: u16, size: usize, ended: bool) -> Action {
         match beginning::look(&self.host, size, ended, &mut self.read) {
             Beginning::Waiting => Action::Pause,
-            Beginning::Begun => {
+            begun @ (Beginning::Begun | Beginning::TooLong) => {
+                if let (Beginning::TooLong, Some(shared)) = (begun, &self.shared) {
+                    shared.unseen(&self.host, &self.address);
+                }
                 self.body = Body::Passes;
                 self.let_go(Some(status))
             }

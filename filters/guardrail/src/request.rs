@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_detect::Direction;
+use weir_detect::{Direction, OnTrouble};
 use weir_guard::{
     BodyInspection, Refusal, Report, RequestBody, RequestInspection, Trouble, Watch,
     inspect_request_again,
@@ -14,6 +14,7 @@ use weir_request::{
 };
 use weir_settings::guardrail::{GuardrailPolicy, UnknownPaths};
 use weir_settings::{Policies, UnknownPolicy};
+use weir_wire::beginning::{self, Beginning};
 use weir_wire::content::LongStrings;
 use weir_wire::error::ErrorReply;
 use weir_wire::facts::Facts;
@@ -28,6 +29,8 @@ pub(crate) struct Exchange {
     pub(crate) found: Report,
     endpoint: Option<Endpoint>,
     request: Request,
+    /// Why the body cannot be read, by its headers; how it begins tells whether they are right.
+    doubt: Option<Trouble>,
     /// What is held of the body at hand.
     held: Held,
     /// The route that chose the policy, once the request has gone on; `None` if the model did, or where the
@@ -117,6 +120,7 @@ impl Exchange {
             found: Report::default(),
             endpoint,
             request,
+            doubt: None,
             held: Held::default(),
             route: None,
         }
@@ -168,10 +172,25 @@ impl Exchange {
         if !inspects.requests || !has_body {
             return Ok(Next::Pass);
         }
-        Ok(match self.unreadable() {
+        self.doubt = self.unreadable();
+        let policy = &self.policy.policy;
+        let certain = |trouble: &Trouble| {
+            *trouble == Trouble::TooLarge || trouble.treatment(policy) == OnTrouble::Block
+        };
+        Ok(match self.doubt.take_if(|trouble| certain(trouble)) {
             Some(trouble) => self.trouble(trouble),
             None => check_memory(host).map_or_else(Next::Refuse, |()| Next::Read),
         })
+    }
+
+    /// Lets a body pass that is what its headers say. One that begins like JSON is read all the same: servers look neither
+    /// at a form's type nor at a coding that they do not know.
+    pub(crate) fn settle_doubt<H: Host>(&mut self, host: &H, size: usize) -> Option<Next> {
+        let trouble = self.doubt?;
+        let begin = host.body(Body::Request, 0, size.min(beginning::MOST_BYTES)).ok()?;
+        let begins = Beginning::of(&begin)?;
+        self.doubt = None;
+        (begins != Beginning::Document).then(|| self.trouble(trouble))
     }
 
     /// Why the body cannot be inspected, as far as the headers tell.

@@ -51,8 +51,7 @@ impl Form {
     /// Looks at how the body begins, of which so many bytes are there, until that shows; true where it is a stream of
     /// events that calls itself something else.
     pub(crate) fn is_events<H: Host>(&mut self, host: &H, size: usize) -> bool {
-        let encoded = self.kind == Err(Trouble::Compressed);
-        if !self.unseen || self.is_failure() || encoded || size == 0 {
+        if !self.unseen || self.is_failure() || size == 0 {
             return false;
         }
         // A length that is too large for the host to show is looked at when the body is.
@@ -72,8 +71,7 @@ impl Form {
     /// Whether the body cannot be inspected, and its first byte decides: there may be none (204, an empty
     /// body in chunks, HEAD).
     pub(crate) fn is_unreadable(self) -> bool {
-        let undecided = self.unseen && self.kind == Err(Trouble::ContentType);
-        self.kind.is_err() && !self.is_failure() && !undecided
+        self.kind.is_err() && !self.is_failure() && !self.unseen
     }
 }
 
@@ -117,10 +115,15 @@ pub(crate) fn open<H: Host>(
     let status = status(&headers);
     let form = Form { kind: kind(&headers), status, has_length, has_sums, unseen: true };
     let blocks = |trouble: Trouble| trouble.treatment(&exchange.policy.policy) == OnTrouble::Block;
+    let switches = status == SWITCHING_PROTOCOLS;
     match form.kind {
-        _ if form.is_failure() && status != SWITCHING_PROTOCOLS => {}
-        Err(trouble) if blocks(trouble) && status != SWITCHING_PROTOCOLS => {}
-        Err(_) if BODILESS.contains(&status) => return Ok(Opened::Passes),
+        _ if form.is_failure() && !switches => {}
+        Err(trouble) if !blocks(trouble) && BODILESS.contains(&status) => {
+            return Ok(Opened::Passes);
+        }
+        // What has no type, or another one, or a coding that is none, may be an answer all the same: how it
+        // begins tells.
+        Err(_) if !switches => {}
         Err(trouble) => {
             return Ok(match withheld(exchange, found, trouble) {
                 Some(error) => Opened::Withheld(error),

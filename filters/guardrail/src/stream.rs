@@ -114,6 +114,9 @@ impl<H: Host> Stream<H> {
     fn advance(&mut self, shared: &Shared, size: usize, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Passing) {
             Phase::Reading(mut exchange) => {
+                if let Some(next) = exchange.settle_doubt(&self.host, size) {
+                    return self.go_on(shared, exchange, Ok(next));
+                }
                 if exchange.is_too_large(size as u64) {
                     let next = exchange.trouble(weir_guard::Trouble::TooLarge);
                     return self.go_on(shared, exchange, Ok(next));

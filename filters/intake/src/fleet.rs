@@ -83,7 +83,10 @@ pub(crate) fn tell<H: Host>(
     }
     let gateway = stored(GATEWAY_KEY).and_then(|line| String::from_utf8(line).ok());
     reply.fleet.extend(gateway);
-    reply.fleet.extend(limits.iter().map(|listed| format!("limit {listed}")));
+    for listed in &limits {
+        reply.fleet.push(format!("limit {listed}"));
+        reply.fleet.push(format!("per {:08x} {}", listed.limit.id().0, listed.values));
+    }
     if !news {
         return;
     }

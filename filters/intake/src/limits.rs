@@ -101,7 +101,7 @@ mod tests {
     fn of_many_keys_the_busiest_are_shown_in_order() {
         let host = FakeHost::new();
         let limit = Limit::new(LimitId(7), Measure::Requests, 1_000, 60_000, 1_000).unwrap();
-        let listed = [Listed { name: "minute".to_owned(), limit }];
+        let listed = [Listed { name: "minute".to_owned(), limit, values: 1 }];
         host.set_shared(DIRECTORY_KEY, &with_limits(b"", &listed).unwrap(), None).unwrap();
         let slots = (0..50_u8).map(|key| {
             // Key, debt, and what of the limit it is.
@@ -125,7 +125,7 @@ mod tests {
     fn limits_are_shown_without_slots_and_with_a_page_that_cannot_be_read() {
         let host = FakeHost::new();
         let limit = Limit::new(LimitId(7), Measure::Tokens, 1_500, 60_000, 3_000).unwrap();
-        let listed = [Listed { name: "minute".to_owned(), limit }];
+        let listed = [Listed { name: "minute".to_owned(), limit, values: 1 }];
         let directory = with_limits(b"", &listed).unwrap();
         host.set_shared(DIRECTORY_KEY, &directory, None).unwrap();
         host.set_shared("weir/limits1/3", b"garbage", None).unwrap();

@@ -100,8 +100,8 @@ impl<H: Host> Stream<H> {
     ) -> Action {
         let consumer = consumer.map(Consumer::name);
         let shown = match endpoint.model(path) {
-            Ok(None) => models::list(policy, consumer),
-            Ok(Some(name)) => match models::one(policy, &name, consumer) {
+            Ok(None) => models::list(policy, endpoint.dialect, consumer),
+            Ok(Some(name)) => match models::one(policy, endpoint.dialect, &name, consumer) {
                 Some(model) => model,
                 None => return self.refuse(endpoint.dialect, &ErrorReply::model_not_found(&name)),
             },

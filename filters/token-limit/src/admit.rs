@@ -5,16 +5,18 @@ use std::rc::Rc;
 use weir_fingerprint::text_hash;
 use weir_host::{HeaderMap, Host};
 use weir_request::{Applicant, Meter};
-use weir_settings::token_limit::{OnExceed, PolicyLimit, TokenLimitPolicy, Unidentified};
+use weir_settings::token_limit::{
+    Dimension, OnExceed, PolicyLimit, TokenLimitPolicy, Unidentified,
+};
 use weir_tokens::charge::{Demand, Used, Weights};
-use weir_tokens::limits::{self as ledger, Ask, Ledger, Limit, SlotKey, Standing};
+use weir_tokens::limits::{self as ledger, Ask, Ledger, Limit, SlotKey, Standing, Wait};
 use weir_wire::facts::Facts;
 use weir_wire::path::Operation;
 
 use crate::admission::{Admission, Estimate, named};
 use crate::identity::Identity;
 use crate::metrics::Decision;
-use crate::reply::Refusal;
+use crate::reply::{self, Refusal};
 use crate::shared::{ROOT_ID, Shared};
 use crate::slots::SharedSlots;
 
@@ -103,9 +105,14 @@ fn applying<'p, H: Host>(
 ) -> Result<Vec<Applying<'p>>, Box<Refusal>> {
     let mut applying = Vec::with_capacity(policy.limits.len());
     let limits = policy.limits.iter().enumerate();
+    let mut whose: Option<Whose<'_>> = None;
     for (at, limit) in limits.filter(|(_, limit)| limit.applies_to(&facts.model)) {
-        let values: Vec<_> = limit.per.iter().map(|dimension| identity.value(dimension)).collect();
-        if values.iter().any(Option::is_none) {
+        // Most limits go by the same values as the one before.
+        let of = match &mut whose {
+            Some(whose) if whose.per == limit.per => whose,
+            other => other.insert(Whose::new(&limit.per, identity)),
+        };
+        if of.values.iter().any(Option::is_none) {
             shared.note_unidentified(host, &limit.name);
             match limit.unidentified {
                 Unidentified::Share => {}
@@ -116,8 +123,7 @@ fn applying<'p, H: Host>(
                 }
             }
         }
-        let values = values.iter().map(Option::as_deref);
-        let (stands, key) = stands(host, shared, limit.limit, values);
+        let (stands, key) = of.stands(host, shared, limit.limit);
         let burst = if saturated { policy.saturated.burst_permille } else { 1_000 };
         applying.push(Applying {
             at,
@@ -137,19 +143,34 @@ fn applying<'p, H: Host>(
     Ok(applying)
 }
 
-/// A limit as it stands now, and whose slot it is.
-fn stands<'v, H: Host>(
-    host: &H,
-    shared: &Shared,
-    limit: Limit,
-    values: impl Iterator<Item = Option<&'v [u8]>>,
-) -> (Limit, SlotKey) {
-    let mut fleet = shared.fleet.borrow_mut();
-    let (stands, key, reachable) = fleet.stands(host, &shared.digester, limit, values);
-    if !reachable {
-        shared.note_alone(host);
+/// What says whose slots are meant.
+struct Whose<'p> {
+    per: &'p [Dimension],
+    values: Vec<Option<Vec<u8>>>,
+    /// The digest of the values, where a limit of this Envoy has asked for it.
+    key: Option<SlotKey>,
+}
+
+impl<'p> Whose<'p> {
+    fn new<H: Host>(per: &'p [Dimension], identity: &Identity<'_, H>) -> Self {
+        let values = per.iter().map(|dimension| identity.value(dimension)).collect();
+        Self { per, values, key: None }
     }
-    (stands, key)
+
+    /// A limit as it stands now, and whose slot it is.
+    fn stands<H: Host>(&mut self, host: &H, shared: &Shared, limit: Limit) -> (Limit, SlotKey) {
+        let values = self.values.iter().map(Option::as_deref);
+        let own = &shared.digester;
+        if limit.fleet().is_none() {
+            let key = *self.key.get_or_insert_with(|| own.values_key(values));
+            return (limit, key.of_limit(limit.id()));
+        }
+        let (stands, key, reachable) = shared.fleet.borrow_mut().stands(host, own, limit, values);
+        if !reachable {
+            shared.note_alone(host);
+        }
+        (stands, key)
+    }
 }
 
 fn reserve<H: Host>(
@@ -228,15 +249,20 @@ fn exceeded<H: Host>(
     applying: &[Applying<'_>],
     refused: ledger::Refusal,
 ) -> Decided {
-    let refusing = || refused.refusing.iter().filter_map(|at| applying.get(*at));
+    let refusing =
+        || refused.refusing.iter().filter_map(|(at, wait)| Some((applying.get(*at)?, *wait)));
     // Another model helps only where every limit that refuses gives one.
-    let model = refusing().map(|one| match &one.policy.on_exceed {
+    let model = refusing().map(|(one, _)| match &one.policy.on_exceed {
         OnExceed::Downgrade(model) if !applicant.downgraded => Some(model),
         _ => None,
     });
     let model = model.collect::<Option<Vec<_>>>().and_then(|models| models.into_iter().next());
-    let decision = if model.is_some() { Decision::Downgraded } else { Decision::Rejected };
-    for one in refusing() {
+    for (one, wait) in refusing() {
+        let decision = match wait {
+            _ if model.is_some() => Decision::Downgraded,
+            Wait::Unreachable(_) => Decision::Unavailable,
+            _ => Decision::Rejected,
+        };
         shared.metrics.decided(host, &shared.busy, one.policy, decision);
     }
     if let Some(model) = model {
@@ -244,8 +270,8 @@ fn exceeded<H: Host>(
     }
     let Some(one) = applying.get(refused.ask) else { return Decided::Refused(Refusal::unknown()) };
     let standings = places(applying, refused.standings);
-    let all = named(policy, &standings);
-    Decided::Refused(Refusal::limited(one.policy, refused.wait, &all))
+    let told = reply::standing(&named(policy, &standings), policy);
+    Decided::Refused(Refusal::limited(one.policy, refused.wait, told))
 }
 
 /// Standings with the places of their limits in the policy.

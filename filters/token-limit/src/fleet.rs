@@ -33,23 +33,20 @@ impl Fleet {
 }
 
 impl Fleet {
-    /// A limit as it stands now, whose slot it is, and whether the fleet can be asked; `own` serves before a
+    /// A limit of the fleet as it stands now, whose slot it is, and whether the fleet can be asked; `own` serves before a
     /// sidecar has told the fleet's key.
     pub(crate) fn stands<'v, H: Host>(
         &mut self,
         host: &H,
         own: &KeyDigester,
-        mut limit: Limit,
+        limit: Limit,
         values: impl Iterator<Item = Option<&'v [u8]>>,
     ) -> (Limit, SlotKey, bool) {
-        let (mut digester, mut reachable) = (own, true);
-        if limit.fleet().is_some() {
-            let now_ms = host.now_ns() / NS_PER_MS;
-            self.look(host, now_ms);
-            reachable = self.state.is_reachable(now_ms);
-            limit = limit.as_fleet_stands(reachable, self.state.gateways);
-            digester = self.digester.as_ref().unwrap_or(own);
-        }
+        let now_ms = host.now_ns() / NS_PER_MS;
+        self.look(host, now_ms);
+        let reachable = self.state.is_reachable(now_ms);
+        let limit = limit.as_fleet_stands(reachable, self.state.gateways);
+        let digester = self.digester.as_ref().unwrap_or(own);
         (limit, digester.slot_key(limit.id(), values), reachable)
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Decision {
     Admitted,
     /// It was answered with 429.
     Rejected,
+    /// It was answered with 503, because the fleet could not be asked.
+    Unavailable,
     /// It did not fit and went on, because the limit is in shadow.
     Shadowed,
     /// It did not fit and went on, because the pool was not saturated.
@@ -25,13 +27,9 @@ pub(crate) enum Decision {
     Downgraded,
 }
 
-const DECISIONS: [(Decision, &str); 5] = [
-    (Decision::Admitted, "admitted"),
-    (Decision::Rejected, "rejected"),
-    (Decision::Shadowed, "shadowed"),
-    (Decision::Deprioritised, "deprioritised"),
-    (Decision::Downgraded, "downgraded"),
-];
+/// What metrics call them, in their order.
+const DECISIONS: [&str; 6] =
+    ["admitted", "rejected", "unavailable", "shadowed", "deprioritised", "downgraded"];
 
 const TYPES: [&str; 4] = ["prompt", "cached", "completion", "reasoning"];
 
@@ -112,8 +110,7 @@ impl Metrics {
         limit: &PolicyLimit,
         decision: Decision,
     ) {
-        let place = DECISIONS.iter().position(|(known, _)| *known == decision);
-        let metric = self.of(limit).zip(place).and_then(|(of, place)| of.decisions.get(place));
+        let metric = self.of(limit).and_then(|of| of.decisions.get(decision as usize));
         if let Some(metric) = metric {
             metric.add_by_tick(host, tick, 1);
         }
@@ -190,7 +187,7 @@ impl Metrics {
 
 impl LimitMetrics {
     fn new(name: &str) -> Self {
-        let decision = |(_, decision)| {
+        let decision = |decision| {
             let name = label(name);
             Metric::counter(format!("weir_limit_requests_total.limit.{name}.decision.{decision}"))
         };

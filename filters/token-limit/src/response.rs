@@ -33,7 +33,8 @@ impl Exchange {
         let headers = host.header_block(HeaderMap::Response);
         let success = headers.get(":status").is_some_and(|status| status.first() == Some(&b'2'));
         self.outcome = if success { Outcome::Cut } else { Outcome::Failure };
-        reply::tell(host, &named(&self.admission.policy, &self.admission.standings));
+        let policy = &self.admission.policy;
+        reply::tell(host, &named(policy, &self.admission.standings), policy);
         if self.admission.hides_usage && success && is_plain_stream(&headers) {
             self.extra = Some(Box::default());
             let lengths = SUMS.into_iter().chain(["content-length", "etag"]);

@@ -10,7 +10,7 @@ use weir_host::{Config, Host, HostError, HttpContext, LogLevel, RootContext};
 use weir_pools::{ChangeError, Saturation, change_shared};
 use weir_request::{Applicant, FilterGroup, Limits, Verdict};
 use weir_settings::SettingsError;
-use weir_settings::token_limit::TokenLimitSettings;
+use weir_settings::token_limit::{PolicyLimit, TokenLimitSettings};
 use weir_tokens::Corrections;
 use weir_tokens::limits::{DIRECTORY_KEY, Listed, with_limits};
 use weir_wire::path::Dialect;
@@ -113,8 +113,7 @@ impl<H: Host> Root<H> {
     /// Lists the limits for whoever looks at their slots.
     fn list(&self, settings: &TokenLimitSettings) {
         let limits = settings.limits().into_iter();
-        let limits: Vec<_> =
-            limits.map(|limit| Listed { name: limit.name.clone(), limit: limit.limit }).collect();
+        let limits: Vec<_> = limits.map(listed).collect();
         let listed = change_shared(&self.host, DIRECTORY_KEY, |stored| {
             Ok::<_, ()>(with_limits(stored, &limits))
         });
@@ -152,6 +151,10 @@ impl<H: Host> RootContext for Root<H> {
     fn create_http_context(&self, context_id: u32) -> Box<dyn HttpContext> {
         Box::new(Stream::new(self.host.clone(), context_id, self.shared.clone()))
     }
+}
+
+fn listed(limit: &PolicyLimit) -> Listed {
+    Listed { name: limit.name.clone(), limit: limit.limit, values: limit.per.len() as u64 }
 }
 
 /// What the router asks.

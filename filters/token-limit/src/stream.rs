@@ -214,7 +214,7 @@ impl<H: Host> Stream<H> {
     }
 
     fn refuse_with(&mut self, dialect: Dialect, error: ErrorReply) -> Action {
-        self.refuse(dialect, &Refusal { error, headers: Vec::new() })
+        self.refuse(dialect, &Refusal::new(error, Vec::new()))
     }
 
     fn refuse(&mut self, dialect: Dialect, refusal: &Refusal) -> Action {

@@ -7,7 +7,7 @@ mod spending;
 mod streams;
 
 use weir_host::{Action, Body, Config, FakeHost, HeaderMap, Host, HttpContext, RootContext};
-use weir_tokens::limits::{Measure, PAGES, Page, Place, Slot, read_directory};
+use weir_tokens::limits::{DIRECTORY_KEY, Measure, PAGES, Page, Place, Slot, read_directory};
 
 use crate::Root;
 

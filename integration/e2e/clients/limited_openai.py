@@ -5,8 +5,8 @@ import time
 
 import openai
 
-headers = {"x-api-key": "key-of-ann", "x-weir-output-tokens": "5"}
-client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="sk-canary", max_retries=4, timeout=60, default_headers=headers)
+headers = {"x-weir-output-tokens": "5"}
+client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="key-of-ann", max_retries=4, timeout=60, default_headers=headers)
 impatient = client.with_options(max_retries=0)
 messages = [{"role": "user", "content": "Hi"}]
 

@@ -8,10 +8,9 @@ sent = []
 http = openai.DefaultHttpxClient(event_hooks={"request": [sent.append]})
 client = openai.OpenAI(
     base_url=sys.argv[1] + "/v1",
-    api_key="sk-canary",
+    api_key="key-of-ann",
     max_retries=3,
     timeout=60,
-    default_headers={"x-api-key": "key-of-ann"},
     http_client=http,
 )
 try:

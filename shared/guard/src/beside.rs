@@ -10,7 +10,7 @@ use weir_wire::edit::Edit;
 use weir_wire::sse::{Event, Field, Line};
 
 use crate::Watch;
-use crate::error_body::inspect_error;
+use crate::body::InspectBody;
 use crate::inspection::BodyInspection;
 
 /// Longest id or name of an event that is taken for one by its characters.
@@ -18,18 +18,22 @@ const LONGEST_NAME: usize = 64;
 
 /// Inspects what stands beside the data of `event`; `None` where nothing does that could be text. Edits are of
 /// the event's bytes.
-pub(crate) fn inspect(watch: &Watch, event: Event<'_>) -> Option<BodyInspection> {
+pub(crate) fn inspect(
+    watch: &Watch,
+    event: Event<'_>,
+    inspect_any: InspectBody,
+) -> Option<BodyInspection> {
     let mut texts = event.lines.iter().filter(|line| is_text(event, line)).peekable();
     texts.peek()?;
     let has_data = event.lines.iter().any(|line| line.field == Field::Data);
     if !has_data {
         // It may be JSON in several lines.
-        return Some(inspect_error(watch, event.raw));
+        return Some(inspect_any(watch, event.raw));
     }
     let mut found = BodyInspection::default();
     for line in texts {
         let span = whole_line(event.raw, line);
-        let part = inspect_error(watch, event.raw.get(span.clone()).unwrap_or_default());
+        let part = inspect_any(watch, event.raw.get(span.clone()).unwrap_or_default());
         found.report.merge(part.report);
         found.refusal = found.refusal.or(part.refusal);
         found.edits.extend(part.edits.into_iter().map(|edit| moved(edit, span.start)));

@@ -9,6 +9,7 @@ use weir_wire::content::{Form, LongStrings, Plain, Role, Side, Tape, TextField, 
 use crate::Watch;
 use crate::inspection::{BodyInspection, Refusal, ScanCounts};
 use crate::inspector::BodyInspector;
+use crate::readable::tape_of;
 use crate::recall::Recall;
 use crate::report::Trouble;
 
@@ -90,26 +91,59 @@ pub fn inspect_request_again(
     RequestInspection { inspected, watch, texts: seen }
 }
 
-/// Inspects the whole body of a response, JSON or, if `json` is false, plain text.
-pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
-    let mut names = watch.pseudonyms.as_ref().clone();
-    let policy = &watch.policy;
-    let mut inspector =
-        BodyInspector::new(policy, Direction::Response, watch.saturated, &mut names, body);
-    inspector.watch = Some(watch);
-    if !json {
-        inspector.plain_text();
-        return inspector.inspected;
-    }
-    let tape = match Tape::read(body) {
-        Ok(tape) => tape,
-        Err(error) => return malformed(policy, error),
+/// Inspects a body that is what its bytes are.
+pub(crate) type InspectBody = fn(&Watch, &[u8]) -> BodyInspection;
+
+/// Inspects the whole body of a response as what it is: JSON, JSON documents one after the other, or plain text. If it is said to
+/// be `json` and is not, the policy decides, and what it lets pass is inspected as text.
+pub(crate) fn inspect_body(
+    watch: &Watch,
+    body: &[u8],
+    json: bool,
+    documents: InspectBody,
+) -> BodyInspection {
+    let (tape, body) = match tape_of(body) {
+        Ok(read) => read,
+        Err(_) if is_documents(body) => return documents(watch, body),
+        Err(_) if !json => return text(watch, body),
+        Err(error) => {
+            let mut inspected = malformed(&watch.policy, error);
+            if inspected.refusal.is_none() && std::str::from_utf8(body).is_ok() {
+                let BodyInspection { edits, report, refusal } = text(watch, body);
+                inspected.report.merge(report);
+                inspected = BodyInspection { edits, refusal, ..inspected };
+            }
+            return inspected;
+        }
     };
+    let (body, policy) = (body.as_ref(), &watch.policy);
+    let mut names = watch.pseudonyms.as_ref().clone();
+    let mut inspector = BodyInspector::of_event(watch, &mut names, body);
     let texts = of_policy(policy, Texts::of(&tape, body, Side::Response));
     inspector.troubles(&texts);
     texts.fields.iter().for_each(|field| inspector.field(field));
     inspector.drop_logprobs(&texts);
     inspector.inspected
+}
+
+/// A body without structure.
+fn text(watch: &Watch, body: &[u8]) -> BodyInspection {
+    let mut names = watch.pseudonyms.as_ref().clone();
+    let mut inspector = BodyInspector::of_event(watch, &mut names, body);
+    inspector.plain_text();
+    inspector.inspected
+}
+
+/// Whether a body is JSON objects one after the other.
+fn is_documents(mut body: &[u8]) -> bool {
+    while body.trim_ascii_start().starts_with(b"{") {
+        match Tape::read(body) {
+            Ok(_) => return true,
+            Err(WireError::TrailingData { at }) => body = body.get(at..).unwrap_or_default(),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// With what the policy wants to be inspected besides texts.

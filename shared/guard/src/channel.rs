@@ -9,12 +9,18 @@ use weir_wire::content::{Delta, Form, Scope, is_encoded, is_media};
 
 use crate::Watch;
 use crate::arguments::{self, Arguments};
-use crate::piece::Piece;
+use crate::piece::{Piece, PieceEdit};
 use crate::queue::{Passing, Queue};
 use crate::run::TextRun;
 
 /// Longest end of a text that is looked at to see whether it is the end of a sentence, in bytes.
 const MAX_LAST_WORD: usize = 64;
+
+/// Longest beginning of a text that is kept to see whether the next event repeats it, in bytes.
+const MAX_REPEATED: usize = 1024;
+
+/// Fewest letters and digits of a text that says all of it so far: no piece begins with as many of the piece before.
+const LEAST_REPEATED: usize = 8;
 
 enum Text {
     /// As it begins: in JSON mode models answer with JSON, whose strings are inspected without their
@@ -89,21 +95,26 @@ pub(crate) struct ChannelState {
     decided: usize,
     /// The texts of events that wait, by the names that the queue gave them.
     waiting: VecDeque<(u64, usize)>,
+    /// How the last piece begins, its length, and the findings that were told of it, where pieces may say all of the text so far.
+    last: (String, usize),
+    told: usize,
     /// Events of the same choice that came after the last one with a piece of this text.
     pub(crate) silent: usize,
 }
 
 impl ChannelState {
-    pub(crate) fn new(watch: &Watch, delta: &Delta) -> Self {
+    pub(crate) fn new(watch: &Watch, delta: &Delta, signed: bool) -> Self {
         let text = Text::of(watch, delta.form);
         Self {
             scope: delta.scope,
             choice: delta.choice,
-            signed: delta.signed,
+            signed,
             text,
             taken: 0,
             decided: 0,
             waiting: VecDeque::new(),
+            last: (String::new(), 0),
+            told: 0,
             silent: 0,
         }
     }
@@ -131,6 +142,59 @@ impl ChannelState {
         self.taken += text.len();
         self.silent = 0;
         self.text.push(watch, text, names, piece);
+    }
+
+    /// Whether `text` says all of the text so far, and not its next piece.
+    pub(crate) fn repeats(&mut self, text: &str) -> bool {
+        let (last, len) = &self.last;
+        let says = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+        text.len() >= *len
+            && text.starts_with(&**last)
+            && last.as_bytes().iter().filter(|byte| says(byte)).count() >= LEAST_REPEATED
+    }
+
+    /// Notes a piece that the next may repeat.
+    pub(crate) fn remember(&mut self, text: &str) {
+        let (last, len) = &mut self.last;
+        *len = text.len();
+        last.clear();
+        last.push_str(text.get(..text.floor_char_boundary(MAX_REPEATED)).unwrap_or_default());
+    }
+
+    /// Takes a text that says all of the text so far. What was held back of that may turn out to be the beginning of a value: it
+    /// goes out where the text is without a finding as far as it, and else not at all, because it comes again.
+    pub(crate) fn start_over(
+        &mut self,
+        watch: &Watch,
+        text: &str,
+        names: &mut Pseudonyms,
+        (piece, queue): (&mut Piece, &mut Queue),
+    ) {
+        let (before, held) = (self.last.1, self.taken - self.decided);
+        let mut rest = Piece::new();
+        if text.len() == before {
+            self.text.finish(watch, names, &mut rest);
+        }
+        self.text = Text::of(watch, Form::String);
+        self.text.push(watch, text, names, piece);
+        let decided = text.len().saturating_sub(self.held_back());
+        let clean = piece.is_exact() && !piece.blocked && decided >= before;
+        let same = before.checked_sub(held).and_then(|from| text.get(from..before));
+        match same.filter(|_| clean) {
+            _ if text.len() == before => {}
+            Some(same) => rest.text.push_str(same),
+            None => rest.edits.push(PieceEdit { at: 0, len: 0, taken: held }),
+        }
+        self.release_until(&rest, self.taken, queue);
+        self.taken += text.len();
+        self.silent = 0;
+    }
+
+    /// Leaves of what was found in a piece what was not told of the pieces before it.
+    pub(crate) fn tell(&mut self, piece: &mut Piece, repeats: bool) {
+        let known = if repeats { self.told.min(piece.applied.len()) } else { 0 };
+        piece.applied.drain(..known);
+        self.told += piece.applied.len();
     }
 
     /// Ends the text; what follows under its name is another.
@@ -168,7 +232,10 @@ impl ChannelState {
 
     /// Gives what may pass to the events that brought it.
     pub(crate) fn release(&mut self, piece: &Piece, queue: &mut Queue) {
-        let mut until = self.taken.saturating_sub(self.held_back());
+        self.release_until(piece, self.taken.saturating_sub(self.held_back()), queue);
+    }
+
+    fn release_until(&mut self, piece: &Piece, mut until: usize, queue: &mut Queue) {
         if piece.blocked {
             // Only the beginning of the event that is blocked may go.
             until = until.min(self.taken.saturating_sub(1));

@@ -3,16 +3,14 @@
 //! Proxies and servers in distress send what is at hand: plain text that is called JSON, HTML, JSON that was
 //! cut. Clients decide by the status whether to try again, so an error must not become another one.
 
-use weir_wire::content::Tape;
-
 use crate::Watch;
-use crate::body::inspect_response;
 use crate::inspection::BodyInspection;
+use crate::stream::inspect_any;
 
 /// Inspects the body of an error: as JSON where it is that, else as text, in which the detectors read the
 /// escapes of JSON themselves.
 pub fn inspect_error(watch: &Watch, body: &[u8]) -> BodyInspection {
-    inspect_response(watch, body, Tape::read(body).is_ok())
+    inspect_any(watch, body)
 }
 
 #[cfg(test)]

@@ -14,13 +14,14 @@ use weir_wire::sse::Event;
 
 use crate::Watch;
 use crate::beside;
-use crate::body::of_policy;
+use crate::body::{InspectBody, of_policy};
 use crate::channel::ChannelState;
 use crate::ending;
 use crate::envelope::write_edited;
 use crate::framing::Framing;
 use crate::halves::Halves;
 use crate::queue::{Entry, Queue, Way};
+use crate::readable::readable;
 use crate::report::{Report, Trouble};
 use crate::shape::{Shapes, StreamShapes};
 
@@ -33,6 +34,8 @@ pub(crate) struct Events {
     names: Pseudonyms,
     dialect: Dialect,
     operation: Option<Operation>,
+    /// Inspects what is no event as what it is.
+    inspect_any: InspectBody,
     framing: Framing,
     /// Where the bytes of this chunk begin in what is written.
     begin: usize,
@@ -47,6 +50,8 @@ pub(crate) struct Events {
     found_whole: bool,
     /// Characters that come in two events.
     halves: Halves,
+    /// Blocks of thinking that nobody signs, as far as their beginnings tell.
+    unsigned: Vec<Scope>,
     /// Scopes in which something was replaced.
     redacted: Vec<Scope>,
     report: Report,
@@ -54,7 +59,12 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(watch: Watch, dialect: Dialect, operation: Option<Operation>) -> Self {
+    pub(crate) fn new(
+        watch: Watch,
+        dialect: Dialect,
+        operation: Option<Operation>,
+        inspect_any: InspectBody,
+    ) -> Self {
         let names = watch.pseudonyms.as_ref().clone();
         let signed = Watch { pseudonyms: Arc::default(), ..watch.clone() };
         Self {
@@ -63,6 +73,7 @@ impl Events {
             names,
             dialect,
             operation,
+            inspect_any,
             framing: Framing::Events,
             begin: 0,
             channels: Vec::new(),
@@ -71,6 +82,7 @@ impl Events {
             spare: String::new(),
             found_whole: false,
             halves: Halves::default(),
+            unsigned: Vec::new(),
             redacted: Vec::new(),
             report: Report::default(),
             ended: false,
@@ -99,6 +111,10 @@ impl Events {
 
     pub(crate) fn report(&self) -> &Report {
         &self.report
+    }
+
+    pub(crate) fn take_report(&mut self) -> Report {
+        std::mem::take(&mut self.report)
     }
 
     /// Fails where something does not hold that always must between two chunks.
@@ -140,7 +156,7 @@ impl Events {
         if let Some((shape, text)) = known.flatten() {
             return self.again(event, &shape, text, out);
         }
-        let Some(found) = beside::inspect(&self.watch, event) else {
+        let Some(found) = beside::inspect(&self.watch, event, self.inspect_any) else {
             return self.dispatched(event, true, out);
         };
         self.report.merge(found.report);
@@ -164,9 +180,15 @@ impl Events {
             self.end(&[Ended::All], &[], out);
             return self.pass(event, Choices::All, out);
         }
-        let tape = match Tape::read(&data) {
-            Ok(tape) => tape,
-            Err(error) => return self.odd(event, (&data, &error), out),
+        let (tape, data, again) = match Tape::read(&data) {
+            Ok(tape) => (tape, data, again),
+            Err(_) => {
+                let copy = readable(&data, false);
+                match Tape::read(&copy) {
+                    Ok(tape) => (tape, copy.into(), false),
+                    Err(error) => return self.odd(event, (&data, &error), out),
+                }
+            }
         };
         let mut texts = EventTexts::of(&tape, &data, event.kind());
         texts.whole = of_policy(&self.watch.policy, texts.whole);
@@ -176,6 +198,7 @@ impl Events {
         // What is held back comes, and is counted, before an event that repeats it.
         let carried: Vec<Channel> = texts.deltas.iter().map(|delta| delta.channel).collect();
         self.end(&texts.ended, &carried, out);
+        self.signature(texts.signature, out);
         let edits = if self.ended { Vec::new() } else { self.whole(&texts, &data, out) };
         if !self.ended {
             if again {

@@ -4,7 +4,7 @@
 //! JavaScript does, send one half with one event and the other with the next; clients put them together.
 
 /// What stands for a half that stays alone: U+FFFD, in as many bytes.
-const ALONE: &[u8] = br"\ufffd";
+pub(crate) const ALONE: &[u8] = br"\ufffd";
 
 /// The halves of one stream.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl Halves {
 }
 
 /// What `\uXXXX` at the start of `escape` says.
-fn unit(escape: &[u8]) -> Option<u32> {
+pub(crate) fn unit(escape: &[u8]) -> Option<u32> {
     let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
     let value = |sum: u32, digit: &u8| Some(sum << 4 | char::from(*digit).to_digit(16)?);
     digits.iter().try_fold(0, value)

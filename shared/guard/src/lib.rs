@@ -33,22 +33,21 @@ mod inspector;
 mod limits;
 mod piece;
 mod queue;
+mod readable;
 mod recall;
 mod report;
 mod run;
 mod shape;
 mod stream;
 
-pub use body::{
-    RequestBody, RequestInspection, inspect_request, inspect_request_again, inspect_response,
-};
+pub use body::{RequestBody, RequestInspection, inspect_request, inspect_request_again};
 pub use error_body::inspect_error;
 pub use inspection::{BodyInspection, Refusal, ScanCounts};
 pub use limits::MAX_EVENT_BYTES;
 pub use recall::Recall;
 pub use report::{Outcome, Report, Tally, Trouble};
 pub use shape::Shapes;
-pub use stream::StreamGuard;
+pub use stream::{StreamGuard, inspect_response};
 
 use std::sync::Arc;
 

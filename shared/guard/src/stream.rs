@@ -2,12 +2,16 @@
 
 use weir_detect::OnTrouble;
 use weir_wire::array::ArrayParser;
+use weir_wire::edit::Edit;
 use weir_wire::path::{Dialect, Operation};
+use weir_wire::same;
 use weir_wire::sse::{Event, SseError, SseParser};
 
 use crate::Watch;
+use crate::body::inspect_body;
 use crate::events::Events;
 use crate::framing::Framing;
+use crate::inspection::{BodyInspection, Refusal};
 use crate::limits::MAX_EVENT_BYTES;
 use crate::report::{Report, Trouble};
 use crate::shape::Shapes;
@@ -56,7 +60,7 @@ pub struct StreamGuard {
 impl StreamGuard {
     /// A stream in answer to a request of this dialect and operation.
     pub fn new(watch: Watch, dialect: Dialect, operation: Option<Operation>) -> Self {
-        let events = Events::new(watch, dialect, operation);
+        let events = Events::new(watch, dialect, operation, inspect_any);
         let parser = Some(Parser::Events(SseParser::new(MAX_EVENT_BYTES)));
         Self { parser, received: 0, passed: 0, events }
     }
@@ -158,6 +162,11 @@ impl StreamGuard {
         self.events.report()
     }
 
+    /// What was found, once it is over.
+    pub(crate) fn take_report(&mut self) -> Report {
+        self.events.take_report()
+    }
+
     /// Fails where something does not hold that always must between two calls: what is read is passed on, kept in an event that
     /// waits, or the beginning of the next; a stream that has ended here keeps nothing. Looked at after every call where debug
     /// assertions are on; does nothing without them.
@@ -214,4 +223,30 @@ fn between(
         events.between(here.unwrap_or_default(), out);
         *passed = to;
     }
+}
+
+/// Inspects the whole body of a response as what it is: JSON, JSON documents one after the other, or plain text. If it is said to
+/// be `json` and is not, the policy decides, and what it lets pass is inspected as text.
+pub fn inspect_response(watch: &Watch, body: &[u8], json: bool) -> BodyInspection {
+    inspect_body(watch, body, json, documents)
+}
+
+/// The same of what is not said to be anything.
+pub(crate) fn inspect_any(watch: &Watch, body: &[u8]) -> BodyInspection {
+    inspect_response(watch, body, false)
+}
+
+/// Documents one after the other, which are a stream whatever the body is called: a text may go on from one to the next.
+#[cold]
+fn documents(watch: &Watch, body: &[u8]) -> BodyInspection {
+    let mut guard = Box::new(StreamGuard::new(watch.clone(), Dialect::OpenAi, None).in_lines());
+    let mut replacement = Vec::with_capacity(body.len());
+    guard.push(body, &mut replacement);
+    guard.finish(&mut replacement);
+    let refusal = guard.is_blocked().then_some(Refusal::Policy);
+    let mut edits = Vec::new();
+    if !same(&replacement, body) {
+        edits.push(Edit { span: 0..body.len(), replacement });
+    }
+    BodyInspection { edits, report: guard.take_report(), refusal }
 }

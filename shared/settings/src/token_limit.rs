@@ -38,6 +38,10 @@ pub struct TokenLimitPolicy {
     pub saturated: Saturated,
     /// Whether metrics, and what is told of spending, may name consumers.
     pub show_consumers: bool,
+    /// Whether clients are told by OpenAI's `x-ratelimit-*` how their keys stand.
+    pub open_ai_headers: bool,
+    /// The same by the IETF's `RateLimit` and `RateLimit-Policy`.
+    pub ietf_headers: bool,
     /// Largest body in bytes that the filter itself reads.
     pub max_body_bytes: u64,
     /// By model, the closest first.
@@ -120,8 +124,33 @@ pub fn policy(field: &str, raw: RawPolicy) -> Result<TokenLimitPolicy, SettingsE
         limits.push(limit);
     }
     let saturated = Saturated::compile(&path("saturated"), raw.saturated)?;
+    let (open_ai_headers, ietf_headers) = headers(&path("headers"), &raw.headers)?;
     let RawPolicy { show_consumers, max_body_bytes, .. } = raw;
-    Ok(TokenLimitPolicy { limits, saturated, show_consumers, max_body_bytes, prices })
+    Ok(TokenLimitPolicy {
+        limits,
+        saturated,
+        show_consumers,
+        open_ai_headers,
+        ietf_headers,
+        max_body_bytes,
+        prices,
+    })
+}
+
+/// Whether OpenAI's headers are written, and the IETF's.
+fn headers(field: &str, written: &[String]) -> Result<(bool, bool), SettingsError> {
+    let (mut open_ai, mut ietf) = (false, false);
+    for (at, family) in written.iter().enumerate() {
+        match family.as_str() {
+            "openai" => open_ai = true,
+            "ietf" => ietf = true,
+            _ => {
+                let (field, family) = (format!("{field}[{at}]"), format!("{family:?}"));
+                return Err(SettingsError::invalid(field, family, "is none of openai, ietf"));
+            }
+        }
+    }
+    Ok((open_ai, ietf))
 }
 
 /// What makes a limit the same in two policies, by what stands for it in shared data.

@@ -76,6 +76,8 @@ pub struct FleetLimit {
     pub first: u64,
     /// What it is called.
     pub name: String,
+    /// How many values say whose key is meant; `None` where the gateway did not say.
+    pub values: Option<usize>,
 }
 
 /// How one key stands at a gateway. All amounts are in units of the limit.
@@ -181,7 +183,7 @@ impl Display for KeyReport {
 
 impl FleetReport {
     /// Reads the lines of a reply: `gateway ID`; `limit` with id, measure, burst, amount, window, first and name
-    /// for each limit; `key` with name, born, sequence, used, reserved, granted, wanted for each key. Others are
+    /// for each limit, and after it `per` with id and number of values; `key` with name, born, sequence, used, reserved, granted, wanted for each key. Others are
     /// left out. `None` where no gateway is named.
     #[must_use]
     pub fn parse(lines: &[String]) -> Option<Self> {
@@ -191,6 +193,7 @@ impl FleetReport {
             match kind {
                 "gateway" if rest.len() == 16 => rest.clone_into(&mut report.gateway),
                 "limit" => report.limits.extend(limit_line(rest)),
+                "per" => report.take_values(rest),
                 "key" => report.keys.extend(key_report(rest)),
                 _ => {}
             }
@@ -198,6 +201,15 @@ impl FleetReport {
         report.keys.truncate(MAX_KEY_REPORTS);
         let known = report.gateway.bytes().all(|digit| digit.is_ascii_hexdigit());
         (known && !report.gateway.is_empty()).then_some(report)
+    }
+
+    fn take_values(&mut self, line: &str) {
+        let Some((id, values)) = line.split_once(' ') else { return };
+        let id = u32::from_str_radix(id, 16).ok();
+        let limit = self.limits.iter_mut().find(|limit| Some(limit.id) == id);
+        if let (Some(limit), Ok(values)) = (limit, values.parse()) {
+            limit.values = Some(values);
+        }
     }
 }
 
@@ -215,7 +227,8 @@ fn limit_line(line: &str) -> Option<FleetLimit> {
     };
     let first = words.next()?.parse().ok()?;
     let name = words.next()?.to_owned();
-    Some(FleetLimit { id, measure, burst, amount, window_ms, calendar, first, name })
+    let values = None;
+    Some(FleetLimit { id, measure, burst, amount, window_ms, calendar, first, name, values })
 }
 
 fn key_report(line: &str) -> Option<KeyReport> {
@@ -269,6 +282,9 @@ mod tests {
         let lines = [
             "gateway 00ff00ff00ff00ff",
             "limit 0000000a tokens 2 1 60000 0 key-minute",
+            "per 0000000a 1",
+            "per 0000000b 2",
+            "per x",
             "limit 0000000b tokens 2 0 60000 0 no-amount",
             "limit 0000000c tokens 2 1 0 0 no-window",
             "limit 0000000d cost 2 2 month+01:00 0 key-month",
@@ -289,6 +305,7 @@ mod tests {
             calendar: String::new(),
             first: 0,
             name: "key-minute".to_owned(),
+            values: Some(1),
         };
         let month = FleetLimit {
             id: 13,
@@ -297,6 +314,7 @@ mod tests {
             window_ms: 0,
             calendar: "month+01:00".to_owned(),
             name: "key-month".to_owned(),
+            values: None,
             ..limit.clone()
         };
         assert_eq!((report.limits, report.keys), (vec![limit, month], vec![key]));

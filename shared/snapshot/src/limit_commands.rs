@@ -50,9 +50,10 @@ pub struct LimitCommand {
     pub action: LimitAction,
     /// The limit's name.
     pub limit: String,
-    /// Whose key: the values of the limit's `per`, in its order; `null` for one that requests lack.
+    /// Whose key: the values of the limit's `per`, in its order; `null` for one that requests lack. One `null` alone stands
+    /// for as many as the limit goes by.
     pub per: Vec<Option<String>>,
-    /// By how much to top up: tokens, requests, or money.
+    /// By how much to top up: tokens, requests, or money; below 0, how much of what was added to take back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<f64>,
 }
@@ -84,6 +85,9 @@ pub struct KeyStanding {
     pub amount: f64,
     /// What was added to that for this window.
     pub topped_up: f64,
+    /// What the command has added to that, or, below 0, taken back.
+    #[serde(default)]
+    pub added: f64,
     /// What was spent and has not come back.
     pub spent: f64,
     /// What gateways hold of it to spend next.

@@ -75,7 +75,7 @@ pub fn retry(wait: Wait) -> Vec<Header> {
     let futile = match wait {
         Wait::Afresh(ms) => ms > PATIENCE_MS,
         Wait::Never => true,
-        Wait::Ms(_) | Wait::Unsettled(_) => false,
+        Wait::Ms(_) | Wait::Unsettled(_) | Wait::Unreachable(_) => false,
     };
     if futile {
         headers.push(("x-should-retry", "false".to_owned()));
@@ -200,6 +200,7 @@ mod tests {
         assert_eq!(header(Wait::Ms(1)), ["1", "1"]);
         assert_eq!(header(Wait::Ms(1_001)), ["1001", "2"]);
         assert_eq!(header(Wait::Unsettled(2_000)), ["2000", "2"]);
+        assert_eq!(header(Wait::Unreachable(5_000)), ["5000", "5"]);
         assert_eq!(header(Wait::Afresh(60_000)), ["60000", "60"]);
         assert_eq!(header(Wait::Afresh(60_001)), ["60001", "61", "false"]);
         assert_eq!(retry(Wait::Never), [("x-should-retry", "false".to_owned())]);

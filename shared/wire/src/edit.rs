@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use thiserror::Error;
 
+use crate::order::order;
 use crate::request::RequestFacts;
 
 /// One replacement. An empty span inserts.
@@ -52,12 +53,12 @@ pub enum EditError {
 /// # Errors
 /// [`EditError`] if a span is outside the body or overlaps another.
 pub fn apply(body: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
-    let mut ordered: Vec<(usize, &Edit)> = edits.iter().enumerate().collect();
-    ordered.sort_unstable_by_key(|(place, edit)| (edit.span.start, edit.span.end, *place));
+    let key = |place: usize| edits.get(place).map(|edit| (edit.span.start, edit.span.end));
+    let ordered = order(edits.len(), &|one, other| key(one).cmp(&key(other)));
     let added: usize = edits.iter().map(|edit| edit.replacement.len()).sum();
     let mut out = Vec::with_capacity(body.len().saturating_add(added));
     let mut done = 0;
-    for (_, edit) in ordered {
+    for edit in ordered.into_iter().filter_map(|place| edits.get(place)) {
         let Range { start, end } = edit.span;
         if start < done {
             return Err(EditError::Overlap { at: start });

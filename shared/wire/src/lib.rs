@@ -23,6 +23,7 @@ pub mod facts;
 mod json;
 mod long_strings;
 pub mod name;
+mod order;
 pub mod path;
 pub mod request;
 pub mod response;

@@ -46,7 +46,7 @@ pub enum Operation {
     Moderations,
     /// `/v1/models`, `/v1beta/models` (GET)
     ListModels,
-    /// `/v1/models/MODEL` (GET)
+    /// `/v1/models/MODEL`, `/v1beta/models/MODEL` (GET)
     RetrieveModel,
     /// `/v1/messages`
     Messages,
@@ -207,15 +207,12 @@ fn listing(path: &[u8]) -> Option<Endpoint> {
     if path.ends_with(b"/v1beta/models") {
         return all(Dialect::Gemini);
     }
-    let start = after_last(path, b"/v1/models/")?;
+    let of = |part: &[u8], dialect| Some((after_last(path, part)?, dialect));
+    let (start, dialect) =
+        of(b"/v1/models/", Dialect::OpenAi).or_else(|| of(b"/v1beta/models/", Dialect::Gemini))?;
     let span = non_empty(start..path.len())?;
     let operation = Operation::RetrieveModel;
-    Some(Endpoint {
-        dialect: Dialect::OpenAi,
-        operation,
-        path_model: Some(span),
-        stream_by_path: false,
-    })
+    Some(Endpoint { dialect, operation, path_model: Some(span), stream_by_path: false })
 }
 
 /// `/v1beta/models/MODEL:verb`, also with more segments in between (`/v1/projects/…/models/…`).

@@ -22,6 +22,10 @@ use super::pause::pause;
 /// After that a name that has no records is looked up again, if the settings don't say later.
 const NO_RECORDS: Duration = Duration::from_secs(5);
 
+/// How long one question may take at most, so that a server that has fallen silent is told of within seconds. What was known
+/// holds meanwhile.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Most answers that are kept: a few per name that is configured.
 const CACHED: u64 = 256;
 
@@ -95,6 +99,7 @@ impl Resolver {
         };
         let options = builder.options_mut();
         options.cache_size = CACHED;
+        options.timeout = options.timeout.min(SILENCE);
         options.positive_max_ttl = Some(settings.max_ttl);
         options.negative_max_ttl = Some(settings.max_ttl);
         let resolver = builder.build().map_err(error)?;

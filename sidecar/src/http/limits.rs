@@ -72,7 +72,7 @@ async fn commanded(headers: &HeaderMap, body: &[u8], state: &State) -> Page {
             leases.count_refused();
             let (status, code) = match error {
                 CommandError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
-                CommandError::Unknown => (StatusCode::NOT_FOUND, "unknown_limit"),
+                CommandError::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_limit"),
                 CommandError::Away(_) => (StatusCode::SERVICE_UNAVAILABLE, "redis_unavailable"),
             };
             problem(status, code, &error.to_string())

@@ -133,6 +133,7 @@ fn each_replica(state: &State, mut look: impl FnMut(&str, &crate::pool::Replica)
 
 fn pushes(page: &mut Exposition, state: &State) {
     const TOTAL: &str = "weir_sidecar_pushes_total";
+    const BYTES: &str = "weir_sidecar_pushed_bytes_total";
     const SECONDS: &str = "weir_sidecar_push_duration_seconds";
     page.family(TOTAL, Kind::Counter, "Pushes to gateways by outcome.");
     for link in &state.gateways.links() {
@@ -146,6 +147,11 @@ fn pushes(page: &mut Exposition, state: &State) {
                 page.sample(TOTAL, &labels, count);
             }
         });
+    }
+    page.family(BYTES, Kind::Counter, "Bytes of snapshots sent to gateways.");
+    for link in &state.gateways.links() {
+        let labels = [("gateway", link.gateway()), ("pool", link.pool())];
+        page.sample(BYTES, &labels, link.inspect(|status| status.bytes));
     }
     page.family(SECONDS, Kind::Histogram, "How long pushes took.");
     for link in &state.gateways.links() {

@@ -104,12 +104,12 @@ pub(super) fn status(state: &State, now: Instant) -> Status {
 
 fn pool_status(state: &State, pool: &PoolState, now: Instant) -> PoolStatus {
     let summary = summary(pool, now);
-    let mut endpoints = Vec::new();
+    let (mut endpoints, all) = (Vec::new(), state.gateways.in_flight_in(pool.pool.name()));
     pool.pool.each(now, |member, joined| {
         let mut report = member.report(now);
         joined.load.fill(&mut report);
         endpoints.push(EndpointStatus {
-            in_flight: state.gateways.in_flight_at(pool.pool.name(), &report.address),
+            in_flight: all.as_ref().map(|all| all.get(&report.address).copied().unwrap_or(0)),
             predicted_ttft_seconds: member.replica.predicted_ttft(),
             reason: member.replica.reason().map(|reason| reason.into_owned()),
             report,

@@ -87,7 +87,11 @@ end
 -- Writes the bucket, and how long all of it is kept.
 local function keep(outstanding)
   redis.call('HSET', KEYS[1], 'bucket', string.format('%.0f %.0f %.0f %.0f %.0f', debt, part, at, extra, from))
+  -- Of a key that nothing was charged or given, or that has given it back, there is nothing to remember: a flood of such keys
+  -- is soon forgotten.
+  local worth = debt + outstanding + extra > 0 or done ~= ''
+  for _, record in pairs(records) do worth = worth or record[GRANTED] > 0 end
   local lives = ends and ends - now or math.ceil((debt + outstanding) * window / amount)
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', lives + 20 * vanish))
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', worth and lives + 20 * vanish or 2 * vanish))
 end
 

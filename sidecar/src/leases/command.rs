@@ -20,10 +20,10 @@ const MAX_VALUES: usize = 16;
 pub(crate) enum CommandError {
     /// The command makes no sense.
     #[error("{0}")]
-    Invalid(&'static str),
-    /// No gateway has said that there is such a limit.
-    #[error("no gateway of this sidecar has a limit of that name with `scope: fleet`")]
-    Unknown,
+    Invalid(String),
+    /// No gateway has said that there is such a limit; there are these.
+    #[error("no gateway of this sidecar has a limit of that name with `scope: fleet`; there {0}")]
+    Unknown(String),
     /// Redis has not said yet what keys are digested with, or does not answer. It may have been carried out: the same id
     /// may be sent again.
     #[error("Redis does not answer ({0}); send the same command again")]
@@ -53,15 +53,17 @@ pub(crate) async fn carry_out(
     redis: &Redis,
     command: &LimitCommand,
 ) -> Result<KeyStanding, CommandError> {
-    let mut limits = leases.limits().into_iter().map(|(limit, _)| limit);
-    let limit = limits.find(|limit| limit.name == command.limit).ok_or(CommandError::Unknown)?;
-    let added = check(command, &limit)?;
+    let limits: Vec<_> = leases.limits().into_iter().map(|(limit, _)| limit).collect();
+    let limit = limits.iter().find(|limit| limit.name == command.limit);
+    let limit = limit.ok_or_else(|| unknown(&limits))?;
+    let added = check(command, limit)?;
     let away = |error: AskError| CommandError::Away(error.to_string());
     let known = leases.digest_key().zip(leases.redis_ms(Instant::now()));
     let (digest_key, redis_ms) = known.ok_or_else(|| away(AskError::Down))?;
-    let values = command.per.iter().map(|value| value.as_deref().map(str::as_bytes));
+    let per = values(command, limit)?;
+    let values = per.iter().map(|value| value.as_deref().map(str::as_bytes));
     let digest = KeyDigester::new(&digest_key).slot_key(LimitId(limit.id), values).0;
-    let key = (KeyName { limit: limit.id, digest }, &limit);
+    let key = (KeyName { limit: limit.id, digest }, limit);
     let call = command_call(redis, key, (command, added), redis_ms);
     let replies = redis.run(&Scripts::new().command, &[call]).await.map_err(away)?;
     let reply = replies.into_iter().next().unwrap_or(Err(AskError::Undecodable)).map_err(away)?;
@@ -77,12 +79,35 @@ pub(crate) async fn carry_out(
             "a command for a limit"
         );
     }
-    Ok(told(&limit, found))
+    Ok(told(limit, found))
 }
 
-/// The units that a top-up adds; 0 for what is none.
-fn check(command: &LimitCommand, limit: &FleetLimit) -> Result<u64, CommandError> {
-    let invalid = |problem| Err(CommandError::Invalid(problem));
+fn unknown(limits: &[FleetLimit]) -> CommandError {
+    let names: Vec<_> = limits.iter().map(|limit| limit.name.as_str()).collect();
+    CommandError::Unknown(match names.as_slice() {
+        [] => "is none".to_owned(),
+        names => format!("are: {}", names.join(", ")),
+    })
+}
+
+/// The values that say whose key is meant. One that is missing stands for all of them.
+fn values(command: &LimitCommand, limit: &FleetLimit) -> Result<Vec<Option<String>>, CommandError> {
+    let given = command.per.len();
+    match limit.values {
+        Some(values) if command.per == [None] && values > 0 => {
+            Ok(vec![None; values.min(MAX_VALUES)])
+        }
+        Some(values) if values != given => Err(CommandError::Invalid(format!(
+            "per: {} goes by {values} of them (its `per`), and {given} came",
+            limit.name
+        ))),
+        _ => Ok(command.per.clone()),
+    }
+}
+
+/// The units that a top-up adds, or, below 0, takes back; 0 for what is none.
+fn check(command: &LimitCommand, limit: &FleetLimit) -> Result<i64, CommandError> {
+    let invalid = |problem: &str| Err(CommandError::Invalid(problem.to_owned()));
     if !command.has_id() {
         return invalid("id: must be 16 hex digits");
     }
@@ -95,10 +120,10 @@ fn check(command: &LimitCommand, limit: &FleetLimit) -> Result<u64, CommandError
         ),
         (LimitAction::TopUp, Some(amount)) => {
             let added = amount * units(limit) as f64;
-            if added >= 1.0 && added <= MAX_UNITS as f64 {
-                return Ok(added.round() as u64);
+            if (1.0..=MAX_UNITS as f64).contains(&added.abs()) {
+                return Ok(added.round() as i64);
             }
-            invalid("amount: must be above 0, and not more than any limit may have")
+            invalid("amount: must not be 0, and not more than any limit may have")
         }
         (LimitAction::TopUp, None) => invalid("amount: is missing"),
         (_, Some(_)) => invalid("amount: is for top-up"),
@@ -114,6 +139,7 @@ fn told(limit: &FleetLimit, found: Standing) -> KeyStanding {
         measure: limit.measure.clone(),
         amount: whole(limit.burst),
         topped_up: whole(found.topped_up),
+        added: found.added as f64 / per_one,
         spent: whole(found.spent),
         granted: whole(found.granted),
         left: whole(found.left),

@@ -59,6 +59,7 @@ if sequence == record[SEQUENCE] then
   end
 end
 
+records[me] = record
 redis.call('HSET', KEYS[1], me, string.format('%.0f %.0f %.0f %.0f %.0f %.0f', unpack(record)))
 keep(outstanding)
 return {record[SEQUENCE], record[TOLD], record[CHARGED], left, retry, overdrawn, outstanding}

@@ -74,11 +74,11 @@ pub(super) fn lease_call(
     Call { keys: key(redis, report.key), arguments: all.map(String::into_bytes).collect() }
 }
 
-/// The run of `command.lua` for a key, at `now_ms` of Redis. `units` are what a top-up adds.
+/// The run of `command.lua` for a key, at `now_ms` of Redis. `units` are what a top-up adds; below 0, what it takes back.
 pub(super) fn command_call(
     redis: &Redis,
     (name, limit): (KeyName, &FleetLimit),
-    (command, units): (&LimitCommand, u64),
+    (command, units): (&LimitCommand, i64),
     now_ms: u64,
 ) -> Call {
     let own = [command.action.name().to_owned(), command.id.clone(), units.to_string()];
@@ -96,6 +96,8 @@ pub(super) struct Standing {
     pub(super) topped_up: u64,
     pub(super) left: u64,
     pub(super) ends_in_ms: Option<u64>,
+    /// What the command has added to the budget, or taken back.
+    pub(super) added: i64,
 }
 
 /// What `command.lua` says; `None` if that is nothing of it.
@@ -114,6 +116,7 @@ pub(super) fn standing(value: &Value) -> Option<Standing> {
         topped_up: number(4)?,
         left: number(5)?,
         ends_in_ms: u64::try_from(whole(6)?).ok(),
+        added: whole(7)?,
     })
 }
 

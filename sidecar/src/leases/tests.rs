@@ -133,6 +133,7 @@ impl Gateway {
             calendar,
             first: FIRST,
             name: "day".to_owned(),
+            values: Some(1),
         };
         let keys = self.page().map(|page| page.due().map(report).collect()).unwrap_or_default();
         let gateway = format!("{:0>16}", self.name);

@@ -1,4 +1,4 @@
-//! Keeps a snapshot within what the intake filter takes.
+//! Keeps a snapshot within what the intake filter takes, and small.
 
 use std::collections::BTreeSet;
 
@@ -33,10 +33,40 @@ pub(crate) fn fit_adapters(endpoints: &mut [EndpointReport]) -> bool {
     dropped
 }
 
+/// Digits of a share that are pushed, as a power of ten: nothing goes by finer ones, and each costs every gateway time.
+const SHARE_STEPS: f64 = 1e4;
+
+/// Rounds the shares, which pages give with up to 17 digits.
+pub(crate) fn shorten_shares(endpoints: &mut [EndpointReport]) {
+    for endpoint in endpoints {
+        let EndpointReport { kv_cache_use, gpu_use, gpu_memory_use, .. } = endpoint;
+        let (tensor, dram) = (&mut endpoint.gpu_tensor_active, &mut endpoint.gpu_dram_active);
+        for share in [kv_cache_use, gpu_use, gpu_memory_use, tensor, dram].into_iter().flatten() {
+            *share = (*share * SHARE_STEPS).round() / SHARE_STEPS;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use weir_snapshot::{EndpointState, SnapshotMessage};
+
+    #[test]
+    fn shares_are_pushed_with_four_digits_and_stay_shares() {
+        let mut report = EndpointReport::new("10.0.0.1:1", EndpointState::Ready);
+        report.kv_cache_use = Some(0.039_840_637_450_199_17);
+        (report.gpu_use, report.gpu_memory_use) = (Some(1.0), Some(0.999_99));
+        (report.gpu_tensor_active, report.gpu_dram_active) = (None, Some(0.000_04));
+        let mut endpoints = [report];
+        shorten_shares(&mut endpoints);
+        let [short] = &endpoints;
+        assert_eq!((short.kv_cache_use, short.gpu_use), (Some(0.0398), Some(1.0)));
+        assert_eq!((short.gpu_memory_use, short.gpu_tensor_active), (Some(1.0), None));
+        assert_eq!(short.gpu_dram_active, Some(0.0));
+        let text = serde_json::to_string(short).unwrap();
+        assert!(text.contains(r#""kv_cache_use":0.0398,"#), "{text}");
+    }
 
     #[test]
     fn a_pool_with_too_many_adapters_still_makes_a_valid_snapshot() {

@@ -21,7 +21,7 @@ use weir_snapshot::{EndpointReport, EndpointState};
 use crate::discover::Found;
 use crate::durations::Durations;
 use crate::gpu::{Inventory, Joined};
-pub(crate) use fit::fit_adapters;
+pub(crate) use fit::{fit_adapters, shorten_shares};
 pub(crate) use load::PoolLoad;
 pub(crate) use member::Member;
 pub(crate) use replica::Replica;

@@ -1,6 +1,6 @@
 //! All gateways that there are now, and what they say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -70,18 +70,21 @@ impl Gateways {
         self.seen().mismatches.iter().find(|it| it.gateway() == gateway).cloned()
     }
 
-    /// Requests that all gateways have under way at a replica; `None` unless each has said so lately.
-    pub(crate) fn in_flight_at(&self, pool: &str, address: &str) -> Option<u32> {
+    /// Requests that all gateways have under way in a pool, by replica: 0 at those that are missing. `None` unless each gateway
+    /// has said so lately.
+    pub(crate) fn in_flight_in(&self, pool: &str) -> Option<BTreeMap<String, u32>> {
         let now = Instant::now();
         let links = self.links();
         let mut links = links.iter().filter(|link| link.pool() == pool).peekable();
         links.peek()?;
-        links.try_fold(0_u32, |sum, link| {
-            let own = link.in_flight(now, |all| {
-                let mut at = all.iter().filter(|one| one.address == address);
-                at.next().map_or(0, |one| one.in_flight)
+        links.try_fold(BTreeMap::new(), |mut sums, link| {
+            link.in_flight(now, |all| {
+                for one in all.iter().filter(|one| one.in_flight > 0) {
+                    let sum: &mut u32 = sums.entry(one.address.clone()).or_default();
+                    *sum = sum.saturating_add(one.in_flight);
+                }
             })?;
-            Some(sum.saturating_add(own))
+            Some(sums)
         })
     }
 

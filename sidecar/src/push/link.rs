@@ -41,6 +41,8 @@ pub(crate) struct Status {
     pub(crate) error: Option<String>,
     /// How long the pushes took.
     pub(crate) durations: Durations,
+    /// Bytes of the bodies that were sent.
+    pub(crate) bytes: u64,
     outcomes: [u64; Outcome::ALL.len()],
     states: Steady<Outcome>,
 }
@@ -103,6 +105,12 @@ impl Link {
         let reason = status.error.clone();
         drop(status);
         self.log(&change, reason.as_deref());
+    }
+
+    /// Counts a body that is sent.
+    pub(super) fn count_bytes(&self, bytes: usize) {
+        let mut status = self.status();
+        status.bytes = status.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     fn log(&self, change: &Change<Outcome>, reason: Option<&str>) {

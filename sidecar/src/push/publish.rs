@@ -14,7 +14,7 @@ use weir_snapshot::{FleetNews, LearnedPrefixes, SnapshotMessage};
 
 use super::turn::Turn;
 use crate::peers::PoolShare;
-use crate::pool::{Pool, fit_adapters};
+use crate::pool::{Pool, fit_adapters, shorten_shares};
 
 /// How often it is looked whether every replica has been polled once.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
@@ -133,6 +133,7 @@ impl Publisher {
         let endpoints = self.pool.reports(now);
         let mut message =
             SnapshotMessage::new(self.pool.name(), turn, self.turn.sender(), endpoints);
+        shorten_shares(&mut message.endpoints);
         let mut cut = fit_adapters(&mut message.endpoints);
         let mut body = encode(&message)?;
         if body.len() > MAX_BODY_BYTES {

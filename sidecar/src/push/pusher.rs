@@ -233,6 +233,7 @@ impl Pusher {
 
     async fn push_once(&mut self, snapshot: &Snapshot) -> Result<Accepted, PushError> {
         let request = self.request(&snapshot.body, snapshot.digest)?;
+        self.link.count_bytes(snapshot.body.len());
         let exchange = self.client.exchange(&request, MAX_REPLY_BYTES, &mut self.reply);
         let status =
             timeout(self.limit, exchange).await.map_err(|_| PushError::Timeout(self.limit))??;

@@ -112,6 +112,7 @@ async fn metrics_count_polls_and_pushes() {
     assert!(value(format!("weir_sidecar_replica_age_seconds{{{good}}}")) >= 0.0);
     assert!(!metrics.contains(&format!("weir_sidecar_replica_age_seconds{{{bad}}}")));
     assert!(value(format!("weir_sidecar_pushes_total{{{gateway},outcome=\"accepted\"}}")) >= 2.0);
+    assert!(value(format!("weir_sidecar_pushed_bytes_total{{{gateway}}}")) > 100.0);
     assert!(value(format!("weir_sidecar_push_age_seconds{{{gateway}}}")) >= 0.0);
     assert!(value("weir_sidecar_poll_duration_seconds_count{pool=\"llama\"}".into()) >= 2.0);
     sidecar.daemon.stop().await;

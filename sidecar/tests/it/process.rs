@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::support::{Intake, Replica, eventually, get, vllm, yaml};
+use crate::support::{Dns, Intake, Replica, eventually, get, vllm, yaml};
 
 pub(crate) struct Binary {
     pub(crate) folder: TempDir,
@@ -101,6 +101,29 @@ async fn check_says_what_a_good_configuration_would_do() {
         String::from_utf8(output.stderr).unwrap(),
         "weir-sidecar: signing_key_file: the key has 0 bytes, at least 16\n"
     );
+}
+
+#[tokio::test]
+async fn check_tells_on_demand_which_names_are_not_found_and_never_fails_for_it() {
+    let dns = Dns::start().await;
+    dns.addresses("vllm.test", 60, &["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
+    let yaml = format!(
+        "gateways: [{{dns: 'envoy.test:1'}}]\ndns: {{servers: ['{}']}}\npools:\n  llama:\n    discover:\n    \
+         - dns: vllm.test:8000\n    - file: /nowhere/replicas.yaml\n",
+        dns.address
+    );
+    let binary = Binary::with(&yaml);
+    let output = binary.check().await;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("found"), "nothing was asked for");
+    let output = binary.command().args(["--check", "--resolve"]).output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let named = |part: &str| lines.iter().any(|line| line.contains(part));
+    assert!(named("envoy.test") && named("/nowhere/replicas.yaml"), "{text}");
+    let found = |line: &str| line.contains("vllm.test:8000") && line.ends_with(": 2 found");
+    assert!(lines.len() == 2 && text.lines().any(found), "{text}");
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ Commands:
   configs Write the shipped configurations from their sources in envoy-config/source
   demo    Real Envoy, simulated replicas, the sidecar: one table of who was served by whom
   soak    Let everything fail for ten minutes, under load
-  bench   Measure: overhead, placement, reaction, scan, limits, decision, fleet, sidecar
+  bench   Measure: overhead, placement, reaction, faults, scan, limits, decision, fleet, sidecar
   compose-images, compose-test, compose-up, compose-down
           Weir between networks, in containers: make the images, test, start for yourself, end
 

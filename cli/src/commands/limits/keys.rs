@@ -11,6 +11,7 @@ use weir_snapshot::limit_commands::{
 use weir_tokens::headers::duration;
 use weir_tokens::limits::Calendar;
 
+use super::date;
 use super::words::afresh;
 use crate::error::CliError;
 use crate::sidecar::{Sidecar, SidecarArgs};
@@ -35,8 +36,8 @@ pub(crate) struct Show {
 pub(crate) struct TopUp {
     #[command(flatten)]
     key: Key,
-    /// How much more: tokens, requests, or money, as the limit counts.
-    #[arg(long, value_name = "AMOUNT")]
+    /// How much more: tokens, requests, or money, as the limit counts. Below 0, how much of what was added to take back.
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     by: f64,
     #[command(flatten)]
     once: Once,
@@ -153,38 +154,48 @@ fn listed(limit: &LimitEntry) -> String {
         Some(calendar) => format!("a {}, afresh {}", calendar.period().name(), afresh(&calendar)),
         None => format!("in {}, at once {}", duration(limit.window_ms), limit.burst),
     };
-    format!("{name}: {amount} {} {window}; {keys} keys in use here\n", unit(measure))
+    format!("{name}: {} {window}; {keys} keys in use here\n", counted(*amount, measure))
 }
 
 fn told(action: LimitAction, standing: &KeyStanding) -> String {
     let KeyStanding { limit, measure, amount, topped_up, spent, granted, left, .. } = standing;
-    let unit = unit(measure);
+    let count = |amount: &f64| counted(*amount, measure);
     let mut text = String::new();
     if !standing.known {
         text += "nothing was known of this key: it has spent nothing, or is spelled otherwise than requests spell it\n";
     }
-    text += match (action, standing.carried_out) {
-        (LimitAction::Show, _) => "",
-        (LimitAction::TopUp, true) => "topped up",
-        (LimitAction::Reset, true) => "reset",
-        (_, false) => "that command was carried out before; nothing was changed now\n",
+    text += &match (action, standing.carried_out) {
+        (LimitAction::Show, _) => String::new(),
+        (LimitAction::TopUp, true) if standing.added < 0.0 => {
+            format!("taken back: {}", count(&-standing.added))
+        }
+        (LimitAction::TopUp, true) if standing.added == 0.0 => {
+            "nothing was added, so nothing was taken back".to_owned()
+        }
+        (LimitAction::TopUp, true) => format!("topped up by {}", count(&standing.added)),
+        (LimitAction::Reset, true) => "reset".to_owned(),
+        (_, false) => "that command was carried out before; nothing was changed now\n".to_owned(),
     };
     if standing.carried_out {
         text += "; a gateway that has refused the key refuses its next request, too, and then hears of it\n";
     }
     let more =
         if *topped_up > 0.0 { format!(", and {topped_up} for this window") } else { String::new() };
-    text += &format!("{limit}: {amount} {unit}{more}\n");
-    text +=
-        &format!("  spent: {spent} {unit}\n  granted to gateways and not used: {granted} {unit}\n");
-    text += &format!("  left: {left} {unit}\n");
+    text += &format!("{limit}: {}{more}\n", count(amount));
+    text += &format!(
+        "  spent: {}\n  granted to gateways and not used: {}\n",
+        count(spent),
+        count(granted)
+    );
+    text += &format!("  left: {}\n", count(left));
     text += &match standing.ends_in_ms {
-        Some(ms) => format!("  starts afresh in {}\n", duration(ms - ms % 1_000)),
+        Some(ms) => format!("  starts afresh on {}\n", date::after(ms)),
         None => "  what was spent comes back evenly\n".to_owned(),
     };
     text
 }
 
-fn unit(measure: &str) -> &str {
-    if measure == "cost" { "of cost" } else { measure }
+/// `20 tokens`, `a cost of 2.5`.
+fn counted(amount: f64, measure: &str) -> String {
+    if measure == "cost" { format!("a cost of {amount}") } else { format!("{amount} {measure}") }
 }

@@ -225,7 +225,7 @@ fn amount(limit: &Limit, units: u64) -> String {
     let ones = units as f64 / limit.measure().units() as f64;
     match limit.measure() {
         Measure::Tokens => format!("{} tokens", (ones * 1_000.0).round() / 1_000.0),
-        Measure::Cost => format!("{} of cost", (ones * 1e6).round() / 1e6),
+        Measure::Cost => format!("a cost of {}", (ones * 1e6).round() / 1e6),
         Measure::Requests | Measure::Concurrent => format!("{units} requests"),
     }
 }

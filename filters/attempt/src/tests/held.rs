@@ -148,7 +148,7 @@ fn a_stream_that_envoy_never_shows_goes_on_and_none_is_held_after_it() {
 
 #[test]
 fn a_replica_that_sends_single_bytes_is_not_read_for_ever_and_an_hour_of_comments_is_held() {
-    let vm = Vm::new("");
+    let mut vm = Vm::new("");
     let mut stream = vm.held();
     let comments = ": keep-alive\n\n".repeat(3_600 / 15);
     for piece in 1..=240 {
@@ -163,4 +163,24 @@ fn a_replica_that_sends_single_bytes_is_not_read_for_ever_and_an_hour_of_comment
     let held = held.count();
     assert!((2_000..4_000).contains(&held), "{held} pieces were held");
     stream.on_end();
+    vm.root.on_tick();
+    assert_eq!(vm.missing("unseen"), Some(1));
+    // A beginning that is too long: a comment, one event, or many.
+    let event = "event: response.in_progress\ndata: {\"type\":\"response.in_progress\"}\n\n";
+    for (counted, long) in [
+        ": ".to_owned() + &"x".repeat(300_000),
+        event.replace("\"}", &("x".repeat(300_000) + "\"}")),
+        event.repeat(5_000),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut stream = vm.held();
+        assert_eq!(vm.body(stream.as_mut(), &long, false), Action::Continue);
+        stream.on_end();
+        vm.root.on_tick();
+        assert_eq!(vm.missing("unseen"), Some(2 + counted as i64));
+    }
+    let said = vm.host.logs().pop().unwrap().1;
+    assert!(said.contains(A) && said.contains("256 KiB"), "{said}");
 }

@@ -34,7 +34,7 @@ fn limit() -> Limit {
 fn host() -> FakeHost {
     let host = FakeHost::new();
     host.set_now_ns(1_700_000_000_000_000_000);
-    let listed = [Listed { name: "minute".to_owned(), limit: limit() }];
+    let listed = [Listed { name: "minute".to_owned(), limit: limit(), values: 1 }];
     host.set_shared(DIRECTORY_KEY, &with_limits(b"", &listed).unwrap(), None).unwrap();
     let mut slots = Slots(host.clone());
     let mut ledger = Ledger::new(&mut slots, host.now_ns() / 1_000_000);

@@ -81,6 +81,41 @@ fn a_gateway_that_no_push_reaches_goes_by_its_share_and_says_so() {
 }
 
 #[test]
+fn a_fleet_that_cannot_be_asked_is_told_as_that_in_each_dialect() {
+    let deny = FLEET.replace("\"share\":0.2", "\"on_unavailable\":\"deny\"");
+    for (path, part) in [
+        ("/v1/chat/completions", r#""code":"limits_unavailable""#),
+        ("/v1/messages", r#"{"type":"error","error":{"type":"overloaded_error""#),
+        ("/v1beta/models/m:generateContent", r#""status":"UNAVAILABLE""#),
+    ] {
+        let mut worker = Worker::new(&config(&deny));
+        let body = if path.starts_with("/v1beta") { r#"{"contents":[]}"# } else { CHAT.body };
+        assert!(worker.send(&Request { path, body, ..CHAT }).is_none());
+        let reply = worker.host.local_reply().unwrap();
+        assert_eq!((reply.status, reply.details.as_str()), (503, "weir_token_limit_unavailable"));
+        let header =
+            |name: &str| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &v[..]);
+        assert_eq!(header("retry-after"), Some(&b"5"[..]));
+        let body = String::from_utf8(reply.body.clone()).unwrap();
+        assert!(
+            body.contains(part) && body.contains("cannot be found out now; try again in 5s."),
+            "{body}"
+        );
+        let count = |decision| {
+            let name = format!("weir_limit_requests_total.limit.minute.decision.{decision}");
+            worker.host.metric(&name)
+        };
+        assert_eq!((count("unavailable"), count("rejected")), (Some(1), None));
+        // What exceeds the limit is told as that while the fleet can be asked.
+        told(&worker, true, 1);
+        worker.now(11);
+        assert!(worker.send(&CHAT).is_some());
+        assert!(worker.send(&CHAT).is_none());
+        assert_eq!(worker.host.local_reply().unwrap().details, "weir_token_limit");
+    }
+}
+
+#[test]
 fn the_fleet_is_told_nothing_under_a_name_that_is_this_envoys_alone() {
     let mut worker = Worker::new(&config(FLEET));
     // The first request comes before the first push, so the fleet's digest is not known.

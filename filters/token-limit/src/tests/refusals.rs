@@ -41,6 +41,61 @@ fn responses_say_what_is_left_and_it_falls() {
 }
 
 #[test]
+fn only_the_headers_are_written_that_the_policy_wants() {
+    for (wanted, open_ai, ietf) in [
+        ("", true, true),
+        (r#""headers":["openai"],"#, true, false),
+        (r#""headers":[],"#, false, false),
+    ] {
+        let config = config(TOKENS).replace(r#""limits":["#, &format!(r#"{wanted}"limits":["#));
+        let mut worker = Worker::new(&config);
+        let stream = worker.send(&CHAT).unwrap();
+        worker.answer(stream, "200", r#"{"usage":{"prompt_tokens":999,"completion_tokens":99}}"#);
+        assert_eq!(worker.header("x-ratelimit-limit-tokens").is_some(), open_ai);
+        assert_eq!(worker.header("ratelimit").is_some(), ietf);
+        assert!(worker.send(&CHAT).is_none());
+        let (_, _, headers) = worker.refusal();
+        let told = |name: &str| headers.iter().any(|(known, _)| known == name);
+        assert_eq!((told("x-ratelimit-limit-tokens"), told("ratelimit")), (open_ai, ietf));
+        assert!(told("retry-after"), "{headers:?}");
+    }
+}
+
+#[test]
+fn limits_that_go_by_the_same_values_are_read_and_written_as_one() {
+    let limits = r#"{"name":"minute","per":["consumer"],"tokens":1000,"window":"1m"},
+        {"name":"calls","per":["consumer"],"concurrent":3},
+        {"name":"all","requests":9,"window":"1m"},
+        {"name":"day","per":["consumer"],"requests":9,"window":"1d"}"#;
+    let mut worker = Worker::new(&config(limits));
+    let stream = worker.send(&CHAT).unwrap();
+    let page = |name: &str| {
+        let written = (0..PAGES).filter_map(|page| {
+            let (bytes, version) = worker.host.shared(&Place::Page(page).to_string()).unwrap()?;
+            Some((Page::read(bytes).unwrap(), version))
+        });
+        let id = read_directory(&worker.host.shared(DIRECTORY_KEY).unwrap().unwrap().0);
+        let id = id.iter().find(|listed| listed.name == name).unwrap().limit.id();
+        let mut found = written.filter(|(page, _)| page.slots().any(|slot| slot.limit() == id));
+        let (page, version) = found.next().unwrap();
+        assert!(found.next().is_none());
+        (page.slots().count(), version)
+    };
+    // The host counts all writes.
+    let (count, version) = page("minute");
+    assert_eq!(["minute", "calls", "day"].map(page), [(3, version); 3], "{count}");
+    assert_eq!(version.abs_diff(page("all").1), 1);
+    let last = version.max(page("all").1);
+    worker.answer(stream, "200", USAGE);
+    assert_eq!(page("minute"), (3, last + 1), "settled at once");
+    let left = worker.slots().into_iter().map(|(name, slot)| (name, slot.debt(), slot.reserved()));
+    let mut left: Vec<_> = left.collect();
+    left.sort();
+    let owed = |name: &str, debt| (name.to_owned(), debt, 0);
+    assert_eq!(left, [owed("all", 1), owed("calls", 0), owed("day", 1), owed("minute", 27_000)]);
+}
+
+#[test]
 fn a_request_that_never_fits_is_told_so_and_not_to_try_again() {
     let mut worker = Worker::new(&config(TOKENS));
     let body = CHAT.body.replace("50", "5000");

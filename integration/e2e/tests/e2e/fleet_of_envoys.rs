@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use weir_harness::{HttpClient, Redis, Request, Sidecar, workspace};
+use weir_harness::{HttpClient, Redis, Reply, Request, Sidecar, workspace};
 
 use crate::envoy_config::settings;
 use crate::stack::{Plan, Stack, eventually};
@@ -194,6 +194,12 @@ fn plan(limits: Value) -> Plan {
     })
 }
 
+/// Whether a request was refused by its limit, or because nobody could say whether that is reached.
+pub(crate) fn is_refused(reply: &Reply) -> bool {
+    let unavailable = || Some(reply.json().ok()?["error"]["code"] == "limits_unavailable");
+    reply.status == 429 || reply.status == 503 && unavailable() == Some(true)
+}
+
 /// From the fields of a key's hash.
 fn account(fields: &[String]) -> Account {
     let mut account = Account::default();
@@ -290,7 +296,7 @@ impl Clients {
                     served.sure += may_use;
                     refused = 0;
                 }
-                Ok(reply) if reply.status == 429 => {}
+                Ok(reply) if is_refused(&reply) => {}
                 Ok(reply) if reply.complete => panic!("{}: {}", reply.status, reply.text()),
                 Err(error) if error.is_unconnected() => {}
                 _ => served.perhaps += may_use,

@@ -51,6 +51,7 @@ mod llama_cpp;
 mod load_reports;
 mod model_names;
 mod modules;
+mod odd_answers;
 mod own_filter;
 mod paths;
 mod placement;

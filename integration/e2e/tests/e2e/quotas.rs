@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use weir_harness::{Reply, Request, Sidecar, workspace};
 
-use crate::fleet_of_envoys::FleetOfEnvoys;
+use crate::fleet_of_envoys::{FleetOfEnvoys, is_refused};
 use crate::stack::{KEY, KEY_VARIABLE, LLAMA, Stack, eventually};
 use crate::token_limits::{ann, chat_of, usage};
 
@@ -41,6 +41,7 @@ async fn exhausted(stack: &Stack) -> (Reply, f64) {
                 let spent = reply.json().unwrap()["error"]["code"] == "insufficient_quota";
                 return spent.then_some(reply);
             }
+            _ if is_refused(&reply) => {}
             other => panic!("{other}: {}", reply.text()),
         }
         None
@@ -106,6 +107,13 @@ async fn a_consumer_runs_into_its_quota_is_topped_up_and_reset() {
     assert_eq!(told(&fleet.sidecars[0], &top_up)["carried_out"], true);
     let again = told(&fleet.sidecars[1], &top_up);
     assert_eq!((&again["carried_out"], &again["topped_up"]), (&json!(false), &json!(400.0)));
+    // What was too much is taken back, and no more than was added.
+    let more_by = |amount| told(&fleet.sidecars[1], &["top-up", "key-day", "ann", "--by", amount]);
+    assert_eq!(more_by("50")["topped_up"], 450.0);
+    assert_eq!(
+        (&more_by("-50")["added"], &more_by("0.001")["topped_up"]),
+        (&json!(-50.0), &json!(400.001))
+    );
     let mut spent = spent + more + admitted(&fleet.stacks[0], "the top-up admits").await;
     spent += exhausted(&fleet.stacks[0]).await.1 + exhausted(&fleet.stacks[1]).await.1;
     assert!(spent <= BUDGET + 400.0 + 2.0 * FIRST, "{spent}");
@@ -138,6 +146,9 @@ async fn nobody_without_the_key_changes_or_sees_a_quota() {
         listed.starts_with("key-day: 3000 tokens a day, afresh each day at 00:00 (UTC"),
         "{listed}"
     );
+    let few = weir(sidecar, &["show", "key-day"], KEY);
+    let error = String::from_utf8(few.stderr).unwrap();
+    assert!(error.contains("key-day goes by 1 of them (its `per`), and 0 came"), "{error}");
     for arguments in [
         &["list"][..],
         &["show", "key-day", "ann"],
@@ -161,6 +172,7 @@ async fn nobody_without_the_key_changes_or_sees_a_quota() {
     let unknown = weir(sidecar, &["show", "no-such", "ann"], KEY);
     let error = String::from_utf8(unknown.stderr).unwrap();
     assert!(error.contains("has a limit of that name") && error.contains("404"), "{error}");
+    assert!(error.contains("there are: key-day"), "{error}");
     let stranger = weir(sidecar, &["show", "key-day", "nobody-knows"], KEY);
     let text = String::from_utf8(stranger.stdout).unwrap();
     assert!(text.starts_with("nothing was known of this key"), "{text}");
@@ -170,5 +182,5 @@ async fn nobody_without_the_key_changes_or_sees_a_quota() {
         metrics.contains("weir_sidecar_limit_commands_total{limit=\"key-day\",action=\"show\"} 2"),
         "{metrics}"
     );
-    assert!(metrics.contains("weir_sidecar_limit_commands_refused_total 7"), "{metrics}");
+    assert!(metrics.contains("weir_sidecar_limit_commands_refused_total 8"), "{metrics}");
 }

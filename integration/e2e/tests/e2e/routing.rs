@@ -147,6 +147,15 @@ async fn the_model_list_comes_from_the_configuration() {
     let names: Vec<&str> =
         list["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
     assert_eq!(names, [LLAMA, QWEN, "sql-expert"]);
+    // Anthropic's clients ask under the same path.
+    assert_eq!((&list["has_more"], &list["last_id"]), (&json!(false), &json!("sql-expert")));
+    assert_eq!(list["data"][0]["display_name"], LLAMA);
+    let list = stack.send(Request::get("/v1beta/models")).await.json().unwrap();
+    assert_eq!(list["models"][0]["name"], format!("models/{LLAMA}"));
+    let one = stack.send(Request::get("/v1beta/models/sql-expert")).await.json().unwrap();
+    assert_eq!(one, json!({"name": "models/sql-expert", "displayName": "sql-expert"}));
+    let none = stack.send(Request::get("/v1beta/models/none")).await;
+    assert_eq!((none.status, &none.json().unwrap()["error"]["status"]), (404, &json!("NOT_FOUND")));
     for (path, status) in
         [("/v1/models/sql-expert", 200), ("/v1/models/qwen", 404), ("/v1/models/none", 404)]
     {

@@ -142,7 +142,17 @@ impl Events {
         let Some((_, state)) = self.channels.get_mut(index) else { return };
         let mut piece = Piece::new_in(std::mem::take(&mut self.spare));
         let watch = if state.signed { &self.signed } else { &self.watch };
-        state.push(watch, plain.text(), &mut self.names, &mut piece);
+        let repeats = delta.may_repeat && state.repeats(plain.text());
+        if repeats {
+            let place = (&mut piece, &mut self.queue);
+            state.start_over(watch, plain.text(), &mut self.names, place);
+        } else {
+            state.push(watch, plain.text(), &mut self.names, &mut piece);
+        }
+        if delta.may_repeat {
+            state.remember(plain.text());
+        }
+        state.tell(&mut piece, repeats);
         let span = state.taken() - plain.text().len()..state.taken();
         let name = self.queue.add((delta.channel, delta.scope), place, span);
         state.wait(name);
@@ -175,12 +185,27 @@ impl Events {
     fn channel(&mut self, delta: &Delta) -> usize {
         let known = self.channels.iter().position(|(channel, _)| *channel == delta.channel);
         known.unwrap_or_else(|| {
-            self.channels.push((
-                delta.channel,
-                ChannelState::new(if delta.signed { &self.signed } else { &self.watch }, delta),
-            ));
+            let signed = delta.signed && !self.unsigned.contains(&delta.scope);
+            let watch = if signed { &self.signed } else { &self.watch };
+            self.channels.push((delta.channel, ChannelState::new(watch, delta, signed)));
             self.channels.len() - 1
         })
+    }
+
+    /// Notes that a block of thinking begins without a place for a signature. One that comes all the same would no
+    /// longer be true of what was edited, and the client's next turn would be refused for it.
+    pub(super) fn signature(&mut self, signature: Option<(Scope, bool)>, out: &mut Vec<u8>) {
+        let Some((scope, comes)) = signature.filter(|_| !self.ended) else { return };
+        let known = self.unsigned.contains(&scope);
+        if !comes && !known && self.unsigned.len() < MAX_CHANNELS {
+            self.unsigned.push(scope);
+        }
+        if comes && known {
+            self.end(&[Ended::Scope(scope)], &[], out);
+            if self.redacted.contains(&scope) {
+                self.trouble(Trouble::Signed, OnTrouble::Block, out);
+            }
+        }
     }
 
     /// Ends texts that an event says are complete, but for those that it carries itself.

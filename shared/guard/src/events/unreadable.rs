@@ -6,7 +6,6 @@ use weir_wire::content::{Choices, Ended, EventTexts};
 use weir_wire::sse::{Event, Field, Line, SseParser};
 
 use super::Events;
-use crate::error_body::inspect_error;
 use crate::framing::Framing;
 use crate::report::Trouble;
 
@@ -55,11 +54,15 @@ impl Events {
         self.trouble(Trouble::NotJson, OnTrouble::Flag, out);
     }
 
-    /// Data that is not JSON. Of an error it is a sentence.
+    /// Data that is not JSON. Of an error it is a sentence. What else the policy lets pass is inspected as text, too.
     fn unreadable(&mut self, event: Event<'_>, data: &[u8], out: &mut Vec<u8>) {
-        if event.kind() == Some(b"error") {
+        let is_error = event.kind() == Some(b"error");
+        if !is_error {
+            self.unscannable(Trouble::NotJson, out);
+        }
+        if is_error || !self.ended && std::str::from_utf8(data).is_ok() {
             self.end(&[Ended::All], &[], out);
-            let inspected = inspect_error(&self.watch, data);
+            let inspected = (self.inspect_any)(&self.watch, data);
             self.report.merge(inspected.report);
             if inspected.refusal.is_some() {
                 return self.refuse(out);
@@ -67,7 +70,6 @@ impl Events {
             let texts = EventTexts { choices: Choices::All, ..EventTexts::default() };
             return self.texts(event, data, &texts, &inspected.edits, out);
         }
-        self.unscannable(Trouble::NotJson, out);
         self.pass(event, Choices::All, out);
     }
 }

@@ -46,6 +46,67 @@ fn a_character_that_is_cut_in_two_events_arrives_whole() {
     );
 }
 
+fn whole(policy: &str, body: &str, json: bool) -> Option<String> {
+    let watch = Watch::new(super::policy(policy));
+    let inspected = crate::inspect_response(&watch, body.as_bytes(), json);
+    let edited = || weir_wire::edit::apply(body.as_bytes(), &inspected.edits).unwrap();
+    inspected.refusal.is_none().then(|| String::from_utf8(edited()).unwrap())
+}
+
+const REDACT: &str = r#"{"rules":[{"rules":["pii"],"action":"redact"}]}"#;
+
+#[test]
+fn what_clients_read_as_json_is_inspected_as_json() {
+    let says = |text: &str| format!(r#"{{"choices":[{{"message":{{"content":"{text}"}}}}]}}"#);
+    let (card, redacted) = ("4111 1111 1111 1111", "[CREDIT_CARD]");
+    for (before, after) in [
+        (format!("\u{feff}{}", says(card)), format!("\u{feff}{}", says(redacted))),
+        (says(&format!("{card} \\ud83d.")), says(&format!("{redacted} \\ud83d."))),
+        (
+            says(card).replace("[{", "[{\"l\":[NaN,-Infinity],"),
+            says(redacted).replace("[{", "[{\"l\":[NaN,-Infinity],"),
+        ),
+        (format!("\"{card}\""), format!("\"{redacted}\"")),
+        (
+            format!("{{\"usage\":{{\"a\":[\"{card}\",411111,{{\"b\":\"{card}\"}}]}}}}"),
+            format!("{{\"usage\":{{\"a\":[\"{redacted}\",411111,{{\"b\":\"{redacted}\"}}]}}}}"),
+        ),
+        // Documents one after the other.
+        (
+            says("It is 4111 1111") + "\n" + &says(" 1111 1111, I say. ") + "\n",
+            says("It is [CREDIT_CARD]") + "\n" + &says(", I say. ") + "\n",
+        ),
+    ] {
+        for json in [true, false] {
+            assert_eq!(whole(REDACT, &before, json).as_deref(), Some(&*after), "{before}");
+        }
+        if !after.contains(", I say") {
+            let event = |data: &str| format!("data: {}\n\n", data.trim_start_matches('\u{feff}'));
+            let expected = event(&after).replace("\\ud83d", "\u{fffd}");
+            assert_eq!(self::redacted(&event(&before)), expected);
+        }
+    }
+    assert_eq!(whole(REDACT, "ask ann@example.com", true), None);
+    assert_eq!(whole(REDACT, &(says("x") + " ann@example.com"), true), None);
+}
+
+#[test]
+fn what_is_no_json_and_passes_is_inspected_as_text() {
+    let flagging = r#"{"on_unscannable":"flag","rules":[{"rules":["pii"],"action":"redact"}]}"#;
+    for body in ["ask ann@example.com", "{\"a\":1} ask ann@example.com", "{'a': 'ann@example.com'}"]
+    {
+        let expected = body.replace("ann@example.com", "[EMAIL]");
+        assert_eq!(whole(flagging, body, true), Some(expected.clone()));
+        let guard = || openai(Watch::new(super::policy(flagging)));
+        let out = in_any_pieces(guard, format!("data: {body}\n\n").as_bytes());
+        assert_eq!(out, format!("data: {expected}\n\n"));
+        let mut guard = guard();
+        through(&mut guard, &format!("data: {body}\n\n"));
+        let summary = guard.report().summary();
+        assert!(summary.contains("flag unscannable.not-json=1"), "{summary}");
+    }
+}
+
 #[test]
 fn lines_of_json_end_with_an_error_on_a_line_of_its_own() {
     let blocking = || {

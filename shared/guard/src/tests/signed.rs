@@ -80,6 +80,36 @@ fn names_stay_in_signed_text_of_a_stream_too() {
     assert!(out.contains("unscannable.signed") && !out.contains("example.com"), "{out}");
 }
 
+/// The same, with a block that begins like that, and a signature.
+fn block(begin: &str, thinking: &[&str], signature: &str) -> String {
+    let start = format!(
+        "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{{\"type\":\"thinking\",\"thinking\":\"\"{begin}}}}}\n\n"
+    );
+    start + &events(thinking, &["x"]).replace("4111111111111111", signature)
+}
+
+#[test]
+fn thinking_that_nobody_signs_is_edited_like_text() {
+    let through =
+        |stream: &str| through(&mut StreamGuard::new(watch(), Dialect::Anthropic, None), stream);
+    let pieces = &["They are bob@", "example.com, [EMA", "IL_1] said. "];
+    let out = through(&block("", pieces, ""));
+    assert!(out.contains("They are [EMAIL_2]") && out.contains("ann@example.com"), "{out}");
+    assert!(!out.contains("bob@") && !out.contains("unscannable"), "{out}");
+    // As Claude's blocks begin; and one that is signed all the same.
+    for (begin, signature) in
+        [(r#","signature":"""#, "c2ln"), (r#","signature":"""#, ""), ("", "c2ln")]
+    {
+        let out = through(&block(begin, pieces, signature));
+        assert!(out.contains("unscannable.signed") && !out.contains("bob@"), "{begin}: {out}");
+        assert!(signature.is_empty() || !out.contains(signature), "{begin}: {out}");
+    }
+    let unedited = block("", &["All is well. "], "c2ln");
+    assert_eq!(through(&unedited), unedited);
+    let body = answer("They are bob@example.com.", "x").replace("c2ln", "");
+    assert_eq!(inspect_response(&watch(), body.as_bytes(), true).refusal, None);
+}
+
 #[test]
 fn the_next_turn_names_the_same_values_and_leaves_signed_thinking_as_it_was() {
     let turn = |email: &str| {

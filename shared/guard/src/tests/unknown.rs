@@ -110,3 +110,58 @@ fn what_clients_ignore_passes_without_a_trace() {
         }
     }
 }
+
+/// As DashScope and others stream by default.
+#[test]
+fn an_event_that_says_all_of_the_text_so_far_never_says_the_beginning_of_a_value() {
+    let so_far = [
+        "It",
+        "It is",
+        "It is 4111",
+        "It is 4111 11",
+        "It is 4111 1111 1111",
+        "It is 4111 1111 1111 1111",
+        "It is 4111 1111 1111 1111, she",
+        "It is 4111 1111 1111 1111, she said to ann@exam",
+        "It is 4111 1111 1111 1111, she said to ann@example.com",
+    ];
+    for form in [
+        r#"{"output":{"choices":[{"message":{"role":"assistant","content":"TEXT"}}]},"usage":{"a":1}}"#,
+        r#"{"output":{"text":"TEXT","finish_reason":"null"}}"#,
+        r#"{"text":["TEXT"]}"#,
+        r#""TEXT""#,
+    ] {
+        let event = |text: &&str| format!("data: {}\n\n", form.replace("TEXT", text));
+        let stream: String = so_far.iter().map(event).collect();
+        let mut guard = openai(redacting());
+        let mut whole = Vec::new();
+        for chunk in stream.as_bytes().chunks(17) {
+            guard.push(chunk, &mut whole);
+        }
+        guard.finish(&mut whole);
+        let out = String::from_utf8(whole).unwrap();
+        assert!(!out.contains("4111") && !out.contains("ann@"), "{out}");
+        let last = event(&"It is [CREDIT_CARD], she said to [EMAIL]");
+        assert!(out.ends_with(&last), "{form}: {out}");
+        assert_eq!(out.matches("data: ").count(), so_far.len(), "{out}");
+        let summary = guard.report().summary();
+        assert_eq!(summary, "redact pii.credit_card=1 redact pii.email=1", "{form}");
+    }
+    // What holds no value passes as it came, but for a word that grows; pieces that are alike are pieces.
+    for (texts, grows) in [
+        (&["Searching the web", "Searching the web", "Searching the web"][..], false),
+        (&["Reading all of it,", "Reading all of it, then", "Reading all of it, then more"], false),
+        (&["Reading pages", "Reading pages12", "Reading pages12 now"], true),
+        (&["        ", "            ", "x "], false),
+        (&["ha", "haha", "hahaha "], false),
+    ] {
+        let event = |text: &&str| format!("data: {{\"text\":\"{text}\"}}\n\n");
+        let stream: String = texts.iter().map(event).collect();
+        let out = through(&mut openai(redacting()), &stream);
+        assert_eq!(out != stream, grows, "{out}");
+        assert!(out.ends_with(&event(texts.last().unwrap())), "{out}");
+    }
+    let twice = "data: {\"text\":\"It is 4111 1111 1111 1111\"}\n\n".repeat(2);
+    let out = through(&mut openai(redacting()), &twice);
+    assert_eq!(out, twice.replace("4111 1111 1111 1111", "[CREDIT_CARD]"));
+}

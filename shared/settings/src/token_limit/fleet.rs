@@ -101,6 +101,10 @@ mod tests {
             (format!(r#"{requests},"scope":"fleet","share":0"#), "p.limits[0].share: 0 must be"),
             (format!(r#"{requests},"scope":"world""#), "p.limits[0].scope: is none of"),
             (
+                r#""requests":5,"window":"day","scope":"flet""#.to_owned(),
+                "p.limits[0].scope: is none of envoy, fleet",
+            ),
+            (
                 format!(r#"{requests},"scope":"fleet","on_unavailable":"no""#),
                 "p.limits[0].on_unavailable: is none of",
             ),
@@ -140,7 +144,8 @@ mod tests {
             ),
             (
                 format!(r#"{fleet},"window":"day+15:00""#),
-                "window: \"day+15:00\" is no window: a whole",
+                "window: \"day+15:00\" is no window: a whole number and s, m, h or d, such as 1m; or day, week, month, \
+                 and an offset from -14:00 to +14:00, such as",
             ),
             (
                 format!(r#"{fleet},"window":"7d""#),

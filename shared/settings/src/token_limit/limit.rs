@@ -165,7 +165,8 @@ fn check_calendar(field: &str, raw: &RawLimit) -> Result<(), SettingsError> {
         (Some(_), _) => {
             ("burst", "makes no sense for days, weeks and months: all of it may be spent at once")
         }
-        (None, Some("fleet")) => return Ok(()),
+        // What is none of both is told with its own place.
+        (None, Some(scope)) if scope != "envoy" => return Ok(()),
         (None, _) => (
             "window",
             "needs `scope: fleet`: elsewhere what is spent is forgotten when Envoy starts anew",

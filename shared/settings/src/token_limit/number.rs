@@ -32,7 +32,7 @@ pub(super) fn per_token(field: &str, written: f64, per_one: f64) -> Result<u64, 
 pub(super) fn window(field: &str, written: &str) -> Result<u64, SettingsError> {
     let invalid = |problem: &str| SettingsError::invalid(field, format!("{written:?}"), problem);
     let ms = milliseconds(written)
-        .ok_or_else(|| invalid("is no window: a whole number and s, m, h or d, such as 1m; or day, week, month, month+01:00"))?;
+        .ok_or_else(|| invalid("is no window: a whole number and s, m, h or d, such as 1m; or day, week, month, and an offset from -14:00 to +14:00, such as month+01:00"))?;
     if !(MIN_WINDOW_MS..=MAX_WINDOW_MS).contains(&ms) {
         return Err(invalid(
             "must be 1s to 1d: what is spent is forgotten when Envoy starts anew, so longer windows \

@@ -17,9 +17,16 @@ pub struct RawPolicy {
     /// True if metrics, and what is told of spending, may name consumers.
     #[serde(default)]
     pub show_consumers: bool,
+    /// Which headers tell clients how their keys stand: `openai`, `ietf`; both if not given.
+    #[serde(default = "default_headers")]
+    pub headers: Vec<String>,
     /// Largest body in bytes that the filter itself reads, where no router has.
     #[serde(default = "default_max_body_bytes")]
     pub max_body_bytes: u64,
+}
+
+fn default_headers() -> Vec<String> {
+    vec!["openai".to_owned(), "ietf".to_owned()]
 }
 
 fn default_max_body_bytes() -> u64 {

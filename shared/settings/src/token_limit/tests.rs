@@ -180,6 +180,24 @@ fn a_mistake_in_a_limit_is_named_with_its_place() {
 }
 
 #[test]
+fn clients_are_told_by_the_headers_that_are_named_and_by_all_if_none_is() {
+    let limits = r#""limits":[{"name":"a","requests":1,"window":"1m"}]"#;
+    let told = |headers: &str| {
+        let written = serde_json::from_str(&format!("{{{headers}{limits}}}")).unwrap();
+        let policy = super::read("p", written);
+        policy
+            .map(|policy| (policy.open_ai_headers, policy.ietf_headers))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(told(""), Ok((true, true)));
+    assert_eq!(told(r#""headers":["openai"],"#), Ok((true, false)));
+    assert_eq!(told(r#""headers":["ietf"],"#), Ok((false, true)));
+    assert_eq!(told(r#""headers":[],"#), Ok((false, false)));
+    let error = told(r#""headers":["ietf","x"],"#).unwrap_err();
+    assert_eq!(error, "p.headers[1]: \"x\" is none of openai, ietf");
+}
+
+#[test]
 fn a_mistake_in_a_policy_is_named_with_its_place() {
     let one = r#"{"name":"a","tokens":1,"window":"1m"}"#;
     let cost = r#"{"name":"c","cost":1,"window":"1m"}"#;

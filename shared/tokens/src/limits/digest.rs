@@ -31,8 +31,14 @@ impl KeyDigester {
         )
     }
 
+    /// What stands for the values of dimensions, whatever the limit; see [`SlotKey::of_limit`].
+    pub fn values_key<'v>(&self, values: impl IntoIterator<Item = Option<&'v [u8]>>) -> SlotKey {
+        self.slot_key(LimitId(0), values)
+    }
+
     /// What stands for the values of a limit's dimensions, in the order of its `per`. A dimension
     /// that has no value is one value of its own: all such requests share a slot.
+    #[inline(never)]
     pub fn slot_key<'v>(
         &self,
         limit: LimitId,
@@ -53,6 +59,7 @@ impl KeyDigester {
 
 #[cfg(test)]
 mod tests {
+    use super::super::store::Place;
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -77,6 +84,18 @@ mod tests {
             assert!(keys[..at].iter().all(|other| other != one), "{at}");
         }
         assert_eq!(keys[0], key(1, &[Some(b"ab"), Some(b"c")]));
+    }
+
+    #[test]
+    fn keys_of_limits_that_go_by_the_same_values_lie_in_one_page_and_are_not_the_same() {
+        let digester = KeyDigester::new(b"0123456789abcdef");
+        let of = |value: &'static [u8]| digester.values_key([Some(value)]);
+        let keys: Vec<_> = (1..99).map(|limit| of(b"ann").of_limit(LimitId(limit << 16))).collect();
+        for (at, one) in keys.iter().enumerate() {
+            assert!(keys[..at].iter().all(|other| other != one), "{at}");
+            assert_eq!(Place::of(*one), Place::of(keys[0]));
+        }
+        assert_ne!(of(b"ann").of_limit(LimitId(7)), of(b"bob").of_limit(LimitId(7)));
     }
 
     #[test]

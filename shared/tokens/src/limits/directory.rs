@@ -1,13 +1,14 @@
 //! Which limits there are, for whoever looks at slots without a policy.
 //!
 //! One value of shared data, a line for each limit: id in hexadecimal, measure, capacity, amount, window
-//! (in ms, or a [`Calendar`]) and the units of a first grant in decimal (`-` for a limit of this Envoy alone), then the name.
+//! (in ms, or a [`Calendar`]) and the units of a first grant in decimal (`-` for a limit of this Envoy alone), then the name, and
+//! by how many values it goes.
 
 use super::calendar::Calendar;
 use super::limit::{Away, FleetTerms, Limit, LimitId, Measure};
 
 /// Name of the value in shared data. The number is that of the layout, as in [`super::Place`].
-pub const DIRECTORY_KEY: &str = "weir/limits2/names";
+pub const DIRECTORY_KEY: &str = "weir/limits3/names";
 
 /// Most limits that are listed; the ones that were said longest ago go first.
 pub const MAX_LISTED: usize = 256;
@@ -19,12 +20,14 @@ pub struct Listed {
     pub name: String,
     /// What it allows.
     pub limit: Limit,
+    /// How many values say whose slot of it is meant.
+    pub values: u64,
 }
 
 impl core::fmt::Display for Listed {
-    /// Its line.
+    /// Its line, but for the number of values.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { name, limit } = self;
+        let Self { name, limit, .. } = self;
         let (id, measure) = (limit.id().0, measure_name(limit.measure()));
         let (capacity, amount) = (limit.capacity(), limit.amount());
         write!(f, "{id:08x} {measure} {capacity} {amount} ")?;
@@ -46,7 +49,7 @@ impl Listed {
             Some(terms) => self.limit.of_fleet(listed_terms(terms.first)),
             None => self.limit,
         };
-        Self { name, limit }
+        Self { name, limit, values: self.values }
     }
 }
 
@@ -65,7 +68,7 @@ pub fn with_limits(bytes: &[u8], limits: &[Listed]) -> Option<Vec<u8>> {
     all.retain(|known| limits.iter().all(|limit| limit.limit.id() != known.limit.id()));
     all.extend_from_slice(limits);
     let first = all.len().saturating_sub(MAX_LISTED);
-    let lines = all.iter().skip(first).map(|listed| format!("{listed}\n"));
+    let lines = all.iter().skip(first).map(|listed| format!("{listed} {}\n", listed.values));
     Some(lines.collect::<String>().into_bytes())
 }
 
@@ -85,7 +88,8 @@ fn read_line(line: &str) -> Option<Listed> {
         "-" => limit,
         first => limit.of_fleet(listed_terms(first.parse().ok()?)),
     };
-    Some(Listed { name: words.next()?.to_owned(), limit })
+    let (name, values) = words.next()?.rsplit_once(' ')?;
+    Some(Listed { name: name.to_owned(), limit, values: values.parse().ok()? })
 }
 
 /// Of a fleet's terms, a directory tells the first grant alone.
@@ -118,7 +122,7 @@ mod tests {
 
     fn listed(id: u32, measure: Measure, amount: u64) -> Listed {
         let limit = Limit::new(LimitId(id), measure, amount, 60_000, amount * 2).unwrap();
-        Listed { name: format!("limit-{id}"), limit }
+        Listed { name: format!("limit-{id}"), limit, values: 2 }
     }
 
     #[test]
@@ -140,7 +144,8 @@ mod tests {
         assert_eq!(found.last().unwrap().to_string(), line);
         let calendar = Calendar::parse("month-01:30").unwrap();
         let limit = Limit::of_calendar(LimitId(5), Measure::Cost, 9, calendar).unwrap();
-        let quota = Listed { name: "month".to_owned(), limit: limit.of_fleet(listed_terms(2)) };
+        let quota =
+            Listed { name: "month".to_owned(), limit: limit.of_fleet(listed_terms(2)), values: 0 };
         let bytes = with_limits(&changed, core::slice::from_ref(&quota)).unwrap();
         let line = read_directory(&bytes).pop().unwrap();
         assert_eq!(
@@ -161,9 +166,11 @@ mod tests {
         for odd in [
             &b"\xff"[..],
             b"1 tokens 1",
-            b"zz tokens 1 1 1 - a",
-            b"1 money 1 1 1000 - a\n\n",
-            b"1 tokens 1 1 year+00:00 - a",
+            b"1 tokens 1 1 1000 - a",
+            b"1 tokens 1 1 1000 - a x",
+            b"zz tokens 1 1 1 - a 1",
+            b"1 money 1 1 1000 - a 1\n\n",
+            b"1 tokens 1 1 year+00:00 - a 1",
         ] {
             assert!(read_directory(odd).is_empty(), "{odd:?}");
         }

@@ -63,8 +63,8 @@ pub struct Refusal {
     pub ask: usize,
     /// How long.
     pub wait: Wait,
-    /// Every enforced ask that refuses.
-    pub refusing: Vec<usize>,
+    /// Every enforced ask that refuses, and for how long.
+    pub refusing: Vec<(usize, Wait)>,
     /// How its keys stand, by ask.
     pub standings: Vec<Standing>,
     /// What could not be taken back after another worker was faster; mostly empty. Settle it with

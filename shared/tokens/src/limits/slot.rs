@@ -22,6 +22,18 @@ pub struct SlotKey(pub [u8; 16]);
 impl SlotKey {
     /// The key of the only slot in an overflow page.
     pub const SHARED: Self = Self([0xFF; 16]);
+
+    /// Of a key that stands for whose slot it is, whatever the limit: the one for a limit. All of them lie in one page, so
+    /// that it is read and written once for all limits that go by the same values.
+    #[must_use]
+    pub fn of_limit(self, limit: LimitId) -> Self {
+        // The first four bytes say which page.
+        let mut key = self.0;
+        for (byte, other) in key.iter_mut().skip(4).zip(limit.0.to_le_bytes()) {
+            *byte ^= other;
+        }
+        Self(key)
+    }
 }
 
 /// What one key has spent of one limit.
@@ -162,16 +174,21 @@ impl Slot {
 
     /// Units by which `amount` exceeds what is left; 0 if it fits.
     pub(super) fn excess(&self, limit: &Limit, amount: u64) -> u64 {
-        let asked = self.reserved().saturating_add(amount);
-        let own = self.bucket.debt.saturating_add(asked).saturating_sub(limit.share().0);
+        let own = self.own_excess(limit, amount);
         let (Some(lease), Some(terms)) = (&self.lease, limit.fleet()) else { return own };
-        let asked = asked.saturating_add(lease.withheld(limit));
+        let asked = self.reserved().saturating_add(amount).saturating_add(lease.withheld(limit));
         let beyond = lease.used.saturating_add(asked).saturating_sub(lease.room(limit, terms));
         match (terms.reachable, terms.away) {
             (true, _) | (false, Away::Deny) => beyond,
             (false, Away::Local) => beyond.min(own),
             (false, Away::Allow) => 0,
         }
+    }
+
+    /// The same by this gateway's own account alone.
+    pub(super) fn own_excess(&self, limit: &Limit, amount: u64) -> u64 {
+        let asked = self.reserved().saturating_add(amount);
+        self.bucket.debt.saturating_add(asked).saturating_sub(limit.share().0)
     }
 
     /// Units that the fleet is to be asked for, after a request exceeded what is left by `excess`; 0 where it

@@ -1,6 +1,6 @@
 //! How a key stands with a limit: what headers and errors tell.
 
-use super::limit::Limit;
+use super::limit::{Away, Limit};
 use super::slot::Slot;
 
 /// How a key stands with a limit right after a decision.
@@ -24,6 +24,9 @@ pub enum Wait {
     Unsettled(u64),
     /// When the budget of a calendar's window, which is spent, starts afresh: in so many milliseconds.
     Afresh(u64),
+    /// When the fleet can be asked again, whose limit it is: in about so many milliseconds. Nothing is said of what is
+    /// left.
+    Unreachable(u64),
     /// Never: the request asks for more than the limit ever allows.
     Never,
 }
@@ -32,7 +35,9 @@ impl Wait {
     /// Milliseconds to tell a client; `None` if there is no use in trying again.
     pub fn ms(self) -> Option<u64> {
         match self {
-            Self::Ms(ms) | Self::Unsettled(ms) | Self::Afresh(ms) => Some(ms),
+            Self::Ms(ms) | Self::Unsettled(ms) | Self::Afresh(ms) | Self::Unreachable(ms) => {
+                Some(ms)
+            }
             Self::Never => None,
         }
     }
@@ -41,6 +46,10 @@ impl Wait {
 /// The least that a client is told to wait for a grant of the fleet, in ms: two exchanges at the
 /// sidecar's default interval, and a busy machine.
 const GRANT_MS: u64 = 300;
+
+/// How long a client is told to wait while the fleet cannot be asked, in ms: about as long as a server takes to come
+/// back, and not so short that all clients ask for nothing until then.
+const UNREACHABLE_MS: u64 = 5_000;
 
 /// The least that a client is told to wait for requests that are under way, in milliseconds.
 const UNSETTLED_MS: u64 = 1_000;
@@ -70,19 +79,29 @@ impl Standing {
 }
 
 impl Wait {
-    /// How long until `amount` fits, which exceeds what is left by `excess`.
-    pub(super) fn of(slot: &Slot, limit: &Limit, now_ms: u64, amount: u64, excess: u64) -> Self {
+    /// How long until `amount` fits, which it does not now.
+    pub(super) fn of(slot: &Slot, limit: &Limit, now_ms: u64, amount: u64) -> Self {
         if amount > limit.capacity() {
             return Self::Never;
         }
         if limit.measure() == super::Measure::Concurrent {
             return Self::Unsettled(UNSETTLED_MS);
         }
-        if let Some(lease) = slot.lease() {
+        if let (Some(lease), Some(terms)) = (slot.lease(), limit.fleet()) {
             let ms = lease.retry_at_ms.saturating_sub(now_ms);
-            let told = ms > 0 && limit.calendar().is_some();
-            return if told { Self::Afresh(ms) } else { Self::Unsettled(ms.max(GRANT_MS)) };
+            if ms > 0 && limit.calendar().is_some() {
+                return Self::Afresh(ms);
+            }
+            if terms.reachable {
+                return Self::Unsettled(ms.max(GRANT_MS));
+            }
+            // Of a share of its own this gateway knows when it has drained, but not of a calendar's: the fleet is back sooner.
+            let drains = limit.calendar().is_none() && amount <= limit.share().0;
+            if terms.away != Away::Local || !drains {
+                return Self::Unreachable(UNREACHABLE_MS);
+            }
         }
+        let excess = slot.own_excess(limit, amount);
         let ms = slot.bucket().wait_ms(limit, now_ms, excess);
         if excess <= slot.debt() { Self::Ms(ms) } else { Self::Unsettled(ms.max(UNSETTLED_MS)) }
     }

@@ -3,6 +3,8 @@
 use core::ops::Range;
 use std::sync::Arc;
 
+use crate::order::order;
+
 /// Which way a body goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -78,7 +80,9 @@ impl Texts {
     #[must_use]
     pub fn with_functional(mut self) -> Self {
         self.fields.append(&mut self.functional);
-        self.fields.sort_by_key(|field| field.span.start);
+        let start = |place: usize| self.fields.get(place).map(|field| field.span.start);
+        let ordered = order(self.fields.len(), &|one, other| start(one).cmp(&start(other)));
+        self.fields = ordered.into_iter().filter_map(|at| self.fields.get(at).cloned()).collect();
         self
     }
 }

@@ -5,7 +5,9 @@
 pub(super) enum Member {
     /// Steers the protocol; text has no place in it.
     Protocol,
-    /// The same, as a word that is known (`user`, `text`); other strings in its place are text.
+    /// Figures: their strings are text, their numbers and names are not.
+    Figures,
+    /// The protocol's, as a word that is known (`user`, `text`); other strings in its place are text.
     Word,
     /// The same, as an identifier; other strings in its place are text.
     Name,
@@ -39,7 +41,8 @@ pub(super) fn of_response(name: &str) -> Member {
     match name {
         "id" | "model" | "system_fingerprint" | "modelVersion" | "responseId" => Member::Name,
         "object" | "finish_reason" | "stop_reason" | "finishReason" => Member::Word,
-        "embedding" | "embeddings" | "usage" | "usageMetadata" => Member::Protocol,
+        "embedding" | "embeddings" => Member::Protocol,
+        "usage" | "usageMetadata" => Member::Figures,
         "logprobs" | "logprobsResult" => Member::Logprobs,
         "item" | "part" | "response" | "content_block" | "citation" => Member::Dialect,
         _ => of_either(name),

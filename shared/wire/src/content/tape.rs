@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use super::plain::Plain;
 use crate::json::Lexer;
 use crate::long_strings::LongStrings;
+use crate::order::order;
 use crate::{WireError, same};
 use builder::Builder;
 use entry::{Entry, MAX_DEPTH};
@@ -19,7 +20,7 @@ use entry::{Entry, MAX_DEPTH};
 /// Members of an object up to which keys are compared pair by pair.
 const FEW: usize = 16;
 
-/// The values of one JSON text, an object or an array.
+/// The values of one JSON text: an object, an array, a string or `null`.
 #[derive(Clone, Debug)]
 pub struct Tape {
     entries: Vec<Entry>,
@@ -31,7 +32,7 @@ impl Tape {
     /// # Errors
     /// What is wrong with it: see [`WireError`]. Duplicate keys are found by [`Value::duplicate`].
     pub fn read(json: &[u8]) -> Result<Self, WireError> {
-        let mut lexer = Lexer::of_containers(MAX_DEPTH);
+        let mut lexer = Lexer::of_values(MAX_DEPTH);
         let mut builder = Builder::new(json);
         lexer.feed(json, &mut builder)?;
         lexer.finish()?;
@@ -216,13 +217,14 @@ impl<'t> Value<'t> {
     }
 
     fn duplicate_of_many(self) -> Option<Self> {
-        let mut keys: Vec<_> = self.children().map(|child| (child.key(), child.index)).collect();
-        keys.sort_unstable();
-        let same = keys.windows(2).find(|pair| match pair {
-            [(first, _), (second, _)] => first == second,
+        let keys: Vec<_> = self.children().map(|child| (child.key(), child.index)).collect();
+        let key = |place: usize| keys.get(place).map(|(key, _)| key.as_bytes());
+        let ordered = order(keys.len(), &|one, other| key(one).cmp(&key(other)));
+        let same = ordered.windows(2).find(|pair| match pair {
+            [first, second] => key(*first) == key(*second),
             _ => false,
         })?;
-        self.at(same.last()?.1)
+        self.at(keys.get(*same.last()?)?.1)
     }
 
     fn names(self, span: Range<usize>, name: &str) -> bool {

@@ -30,6 +30,8 @@ enum Zone {
     Functional { shape: Shape, names: bool },
     /// A medium, whose bytes are text if the flag says so.
     Media { text: bool },
+    /// Figures, beside which a string may stand.
+    Figures,
     /// Nothing to inspect.
     Skipped,
 }
@@ -47,6 +49,11 @@ enum Speaker {
     Standard(&'static str),
     /// By the string at that index of the tape.
     RoleString(usize),
+}
+
+/// Whether a part of a message has a signature. Servers that sign nothing write an empty one.
+fn is_signed(part: Value<'_>) -> bool {
+    part.get_string("signature").is_some_and(|signature| !signature.content_span().is_empty())
 }
 
 impl Texts {
@@ -101,7 +108,13 @@ impl<'t> Walk<'t> {
             let above = above.unwrap_or(Place { zone: outermost, role: Speaker::Unknown });
             let place = match parent {
                 Some(parent) => self.place(value, parent, above),
-                None => above,
+                None => {
+                    // All that there is, where a body or an event is a string.
+                    if value.kind() == Kind::String {
+                        self.note(value, Form::String, above);
+                    }
+                    above
+                }
             };
             let role = self.speaker(value, place);
             self.places.push(Place { role, ..place });
@@ -116,6 +129,12 @@ impl<'t> Walk<'t> {
         let keep = |zone| Place { zone, ..above };
         match above.zone {
             Zone::Skipped => above,
+            Zone::Figures => {
+                if value.kind() == Kind::String {
+                    self.note(value, Form::String, above);
+                }
+                above
+            }
             Zone::AnyJson => self.any_json(value, above),
             Zone::Holder => self.holder(value, above, in_array),
             Zone::Schema => self.schema(value, above, in_array),
@@ -205,8 +224,7 @@ impl<'t> Walk<'t> {
 
     fn is_signed(&mut self, part: Value<'t>) -> bool {
         let known = self.signed.filter(|(index, _)| *index == part.index());
-        let (_, signed) =
-            known.unwrap_or_else(|| (part.index(), part.get_string("signature").is_some()));
+        let (_, signed) = known.unwrap_or_else(|| (part.index(), is_signed(part)));
         self.signed = Some((part.index(), signed));
         signed
     }

@@ -4,7 +4,7 @@ mod strings;
 
 use super::number::{Number, NumberStep};
 use super::string::StringReader;
-use super::{Container, Handler, Literal};
+use super::{Container, Handler, Literal, StringRole};
 use crate::WireError;
 
 /// The deepest nesting that any limit may allow: the containers are kept as bits.
@@ -36,8 +36,8 @@ pub(crate) struct Lexer {
     limit: u32,
     /// One bit per open container, the innermost lowest: 1 = object.
     objects: u128,
-    /// The outermost value may be an array.
-    arrays: bool,
+    /// The outermost value may be an array, a string or `null`.
+    any: bool,
     string: StringReader,
     number: Number,
 }
@@ -51,15 +51,15 @@ impl Lexer {
             depth: 0,
             limit: max_depth.min(MAX_DEPTH),
             objects: 0,
-            arrays: false,
+            any: false,
             string: StringReader::default(),
             number: Number::default(),
         }
     }
 
-    /// A reader that takes an array as the outermost value, too.
-    pub(crate) fn of_containers(max_depth: u32) -> Self {
-        Self { arrays: true, ..Self::new(max_depth) }
+    /// A reader that takes an array, a string or `null` as the outermost value, too. A number has no end of its own.
+    pub(crate) fn of_values(max_depth: u32) -> Self {
+        Self { any: true, ..Self::new(max_depth) }
     }
 
     /// Bytes read so far.
@@ -133,7 +133,13 @@ impl Lexer {
     fn start<H: Handler>(&mut self, byte: u8, at: usize, h: &mut H) -> Result<(), WireError> {
         match byte {
             b'{' => self.open(Container::Object, at, h),
-            b'[' if self.arrays => self.open(Container::Array, at, h),
+            b'[' if self.any => self.open(Container::Array, at, h),
+            b'"' if self.any => {
+                self.string.start(StringRole::Value);
+                self.state = State::String;
+                h.string_begin(StringRole::Value, at)
+            }
+            b'n' if self.any => self.open_literal(Literal::Null, at),
             0xEF if at == 0 => Err(WireError::ByteOrderMark),
             _ => Err(WireError::NotAnObject { at }),
         }

@@ -11,7 +11,7 @@ use crate::content::{Kind, Tape, Value, is_empty};
 use crate::sse::{Event, SseParser};
 
 /// Bytes at the beginning of a stream that are looked at: Responses' first events repeat the request's instructions and
-/// tools. What begins with more than that before its first token is taken to have begun.
+/// tools. What begins with more than that before its first token goes on without one.
 pub const MOST_BYTES: usize = 256 * 1024;
 
 /// Types of events that come before a token: those of the Responses API and of Anthropic's Messages.
@@ -25,6 +25,8 @@ pub enum FirstToken {
     Waiting,
     /// A token, or something else that a client should see as it is: an error that is the request's own fault, too.
     Begun,
+    /// More has come without one than is looked at.
+    TooLong,
     /// There will be none, and that is the server's fault.
     Failed(StreamFailure),
 }
@@ -42,7 +44,7 @@ pub fn first_token(beginning: &[u8], ended: bool) -> FirstToken {
     match found {
         Some(found) => found,
         None if ended => FirstToken::Failed(StreamFailure::empty()),
-        None if beginning.len() > MOST_BYTES => FirstToken::Begun,
+        None if beginning.len() > MOST_BYTES => FirstToken::TooLong,
         None => FirstToken::Waiting,
     }
 }
@@ -89,7 +91,7 @@ fn of_events(text: &[u8], ended: bool) -> Option<FirstToken> {
         }
     };
     if parser.feed(text, &mut look).is_err() {
-        return Some(FirstToken::Begun);
+        return found.or(Some(FirstToken::TooLong));
     }
     if ended {
         parser.finish(look);

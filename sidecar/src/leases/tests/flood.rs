@@ -27,6 +27,7 @@ fn reply(keys: Vec<KeyReport>) -> FleetReport {
         calendar: String::new(),
         first: 1,
         name: "flood".to_owned(),
+        values: None,
     };
     FleetReport { gateway: "a".repeat(16), limits: vec![limit], keys }
 }
@@ -77,6 +78,45 @@ async fn a_hundred_thousand_keys_cost_one_operation_each_and_are_forgotten_when_
     leases.record("a", reply(vec![wanting(1)]));
     leases.errands(Instant::now() + Duration::from_secs(21));
     assert_eq!(leases.sums()[0].keys, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_nothing_was_charged_or_has_all_given_back_is_forgotten_after_a_minute() {
+    let server = Server::start(&[]).unwrap();
+    let (redis, _tasks) = client(&server).await;
+    let scripts = Scripts::new();
+    let limit = reply(Vec::new()).limits.remove(0);
+    let month = FleetLimit { calendar: "month+00:00".to_owned(), ..limit.clone() };
+    for (number, limit) in [limit, month].iter().enumerate() {
+        let name = KeyName { limit: number as u32, ..wanting(0).key };
+        let run = async |report: KeyReport, need, lower| {
+            let wish = account::Wish { need, ask: need, lower };
+            let now = [::redis::cmd("TIME")];
+            let now = redis.ask(&now).await.unwrap().remove(0).unwrap();
+            let (seconds, _): (u64, u64) = ::redis::from_redis_value(now).unwrap();
+            let call = lease_call(&redis, "a", &report, (limit, &wish, seconds * 1_000));
+            let replies = redis.run(&scripts.lease, &[call]).await.unwrap();
+            let ttl = [::redis::cmd("PTTL").arg(redis.key(format_args!("lease:{name}"))).clone()];
+            let ttl = redis.ask(&ttl).await.unwrap().remove(0).unwrap();
+            let ttl: u64 = ::redis::from_redis_value(ttl).unwrap();
+            (answer(replies[0].as_ref().unwrap()).unwrap(), ttl)
+        };
+        let soon = 1..=2 * VANISH_MS;
+        let report = KeyReport { key: name, born: 1, ..KeyReport::default() };
+        // More than there is.
+        let (refused, ttl) = run(report, 2_000, None).await;
+        assert!(refused.total == 0 && soon.contains(&ttl), "{refused:?} {ttl}");
+        let (granted, ttl) = run(KeyReport { sequence: 1, ..report }, 5, None).await;
+        assert!(granted.total == 5 && ttl > *soon.end(), "{granted:?} {ttl}");
+        let has = KeyReport { sequence: 2, granted: 5, ..report };
+        let (falls, ttl) = run(has, 0, Some(0)).await;
+        assert!(falls.total == 0 && ttl > *soon.end(), "{falls:?} {ttl}");
+        let back = KeyReport { sequence: 3, ..report };
+        let (_, ttl) = run(back, 0, None).await;
+        assert!(soon.contains(&ttl), "{ttl}");
+        let (charged, ttl) = run(KeyReport { sequence: 4, used: 1, ..report }, 0, None).await;
+        assert!(charged.charged == 1 && ttl > *soon.end(), "{charged:?} {ttl}");
+    }
 }
 
 #[tokio::test]

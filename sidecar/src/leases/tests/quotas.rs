@@ -69,7 +69,7 @@ impl Quota {
         answer(reply[0].as_ref().unwrap()).unwrap()
     }
 
-    async fn command(&self, action: LimitAction, id: u8, units: u64) -> Standing {
+    async fn command(&self, action: LimitAction, id: u8, units: i64) -> Standing {
         let command = LimitCommand {
             id: format!("{id:016x}"),
             action,
@@ -243,6 +243,28 @@ async fn a_budget_is_topped_up_once_for_each_command_and_for_this_window_only() 
 }
 
 #[tokio::test]
+async fn a_top_up_can_be_taken_back_and_no_more_than_was_added() {
+    let quota = Quota::start().await;
+    quota.lease("a", used(900, 0, 0), (0, 0)).await;
+    assert_eq!(quota.command(LimitAction::TopUp, 1, 250).await.added, 250);
+    for (carried_out, added) in [(true, -50), (false, 0)] {
+        let back = quota.command(LimitAction::TopUp, 2, -50).await;
+        let told = (back.carried_out, back.added, back.topped_up, back.left);
+        assert_eq!(told, (carried_out, added, 200, 300));
+    }
+    let back = quota.command(LimitAction::TopUp, 3, -500).await;
+    assert_eq!((back.added, back.topped_up, back.left), (-200, 0, 100));
+    // What was granted of it meanwhile stays granted, and nothing more is given.
+    quota.command(LimitAction::TopUp, 4, 300).await;
+    let granted = quota.lease("a", used(900, 1, 900), (400, 400)).await;
+    assert_eq!((granted.total, granted.left), (1_300, 0));
+    let back = quota.command(LimitAction::TopUp, 5, -300).await;
+    assert_eq!((back.topped_up, back.granted, back.left), (0, 400, 0));
+    let more = quota.lease("a", used(1_300, 2, 1_300), (1, 1)).await;
+    assert!(more.total == 1_300 && more.retry_ms > 0, "{more:?}");
+}
+
+#[tokio::test]
 async fn a_reset_forgets_what_was_spent_once_and_leaves_what_is_granted() {
     let mut quota = Quota::start().await;
     quota.lease("a", used(900, 0, 0), (0, 100)).await;
@@ -302,14 +324,17 @@ async fn a_person_names_a_consumer_and_redis_and_the_sidecar_keep_no_name() {
     let ask =
         async |leases: &Leases, command: LimitCommand| carry_out(leases, &redis, &command).await;
     let unknown = ask(&sidecar.leases, command(LimitAction::Show, "day", None)).await;
-    assert_eq!(unknown, Err(CommandError::Unknown));
+    assert_eq!(unknown, Err(CommandError::Unknown("is none".to_owned())));
     sidecar.round().await;
+    let unknown = ask(&sidecar.leases, command(LimitAction::Show, "dya", None)).await;
+    assert_eq!(unknown, Err(CommandError::Unknown("are: day".to_owned())));
     let topped = ask(&sidecar.leases, command(LimitAction::TopUp, "day", Some(2.5))).await.unwrap();
     let expected = KeyStanding {
         limit: "day".to_owned(),
         measure: "tokens".to_owned(),
         amount: 10_000.0,
         topped_up: 2.5,
+        added: 2.5,
         spent: 0.0,
         granted: 0.0,
         left: 10_002.5,
@@ -320,9 +345,10 @@ async fn a_person_names_a_consumer_and_redis_and_the_sidecar_keep_no_name() {
     assert_eq!(topped, expected);
     for (odd, problem) in [
         (command(LimitAction::TopUp, "day", None), "amount: is missing"),
-        (command(LimitAction::TopUp, "day", Some(-1.0)), "amount: must be above 0"),
-        (command(LimitAction::TopUp, "day", Some(f64::NAN)), "amount: must be above 0"),
-        (command(LimitAction::TopUp, "day", Some(1e300)), "amount: must be above 0"),
+        (command(LimitAction::TopUp, "day", Some(0.0)), "amount: must not be 0"),
+        (command(LimitAction::TopUp, "day", Some(f64::NAN)), "amount: must not be 0"),
+        (command(LimitAction::TopUp, "day", Some(1e300)), "amount: must not be 0"),
+        (command(LimitAction::TopUp, "day", Some(-1e300)), "amount: must not be 0"),
         (command(LimitAction::Reset, "day", Some(1.0)), "amount: is for top-up"),
         (
             LimitCommand { id: "1".to_owned(), ..command(LimitAction::Reset, "day", None) },
@@ -332,10 +358,21 @@ async fn a_person_names_a_consumer_and_redis_and_the_sidecar_keep_no_name() {
             LimitCommand { per: vec![None; 99], ..command(LimitAction::Show, "day", None) },
             "per: more",
         ),
+        (
+            LimitCommand { per: Vec::new(), ..command(LimitAction::Show, "day", None) },
+            "per: day goes by 1 of them (its `per`), and 0 came",
+        ),
+        (
+            LimitCommand { per: vec![None; 2], ..command(LimitAction::Reset, "day", None) },
+            "per: day goes by 1 of them (its `per`), and 2 came",
+        ),
     ] {
         let error = ask(&sidecar.leases, odd).await.unwrap_err().to_string();
         assert!(error.starts_with(problem), "{error}");
     }
+    // Of requests that lack all values.
+    let nobody = LimitCommand { per: vec![None], ..command(LimitAction::Show, "day", None) };
+    assert!(!ask(&sidecar.leases, nobody).await.unwrap().known);
     // It is the very key that a gateway makes of the name.
     let digest = sidecar.leases.digest_key().unwrap();
     let key = KeyDigester::new(&digest).slot_key(LimitId(3), [Some(b"ann".as_slice())]);
@@ -365,7 +402,7 @@ async fn limits_that_drain_are_not_topped_up_and_calendars_of_a_newer_gateway_ar
         id: format!("{:016x}", 1),
         action: LimitAction::TopUp,
         limit: "day".to_owned(),
-        per: Vec::new(),
+        per: vec![None],
         amount: Some(1.0),
     };
     let error = carry_out(&sidecar.leases, &redis, &command).await.unwrap_err().to_string();

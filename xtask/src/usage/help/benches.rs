@@ -16,6 +16,7 @@ Names:
   limits     64 clients of one key against one limit, in Envoy with 4 workers: what replicas used beyond it, the
              worst of ten runs, for each way to reserve
   decision   cost of a limit's decision and settlement, natively and in V8 (Node)
+  faults     what each fault of the sidecar, and around it, does to requests, and how soon all is well; 3 minutes
   fleet      what several Envoys share through Redis: what is admitted beyond a limit while Redis, a sidecar or an
              Envoy fails; what Redis does for so many gateways and keys; the load of `placement` through one
              Envoy, two alone and two that share; 20 minutes

@@ -5,7 +5,7 @@ use weir_harness::Request;
 
 use super::example;
 use crate::consumers::{models, signed};
-use crate::stack::{LLAMA, QWEN, Stack, chat};
+use crate::stack::{LLAMA, Plan, QWEN, Stack, chat};
 
 async fn status(stack: &Stack, request: Request) -> u16 {
     stack.send(request).await.status
@@ -68,6 +68,32 @@ async fn a_key_says_who_asks_as_openais_and_anthropics_clients_send_it() {
         }
     }
     assert_eq!(status(&stack, chat(LLAMA, "x")).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_with_limits_are_taken_as_openais_and_anthropics_clients_send_them_and_no_replica_sees_one()
+ {
+    let fleet = Plan::shipped("envoy-config/fleet.yaml");
+    // There is no Redis here.
+    let fleet = fleet.replace("on_unavailable: deny", "on_unavailable: allow");
+    for (shipped, plan) in [("token-limits", Plan::token_limits()), ("fleet", fleet)] {
+        let stack = plan.start().await;
+        for (header, prefix) in [("authorization", "Bearer "), ("x-api-key", "")] {
+            let with = |key: &str| chat(LLAMA, "x").header(header, format!("{prefix}{key}"));
+            let reply = stack.send(with("key-of-ann")).await;
+            // Both at once, as of a client with a header of its own.
+            let both = with("key-of-ann").header("authorization", "Bearer something-else");
+            let both = if header == "x-api-key" { both } else { with("key-of-bob") };
+            for reply in [reply, stack.send(both).await] {
+                assert_eq!(reply.status, 200, "{shipped}: {header}: {}", reply.text());
+                let echo = reply.json().unwrap()["weir_echo"].to_string();
+                let hidden = ["key-of", "something-else"].iter().all(|key| !echo.contains(key));
+                assert!(hidden, "{shipped}: {header}: the replica has seen a key");
+            }
+            assert_eq!(status(&stack, with("key-of-nobody")).await, 401, "{shipped}: {header}");
+        }
+        stack.assert_no_trap().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

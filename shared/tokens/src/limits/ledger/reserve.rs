@@ -219,7 +219,7 @@ fn weigh(open: &mut Open, demand: &Demand, ask: &Ask<'_>, now_ms: u64) -> Option
     let amount = ask.amount(demand, slot.percentile());
     let excess = slot.excess(ask.limit, amount);
     let verdict = if excess > 0 {
-        Err(Wait::of(&slot, ask.limit, now_ms, amount, excess))
+        Err(Wait::of(&slot, ask.limit, now_ms, amount))
     } else {
         let generation = slot.generation();
         slot.take(ask.limit, amount);
@@ -245,7 +245,7 @@ fn refused(asks: &[Ask<'_>], draft: Draft, leftover: Reservation) -> Outcome {
     Outcome::Refused(Refusal {
         ask,
         wait,
-        refusing: waits.iter().map(|(at, _)| *at).collect(),
+        refusing: waits,
         standings: draft.weighed.iter().map(|weighed| weighed.standing).collect(),
         leftover,
     })

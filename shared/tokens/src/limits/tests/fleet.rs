@@ -168,6 +168,45 @@ fn while_the_fleet_is_away_each_limit_does_what_it_says() {
 }
 
 #[test]
+fn a_request_that_the_fleet_cannot_be_asked_about_is_told_apart_from_one_that_exceeds_a_share() {
+    let unreachable = Wait::Unreachable(5_000);
+    for (away, wait) in [(Away::Deny, unreachable), (Away::Local, Wait::Unsettled(60_000))] {
+        let (limit, mut gateway) = (limit(false, away), Gateway::default());
+        let part = demand(250, 0);
+        let admitted = Ledger::new(&mut gateway.0, START).reserve(&part, &asks(&limit));
+        assert_eq!(matches!(admitted, Outcome::Admitted(_)), away == Away::Local);
+        let refused = refuse(&mut gateway.0, START, part, &asks(&limit));
+        assert_eq!((refused.wait, refused.refusing), (wait, vec![(0, wait)]), "{away:?}");
+        // More than the share has at once.
+        assert_eq!(refuse(&mut gateway.0, START, demand(251, 0), &asks(&limit)).wait, unreachable);
+        let never = refuse(&mut gateway.0, START, demand(1_001, 0), &asks(&limit));
+        assert_eq!(never.wait, Wait::Never);
+    }
+    // Of a calendar's budget too, but where the fleet has said before that it is spent.
+    let (quota, mut gateway) = (quota(), Gateway::default());
+    let away = quota.as_fleet_stands(false, 4);
+    assert_eq!(refuse(&mut gateway.0, MIDNIGHT, demand(251, 0), &asks(&away)).wait, unreachable);
+    admit(&mut gateway.0, MIDNIGHT, demand(9, 0), &asks(&away));
+    let born = gateway.lease(key(1)).born;
+    let spent = Granted { born, sequence: 1, retry_ms: 9_000, ..Granted::default() };
+    gateway.apply(key(1), &spent, MIDNIGHT);
+    let refused = refuse(&mut gateway.0, MIDNIGHT, demand(251, 0), &asks(&away));
+    assert_eq!(refused.wait, Wait::Afresh(9_000));
+}
+
+#[test]
+fn what_a_share_makes_a_request_wait_is_true() {
+    let (limit, mut gateway) = (limit(false, Away::Local), Gateway::default());
+    let held = admit(&mut gateway.0, START, demand(200, 0), &asks(&limit));
+    settle(&mut gateway.0, START, held.reservation, used(200, 0));
+    // A quarter of 1,000 a minute: 50 are left, and 50 take 12 s.
+    let wait = refuse(&mut gateway.0, START, demand(100, 0), &asks(&limit)).wait;
+    assert_eq!(wait, Wait::Ms(12_000));
+    refuse(&mut gateway.0, START + 11_999, demand(100, 0), &asks(&limit));
+    admit(&mut gateway.0, START + 12_000, demand(100, 0), &asks(&limit));
+}
+
+#[test]
 fn a_grant_at_hand_is_good_while_the_fleet_is_away_and_what_exceeds_it_is_charged_once() {
     let (mut gateway, mut pool) = (Gateway::default(), Pool::new(&reachable()));
     let (limit, away) = (reachable(), limit(false, Away::Deny));

@@ -32,6 +32,8 @@ pub(super) fn read(root: Value<'_>, kind: &str, event: &mut EventTexts) {
         "content_block_start" => {
             if let Some(block) = root.get("content_block") {
                 self::block(block, at, event);
+                let thinks = block.get("thinking").is_some() && block.get("signature").is_none();
+                event.signature = thinks.then_some((at.scope, false));
             }
         }
         "content_block_delta" => delta(root, at, event),
@@ -54,6 +56,9 @@ fn block(block: Value<'_>, at: At, event: &mut EventTexts) {
 /// Every string of a delta goes on, whatever its name, but for what is no text.
 fn delta(root: Value<'_>, at: At, event: &mut EventTexts) {
     let Some(delta) = root.get("delta") else { return };
+    let comes =
+        delta.get("signature").is_some_and(|signature| !signature.content_span().is_empty());
+    event.signature = comes.then_some((at.scope, true));
     for value in delta.children().filter(|value| value.kind() == Kind::String) {
         let member = value.key();
         if !matches!(member.as_ref(), "type" | "signature" | "data" | "encrypted_content") {

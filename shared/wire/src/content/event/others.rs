@@ -58,7 +58,13 @@ pub(super) fn unknown(root: Value<'_>, kind: &str, event: &mut EventTexts) {
         event.repeats = true;
         event.grow(root.get_string("text").filter(|_| reason.is_none()));
     } else {
-        pieces::read(root, (ChannelName::new(at.scope).with(kind), false), at, event);
+        let name = ChannelName::new(at.scope).with(kind);
+        // Nothing but a string: a piece of a text.
+        if root.kind() == Kind::String {
+            event.push(root, Form::String, name.channel(), at);
+        }
+        pieces::read(root, (name, false), at, event);
+        event.deltas.iter_mut().for_each(|delta| delta.may_repeat = true);
     }
     let lives = is_empty(root) || SIGNS_OF_LIFE.iter().any(|sign| kind.contains(sign));
     event.choices = if lives && event.deltas.is_empty() { Choices::None } else { Choices::One(0) };

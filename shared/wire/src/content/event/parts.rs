@@ -31,6 +31,8 @@ pub struct Delta {
     pub choice: u32,
     /// The text carries a signature over itself, so that no edit of it can go unnoticed.
     pub signed: bool,
+    /// Nobody here knows the form of the event, so it may also say all of the text so far.
+    pub may_repeat: bool,
 }
 
 /// Texts that an event ends. What is held back of them has to come before the event.
@@ -102,6 +104,8 @@ pub struct EventTexts {
     pub whole: Texts,
     /// What the event ends.
     pub ended: Vec<Ended>,
+    /// A block of thinking that begins without a place for a signature (false), or to which one comes (true).
+    pub signature: Option<(Scope, bool)>,
     /// Strings (between their quotes) and numbers that mean nothing to all this, in the order of the
     /// event: with another string or number in their place it would be the same.
     pub loose: Vec<(Range<usize>, Kind)>,
@@ -142,7 +146,15 @@ impl EventTexts {
         }
         let span = value.content_span();
         let (scope, choice) = (at.scope, at.choice);
-        self.deltas.push(Delta { span, form, channel, scope, choice, signed: false });
+        self.deltas.push(Delta {
+            span,
+            form,
+            channel,
+            scope,
+            choice,
+            signed: false,
+            may_repeat: false,
+        });
     }
 }
 

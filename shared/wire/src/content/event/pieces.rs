@@ -70,7 +70,11 @@ pub(super) fn read(
             Kind::Object | Kind::Array => {
                 open.push(Open { value, name, before: 0, parts, delta });
             }
-            Kind::String if goes_on(value, &key, delta) => {
+            // An element of a list of texts is one.
+            Kind::String
+                if goes_on(value, &key, delta)
+                    || key.is_empty() && goes_on(value, &container.value.key(), delta) =>
+            {
                 let arguments = matches!(key.as_ref(), "arguments" | "partial_json");
                 let form = if arguments { Form::Arguments } else { Form::String };
                 event.push(value, form, name.channel(), at);

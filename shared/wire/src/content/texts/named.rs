@@ -44,6 +44,7 @@ impl<'t> Walk<'t> {
         let is_object = value.kind() == Kind::Object;
         match member {
             Member::Protocol => Zone::Skipped,
+            Member::Figures if value.kind() != Kind::String => Zone::Figures,
             Member::Word | Member::Name => {
                 if value.text().is_some_and(|text| !is_one(&text, member)) {
                     self.note(value, Form::String, in_dialect);

@@ -10,6 +10,7 @@ fn said(beginning: &str, ended: bool) -> String {
     match first_token(beginning.as_bytes(), ended) {
         FirstToken::Waiting => "waiting".to_owned(),
         FirstToken::Begun => "begun".to_owned(),
+        FirstToken::TooLong => "too long".to_owned(),
         FirstToken::Failed(failure) => failure.status.to_string(),
     }
 }
@@ -150,7 +151,8 @@ fn wherever_a_beginning_is_cut_nothing_is_said_too_early() {
 }
 
 #[test]
-fn a_beginning_that_is_too_long_has_begun() {
+fn a_beginning_that_is_too_long_is_told_from_a_token() {
     let long = format!(": {}", "x".repeat(MOST_BYTES));
-    assert_eq!(said(&long, false), "begun");
+    assert_eq!(said(&long, false), "too long");
+    assert_eq!(said(&format!("{CHUNK}{long}"), false), "begun");
 }
