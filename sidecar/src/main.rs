@@ -124,6 +124,22 @@ fn reload(path: &Path, daemon: &mut Daemon) -> Result<Watched, String> {
     Ok(watch(path, &config))
 }
 
+/// A configuration that was not taken over.
+struct Refused {
+    error: String,
+    at: Instant,
+}
+
+impl Refused {
+    /// Says so in the log, unless that was just said of `before`.
+    fn now(error: String, before: Option<Refused>) -> Self {
+        if before.is_none_or(|before| before.error != error) {
+            error!(error, "the new configuration is refused, the old one goes on");
+        }
+        Self { error, at: Instant::now() }
+    }
+}
+
 async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Error>> {
     logging::start(config.settings.log)?;
     // Taken before anything starts, so that no early signal is lost.
@@ -131,12 +147,12 @@ async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Erro
     let mut watched = watch(path, &config);
     let mut daemon = Daemon::start(config).await?;
     let mut looks = interval(LOOK);
-    let mut refused: Option<(String, Instant)> = None;
+    let mut refused: Option<Refused> = None;
     loop {
         let (request, asked) = tokio::select! {
             request = signals.next() => (request, true),
             _ = looks.tick() => {
-                let again = refused.as_ref().is_some_and(|(_, at)| at.elapsed() >= TRY_AGAIN);
+                let again = refused.as_ref().is_some_and(|refused| refused.at.elapsed() >= TRY_AGAIN);
                 let changed = watched.has_changed();
                 if changed || again { (Request::Reload, changed) } else { continue }
             }
@@ -149,13 +165,7 @@ async fn run(path: &Path, config: Config) -> Result<(), Box<dyn std::error::Erro
         watched.refresh();
         match reload(path, &mut daemon) {
             Ok(files) => (watched, refused) = (files, None),
-            Err(error) => {
-                let known = refused.as_ref().is_some_and(|(known, _)| *known == error);
-                if asked || !known {
-                    error!(error, "the new configuration is refused, the old one goes on");
-                }
-                refused = Some((error, Instant::now()));
-            }
+            Err(error) => refused = Some(Refused::now(error, refused.filter(|_| !asked))),
         }
     }
     info!("ending");

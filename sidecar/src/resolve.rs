@@ -41,6 +41,11 @@ pub async fn resolve(config: &Config) -> String {
     while waits() && Instant::now() < deadline {
         sleep(LOOK).await;
     }
+    told(&board)
+}
+
+/// A line for each source.
+fn told(board: &Board) -> String {
     let mut text = String::new();
     for source in board.shown() {
         let name = source.name;

@@ -41,41 +41,47 @@ impl<H: Host> Root<H> {
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match RouterSettings::from_json(configuration) {
-            Ok(RouterSettings { policies, trust, max_held_bytes }) => {
-                Held::set_most(max_held_bytes);
-                let group = self.group.as_ref();
-                let ticker = Ticker::new();
-                let busy = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
-                let undecodable = Undecodable::new(FILTER);
-                let named = policies.iter().flat_map(RouterPolicy::pools).map(str::to_owned);
-                let tick = busy.another();
-                let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
-                let degradation = Degradation::of(policies.iter());
-                self.shared = Some(Rc::new(Shared {
-                    splits: Splits::of(&policies, FILTER),
-                    policies,
-                    degradation,
-                    trust,
-                    served,
-                    undecodable,
-                    asks_route: group.is_none_or(|with| with.asks_route),
-                    probe: group.map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
-                    state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
-                    next: group.map(|with| with.handover.clone()),
-                    limits: group.and_then(|with| with.limits.clone()),
-                    busy,
-                    routed: Metric::counter("weir_router_routed_total"),
-                    rejected: Metric::counter("weir_router_rejected_total"),
-                    misconfigured: Metric::counter("weir_router_misconfigured_total"),
-                    nobody: Metric::counter("weir_router_nobody_total"),
-                    nobody_told: Notice::default(),
-                }));
+            Ok(settings) => {
+                self.shared = Some(Rc::new(self.shared_by_streams(settings)));
                 true
             }
             Err(error) => {
                 self.host.log(LogLevel::Error, &format!("{FILTER}: {error}"));
                 false
             }
+        }
+    }
+
+    /// What all streams of this worker share.
+    fn shared_by_streams(&self, settings: RouterSettings) -> Shared {
+        let RouterSettings { policies, trust, max_held_bytes } = settings;
+        Held::set_most(max_held_bytes);
+        let group = self.group.as_ref();
+        let ticker = Ticker::new();
+        let busy = group.map_or_else(|| ticker.part(), |with| with.busy.clone());
+        let undecodable = Undecodable::new(FILTER);
+        let named = policies.iter().flat_map(RouterPolicy::pools).map(str::to_owned);
+        let tick = busy.another();
+        let served = ServedNames::say(&self.host, FILTER, named, tick, &undecodable);
+        let degradation = Degradation::of(policies.iter());
+        Shared {
+            splits: Splits::of(&policies, FILTER),
+            policies,
+            degradation,
+            trust,
+            served,
+            undecodable,
+            asks_route: group.is_none_or(|with| with.asks_route),
+            probe: group.map_or_else(|| HoldProbe::new(&ticker), |with| with.probe.clone()),
+            state_keys: group.map(|with| with.state_keys).unwrap_or_default(),
+            next: group.map(|with| with.handover.clone()),
+            limits: group.and_then(|with| with.limits.clone()),
+            busy,
+            routed: Metric::counter("weir_router_routed_total"),
+            rejected: Metric::counter("weir_router_rejected_total"),
+            misconfigured: Metric::counter("weir_router_misconfigured_total"),
+            nobody: Metric::counter("weir_router_nobody_total"),
+            nobody_told: Notice::default(),
         }
     }
 }

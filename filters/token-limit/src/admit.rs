@@ -5,15 +5,14 @@ use std::rc::Rc;
 use weir_fingerprint::text_hash;
 use weir_host::{HeaderMap, Host};
 use weir_request::{Applicant, Meter};
-use weir_settings::token_limit::{
-    Dimension, OnExceed, PolicyLimit, TokenLimitPolicy, Unidentified,
-};
+use weir_settings::token_limit::{OnExceed, PolicyLimit, TokenLimitPolicy};
 use weir_tokens::charge::{Demand, Used, Weights};
-use weir_tokens::limits::{self as ledger, Ask, Ledger, Limit, SlotKey, Standing, Wait};
+use weir_tokens::limits::{self as ledger, Ledger, Standing, Wait};
 use weir_wire::facts::Facts;
 use weir_wire::path::Operation;
 
 use crate::admission::{Admission, Estimate, named};
+use crate::applying::{Applying, applying};
 use crate::identity::Identity;
 use crate::metrics::Decision;
 use crate::reply::{self, Refusal};
@@ -33,16 +32,6 @@ pub(crate) enum Decided {
     Downgrade(String),
     /// It is refused.
     Refused(Refusal),
-}
-
-/// A limit that applies, and whose slot.
-struct Applying<'p> {
-    at: usize,
-    policy: &'p PolicyLimit,
-    limit: Limit,
-    weights: Weights,
-    key: SlotKey,
-    enforced: bool,
 }
 
 /// Decides about a request, and reserves what it asks for.
@@ -95,81 +84,20 @@ fn is_shed(shared: &Shared, policy: &TokenLimitPolicy, applicant: &Applicant<'_>
     objective.is_some_and(shed)
 }
 
-/// The limits that apply.
-fn applying<'p, H: Host>(
+/// Counts for each limit that a request was admitted, also where it exceeds those that refuse nothing.
+fn note_admitted<H: Host>(
     host: &H,
     shared: &Shared,
-    policy: &'p TokenLimitPolicy,
-    (facts, identity): (&Facts, &Identity<'_, H>),
-    saturated: bool,
-) -> Result<Vec<Applying<'p>>, Box<Refusal>> {
-    let mut applying = Vec::with_capacity(policy.limits.len());
-    let limits = policy.limits.iter().enumerate();
-    let mut whose: Option<Whose<'_>> = None;
-    for (at, limit) in limits.filter(|(_, limit)| limit.applies_to(&facts.model)) {
-        // Most limits go by the same values as the one before.
-        let of = match &mut whose {
-            Some(whose) if whose.per == limit.per => whose,
-            other => other.insert(Whose::new(&limit.per, identity)),
+    applying: &[Applying<'_>],
+    exceeded: &[usize],
+) {
+    for (at, one) in applying.iter().enumerate() {
+        let decision = match (exceeded.contains(&at), &one.policy.on_exceed) {
+            (false, _) => Decision::Admitted,
+            (true, OnExceed::Deprioritise) => Decision::Deprioritised,
+            (true, _) => Decision::Shadowed,
         };
-        if of.values.iter().any(Option::is_none) {
-            shared.note_unidentified(host, &limit.name);
-            match limit.unidentified {
-                Unidentified::Share => {}
-                Unidentified::Exempt => continue,
-                Unidentified::Reject => {
-                    shared.metrics.decided(host, &shared.busy, limit, Decision::Rejected);
-                    return Err(Box::new(Refusal::unidentified(limit)));
-                }
-            }
-        }
-        let (stands, key) = of.stands(host, shared, limit.limit);
-        let burst = if saturated { policy.saturated.burst_permille } else { 1_000 };
-        applying.push(Applying {
-            at,
-            policy: limit,
-            limit: if burst < 1_000 { stands.with_burst_permille(burst) } else { stands },
-            weights: limit.weights(&facts.model),
-            key,
-            enforced: match limit.on_exceed {
-                OnExceed::Reject => true,
-                // Once downgraded, a request is not downgraded again.
-                OnExceed::Downgrade(_) => true,
-                OnExceed::Shadow => false,
-                OnExceed::Deprioritise => saturated,
-            },
-        });
-    }
-    Ok(applying)
-}
-
-/// What says whose slots are meant.
-struct Whose<'p> {
-    per: &'p [Dimension],
-    values: Vec<Option<Vec<u8>>>,
-    /// The digest of the values, where a limit of this Envoy has asked for it.
-    key: Option<SlotKey>,
-}
-
-impl<'p> Whose<'p> {
-    fn new<H: Host>(per: &'p [Dimension], identity: &Identity<'_, H>) -> Self {
-        let values = per.iter().map(|dimension| identity.value(dimension)).collect();
-        Self { per, values, key: None }
-    }
-
-    /// A limit as it stands now, and whose slot it is.
-    fn stands<H: Host>(&mut self, host: &H, shared: &Shared, limit: Limit) -> (Limit, SlotKey) {
-        let values = self.values.iter().map(Option::as_deref);
-        let own = &shared.digester;
-        if limit.fleet().is_none() {
-            let key = *self.key.get_or_insert_with(|| own.values_key(values));
-            return (limit, key.of_limit(limit.id()));
-        }
-        let (stands, key, reachable) = shared.fleet.borrow_mut().stands(host, own, limit, values);
-        if !reachable {
-            shared.note_alone(host);
-        }
-        (stands, key)
+        shared.metrics.decided(host, &shared.busy, one.policy, decision);
     }
 }
 
@@ -190,14 +118,7 @@ fn reserve<H: Host>(
     shared.note(host, notes);
     match outcome {
         ledger::Outcome::Admitted(admitted) => {
-            for (at, one) in applying.iter().enumerate() {
-                let decision = match (admitted.exceeded.contains(&at), &one.policy.on_exceed) {
-                    (false, _) => Decision::Admitted,
-                    (true, OnExceed::Deprioritise) => Decision::Deprioritised,
-                    (true, _) => Decision::Shadowed,
-                };
-                shared.metrics.decided(host, &shared.busy, one.policy, decision);
-            }
+            note_admitted(host, shared, applying, &admitted.exceeded);
             let admission = Admission {
                 policy: Rc::clone(policy),
                 standings: places(applying, admitted.standings),
@@ -277,18 +198,6 @@ fn exceeded<H: Host>(
 /// Standings with the places of their limits in the policy.
 fn places(applying: &[Applying<'_>], standings: Vec<Standing>) -> Vec<(usize, Standing)> {
     applying.iter().map(|one| one.at).zip(standings).collect()
-}
-
-impl Applying<'_> {
-    fn ask(&self) -> Ask<'_> {
-        Ask {
-            limit: &self.limit,
-            weights: &self.weights,
-            reserve: &self.policy.reserve,
-            key: self.key,
-            enforced: self.enforced,
-        }
-    }
 }
 
 fn estimate(shared: &Shared, facts: &Facts) -> Estimate {

@@ -8,6 +8,7 @@
 
 mod admission;
 mod admit;
+mod applying;
 mod digest_key;
 mod fleet;
 mod identity;

@@ -123,18 +123,23 @@ pub fn policy(
         })?;
         policy = policy.with_hash_key(&key);
     }
-    let inspects = Inspects {
-        requests: policy.is_active(Direction::Request) || policy.watches_leaks(),
-        responses: policy.is_active(Direction::Response) || policy.pseudonymises(),
-    };
     Ok(GuardrailPolicy {
         edits_responses: policy.may_edit(Direction::Response),
+        inspects: Inspects::of(&policy),
         policy: Arc::new(policy),
-        inspects,
         max_body_bytes: filter.max_body_bytes,
         unknown_paths: filter.unknown_paths,
         recall: filter.recall,
     })
+}
+
+impl Inspects {
+    fn of(policy: &Policy) -> Self {
+        Self {
+            requests: policy.is_active(Direction::Request) || policy.watches_leaks(),
+            responses: policy.is_active(Direction::Response) || policy.pseudonymises(),
+        }
+    }
 }
 
 /// The members of the filter, and those of [`RawPolicy`], which stand side by side.

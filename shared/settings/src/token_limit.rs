@@ -115,11 +115,8 @@ pub fn policy(field: &str, raw: RawPolicy) -> Result<TokenLimitPolicy, SettingsE
         let field = path(&format!("limits[{at}]"));
         let limit = PolicyLimit::compile(&field, raw, &prices)?;
         if limits.iter().any(|other| other.name == limit.name) {
-            return Err(SettingsError::invalid(
-                format!("{field}.name"),
-                limit.name,
-                "stands twice",
-            ));
+            let field = format!("{field}.name");
+            return Err(SettingsError::invalid(field, limit.name, "stands twice"));
         }
         limits.push(limit);
     }

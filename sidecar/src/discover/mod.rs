@@ -68,27 +68,23 @@ impl Sources {
                 tasks.spawn(file::watch(path.into(), metrics_url, slot));
             }
             Discovery::Dns { at, metrics_url: own, gpus } => {
-                let template = dns::Template {
-                    metrics_url: own.clone().unwrap_or(metrics_url),
-                    gpus: gpus.clone(),
-                };
-                let (name, query) = (at.name.clone(), dns::Query::Addresses(at.port));
-                tasks.spawn(dns::watch(self.resolver()?, name, query, template, slot));
+                let metrics_url = own.clone().unwrap_or(metrics_url);
+                let template = dns::Template { metrics_url, gpus: gpus.clone() };
+                let query = dns::Query::Addresses(at.port);
+                tasks.spawn(dns::watch(self.resolver()?, at.name.clone(), query, template, slot));
             }
             Discovery::Srv(name) => {
                 let template = dns::Template { metrics_url, gpus: Vec::new() };
-                let (name, query) = (name.clone(), dns::Query::Services);
-                tasks.spawn(dns::watch(self.resolver()?, name, query, template, slot));
+                let query = dns::Query::Services;
+                tasks.spawn(dns::watch(self.resolver()?, name.clone(), query, template, slot));
             }
             Discovery::EndpointSlices { service, namespace, port } => {
-                let api = self.api()?;
-                let namespace = api.namespace(namespace.as_deref());
+                let (api, namespace) = self.api(namespace.as_deref())?;
                 let slices = kube::Slices::new(service, port.clone(), metrics_url, slot);
                 tasks.spawn(slices.watch(api, namespace));
             }
             Discovery::InferencePool { name, namespace } => {
-                let api = self.api()?;
-                let namespace = api.namespace(namespace.as_deref());
+                let (api, namespace) = self.api(namespace.as_deref())?;
                 tasks.spawn(kube::watch_pool(api, namespace, name.clone(), metrics_url, slot));
             }
         }
@@ -103,11 +99,16 @@ impl Sources {
         Ok(Arc::clone(self.resolver.insert(resolver)))
     }
 
-    fn api(&mut self) -> Result<Arc<kube::Api>, KubernetesError> {
-        if let Some(api) = &self.api {
-            return Ok(Arc::clone(api));
-        }
-        let api = Arc::new(kube::Api::new(&self.kubernetes)?);
-        Ok(Arc::clone(self.api.insert(api)))
+    /// The cluster, and the namespace that is meant where `namespace` is written, or none.
+    fn api(
+        &mut self,
+        namespace: Option<&str>,
+    ) -> Result<(Arc<kube::Api>, String), KubernetesError> {
+        let api = match &self.api {
+            Some(api) => Arc::clone(api),
+            None => Arc::clone(self.api.insert(Arc::new(kube::Api::new(&self.kubernetes)?))),
+        };
+        let namespace = api.namespace(namespace);
+        Ok((api, namespace))
     }
 }

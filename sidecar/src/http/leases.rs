@@ -17,10 +17,15 @@ pub(super) fn metrics(page: &mut Exposition, state: &State) {
     page.sample(REACHABLE, &[], u8::from(leases.is_reachable()));
     page.family(GATEWAYS, Kind::Gauge, "Gateways of all sidecars that share limits.");
     page.sample(GATEWAYS, &[], leases.gateways());
-    let sums = leases.sums();
+    sums(page, &leases.sums());
+    commands(page, leases);
+}
+
+/// What this sidecar's gateways have of each limit.
+fn sums(page: &mut Exposition, sums: &[LeaseSums]) {
     family(
         page,
-        &sums,
+        sums,
         "weir_sidecar_limit_keys",
         Kind::Gauge,
         "Keys in use at this sidecar's gateways.",
@@ -28,7 +33,7 @@ pub(super) fn metrics(page: &mut Exposition, state: &State) {
     );
     family(
         page,
-        &sums,
+        sums,
         "weir_sidecar_limit_outstanding",
         Kind::Gauge,
         "What they were granted and have not used.",
@@ -36,7 +41,7 @@ pub(super) fn metrics(page: &mut Exposition, state: &State) {
     );
     family(
         page,
-        &sums,
+        sums,
         "weir_sidecar_limit_overdrawn_total",
         Kind::Counter,
         "What was used without a grant.",
@@ -44,13 +49,12 @@ pub(super) fn metrics(page: &mut Exposition, state: &State) {
     );
     family(
         page,
-        &sums,
+        sums,
         "weir_sidecar_limit_overshoot_bound",
         Kind::Gauge,
         "The most that first grants of one key can be over its limit.",
         |sum| sum.whole(sum.bound),
     );
-    commands(page, leases);
 }
 
 /// What people have asked for.

@@ -14,7 +14,7 @@ use weir_tokens::limits::Calendar;
 use super::account::{Account, Answer, Wish};
 use super::script::Beat;
 
-/// How long an account is kept that its gateway does not tell of: longer than it takes to tell of all of its 65,536 slots
+/// How long an account is kept that its gateway does not tell of: longer than it takes to tell of all of its 16,384 slots
 /// (13 s at the default interval), and so short that a flood of new keys, 5,120 a second, stays below 20 MB.
 const KEPT: Duration = Duration::from_secs(20);
 

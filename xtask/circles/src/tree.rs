@@ -25,6 +25,22 @@ pub(crate) struct Module {
     pub(crate) mentions: Mentions,
 }
 
+impl Module {
+    /// A module of these items, without its children yet.
+    fn new(name: String, parent: Option<usize>, file: &Path, items: &[Item]) -> Self {
+        let mut mentions = Mentions::default();
+        items.iter().for_each(|item| mentions.visit_item(item));
+        Self {
+            name,
+            parent,
+            children: BTreeMap::new(),
+            file: file.to_path_buf(),
+            items: items.iter().filter_map(name_of).collect(),
+            mentions,
+        }
+    }
+}
+
 /// All modules of a crate but those of tests; the outermost comes first.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
@@ -90,19 +106,8 @@ impl Tree {
         items: &[Item],
         read: ReadFile<'_>,
     ) -> Result<usize, ReadError> {
-        let own = self.modules.len();
-        let mut mentions = Mentions::default();
-        items.iter().for_each(|item| mentions.visit_item(item));
-        let defined = items.iter().filter_map(name_of).collect();
-        let (children, file) = (BTreeMap::new(), file.to_path_buf());
-        self.modules.push(Module {
-            name,
-            parent,
-            children,
-            file: file.clone(),
-            items: defined,
-            mentions,
-        });
+        let (own, file) = (self.modules.len(), file.to_path_buf());
+        self.modules.push(Module::new(name, parent, &file, items));
         for item in items {
             let Item::Mod(item) = item else { continue };
             if is_test(&item.attrs) {

@@ -158,8 +158,7 @@ fn listed(limit: &LimitEntry) -> String {
 }
 
 fn told(action: LimitAction, standing: &KeyStanding) -> String {
-    let KeyStanding { limit, measure, amount, topped_up, spent, granted, left, .. } = standing;
-    let count = |amount: &f64| counted(*amount, measure);
+    let count = |amount: &f64| counted(*amount, &standing.measure);
     let mut text = String::new();
     if !standing.known {
         text += "nothing was known of this key: it has spent nothing, or is spelled otherwise than requests spell it\n";
@@ -179,9 +178,16 @@ fn told(action: LimitAction, standing: &KeyStanding) -> String {
     if standing.carried_out {
         text += "; a gateway that has refused the key refuses its next request, too, and then hears of it\n";
     }
+    text + &account(standing)
+}
+
+/// What a key may spend, has spent, and has left.
+fn account(standing: &KeyStanding) -> String {
+    let KeyStanding { limit, measure, amount, topped_up, spent, granted, left, .. } = standing;
+    let count = |amount: &f64| counted(*amount, measure);
     let more =
         if *topped_up > 0.0 { format!(", and {topped_up} for this window") } else { String::new() };
-    text += &format!("{limit}: {}{more}\n", count(amount));
+    let mut text = format!("{limit}: {}{more}\n", count(amount));
     text += &format!(
         "  spent: {}\n  granted to gateways and not used: {}\n",
         count(spent),

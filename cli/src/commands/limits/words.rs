@@ -125,24 +125,7 @@ fn details(limit: &PolicyLimit) -> Vec<String> {
         lines.push(format!("counts: {}", weights(&limit.weights(""))));
     }
     if parts.measure().by_tokens() {
-        let completion = match limit.reserve.share {
-            Share::None => "nothing for the completion".to_owned(),
-            Share::Full => "all of max_tokens".to_owned(),
-            Share::Permille(part) => format!("{} % of max_tokens", f64::from(part) / 10.0),
-            Share::Learned => {
-                "what nine of ten completions of the same key stay below, at most max_tokens"
-                    .to_owned()
-            }
-        };
-        let guess = match limit.reserve.share {
-            Share::None => String::new(),
-            Share::Learned => format!(" ({} tokens until one was seen)", limit.reserve.guess),
-            _ => format!(
-                " (without max_tokens what was learned, at first {} tokens)",
-                limit.reserve.guess
-            ),
-        };
-        lines.push(format!("reserves: the prompt, and {completion}{guess}"));
+        lines.push(reserves(limit));
     }
     if let Some(terms) = parts.fleet() {
         lines.extend(of_fleet(parts, terms));
@@ -153,6 +136,27 @@ fn details(limit: &PolicyLimit) -> Vec<String> {
         lines.push(format!("who cannot be told: {}", unidentified(limit.unidentified)));
     }
     lines
+}
+
+/// What a request has reserved.
+fn reserves(limit: &PolicyLimit) -> String {
+    let completion = match limit.reserve.share {
+        Share::None => "nothing for the completion".to_owned(),
+        Share::Full => "all of max_tokens".to_owned(),
+        Share::Permille(part) => format!("{} % of max_tokens", f64::from(part) / 10.0),
+        Share::Learned => {
+            "what nine of ten completions of the same key stay below, at most max_tokens".to_owned()
+        }
+    };
+    let guess = match limit.reserve.share {
+        Share::None => String::new(),
+        Share::Learned => format!(" ({} tokens until one was seen)", limit.reserve.guess),
+        _ => format!(
+            " (without max_tokens what was learned, at first {} tokens)",
+            limit.reserve.guess
+        ),
+    };
+    format!("reserves: the prompt, and {completion}{guess}")
 }
 
 fn of_fleet(limit: &Limit, terms: &FleetTerms) -> [String; 2] {

@@ -126,6 +126,30 @@ impl RouterSettings {
     }
 }
 
+/// A model's entry, which stands `at` this place of the list.
+fn compile_model(
+    field: &str,
+    (at, mut raw): (usize, RawModel),
+    entries: &Entries,
+    trust: &Trust,
+) -> Result<Model, SettingsError> {
+    let rule = raw.when_saturated.take();
+    if rule.is_some() && raw.split.is_some() {
+        let problem = "stands in the entries that `split` names, not beside it";
+        return Err(SettingsError::misfit(format!("{field}.when_saturated"), problem));
+    }
+    let mut model = Model::compile(field, raw)?;
+    if let Some(rule) = rule {
+        let field = format!("{field}.when_saturated");
+        model.when_saturated = Some(Rc::new(entries.compile(&field, at, rule)?));
+    }
+    if model.is_restricted() && trust.consumer.is_empty() {
+        let problem = "needs `trust.consumer`, which says who the consumer is";
+        return Err(SettingsError::misfit(format!("{field}.consumers"), problem));
+    }
+    Ok(model)
+}
+
 impl RouterPolicy {
     /// The pools that its models name, each as often as it is named.
     pub fn pools(&self) -> impl Iterator<Item = &str> {
@@ -156,23 +180,10 @@ impl RouterPolicy {
         let mut exact = BTreeMap::new();
         let mut prefixes: Vec<(String, Model)> = Vec::new();
         let entries = Entries::of(&raw.models);
-        for (at, mut model) in raw.models.into_iter().enumerate() {
+        for (at, model) in raw.models.into_iter().enumerate() {
             let field = format!("{field}.models[{at}]");
             let name = model.name.clone();
-            let rule = model.when_saturated.take();
-            if rule.is_some() && model.split.is_some() {
-                let problem = "stands in the entries that `split` names, not beside it";
-                return Err(SettingsError::misfit(format!("{field}.when_saturated"), problem));
-            }
-            let mut model = Model::compile(&field, model)?;
-            if let Some(rule) = rule {
-                let field = format!("{field}.when_saturated");
-                model.when_saturated = Some(Rc::new(entries.compile(&field, at, rule)?));
-            }
-            if model.is_restricted() && trust.consumer.is_empty() {
-                let problem = "needs `trust.consumer`, which says who the consumer is";
-                return Err(SettingsError::misfit(format!("{field}.consumers"), problem));
-            }
+            let model = compile_model(&field, (at, model), &entries, trust)?;
             let doubled = match name.strip_suffix('*') {
                 Some(prefix) => {
                     let doubled = prefixes.iter().any(|(other, _)| other == prefix);

@@ -40,14 +40,7 @@ pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, 
         Some(first) => units(&format!("{field}.first"), first, measure.units())?,
         None => (limit.capacity() / FIRST_PART).max(1),
     };
-    let share_permille = match raw.share {
-        None => 0,
-        Some(part) if part > 0.0 && part <= 1.0 => ((part * 1_000.0).round() as u32).max(1),
-        Some(part) => {
-            let problem = "must be above 0 and at most 1";
-            return Err(SettingsError::invalid(format!("{field}.share"), part, problem));
-        }
-    };
+    let share_permille = share(field, raw.share)?;
     let away = match raw.on_unavailable.as_deref() {
         None | Some("local") => Away::Local,
         Some("deny") => Away::Deny,
@@ -55,6 +48,18 @@ pub(super) fn terms(field: &str, raw: &RawLimit, limit: Limit) -> Result<Limit, 
         Some(_) => return misfit("on_unavailable", "is none of local, deny, allow"),
     };
     Ok(limit.of_fleet(FleetTerms { first, away, share_permille, reachable: false, named: false }))
+}
+
+/// Thousandths of the limit; 0 where nothing is written.
+fn share(field: &str, written: Option<f64>) -> Result<u32, SettingsError> {
+    match written {
+        None => Ok(0),
+        Some(part) if part > 0.0 && part <= 1.0 => Ok(((part * 1_000.0).round() as u32).max(1)),
+        Some(part) => {
+            let problem = "must be above 0 and at most 1";
+            Err(SettingsError::invalid(format!("{field}.share"), part, problem))
+        }
+    }
 }
 
 #[cfg(test)]

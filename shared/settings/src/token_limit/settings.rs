@@ -55,6 +55,23 @@ impl TokenLimitSettings {
 }
 
 /// Whether everything is vouched for that the policy relies on.
+/// Whether requests have what a limit goes by.
+fn check_dimensions(field: &str, per: &[Dimension], trust: &Trust) -> Result<(), SettingsError> {
+    for (position, dimension) in per.iter().enumerate() {
+        let problem = match dimension {
+            Dimension::Consumer if trust.consumer.is_empty() => {
+                "needs `trust.consumer`, which says who the consumer is"
+            }
+            Dimension::Claim(path) if trust.claim(path).is_none() => {
+                "needs a `jwt` in `trust.consumer`, which says where the token's claims are"
+            }
+            _ => continue,
+        };
+        return Err(SettingsError::misfit(format!("{field}[{position}]"), problem));
+    }
+    Ok(())
+}
+
 fn check(
     field: &str,
     policy: &TokenLimitPolicy,
@@ -62,19 +79,7 @@ fn check(
     downgrades: bool,
 ) -> Result<(), SettingsError> {
     for (at, limit) in policy.limits.iter().enumerate() {
-        for (position, dimension) in limit.per.iter().enumerate() {
-            let problem = match dimension {
-                Dimension::Consumer if trust.consumer.is_empty() => {
-                    "needs `trust.consumer`, which says who the consumer is"
-                }
-                Dimension::Claim(path) if trust.claim(path).is_none() => {
-                    "needs a `jwt` in `trust.consumer`, which says where the token's claims are"
-                }
-                _ => continue,
-            };
-            let place = format!("{field}.limits[{at}].per[{position}]");
-            return Err(SettingsError::misfit(place, problem));
-        }
+        check_dimensions(&format!("{field}.limits[{at}].per"), &limit.per, trust)?;
         if matches!(limit.on_exceed, OnExceed::Downgrade(_)) && !downgrades {
             let problem = "`downgrade` is for `root_id: gateway`, where model-router makes one decision \
                            about the model";
