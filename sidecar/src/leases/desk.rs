@@ -15,7 +15,7 @@ use super::account::{Account, Answer, Wish};
 use super::script::Beat;
 
 /// How long an account is kept that its gateway does not tell of: longer than it takes to tell of all of its 16,384 slots
-/// (13 s at the default interval), and so short that a flood of new keys, 5,120 a second, stays below 20 MB.
+/// (3.2 s at the default interval), and so short that a flood of new keys, 5,120 a second, stays below 20 MB.
 const KEPT: Duration = Duration::from_secs(20);
 
 /// How often it is said that a limit is not understood, or a command refused.
