@@ -172,7 +172,8 @@ fn odd(method: &[u8], path: &[u8]) -> Option<Endpoint> {
 fn plain(method: &[u8], path: &[u8]) -> Option<Endpoint> {
     match method {
         b"POST" => fixed(path).or_else(|| gemini(path)).or_else(|| kserve(path)),
-        b"GET" => listing(path),
+        // Envoy leaves the body of an answer to HEAD out.
+        b"GET" | b"HEAD" => listing(path),
         _ => None,
     }
 }

@@ -154,6 +154,11 @@ async fn the_model_list_comes_from_the_configuration() {
     assert_eq!(list["models"][0]["name"], format!("models/{LLAMA}"));
     let one = stack.send(Request::get("/v1beta/models/sql-expert")).await.json().unwrap();
     assert_eq!(one, json!({"name": "models/sql-expert", "displayName": "sql-expert"}));
+    // Monitors ask without wanting the body.
+    for path in ["/v1/models", "/v1/models/sql-expert"] {
+        let head = stack.send(Request::new("HEAD".parse().unwrap(), path)).await;
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+    }
     let none = stack.send(Request::get("/v1beta/models/none")).await;
     assert_eq!((none.status, &none.json().unwrap()["error"]["status"]), (404, &json!("NOT_FOUND")));
     for (path, status) in
