@@ -98,7 +98,7 @@ pub(crate) struct ChannelState {
     /// How the last piece begins, its length, and the findings that were told of it, where pieces may say all of the text so far.
     last: (String, usize),
     told: usize,
-    /// Events of the same choice that came after the last one with a piece of this text.
+    /// For how long other events of the same choice have come since the last one with a piece of this text.
     pub(crate) silent: usize,
 }
 

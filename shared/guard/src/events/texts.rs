@@ -21,10 +21,14 @@ const MAX_CHANNELS: usize = 1024;
 /// Most bytes of events that wait for their texts in one stream: four of the largest.
 const MAX_KEPT_BYTES: usize = 4 * crate::MAX_EVENT_BYTES;
 
-/// Events of its choice that may come without a piece of a text before that is taken to have ended. So
-/// texts whose pieces alternate are inspected as a whole, and an answer does not wait for the last word
-/// of what was thought before it.
-const MAX_SILENT: usize = 8;
+/// Events of its choice that may come without a piece of a text before that is taken to have ended, if they bring pieces of
+/// others. So texts whose pieces alternate are inspected as a whole, and an answer does not wait for the last word of what was
+/// thought before it.
+const MAX_SILENT: usize = 8 * SPOKEN;
+
+/// As what such an event counts where one that brings no text counts as 1: servers send many of those, while a character is not
+/// whole or a call is not understood yet, and nobody waits for what they say.
+const SPOKEN: usize = 128;
 
 impl Events {
     /// Lets the texts that go on take what the event brings, and sends what may pass.
@@ -221,11 +225,11 @@ impl Events {
 
     /// Ends texts that others of their choice have followed for too long.
     pub(super) fn pause(&mut self, choices: Choices, carried: &[Channel], out: &mut Vec<u8>) {
-        let mut any = false;
+        let (mut any, step) = (false, if carried.is_empty() { 1 } else { SPOKEN });
         for (channel, state) in &mut self.channels {
             let met = Choices::One(state.choice).meet(choices) && !carried.contains(channel);
             if met && state.has_waiting() {
-                state.silent += 1;
+                state.silent = state.silent.saturating_add(step);
                 any |= state.silent > MAX_SILENT || state.has_paused();
             }
         }
