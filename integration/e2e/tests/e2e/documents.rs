@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use regex::Regex;
 use serde_json::Value;
 use weir_harness::{Envoy, EnvoyConfig, EnvoyOptions, workspace};
 use weir_settings::SettingsError;
@@ -171,6 +172,49 @@ fn metrics(folder: &std::path::Path) -> Vec<String> {
         }
     }
     names
+}
+
+/// Metrics with labels that the filters' page names, as Envoy calls one of each: `wasmcustom.weir_x.label.value`.
+fn labelled(page: &str) -> Vec<(String, Vec<&str>)> {
+    let names = page.split('`').skip(1).step_by(2);
+    let labelled = names.filter_map(|name| name.strip_suffix('}')?.split_once('{'));
+    let filters =
+        labelled.filter(|(name, _)| name.starts_with("weir_") && !name.contains("sidecar"));
+    filters
+        .map(|(name, labels)| {
+            let labels: Vec<&str> = labels.split(',').collect();
+            let parts = labels.iter().map(|label| format!(".{label}.a"));
+            (format!("wasmcustom.{name}{}", parts.collect::<String>()), labels)
+        })
+        .collect()
+}
+
+#[test]
+fn the_shipped_labels_are_all_that_metrics_have() {
+    let tags: Value =
+        serde_saphyr::from_str(&read("envoy-config/source/parts/labels.yaml")).unwrap();
+    let tags: Vec<(String, Regex)> = tags["stats_config"]["stats_tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| {
+            (tag["tag_name"].to_string(), Regex::new(tag["regex"].as_str().unwrap()).unwrap())
+        })
+        .collect();
+    let page = read("filters/README.md");
+    let metrics = labelled(&page);
+    assert!(metrics.len() >= 15, "{metrics:?}");
+    for (name, labels) in metrics {
+        let mut found: Vec<_> = tags
+            .iter()
+            .filter(|(_, regex)| regex.is_match(&name))
+            .map(|(tag, _)| tag.trim_matches('"'))
+            .collect();
+        let mut labels = labels;
+        found.sort_unstable();
+        labels.sort_unstable();
+        assert_eq!(found, labels, "{name}");
+    }
 }
 
 #[test]
