@@ -54,18 +54,35 @@ pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 fn the_yaml_of_the_readme_is_a_configuration_of_the_filter_it_is_about() {
     let readme = read("README.md");
     let blocks = blocks(&readme, "yaml");
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for block in blocks {
         let value: Value = serde_saphyr::from_str(block).unwrap();
-        let json = value.to_string();
-        if block.contains("models:") {
-            weir_settings::model_router::RouterSettings::from_json(json.as_bytes()).unwrap();
+        if let Some(parts) = value.as_object().filter(|parts| parts.contains_key("model-router")) {
+            assert_eq!(parts.len(), 4);
+            parts.iter().for_each(|(filter, part)| read_settings(filter, part));
+        } else if block.contains("models:") {
+            read_settings("model-router", &value);
         } else {
-            weir_settings::guardrail::policies(json.as_bytes(), |_| None).unwrap();
+            read_settings("guardrail", &value);
         }
     }
     // Another test starts Envoy with it.
     assert!(readme.contains(METADATA));
+}
+
+/// Reads the configuration of a filter as the filter does.
+fn read_settings(filter: &str, value: &Value) {
+    let json = value.to_string();
+    let json = json.as_bytes();
+    match filter {
+        "model-router" => {
+            drop(weir_settings::model_router::RouterSettings::from_json(json).unwrap())
+        }
+        "token-limit" => drop(weir_settings::token_limit::policies(json).unwrap()),
+        "guardrail" => drop(weir_settings::guardrail::policies(json, |_| None).unwrap()),
+        "endpoint-picker" => drop(weir_settings::endpoint_picker::policies(json).unwrap()),
+        other => panic!("{other}"),
+    }
 }
 
 #[test]
