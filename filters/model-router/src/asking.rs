@@ -13,6 +13,7 @@ use weir_wire::request::RequestFacts;
 
 use crate::choice::Asked;
 use crate::decision::{self, Decision, Refused};
+use crate::effects;
 use crate::shared::Shared;
 use crate::split::{self, Drawn};
 
@@ -110,7 +111,11 @@ impl<H: Host> Asking<'_, H> {
                 downgraded,
             };
             match limits.admit(&applicant) {
-                Verdict::Refused => return Ok(None),
+                Verdict::Refused => {
+                    // For access logs only: it is answered already.
+                    let _ = effects::leave(self.host, &decision, self.shared.state_keys);
+                    return Ok(None);
+                }
                 Verdict::Go { asks_usage, meter } => {
                     decision.edits.extend(usage.filter(|_| asks_usage));
                     return Ok(Some((decision, meter)));

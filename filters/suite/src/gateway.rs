@@ -276,4 +276,22 @@ mod tests {
         assert!(reply.headers.iter().any(|(name, _)| name == "retry-after-ms"), "{reply:?}");
         assert!(!String::from_utf8(reply.body).unwrap().contains("team"));
     }
+
+    #[test]
+    fn access_logs_say_which_model_and_pool_a_limit_has_refused() {
+        let limits = LIMITS.replace("1000", "1");
+        let keys =
+            |host: &FakeHost| ["weir.model", "weir.pool"].map(|key| host.state(key).unwrap());
+        for (leave, left) in [
+            ("[\"model\",\"pool\"]", [Some(b"m".to_vec()), Some(b"p".to_vec())]),
+            ("[]", [None, None]),
+        ] {
+            let host = FakeHost::new();
+            let config = format!("{{{TWO_MODELS},{limits},\"leave-state\":{leave}}}");
+            let mut stream = chat(&host, &config);
+            stream.on_http_request_body(BODY.len(), true);
+            assert_eq!(host.local_reply().unwrap().status, 429);
+            assert_eq!(keys(&host), left);
+        }
+    }
 }
