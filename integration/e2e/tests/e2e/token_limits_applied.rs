@@ -46,10 +46,10 @@ async fn a_limit_gives_a_cheaper_model_once_in_place_of_a_refusal() {
         "window": "1d", "on_exceed": format!("downgrade({QWEN})")},
         {"name": "small", "per": ["consumer"], "models": [QWEN], "requests": 1, "window": "1d",
         "on_exceed": format!("downgrade({LLAMA})")}]);
-    let format = "decided %FILTER_STATE(wasm.weir.decision:PLAIN)%\n";
+    let format = "decided %FILTER_STATE(wasm.weir.decision:PLAIN)% %RESPONSE_CODE% %FILTER_STATE(wasm.weir.pool:PLAIN)%\n";
     let stack = limited(&limits)
         .edited(|config| {
-            settings(config, "weir.gateway")["leave-state"] = json!(["decision"]);
+            settings(config, "weir.gateway")["leave-state"] = json!(["decision", "pool"]);
             connection_manager(config)["access_log"] = json!([{
                 "name": "stdout",
                 "typed_config": {
@@ -69,8 +69,11 @@ async fn a_limit_gives_a_cheaper_model_once_in_place_of_a_refusal() {
         }
     }
     assert_eq!(pools, [(200, "llama"), (200, "qwen"), (429, "-")], "never back again");
-    let line = format!("decided limit={QWEN}");
-    eventually(&line, async || stack.envoy.log().contains(&line).then_some(())).await;
+    // Who reads the log sees what was refused, too.
+    for status in [200, 429] {
+        let line = format!("decided limit={QWEN} {status} qwen");
+        eventually(&line, async || stack.envoy.log().contains(&line).then_some(())).await;
+    }
     stack.assert_no_trap().await;
 }
 
