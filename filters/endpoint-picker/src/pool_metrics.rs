@@ -9,6 +9,9 @@ use weir_snapshot::{Directory, keys};
 
 use crate::whereabouts::Misdirected;
 
+/// Age of a snapshot after which a sidecar is missed: longer than one takes to start anew, and than another takes to step in.
+const SILENT_NS: u64 = 5_000_000_000;
+
 /// The counters of one pool. Its name is a label: it stands in the configuration, so there are few.
 pub(crate) struct PoolMetrics {
     by_load: Metric,
@@ -19,6 +22,8 @@ pub(crate) struct PoolMetrics {
     failed: Metric,
     /// That no snapshot has come.
     no_snapshot: Notice,
+    /// That no snapshot has come for long.
+    silent: Notice,
     /// That a request went elsewhere than it was placed.
     misdirected: Notice,
     /// That a replica fails.
@@ -40,6 +45,7 @@ impl PoolMetrics {
             ignored: Metric::counter(format!("weir_picks_ignored_total.pool.{pool}")),
             failed: Metric::counter(format!("weir_picker_failures_total.pool.{pool}")),
             no_snapshot: Notice::default(),
+            silent: Notice::default(),
             misdirected: Notice::default(),
             failing: Notice::default(),
             hostless: Metric::counter(format!("weir_picks_hostless_total.pool.{pool}")),
@@ -101,6 +107,19 @@ impl PoolMetrics {
         });
     }
 
+    /// Says how old the last snapshot is, where that is older than a sidecar that lives would leave it.
+    pub(crate) fn tell_silent<H: Host>(&self, host: &H, pool: &str, age_ns: u64) {
+        if age_ns < SILENT_NS {
+            return;
+        }
+        self.silent.say(host, LogLevel::Warn, || {
+            let age_s = age_ns / 1_000_000_000;
+            format!(
+                "weir.endpoint-picker: pool {pool:?}: the last snapshot is {age_s} s old, so prefix affinity and own counts place requests: is the sidecar running?"
+            )
+        });
+    }
+
     /// Counts a request that was placed and for which Envoy had no host, and says what to look at.
     #[cold]
     pub(crate) fn tell_hostless<H: Host>(&self, host: &H, pool: &str) {
@@ -153,6 +172,21 @@ mod tests {
         );
         metrics.tell_no_snapshot(&host, "lama");
         assert_eq!(host.logs().len(), 2, "once a minute");
+    }
+
+    #[test]
+    fn a_sidecar_that_is_silent_is_missed_after_five_seconds_and_once_a_minute() {
+        let (host, metrics) = (FakeHost::new(), PoolMetrics::new("llama"));
+        metrics.tell_silent(&host, "llama", 4_999_999_999);
+        assert_eq!(said(&host), "");
+        metrics.tell_silent(&host, "llama", 7_000_000_000);
+        metrics.tell_silent(&host, "llama", 8_000_000_000);
+        assert!(
+            said(&host).contains("pool \"llama\": the last snapshot is 7 s old"),
+            "{}",
+            said(&host)
+        );
+        assert_eq!(host.logs().len(), 1);
     }
 
     #[test]

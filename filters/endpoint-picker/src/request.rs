@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_fingerprint::text_hash;
 use weir_host::{HeaderMap, Host, HostError};
 use weir_placement::{
-    Dispatch, ExpectedTtft, FreshnessLimits, PickRequest, Policy, PoolState, TtftModel,
+    Basis, Dispatch, ExpectedTtft, FreshnessLimits, PickRequest, Policy, PoolState, TtftModel,
 };
 use weir_request::{RequestHead, StateKey};
 use weir_settings::endpoint_picker::PickerPolicy;
@@ -96,6 +96,10 @@ fn choose<H: Host>(
     let dispatch = Dispatch::of(&pick, &view, output_tokens, facts.stream)?;
     let expectation = view.id(pick.best()).map(|replica| prefixes.learn(&request, replica));
     pool.metrics.picked(host, &shared.tick, pick.basis);
+    if pick.basis == Basis::Affinity {
+        let name = policy.pool.as_deref().unwrap_or(&facts.pool);
+        pool.metrics.tell_silent(host, name, view.stamp().age_ns(now_ns));
+    }
     if pool.dispatch(host, share, &dispatch, now_ns) && pools.wait() {
         shared.tick(host);
     }

@@ -145,3 +145,15 @@ async fn a_refused_model_is_in_the_access_log_by_its_name() {
     let told = async || stack.envoy.log().contains("refused gpt-5-turbo 404").then_some(());
     eventually("the name in the access log", told).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_that_has_fallen_silent_is_missed() {
+    let stack = Plan::quickstart().start().await;
+    assert_eq!(stack.push(|_, _| ()).await.status, 200);
+    let line = "pool \"llama\": the last snapshot is ";
+    eventually(line, async || {
+        assert_eq!(stack.send(chat(LLAMA, "is anybody there?")).await.status, 200);
+        (lines_with(&stack, line) > 0).then_some(())
+    })
+    .await;
+}
