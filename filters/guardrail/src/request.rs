@@ -22,6 +22,9 @@ use weir_wire::path::{Dialect, Endpoint, Operation};
 
 use crate::shared::Shared;
 
+/// What a refusal adds on a path that is no inference API, whose clients know nothing of such rules.
+const UNKNOWN_PATH: &str = " A guardrail inspects what is sent to this path, too, unless its policy says `unknown_paths: pass`.";
+
 /// What the request's headers said, and what was found so far.
 pub(crate) struct Exchange {
     pub(crate) policy: Rc<GuardrailPolicy>,
@@ -291,7 +294,13 @@ impl Exchange {
                 let head = self.request.head().ok_or(HostError::BadArgument)?;
                 edit_body(host, head, &edits, body.len()).map(|()| Next::Pass)
             }
-            Some(Refusal::Malformed(error)) => Ok(Next::Refuse(ErrorReply::from(&error))),
+            Some(Refusal::Malformed(error)) => {
+                let mut reply = ErrorReply::from(&error);
+                if self.endpoint.is_none() {
+                    reply.message += UNKNOWN_PATH;
+                }
+                Ok(Next::Refuse(reply))
+            }
             Some(Refusal::Policy) => {
                 let rules = self.found.blocking();
                 Ok(Next::Refuse(ErrorReply::content_policy_violation(&rules)))

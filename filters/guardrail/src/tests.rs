@@ -271,6 +271,23 @@ fn a_response_that_cannot_be_inspected_is_withheld() {
 }
 
 #[test]
+fn who_is_refused_on_a_path_that_is_no_inference_api_learns_that_it_is_inspected() {
+    for (path, says) in [("/login", true), ("/v1/chat/completions", false)] {
+        let host = FakeHost::new();
+        let mut stream = stream(&host, REDACT);
+        request_headers(&host, &[("content-length", "8"), ("content-type", "text/css")]);
+        host.set_header(HeaderMap::Request, ":path", path.as_bytes()).unwrap();
+        host.set_body(Body::Request, b"user=ann");
+        stream.on_http_request_headers(4, false);
+        stream.on_http_request_body(8, true);
+        let reply = host.local_reply().unwrap();
+        assert_eq!(reply.status, 400);
+        let text = String::from_utf8(reply.body).unwrap();
+        assert_eq!(text.contains("unknown_paths: pass"), says, "{text}");
+    }
+}
+
+#[test]
 fn a_route_that_asks_for_an_unknown_policy_fails_closed() {
     let host = FakeHost::new();
     let mut stream = stream(&host, REDACT);

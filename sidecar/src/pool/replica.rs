@@ -186,9 +186,14 @@ impl Replica {
         self.never_polled || self.states.current().is_some()
     }
 
-    /// Why it is not `ready`, for people.
+    /// Why it is not `ready`, or is only taken to be, for people.
     pub(crate) fn reason(&self) -> Option<Cow<'_, str>> {
         let standing = match self.standing {
+            Standing::Serving if self.never_polled => {
+                return Some(
+                    "it is not polled (metrics: none): gateways see for themselves".into(),
+                );
+            }
             Standing::Serving => return self.reason.as_deref().map(Cow::Borrowed),
             Standing::NotReady => "its readiness probe fails",
             Standing::Terminating => "it is being ended",

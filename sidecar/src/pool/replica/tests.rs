@@ -104,6 +104,13 @@ fn a_page_with_a_flaw_is_used_but_marked() {
 }
 
 #[test]
+fn a_replica_that_is_not_polled_is_taken_to_be_ready_and_says_so() {
+    let replica = Replica::unpolled(([127, 0, 0, 1], 1).into());
+    assert_eq!(replica.state(), EndpointState::Ready);
+    assert!(replica.reason().unwrap().starts_with("it is not polled"));
+}
+
+#[test]
 fn polls_are_counted_by_outcome() {
     let mut replica = replica();
     for letter in "ggrlb45".chars() {
