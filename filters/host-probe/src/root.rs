@@ -14,12 +14,14 @@ const TICK_MS: u32 = 20;
 pub struct Root<H: Host> {
     host: H,
     shared: Rc<Shared>,
+    /// Streams that had ended at the last tick.
+    ended: Vec<u32>,
 }
 
 impl<H: Host> Root<H> {
     /// A root context in which nothing is held.
     pub fn new(host: H) -> Self {
-        Self { host, shared: Rc::new(Shared::new()) }
+        Self { host, shared: Rc::new(Shared::new()), ended: Vec::new() }
     }
 
     fn answer_storm(&self) {
@@ -57,9 +59,9 @@ impl<H: Host> RootContext for Root<H> {
             let _ = host.resume(Direction::Request);
         });
         self.answer_storm();
-        for context_id in self.shared.left.take() {
-            self.act_on_ended(context_id);
-        }
+        // Envoy deletes a stream a turn of its loop after it has ended, and takes a reply until then.
+        let ended = std::mem::replace(&mut self.ended, self.shared.left.take());
+        ended.into_iter().for_each(|context_id| self.act_on_ended(context_id));
     }
 
     fn on_http_call_response(&mut self, answer: &CallAnswer) {
