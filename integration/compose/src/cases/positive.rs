@@ -106,7 +106,7 @@ fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
     let body = body("qwen", "Think before you answer", true);
     let delay = format!("x-weir-frame-delay-ms: {}", seconds * 1000);
     let silence = (seconds + 60).to_string();
-    // A stream of this text has some 850 bytes, in events that are longer than its words: two frames.
+    // A stream of this text has some 1,000 bytes: two frames, so one gap.
     let words = [
         "request",
         CHAT,
@@ -117,7 +117,7 @@ fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
         "--header",
         &delay,
         "--header",
-        "x-weir-frame-bytes: 500",
+        "x-weir-frame-bytes: 800",
         "--header",
         "x-weir-chunk-chars: 100",
         "--header",
