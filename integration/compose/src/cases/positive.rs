@@ -105,8 +105,8 @@ fn by_load(stack: &Stack) -> Seen {
 fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
     let body = body("qwen", "Think before you answer", true);
     let delay = format!("x-weir-frame-delay-ms: {}", seconds * 1000);
-    let silence = (seconds + 60).to_string();
-    // A stream of this text has some 1,000 bytes: two frames, so one gap.
+    // The client hears nothing for two delays: two frames are late, and nothing of the first goes on before its event is whole.
+    let silence = (2 * seconds + 60).to_string();
     let words = [
         "request",
         CHAT,
@@ -117,7 +117,7 @@ fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
         "--header",
         &delay,
         "--header",
-        "x-weir-frame-bytes: 800",
+        "x-weir-frame-bytes: 500",
         "--header",
         "x-weir-chunk-chars: 100",
         "--header",
