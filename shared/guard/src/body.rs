@@ -102,7 +102,7 @@ pub(crate) fn inspect_body(
     json: bool,
     documents: InspectBody,
 ) -> BodyInspection {
-    let (tape, body) = match tape_of(body) {
+    let (tape, body) = match tape_of(body, true) {
         Ok(read) => read,
         Err(_) if is_documents(body) => return documents(watch, body),
         Err(_) if !json => return text(watch, body),

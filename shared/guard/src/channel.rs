@@ -170,7 +170,7 @@ impl ChannelState {
         names: &mut Pseudonyms,
         (piece, queue): (&mut Piece, &mut Queue),
     ) {
-        let (before, held) = (self.last.1, self.taken - self.decided);
+        let (before, held) = (self.last.1, self.taken.saturating_sub(self.decided));
         let mut rest = Piece::new();
         if text.len() == before {
             self.text.finish(watch, names, &mut rest);

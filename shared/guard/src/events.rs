@@ -4,10 +4,11 @@ mod texts;
 mod unreadable;
 mod whole;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use weir_detect::{OnTrouble, Pseudonyms};
-use weir_wire::content::{Channel, Choices, Ended, EventTexts, Scope, Tape};
+use weir_wire::content::{Channel, Choices, Ended, EventTexts, Scope};
 use weir_wire::error::ErrorReply;
 use weir_wire::path::{Dialect, Operation};
 use weir_wire::sse::Event;
@@ -21,7 +22,7 @@ use crate::envelope::write_edited;
 use crate::framing::Framing;
 use crate::halves::Halves;
 use crate::queue::{Entry, Queue, Way};
-use crate::readable::readable;
+use crate::readable::tape_of;
 use crate::report::{Report, Trouble};
 use crate::shape::{Shapes, StreamShapes};
 
@@ -180,16 +181,12 @@ impl Events {
             self.end(&[Ended::All], &[], out);
             return self.pass(event, Choices::All, out);
         }
-        let (tape, data, again) = match Tape::read(&data) {
-            Ok(tape) => (tape, data, again),
-            Err(_) => {
-                let copy = readable(&data, false);
-                match Tape::read(&copy) {
-                    Ok(tape) => (tape, copy.into(), false),
-                    Err(error) => return self.odd(event, (&data, &error), out),
-                }
-            }
+        let (tape, data) = match tape_of(&data, false) {
+            Ok(read) => read,
+            Err(error) => return self.odd(event, (&data, &error), out),
         };
+        // What could be read only as a copy is like no other event.
+        let again = again && matches!(data, Cow::Borrowed(_));
         let mut texts = EventTexts::of(&tape, &data, event.kind());
         texts.whole = of_policy(&self.watch.policy, texts.whole);
         if texts.overflows {
@@ -212,7 +209,7 @@ impl Events {
     fn pass(&mut self, event: Event<'_>, choices: Choices, out: &mut Vec<u8>) {
         if !self.ended {
             self.queue.push(Entry::new(choices));
-            self.pause(choices, &[], out);
+            self.pause(event, choices, &[], out);
             self.drain(event.raw, out);
             self.bound_memory(out);
         }

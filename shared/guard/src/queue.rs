@@ -54,6 +54,11 @@ impl Queue {
         self.kept
     }
 
+    /// How many events wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

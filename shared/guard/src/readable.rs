@@ -12,18 +12,26 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// What Python's `json` writes where a number is none, and reads.
 const NO_NUMBERS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
 
-/// Reads a whole body, if need be as a copy of the same length that can be read; offsets are true of both.
-pub(crate) fn tape_of(json: &[u8]) -> Result<(Tape, Cow<'_, [u8]>), WireError> {
-    Tape::read(json).map(|tape| (tape, Cow::Borrowed(json))).or_else(|error| {
-        let copy = readable(json, true);
-        Tape::read(&copy).map(|tape| (tape, Cow::Owned(copy))).map_err(|_| error)
-    })
+/// Reads JSON, if need be as a copy of the same length that can be read; offsets are true of both. `halves` says whether half of a
+/// character is replaced in the copy.
+///
+/// # Errors
+/// The one of the copy. What does not begin like JSON is not copied.
+pub(crate) fn tape_of(json: &[u8], halves: bool) -> Result<(Tape, Cow<'_, [u8]>), WireError> {
+    match Tape::read(json) {
+        Ok(tape) => Ok((tape, Cow::Borrowed(json))),
+        Err(error @ WireError::NotAnObject { .. }) => Err(error),
+        Err(_) => {
+            let copy = readable(json, halves);
+            Ok((Tape::read(&copy)?, Cow::Owned(copy)))
+        }
+    }
 }
 
 /// A copy of the same length, in which white space stands for a byte order mark, 0 for what is no number, and, if
 /// `halves` are to be replaced, U+FFFD for half of a character.
 #[cold]
-pub(crate) fn readable(json: &[u8], halves: bool) -> Vec<u8> {
+fn readable(json: &[u8], halves: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let mut rest = json;
     if let Some(after) = rest.strip_prefix(BYTE_ORDER_MARK) {
@@ -91,11 +99,11 @@ mod tests {
             let copy = readable(json.as_bytes(), true);
             assert_eq!(String::from_utf8(copy).unwrap(), expected);
             assert_eq!(json.len(), expected.len());
-            assert!(tape_of(json.as_bytes()).is_ok(), "{json}");
+            assert!(tape_of(json.as_bytes(), true).is_ok(), "{json}");
         }
         for json in ["", "\"\\", "\"\\ud83d", "\"\\ud83d\\u", "Na", "-", "{\"a\":Nan}"] {
             assert_eq!(readable(json.as_bytes(), true).len(), json.len());
-            assert!(tape_of(json.as_bytes()).is_err(), "{json}");
+            assert!(tape_of(json.as_bytes(), true).is_err(), "{json}");
         }
     }
 }

@@ -21,16 +21,22 @@ const MESSAGES: [&str; 3] = [
     r#"{"type":"content_block_stop","index":0}"#,
 ];
 
-/// What a client gets of a value with so many `silent` events between its pieces.
-fn filtered(operation: Operation, texts: [&str; 3], silent: &str, count: usize) -> String {
-    let raw: RawPolicy =
-        serde_json::from_str(r#"{"rules":[{"rules":["CREDIT_CARD"],"action":"redact"}]}"#).unwrap();
+fn guard(operation: Operation) -> StreamGuard {
+    let raw: RawPolicy = serde_json::from_str(
+        r#"{"rules":[{"rules":["CREDIT_CARD"],"action":"redact"}],"on_unscannable":"flag"}"#,
+    )
+    .unwrap();
     let watch = Watch::new(Arc::new(Policy::try_from(raw).unwrap()));
     let dialect = match operation {
         Operation::Messages => Dialect::Anthropic,
         _ => Dialect::OpenAi,
     };
-    let mut guard = StreamGuard::new(watch, dialect, Some(operation));
+    StreamGuard::new(watch, dialect, Some(operation))
+}
+
+/// What a client gets of a value with so many `silent` events between its pieces.
+fn filtered(operation: Operation, texts: [&str; 3], silent: &str, count: usize) -> String {
+    let mut guard = guard(operation);
     let mut out = Vec::new();
     let mut push = |text: &str| guard.push(format!("{text}\n\n").as_bytes(), &mut out);
     let [first, second, last] = texts.map(|text| format!("data: {text}"));
@@ -71,4 +77,36 @@ fn events_without_a_text_do_not_end_one() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn sound_and_pictures_do_not_wait_for_more_of_a_text() {
+    let mut guard = guard(Operation::ChatCompletions);
+    let (mut out, data) = (Vec::new(), "AAECAwQF".repeat(1_000));
+    let audio = format!(
+        r#"data: {{"choices":[{{"index":0,"delta":{{"audio":{{"id":"a","data":"{data}"}}}},"finish_reason":null}}]}}"#
+    );
+    guard.push(format!("data: {}\n\n", CHAT[0]).as_bytes(), &mut out);
+    for _ in 0..700 {
+        guard.push(format!("{audio}\n\n").as_bytes(), &mut out);
+    }
+    // A few may wait for the end of what is said before them.
+    let sent = String::from_utf8(out).unwrap().matches(&data).count();
+    assert!(sent > 690 && !guard.is_blocked(), "{sent} of 700");
+}
+
+#[test]
+fn of_all_choices_together_no_more_empty_events_wait_than_of_one() {
+    let mut guard = guard(Operation::ChatCompletions);
+    let mut out = Vec::new();
+    for choice in 0..16 {
+        let text = CHAT[0].replace(r#""index":0"#, &format!(r#""index":{choice}"#));
+        guard.push(format!("data: {text}\n\n").as_bytes(), &mut out);
+    }
+    for at in 0..16 * 200 {
+        let event = format!(r#"data: {{"choices":[{{"index":{},"delta":{{}}}}]}}"#, at % 16);
+        guard.push(format!("{event}\n\n").as_bytes(), &mut out);
+    }
+    let sent = String::from_utf8(out).unwrap().matches(r#""delta":{}"#).count();
+    assert!(sent > 16 * 200 - 1_300, "{sent} of 3200");
 }

@@ -21,14 +21,18 @@ const MAX_CHANNELS: usize = 1024;
 /// Most bytes of events that wait for their texts in one stream: four of the largest.
 const MAX_KEPT_BYTES: usize = 4 * crate::MAX_EVENT_BYTES;
 
-/// Events of its choice that may come without a piece of a text before that is taken to have ended, if they bring pieces of
-/// others. So texts whose pieces alternate are inspected as a whole, and an answer does not wait for the last word of what was
+/// Events of its choice that may come without a piece of a text before that is taken to have ended, if they bring something
+/// else. So texts whose pieces alternate are inspected as a whole, and an answer does not wait for the last word of what was
 /// thought before it.
 const MAX_SILENT: usize = 8 * SPOKEN;
 
-/// As what such an event counts where one that brings no text counts as 1: servers send many of those, while a character is not
+/// As what such an event counts where one that brings nothing counts as 1: servers send many of those, while a character is not
 /// whole or a call is not understood yet, and nobody waits for what they say.
 const SPOKEN: usize = 128;
+
+/// Largest event that can be taken to bring nothing where it brings no text, in bytes. Sound and pictures are larger, and clients
+/// wait for them.
+const MAX_EMPTY: usize = 1024;
 
 impl Events {
     /// Lets the texts that go on take what the event brings, and sends what may pass.
@@ -92,7 +96,7 @@ impl Events {
         out: &mut Vec<u8>,
     ) {
         self.end(ended, &[], out);
-        self.pause(choices, carried, out);
+        self.pause(event, choices, carried, out);
         self.drain(event.raw, out);
         self.bound_memory(out);
     }
@@ -224,8 +228,18 @@ impl Events {
     }
 
     /// Ends texts that others of their choice have followed for too long.
-    pub(super) fn pause(&mut self, choices: Choices, carried: &[Channel], out: &mut Vec<u8>) {
-        let (mut any, step) = (false, if carried.is_empty() { 1 } else { SPOKEN });
+    pub(super) fn pause(
+        &mut self,
+        event: Event<'_>,
+        choices: Choices,
+        carried: &[Channel],
+        out: &mut Vec<u8>,
+    ) {
+        // As many as one choice may have wait of all choices together: each costs memory, and a look with every event.
+        let is_empty = carried.is_empty()
+            && event.raw.len() <= MAX_EMPTY
+            && self.queue.waiting() <= MAX_SILENT;
+        let (mut any, step) = (false, if is_empty { 1 } else { SPOKEN });
         for (channel, state) in &mut self.channels {
             let met = Choices::One(state.choice).meet(choices) && !carried.contains(channel);
             if met && state.has_waiting() {
