@@ -10,7 +10,9 @@ const MOST_TRIED_AGAIN: usize = 5;
 pub(crate) fn failed(output: &str) -> Vec<String> {
     let lines = output.lines().filter_map(|line| line.strip_prefix("test "));
     let failed = lines.filter_map(|line| line.strip_suffix(" ... FAILED"));
-    failed.map(str::to_owned).collect()
+    // What is to panic says so beside its name.
+    let name = |line: &str| line.split_once(" - ").map_or(line, |(name, _)| name).to_owned();
+    failed.map(name).collect()
 }
 
 /// Runs the tests; those that fail, if they are few, once more, one after the other with nothing beside them. The names of those
@@ -69,6 +71,12 @@ mod tests {
         let result = run(|| Run::program(&Layout::of_workspace(), "sh").args(["-c", &script]));
         std::fs::remove_file(&marks).unwrap();
         assert_eq!(result.unwrap(), ["a::b"]);
+    }
+
+    #[test]
+    fn a_test_that_is_to_panic_has_a_name_without_that() {
+        let lines = "test a::b - should panic ... FAILED\ntest c ... ok\n";
+        assert_eq!(failed(lines), ["a::b"]);
     }
 
     #[test]
