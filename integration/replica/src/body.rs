@@ -75,6 +75,8 @@ pub(crate) struct BodyWriter {
     frames: mpsc::Sender<Result<Frame<Bytes>, io::Error>>,
     framing: Framing,
     gzip: Option<GzEncoder<Vec<u8>>>,
+    /// A frame was sent.
+    begun: bool,
 }
 
 /// The client went away.
@@ -87,7 +89,7 @@ impl BodyWriter {
     pub(crate) fn new(framing: Framing) -> (Self, ReplyBody) {
         let (frames, received) = mpsc::channel(1);
         let gzip = framing.gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-        (Self { frames, framing, gzip }, Frames(received).boxed_unsync())
+        (Self { frames, framing, gzip, begun: false }, Frames(received).boxed_unsync())
     }
 
     /// Writes `bytes`, so that a reader sees all of them before the next write.
@@ -122,15 +124,16 @@ impl BodyWriter {
         self.frames.closed().await;
     }
 
-    async fn frame(&self, bytes: Bytes) -> Result<(), Gone> {
+    async fn frame(&mut self, bytes: Bytes) -> Result<(), Gone> {
         let size = self.framing.frame_bytes.unwrap_or(usize::MAX);
         let mut rest = bytes;
         while !rest.is_empty() {
             let frame = rest.split_to(size.min(rest.len()));
-            self.send(Ok(Frame::data(frame))).await?;
-            if !self.framing.frame_delay.is_zero() {
+            if self.begun && !self.framing.frame_delay.is_zero() {
                 tokio::time::sleep(self.framing.frame_delay).await;
             }
+            self.begun = true;
+            self.send(Ok(Frame::data(frame))).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What has to work.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::timeouts;
 use crate::case::{Case, Seen, Wrong, expect};
@@ -17,7 +17,7 @@ pub(super) const CASES: [Case; 6] = [
     Case::new(GROUP, "requests are placed by load", "picks with basis load in Envoy", by_load),
     Case::new(
         GROUP,
-        "a stream with silent gaps of 3 s",
+        "a stream with a silent gap of 3 s",
         "200, whole to its [DONE], a gap of more than 2 s",
         |stack| gaps(stack, 3, 2),
     ),
@@ -64,8 +64,8 @@ pub(crate) fn chat(
 
 /// The body of a chat.
 pub(crate) fn body(model: &str, prompt: &str, stream: bool) -> String {
-    let messages = serde_json::json!([{"role": "user", "content": prompt}]);
-    serde_json::json!({"model": model, "stream": stream, "messages": messages}).to_string()
+    let messages = json!([{"role": "user", "content": prompt}]);
+    json!({"model": model, "stream": stream, "messages": messages}).to_string()
 }
 
 /// The member of a response's body, which is JSON.
@@ -101,12 +101,28 @@ fn by_load(stack: &Stack) -> Seen {
     expect(picks > 0, format!("{picks} picks with basis load"))
 }
 
-/// A stream in three pieces or so, with silence between them.
+/// A request for a stream of two events, and the largest frame with which it has two.
+fn two_events() -> (Value, usize) {
+    let chunk = |delta: Value, finish: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
+        let chunk = json!({"id": "chatcmpl-gap", "object": "chat.completion.chunk", "created": 1,
+            "model": "qwen2.5-7b-instruct", "choices": [choice]});
+        format!("data: {chunk}\n\n")
+    };
+    let first = chunk(json!({"role": "assistant", "content": "I have thought. "}), Value::Null);
+    let rest = chunk(json!({"content": "Yes."}), "stop".into()) + "data: [DONE]\n\n";
+    let raw = json!({"headers": [["content-type", "text/event-stream"]], "body": format!("{first}{rest}")});
+    let body = json!({"model": "qwen", "stream": true, "weir_reply": {"raw": raw},
+        "messages": [{"role": "user", "content": "Think before you answer"}]});
+    (body, first.len().max(rest.len()))
+}
+
+/// A stream with silence in its middle.
 fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
-    let body = body("qwen", "Think before you answer", true);
+    let (body, frame) = two_events();
+    let (body, frame) = (body.to_string(), format!("x-weir-frame-bytes: {frame}"));
     let delay = format!("x-weir-frame-delay-ms: {}", seconds * 1000);
-    // The client hears nothing for two delays: two frames are late, and nothing of the first goes on before its event is whole.
-    let silence = (2 * seconds + 60).to_string();
+    let silence = (seconds + 60).to_string();
     let words = [
         "request",
         CHAT,
@@ -117,11 +133,7 @@ fn gaps(stack: &Stack, seconds: u64, least: u64) -> Seen {
         "--header",
         &delay,
         "--header",
-        "x-weir-frame-bytes: 500",
-        "--header",
-        "x-weir-chunk-chars: 100",
-        "--header",
-        "x-weir-reply-text: hello%20there",
+        &frame,
     ];
     let reply = stack.probe("client", &words)?;
     let gap = reply["longest_gap_ms"].as_u64().unwrap_or_default();
