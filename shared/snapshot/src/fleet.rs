@@ -183,8 +183,8 @@ impl Display for KeyReport {
 
 impl FleetReport {
     /// Reads the lines of a reply: `gateway ID`; `limit` with id, measure, burst, amount, window, first and name
-    /// for each limit, and after it `per` with id and number of values; `key` with name, born, sequence, used, reserved, granted, wanted for each key. Others are
-    /// left out. `None` where no gateway is named.
+    /// for each limit, and after it `per` with id and number of values; `key` with name, born, sequence, used, reserved, granted,
+    /// wanted for each key. Others are left out. `None` where no gateway is named.
     #[must_use]
     pub fn parse(lines: &[String]) -> Option<Self> {
         let mut report = Self::default();

@@ -235,3 +235,17 @@ pub(super) async fn watch(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_server_is_given_up_within_seconds() {
+        let servers = vec![([127, 0, 0, 1], 1).into()];
+        let (min_ttl, max_ttl) = (Duration::from_secs(1), Duration::from_secs(60));
+        let settings = DnsSettings { servers, min_ttl, max_ttl };
+        let resolver = Resolver::new(&settings).unwrap();
+        assert!(resolver.resolver.options().timeout <= SILENCE);
+    }
+}

@@ -27,17 +27,12 @@ const WEIGHTS: Weights = Weights::all(1);
 const FULL: Reserve = Reserve { share: Share::Full, guess: 0 };
 const KEY: SlotKey = SlotKey([7; 16]);
 const FIRST: u64 = 50;
+const TERMS: FleetTerms =
+    FleetTerms { first: FIRST, away: Away::Deny, share_permille: 0, reachable: false, named: true };
 
 /// So many tokens a day, which is long enough for nothing to come back during a test.
 fn limit(tokens: u64) -> Limit {
-    let terms = FleetTerms {
-        first: FIRST,
-        away: Away::Deny,
-        share_permille: 0,
-        reachable: false,
-        named: true,
-    };
-    Limit::new(LimitId(3), Measure::Tokens, tokens, 86_400_000, tokens).unwrap().of_fleet(terms)
+    Limit::new(LimitId(3), Measure::Tokens, tokens, 86_400_000, tokens).unwrap().of_fleet(TERMS)
 }
 
 /// The shared data of one Envoy.

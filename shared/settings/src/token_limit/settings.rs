@@ -54,7 +54,6 @@ impl TokenLimitSettings {
     }
 }
 
-/// Whether everything is vouched for that the policy relies on.
 /// Whether requests have what a limit goes by.
 fn check_dimensions(field: &str, per: &[Dimension], trust: &Trust) -> Result<(), SettingsError> {
     for (position, dimension) in per.iter().enumerate() {
@@ -72,6 +71,7 @@ fn check_dimensions(field: &str, per: &[Dimension], trust: &Trust) -> Result<(),
     Ok(())
 }
 
+/// Whether everything is vouched for that the policy relies on.
 fn check(
     field: &str,
     policy: &TokenLimitPolicy,

@@ -304,16 +304,9 @@ async fn a_reset_forgets_what_was_spent_once_and_leaves_what_is_granted() {
 async fn a_person_names_a_consumer_and_redis_and_the_sidecar_keep_no_name() {
     let server = Server::start(&[]).unwrap();
     let (redis, _tasks) = client(&server).await;
-    let terms = FleetTerms {
-        first: FIRST,
-        away: Away::Deny,
-        share_permille: 0,
-        reachable: false,
-        named: true,
-    };
     let calendar = Calendar::parse("month+00:00").unwrap();
     let limit = Limit::of_calendar(LimitId(3), Measure::Tokens, 10_000_000, calendar);
-    let mut sidecar = Sidecar::new(&redis, &["a"], limit.unwrap().of_fleet(terms));
+    let mut sidecar = Sidecar::new(&redis, &["a"], limit.unwrap().of_fleet(TERMS));
     let command = |action, limit: &str, amount| LimitCommand {
         id: format!("{:016x}", 77),
         action,
