@@ -5,12 +5,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failover::saw;
-use super::positive::{CHAT, body, chat};
+use super::positive::{body, chat};
 use crate::case::{Case, Seen, expect};
 use crate::error::Error;
 use crate::stack::{self, QWEN, Running, Stack};
 
 const GROUP: &str = "partition";
+
+/// One of the two Envoys: the other one has connections of its own.
+const ONE: &str = "http://envoy-a-application:10000/v1/chat/completions";
 
 pub(super) const CASES: [Case; 2] = [
     Case::new(
@@ -22,8 +25,8 @@ pub(super) const CASES: [Case; 2] = [
     Case::new(
         GROUP,
         "a replica is cut off from its network in the middle of a stream",
-        "the stream ends with an error in less than 30 s; other requests for its pool are served all the while; \
-         it serves again when it is back",
+        "the stream ends with an error in less than 30 s; other requests for its pool are served all the while, \
+         those that belong to it, too; it serves again when it is back",
         cut_off,
     ),
 ];
@@ -34,7 +37,7 @@ fn start(stack: &Stack, mark: &str, gap_ms: u64) -> Result<(Running, &'static st
     let delay = format!("x-weir-frame-delay-ms: {gap_ms}");
     let words = [
         "request",
-        CHAT,
+        ONE,
         "--body",
         &body,
         "--silence-s",
@@ -86,14 +89,21 @@ fn frozen(stack: &Stack) -> Seen {
 }
 
 fn cut_off(stack: &Stack) -> Seen {
-    let (stream, replica) = start(stack, "heron-2", 2500)?;
+    // So long that it belongs to the replica that has it in its cache.
+    let conversation = "heron-2, and what it did all day long. ".repeat(100);
+    let (stream, replica) = start(stack, &conversation, 2500)?;
+    let ask = |prompt: &str| {
+        let body = body("qwen", prompt, false);
+        stack.probe("client", &["request", ONE, "--body", &body])
+    };
+    // The second connection of this Envoy to this replica, which stays open and without use.
+    ask(&format!("{conversation} And then?"))?;
+    let again = saw(stack, replica, "And then?")?;
     let (id, network) = (stack.id(replica)?, stack.network("inference"));
     stack.docker(&["network", "disconnect", &network, &id])?;
-    let mut others = Vec::new();
-    for turn in 0..6 {
-        others.push(
-            chat(stack, "qwen", &format!("While one is away, {turn}"), &[])?["status"].clone(),
-        );
+    let mut others = vec![ask(&format!("{conversation} And in the end?"))?];
+    for turn in 0..5 {
+        others.push(ask(&format!("While one is away, {turn}"))?);
     }
     let reply = stream.finish()?;
     stack.docker(&["network", "connect", "--alias", replica, &network, &id])?;
@@ -104,14 +114,19 @@ fn cut_off(stack: &Stack) -> Seen {
         chat(stack, "qwen", &format!("{turn}: who saw the kestrel?"), &[])?;
         saw(stack, replica, "kestrel")
     })?;
-    let served = others.iter().filter(|status| **status == 200).count();
+    let served = others.iter().filter(|reply| reply["status"] == 200).count();
+    let slowest = others.iter().filter_map(|reply| reply["took_ms"].as_u64()).max();
+    let problems: Vec<_> = others.iter().filter_map(|reply| reply["problem"].as_str()).collect();
     let took = reply["took_ms"].as_u64().unwrap_or_default();
     let seen = format!(
-        "{} from {replica}, {} after {took} ms ({}); meanwhile {served} of {} others served; it serves again",
+        "{} from {replica}, {} after {took} ms ({}); the conversation {}; meanwhile {served} of {} served, \
+         the slowest after {} ms {problems:?}; it serves again",
         reply["status"],
         if is_whole(&reply) { "whole" } else { "cut" },
         reply["problem"].as_str().unwrap_or("no problem"),
-        others.len()
+        if again { "went on there" } else { "went elsewhere" },
+        others.len(),
+        slowest.unwrap_or_default(),
     );
-    expect(!is_whole(&reply) && took < 40_000 && served == others.len(), seen)
+    expect(again && !is_whole(&reply) && took < 40_000 && served == others.len(), seen)
 }
