@@ -10,8 +10,12 @@ use tokio::time::Instant;
 
 pub(crate) use load::{Load, PoolShare, Shares};
 
-/// Others' load counts for so many intervals after the last exchange.
+/// Others' load counts for so many intervals after the last exchange that succeeded, and at least for [`LEAST_FRESH`].
 const INTERVALS: u32 = 2;
+
+/// One exchange that Redis answers late is no reason to send everything to the replica that others fill: what they had a
+/// second ago is closer to the truth than nothing.
+const LEAST_FRESH: Duration = Duration::from_secs(1);
 
 /// The load of all other sidecars together, as of the last exchange.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ struct Seen {
 impl Peers {
     /// Nobody has said anything yet; an exchange is made once in every `interval`.
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { fresh: interval * INTERVALS, seen: Mutex::default() }
+        Self { fresh: LEAST_FRESH.max(interval * INTERVALS), seen: Mutex::default() }
     }
 
     /// Takes what each of the others says at `now`, those heard last first: of a gateway that several tell of, what the
@@ -59,11 +63,6 @@ impl Peers {
             }
         }
         *self.seen() = seen;
-    }
-
-    /// Forgets what others have said: it could not be asked again.
-    pub(crate) fn lose(&self) {
-        *self.seen() = Seen::default();
     }
 
     /// How many other sidecars are heard at `now`.
@@ -128,22 +127,24 @@ mod tests {
     }
 
     #[test]
-    fn what_others_say_is_added_up_for_two_intervals() {
-        let (peers, start) = (Peers::new(Duration::from_millis(200)), Instant::now());
-        peers.take(
-            vec![says("a", 2), says("", 3), says("", 4), BTreeMap::new()],
-            start,
-            Duration::ZERO,
-        );
+    fn what_others_say_is_added_up_for_two_intervals_and_for_a_second_at_least() {
+        let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);
-        assert_eq!(sum(&peers, "llama", &[], after(400)), (1, Some(9)));
-        assert_eq!(sum(&peers, "llama", &[], after(401)), (0, None));
-        assert_eq!(sum(&peers, "qwen", &[], start), (0, None));
-        assert_eq!((peers.count(after(400)), peers.count(after(401))), (4, 0));
-        peers.take(vec![says("a", 2)], start, Duration::from_secs(1));
-        assert_eq!((peers.count(after(1400)), peers.count(after(1401))), (1, 0));
-        peers.lose();
-        assert_eq!(peers.count(start), 0);
+        for (interval, fresh) in [(100, 1000), (500, 1000), (501, 1002), (2000, 4000)] {
+            let peers = Peers::new(Duration::from_millis(interval));
+            assert_eq!(peers.count(start), 0, "before anything was said");
+            peers.take(
+                vec![says("a", 2), says("", 3), says("", 4), BTreeMap::new()],
+                start,
+                Duration::ZERO,
+            );
+            assert_eq!(sum(&peers, "llama", &[], after(fresh)), (1, Some(9)), "{interval}");
+            assert_eq!(sum(&peers, "llama", &[], after(fresh + 1)), (0, None), "{interval}");
+            assert_eq!(sum(&peers, "qwen", &[], start), (0, None), "{interval}");
+            assert_eq!((peers.count(after(fresh)), peers.count(after(fresh + 1))), (4, 0));
+            peers.take(vec![says("a", 2)], start, Duration::from_secs(1));
+            assert_eq!((peers.count(after(fresh + 1000)), peers.count(after(fresh + 1001))), (1, 0));
+        }
     }
 
     #[test]

@@ -100,9 +100,8 @@ impl Exchange {
         loop {
             ticks.tick().await;
             if self.once().await.is_err() {
-                // A server that was restarted knows nothing any more.
+                // A server that was restarted knows nothing any more. What others have said grows old by itself.
                 (self.entered, self.written, self.read) = (None, None, None);
-                self.peers.lose();
             }
         }
     }
@@ -120,7 +119,7 @@ impl Exchange {
         };
         let quiet = started.saturating_duration_since(self.changed) >= QUIET_AFTER;
         let enters = passed(self.entered, if quiet { ENTER_QUIET_EVERY } else { ENTER_EVERY });
-        // What was heard before it fell quiet holds for two intervals only, so they are asked once more at once.
+        // What was heard before it fell quiet holds for a short time only, so they are asked once more at once.
         let reads = !quiet || self.read.is_none_or(|(_, until)| started >= until);
         if enters {
             self.enter().await?;
