@@ -82,6 +82,7 @@ async fn without_a_sidecar_an_envoy_admits_its_share_and_counts_that_it_is_alone
             break;
         }
         spent += usage(&reply);
+        assert!(spent < 1000.0, "{spent} and no end");
     }
     assert!((150.0..=250.0).contains(&spent), "{spent}");
     assert!(stack.stat("weir_limit_unreachable_total").await >= 2);
