@@ -21,6 +21,21 @@ const ATTEMPT_MS: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 /// What Envoy says of a response that came from a replica (`%RESPONSE_CODE_DETAILS%`).
 const FROM_REPLICA: &[u8] = b"via_upstream";
 
+/// The first Envoy 1.x that retries a response whose beginning was held. Where 1.36.4 is to do that, it sends a body without
+/// headers, and under load it ends with a segmentation fault.
+const FIRST_MINOR: u64 = 37;
+
+/// The minor version of an Envoy 1.x that is too old for failover.
+pub(crate) fn too_old<H: Host>(host: &H) -> Option<u64> {
+    let number = |which| {
+        let path = ["xds", "node", "user_agent_build_version", "version", which];
+        let bytes = host.property(&path).ok().flatten()?;
+        Some(u64::from_le_bytes(*bytes.first_chunk()?))
+    };
+    let minor = number("minor_number")?;
+    (number("major_number")? == 1 && minor < FIRST_MINOR).then_some(minor)
+}
+
 /// Tells Envoy how often, and with which patience, it may try a request.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use weir_request::{FilterGroup, RouteCheck};
 use weir_settings::endpoint_picker::policies;
 use weir_wire::path::Dialect;
 
+use crate::failover;
 use crate::metrics::Metrics;
 use crate::pools::Pools;
 use crate::report_metrics::ReportMetrics;
@@ -47,6 +48,11 @@ impl<H: Host> Root<H> {
     /// Takes a configuration; false, with the reason in the log, if it cannot be used.
     pub fn configure(&mut self, configuration: &[u8]) -> bool {
         match policies(configuration) {
+            Ok(policies)
+                if policies.iter().any(|policy| policy.failover.is_some()) && self.is_too_old() =>
+            {
+                false
+            }
             Ok(policies) => {
                 let group = self.group.as_ref();
                 let ticker = Ticker::new();
@@ -87,6 +93,22 @@ impl<H: Host> Root<H> {
                 false
             }
         }
+    }
+}
+
+impl<H: Host> Root<H> {
+    /// Whether this Envoy is too old for failover; the log says so.
+    #[cold]
+    fn is_too_old(&self) -> bool {
+        let minor = failover::too_old(&self.host);
+        if let Some(minor) = minor {
+            let what = format!(
+                "weir.endpoint-picker: `failover` needs Envoy 1.37, and this is 1.{minor}, which may crash where a stream \
+                 is to be retried: take it out, or update Envoy"
+            );
+            self.host.log(LogLevel::Error, &what);
+        }
+        minor.is_some()
     }
 }
 

@@ -143,7 +143,10 @@ mod tests {
             assert_eq!(sum(&peers, "qwen", &[], start), (0, None), "{interval}");
             assert_eq!((peers.count(after(fresh)), peers.count(after(fresh + 1))), (4, 0));
             peers.take(vec![says("a", 2)], start, Duration::from_secs(1));
-            assert_eq!((peers.count(after(fresh + 1000)), peers.count(after(fresh + 1001))), (1, 0));
+            assert_eq!(
+                (peers.count(after(fresh + 1000)), peers.count(after(fresh + 1001))),
+                (1, 0)
+            );
         }
     }
 

@@ -90,3 +90,23 @@ fn envoys_own_answers_are_told_in_the_dialect_and_replicas_pass() {
     let silent = FakeHost::new();
     assert!(!answer_for_envoy(&silent, Dialect::OpenAi), "Envoy does not say");
 }
+
+#[test]
+fn only_an_envoy_before_1_37_is_too_old() {
+    let version = |major: u64, minor: u64| {
+        let host = FakeHost::new();
+        let path = |which| ["xds", "node", "user_agent_build_version", "version", which];
+        host.set_property(&path("major_number"), &major.to_le_bytes());
+        host.set_property(&path("minor_number"), &minor.to_le_bytes());
+        too_old(&host)
+    };
+    assert_eq!([version(1, 35), version(1, 36)], [Some(35), Some(36)]);
+    assert_eq!([version(1, 37), version(1, 40), version(2, 0)], [None; 3]);
+    let host = FakeHost::new();
+    assert_eq!(too_old(&host), None, "nobody says");
+    host.set_property(
+        &["xds", "node", "user_agent_build_version", "version", "minor_number"],
+        b"36",
+    );
+    assert_eq!(too_old(&host), None, "no number");
+}
