@@ -31,8 +31,19 @@ pub struct Delta {
     pub choice: u32,
     /// The text carries a signature over itself, so that no edit of it can go unnoticed.
     pub signed: bool,
-    /// Nobody here knows the form of the event, so it may also say all of the text so far.
-    pub may_repeat: bool,
+    /// Whether it says all of the text so far in place of its next piece.
+    pub repeats: Repeats,
+}
+
+/// Whether the next piece of a text says all of it so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// It does not.
+    Never,
+    /// Nobody here knows the form of the event, so it may.
+    Perhaps,
+    /// It does where it goes on as the last one began.
+    Grows,
 }
 
 /// Texts that an event ends. What is held back of them has to come before the event.
@@ -153,7 +164,7 @@ impl EventTexts {
             scope,
             choice,
             signed: false,
-            may_repeat: false,
+            repeats: Repeats::Never,
         });
     }
 }
@@ -234,5 +245,16 @@ pub(super) fn has_error(root: Value<'_>) -> bool {
 
 /// The number under `name`, 0 where there is none.
 pub(super) fn number(value: Value<'_>, name: &str) -> u32 {
-    value.get(name).and_then(Value::number).unwrap_or(0)
+    index(value, name).unwrap_or(0)
+}
+
+/// The number under `name`, which some servers write as a string.
+pub(super) fn index(value: Value<'_>, name: &str) -> Option<u32> {
+    let index = value.get(name)?;
+    index.number().or_else(|| index.text()?.parse().ok())
+}
+
+/// The number under `index`, or else the place in the list.
+pub(super) fn index_or(value: Value<'_>, place: u32) -> u32 {
+    index(value, "index").unwrap_or(place)
 }
