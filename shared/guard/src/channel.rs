@@ -62,17 +62,12 @@ impl Text {
     }
 }
 
-/// A text that comes whole, edited as it would be in pieces; `ended`: all of it is there.
-pub(crate) fn whole(
-    watch: &Watch,
-    form: Form,
-    (text, ended): (&str, bool),
-    names: &mut Pseudonyms,
-) -> Piece {
+/// A text that comes whole, edited as it would be in pieces.
+pub(crate) fn whole(watch: &Watch, form: Form, text: &str, names: &mut Pseudonyms) -> Piece {
     let mut piece = Piece::new();
     let mut whole = Text::of(watch, form);
     whole.push(watch, text, names, &mut piece);
-    if ended && !piece.blocked {
+    if !piece.blocked {
         whole.finish(watch, names, &mut piece);
     }
     piece

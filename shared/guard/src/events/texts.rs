@@ -15,7 +15,7 @@ use crate::queue::Entry;
 use crate::report::Trouble;
 use crate::shape::Shape;
 
-/// Most texts that go on at a time in one stream: choices, tool calls and kinds of text.
+/// Most texts that go on at a time in one stream: choices, tool calls and kinds of text. Those of which nothing waits make room.
 const MAX_CHANNELS: usize = 1024;
 
 /// Most bytes of events that wait for their texts in one stream: four of the largest.
@@ -196,6 +196,9 @@ impl Events {
         known.unwrap_or_else(|| {
             let signed = delta.signed && !self.unsigned.contains(&delta.scope);
             let watch = if signed { &self.signed } else { &self.watch };
+            if self.channels.len() >= MAX_CHANNELS {
+                self.channels.retain(|(_, state)| state.has_waiting());
+            }
             self.channels.push((delta.channel, ChannelState::new(watch, delta, signed)));
             self.channels.len() - 1
         })

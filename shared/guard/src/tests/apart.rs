@@ -158,3 +158,11 @@ fn thinking_without_a_signature_is_edited_in_every_stream() {
         assert_eq!(out, stream.replace("ann@example.com", "[EMAIL]"));
     }
 }
+
+#[test]
+fn texts_of_which_nothing_waits_make_room_for_others() {
+    let form = r#"{"type":"tool-input-delta","toolCallId":"call_AT","inputTextDelta":TEXT}"#;
+    let call = |number| event(form, number, "All of it. ") + &event(form, number, "\n");
+    let stream: String = (0..3000).map(call).collect();
+    assert_eq!(of(Dialect::OpenAi, &stream), stream);
+}

@@ -1,6 +1,8 @@
 //! Chunks of chat completions and completions.
 
-use super::parts::{At, ChannelName, Choices, Ended, EventTexts, has_error, index_or, is_empty};
+use super::parts::{
+    At, ChannelName, Choices, Ended, EventTexts, Repeats, has_error, index_or, is_empty,
+};
 use super::pieces;
 use crate::content::field::Form;
 use crate::content::functional::Shape;
@@ -58,7 +60,13 @@ fn messages(
     match (choice.get("message").filter(is_object), delta.filter(is_object)) {
         (Some(message), Some(_)) => {
             event.repeats = true;
-            event.grow(message.get_string("content").filter(|_| !ends));
+            let name = ChannelName::new(at.scope).with("message");
+            let before = event.deltas.len();
+            if let Some(text) = message.get_string("content") {
+                event.push(text, Form::String, name.channel(), at);
+            }
+            let new = event.deltas.get_mut(before..).into_iter().flatten();
+            new.for_each(|delta| delta.repeats = Repeats::Grows);
         }
         // All of the answer once more, as MiniMax ends a stream.
         (Some(_), None) if ends && is_whole => {

@@ -109,8 +109,6 @@ pub struct EventTexts {
     pub repeats: bool,
     /// Texts that go on, in the order of the event.
     pub deltas: Vec<Delta>,
-    /// Texts that say all of a text so far, between their quotes: what they end with may go on in the next event.
-    pub growing: Vec<Range<usize>>,
     /// Texts that are complete, media and log probabilities.
     pub whole: Texts,
     /// What the event ends.
@@ -139,11 +137,6 @@ impl EventTexts {
         // What a medium begins with goes on as one.
         let deltas = &self.deltas;
         self.whole.encoded.retain(|at| deltas.iter().all(|delta| at + 1 != delta.span.start));
-    }
-
-    /// A text that says all of itself so far.
-    pub(super) fn grow(&mut self, text: Option<Value<'_>>) {
-        self.growing.extend(text.map(Value::content_span));
     }
 
     /// A text that goes on, if it is not empty.
@@ -245,16 +238,10 @@ pub(super) fn has_error(root: Value<'_>) -> bool {
 
 /// The number under `name`, 0 where there is none.
 pub(super) fn number(value: Value<'_>, name: &str) -> u32 {
-    index(value, name).unwrap_or(0)
-}
-
-/// The number under `name`, which some servers write as a string.
-pub(super) fn index(value: Value<'_>, name: &str) -> Option<u32> {
-    let index = value.get(name)?;
-    index.number().or_else(|| index.text()?.parse().ok())
+    value.get(name).and_then(Value::number).unwrap_or(0)
 }
 
 /// The number under `index`, or else the place in the list.
 pub(super) fn index_or(value: Value<'_>, place: u32) -> u32 {
-    index(value, "index").unwrap_or(place)
+    value.get("index").and_then(Value::number).unwrap_or(place)
 }

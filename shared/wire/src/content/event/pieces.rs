@@ -93,7 +93,7 @@ pub(super) fn read(
         let delta = container.delta || key.ends_with("delta") || key.ends_with("Delta");
         match value.kind() {
             Kind::Object | Kind::Array => {
-                let whole = container.whole || APART.contains(&key.as_ref());
+                let whole = container.whole || is_one(&key, &APART);
                 open.push(Open { value, name, before: 0, parts, delta, whole });
             }
             // An element of a list of texts is one.
@@ -112,10 +112,16 @@ pub(super) fn read(
     }
 }
 
+/// Whether a name is one of those in a list, however it is capitalised.
+#[inline(never)]
+fn is_one(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
 /// Whether a string goes on in the next event.
 fn goes_on(value: Value<'_>, key: &str, delta: bool) -> bool {
     if !delta {
-        return TEXTS.iter().any(|text| text.eq_ignore_ascii_case(key));
+        return is_one(key, &TEXTS);
     }
     let is_name = || value.text().is_some_and(|name| is_token(&name));
     !(WHOLE.contains(&key) || NAMES.contains(&key) && is_name())
