@@ -166,3 +166,14 @@ fn texts_of_which_nothing_waits_make_room_for_others() {
     let stream: String = (0..3000).map(call).collect();
     assert_eq!(of(Dialect::OpenAi, &stream), stream);
 }
+
+#[test]
+fn a_word_that_every_event_says_holds_nothing_up() {
+    let form = r#"{"code":AT,"msg":"success","result":"ok","data":{"answer":TEXT}}"#;
+    let mut guard = StreamGuard::new(redacting(), Dialect::OpenAi, None);
+    let mut out = Vec::new();
+    for _ in 0..100 {
+        guard.push(event(form, 0, "a word ").as_bytes(), &mut out);
+        assert!(guard.held() < 300, "{}", guard.held());
+    }
+}

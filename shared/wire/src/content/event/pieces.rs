@@ -7,7 +7,7 @@ use crate::content::tape::{Kind, Value};
 
 /// What servers call a text that comes in pieces. Outside of deltas strings of these names are taken to go on in
 /// the next event; all others are whole.
-const TEXTS: [&str; 32] = [
+const TEXTS: [&str; 29] = [
     "content",
     "text",
     "response",
@@ -31,10 +31,7 @@ const TEXTS: [&str; 32] = [
     "chunk",
     "data",
     "value",
-    "v",
     "stringVal",
-    "message",
-    "msg",
     "partial",
     "sentence",
     "summary",
