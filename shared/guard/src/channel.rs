@@ -250,8 +250,8 @@ impl ChannelState {
     pub(crate) fn has_paused(&self) -> bool {
         let Some(held) = self.held() else { return false };
         let prose = |c: char| c.is_alphabetic() || c.is_whitespace() || ".,;:!?'\"()*`".contains(c);
-        // A colon ends the scheme of an address, too, and a picture begins after an exclamation mark.
-        let ends = |c: char| c.is_whitespace() || ".?;,)*`\"".contains(c) || !c.is_ascii();
+        // A colon ends the scheme of an address, too.
+        let ends = |c: char| c.is_whitespace() || ".!?;,)*`\"".contains(c) || !c.is_ascii();
         held.len() <= MAX_LAST_WORD && held.chars().all(prose) && held.ends_with(ends)
     }
 
