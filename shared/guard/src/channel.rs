@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use weir_detect::Pseudonyms;
-use weir_wire::content::{Delta, Form, Scope, is_encoded, is_media};
+use weir_wire::content::{Delta, Form, Repeats, Scope, is_encoded, is_media};
 
 use crate::Watch;
 use crate::arguments::{self, Arguments};
@@ -62,17 +62,12 @@ impl Text {
     }
 }
 
-/// A text that comes whole, edited as it would be in pieces; `ended`: all of it is there.
-pub(crate) fn whole(
-    watch: &Watch,
-    form: Form,
-    (text, ended): (&str, bool),
-    names: &mut Pseudonyms,
-) -> Piece {
+/// A text that comes whole, edited as it would be in pieces.
+pub(crate) fn whole(watch: &Watch, form: Form, text: &str, names: &mut Pseudonyms) -> Piece {
     let mut piece = Piece::new();
     let mut whole = Text::of(watch, form);
     whole.push(watch, text, names, &mut piece);
-    if ended && !piece.blocked {
+    if !piece.blocked {
         whole.finish(watch, names, &mut piece);
     }
     piece
@@ -95,7 +90,9 @@ pub(crate) struct ChannelState {
     decided: usize,
     /// The texts of events that wait, by the names that the queue gave them.
     waiting: VecDeque<(u64, usize)>,
-    /// How the last piece begins, its length, and the findings that were told of it, where pieces may say all of the text so far.
+    /// How the text begins, and how the last piece does, its length, and the findings that were told of it, where pieces may say
+    /// all of the text so far.
+    first: String,
     last: (String, usize),
     told: usize,
     /// For how long other events of the same choice have come since the last one with a piece of this text.
@@ -113,6 +110,7 @@ impl ChannelState {
             taken: 0,
             decided: 0,
             waiting: VecDeque::new(),
+            first: String::new(),
             last: (String::new(), 0),
             told: 0,
             silent: 0,
@@ -145,20 +143,42 @@ impl ChannelState {
     }
 
     /// Whether `text` says all of the text so far, and not its next piece.
-    pub(crate) fn repeats(&mut self, text: &str) -> bool {
-        let (last, len) = &self.last;
-        let says = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
-        text.len() >= *len
-            && text.starts_with(&**last)
-            && last.as_bytes().iter().filter(|byte| says(byte)).count() >= LEAST_REPEATED
+    pub(crate) fn repeats(&mut self, text: &str, repeats: Repeats) -> bool {
+        let (last, len) = &mut self.last;
+        let says = |byte: &&u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+        let says_enough =
+            |text: &str, least| text.as_bytes().iter().filter(says).nth(least).is_some();
+        let least = match repeats {
+            Repeats::Never => return false,
+            Repeats::Grows if text.len() > *len => 1,
+            _ => LEAST_REPEATED,
+        };
+        if text.len() >= *len && text.starts_with(&**last) && says_enough(last, least - 1) {
+            return true;
+        }
+        // A word that says the same in each event (`"result": "success"`) would be held as one that never ends.
+        if text == last && text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return true;
+        }
+        // All of what came in pieces, as some servers end a stream: another text, which no piece goes before.
+        let again = text.len() == self.taken
+            && text.starts_with(&self.first)
+            && says_enough(text, LEAST_REPEATED - 1);
+        if again {
+            *len = text.len();
+        }
+        again
     }
 
     /// Notes a piece that the next may repeat.
     pub(crate) fn remember(&mut self, text: &str) {
+        let head = text.get(..text.floor_char_boundary(MAX_REPEATED)).unwrap_or_default();
+        if self.taken == text.len() {
+            head.clone_into(&mut self.first);
+        }
         let (last, len) = &mut self.last;
         *len = text.len();
-        last.clear();
-        last.push_str(text.get(..text.floor_char_boundary(MAX_REPEATED)).unwrap_or_default());
+        head.clone_into(last);
     }
 
     /// Takes a text that says all of the text so far. What was held back of that may turn out to be the beginning of a value: it
@@ -215,13 +235,23 @@ impl ChannelState {
         !self.waiting.is_empty()
     }
 
+    fn held(&self) -> Option<&str> {
+        let Text::Value(run) = &self.text else { return None };
+        run.held()
+    }
+
+    /// Whether the text is read as it is written, so that it may go on after its end.
+    pub(crate) fn is_prose(&self) -> bool {
+        self.held().is_some()
+    }
+
     /// Whether what is held back is the end of a sentence in prose, in which no value can have begun that
     /// is worth waiting for.
     pub(crate) fn has_paused(&self) -> bool {
-        let Text::Value(run) = &self.text else { return false };
-        let Some(held) = run.held() else { return false };
+        let Some(held) = self.held() else { return false };
         let prose = |c: char| c.is_alphabetic() || c.is_whitespace() || ".,;:!?'\"()*`".contains(c);
-        let ends = |c: char| c.is_whitespace() || ".!?:;,)*`\"".contains(c) || !c.is_ascii();
+        // A colon ends the scheme of an address, too.
+        let ends = |c: char| c.is_whitespace() || ".!?;,)*`\"".contains(c) || !c.is_ascii();
         held.len() <= MAX_LAST_WORD && held.chars().all(prose) && held.ends_with(ends)
     }
 

@@ -1,3 +1,4 @@
+mod apart;
 mod bodies;
 mod bounds;
 mod media;

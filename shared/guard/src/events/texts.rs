@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use weir_detect::OnTrouble;
-use weir_wire::content::{Channel, Choices, Delta, Ended, EventTexts, Plain, Scope};
+use weir_wire::content::{Channel, Choices, Delta, Ended, EventTexts, Plain, Repeats, Scope};
 use weir_wire::edit::Edit;
 use weir_wire::sse::Event;
 
@@ -15,7 +15,7 @@ use crate::queue::Entry;
 use crate::report::Trouble;
 use crate::shape::Shape;
 
-/// Most texts that go on at a time in one stream: choices, tool calls and kinds of text.
+/// Most texts that go on at a time in one stream: choices, tool calls and kinds of text. Those of which nothing waits make room.
 const MAX_CHANNELS: usize = 1024;
 
 /// Most bytes of events that wait for their texts in one stream: four of the largest.
@@ -120,6 +120,7 @@ impl Events {
         let plain = texts.known
             && !self.watch.policy.inspect_functional
             && !texts.overflows
+            && texts.signature.is_none()
             && texts.whole.logprobs.is_empty()
             && texts.whole.opaque.is_empty()
             && texts.whole.encoded.is_empty()
@@ -150,14 +151,14 @@ impl Events {
         let Some((_, state)) = self.channels.get_mut(index) else { return };
         let mut piece = Piece::new_in(std::mem::take(&mut self.spare));
         let watch = if state.signed { &self.signed } else { &self.watch };
-        let repeats = delta.may_repeat && state.repeats(plain.text());
+        let repeats = state.repeats(plain.text(), delta.repeats);
         if repeats {
             let place = (&mut piece, &mut self.queue);
             state.start_over(watch, plain.text(), &mut self.names, place);
         } else {
             state.push(watch, plain.text(), &mut self.names, &mut piece);
         }
-        if delta.may_repeat {
+        if delta.repeats != Repeats::Never {
             state.remember(plain.text());
         }
         state.tell(&mut piece, repeats);
@@ -195,6 +196,9 @@ impl Events {
         known.unwrap_or_else(|| {
             let signed = delta.signed && !self.unsigned.contains(&delta.scope);
             let watch = if signed { &self.signed } else { &self.watch };
+            if self.channels.len() >= MAX_CHANNELS {
+                self.channels.retain(|(_, state)| state.has_waiting());
+            }
             self.channels.push((delta.channel, ChannelState::new(watch, delta, signed)));
             self.channels.len() - 1
         })
@@ -224,7 +228,7 @@ impl Events {
         let ends = |channel, state: &ChannelState| {
             !carried.contains(&channel) && ends(ended, channel, state.scope)
         };
-        self.end_those(ends, out);
+        self.end_those(ends, false, out);
     }
 
     /// Ends texts that others of their choice have followed for too long.
@@ -253,12 +257,17 @@ impl Events {
                     && state.silent > 0
                     && (state.silent > MAX_SILENT || state.has_paused())
             };
-            self.end_those(over, out);
+            self.end_those(over, true, out);
         }
     }
 
-    /// Ends texts and forgets them.
-    fn end_those(&mut self, ends: impl Fn(Channel, &ChannelState) -> bool, out: &mut Vec<u8>) {
+    /// Ends texts and forgets them, but for what stands before the rest of one that only rests.
+    fn end_those(
+        &mut self,
+        ends: impl Fn(Channel, &ChannelState) -> bool,
+        rests: bool,
+        out: &mut Vec<u8>,
+    ) {
         let mut index = 0;
         while let Some((channel, state)) = self.channels.get_mut(index).filter(|_| !self.ended) {
             if !ends(*channel, state) {
@@ -267,9 +276,12 @@ impl Events {
             }
             let mut piece = Piece::new();
             let watch = if state.signed { &self.signed } else { &self.watch };
+            let stays = rests && state.is_prose();
             state.finish(watch, &mut self.names, &mut piece);
             self.release(index, piece, &[], out);
-            if index < self.channels.len() {
+            if stays {
+                index += 1;
+            } else if index < self.channels.len() {
                 self.channels.remove(index);
             }
         }

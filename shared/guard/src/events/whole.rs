@@ -21,13 +21,11 @@ impl Events {
         inspector.troubles(&texts.whole);
         let (json, plain): (Vec<_>, Vec<_>) =
             texts.whole.fields.iter().partition(|field| is_streamed_json(field, data));
-        let grows = |field: &TextField| texts.growing.contains(&field.span);
-        plain.iter().filter(|field| !grows(field)).for_each(|field| inspector.field(field));
+        plain.into_iter().for_each(|field| inspector.field(field));
         let BodyInspection { mut edits, mut report, refusal } = inspector.inspected;
         let mut refused = refusal.is_some();
-        let growing = plain.into_iter().filter(|field| grows(field));
-        for field in json.into_iter().chain(growing) {
-            let (edit, piece) = self.in_pieces(field, grows(field), data);
+        for field in json {
+            let (edit, piece) = self.in_pieces(field, data);
             report.add(&piece.applied);
             refused |= piece.blocked;
             edits.extend(edit);
@@ -43,16 +41,13 @@ impl Events {
         edits
     }
 
-    /// A text that comes whole, edited as it would be in pieces; without its end if it grows, where a value may
-    /// have begun.
-    fn in_pieces(&mut self, field: &TextField, grows: bool, data: &[u8]) -> (Option<Edit>, Piece) {
+    /// A text that comes whole, edited as it would be in pieces.
+    fn in_pieces(&mut self, field: &TextField, data: &[u8]) -> (Option<Edit>, Piece) {
         let raw = data.get(field.span.clone()).unwrap_or_default();
         let Some(plain) = Plain::of(raw) else { return (None, Piece::new()) };
-        let piece =
-            channel::whole(&self.watch, field.form, (plain.text(), !grows), &mut self.names);
+        let piece = channel::whole(&self.watch, field.form, plain.text(), &mut self.names);
         let whole = 0..plain.text().len();
-        let differs = !piece.is_exact() || grows && piece.text.len() < plain.text().len();
-        let edit = differs.then(|| plain.edit(field.span.start, &whole, &piece.text));
+        let edit = (!piece.is_exact()).then(|| plain.edit(field.span.start, &whole, &piece.text));
         (edit, piece)
     }
 }

@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// An event with a text for each of these choices.
 fn event(choices: std::ops::Range<u32>) -> String {
-    let choice = |index| format!(r#"{{"index":{index},"delta":{{"content":"one "}}}}"#);
+    let choice = |index| format!(r#"{{"index":{index},"delta":{{"content":"one"}}}}"#);
     let choices: Vec<String> = choices.map(choice).collect();
     format!("data: {{\"choices\":[{}]}}\n\n", choices.join(","))
 }

@@ -65,7 +65,8 @@ impl Form {
 
     /// Whether a place repeats a text token by token, and may be emptied.
     pub(crate) fn is_repeat(&self, place: &str) -> bool {
-        place.contains("logprobs") || place.contains("token_ids")
+        let repeats = ["logprobs", "token_ids", "completion_probabilities", "top_tokens"];
+        repeats.iter().any(|name| place.contains(name))
     }
 
     /// The stream that brings a text in these pieces.

@@ -143,7 +143,9 @@ fn chat(api: Api, said: &[Said], packed: usize) -> String {
         let mut merged: Vec<Value> = vec![json!({"role": "assistant", "content": ""})];
         for (number, delta) in deltas.into_iter().enumerate() {
             let last = merged.last_mut().unwrap().as_object_mut().unwrap();
-            let apart = delta.as_object().unwrap().keys().all(|key| !last.contains_key(key));
+            // A completion has one text only.
+            let apart = api != Api::Text
+                && delta.as_object().unwrap().keys().all(|key| !last.contains_key(key));
             match delta {
                 Value::Object(delta) if packed > 1 && number % packed == 0 && apart => {
                     last.extend(delta)

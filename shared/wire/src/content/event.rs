@@ -15,7 +15,7 @@ use super::field::{Side, Texts};
 use super::tape::{Kind, Tape, Value};
 use parts::Api;
 pub(crate) use parts::is_empty;
-pub use parts::{Channel, Choices, Delta, Ended, EventTexts, Scope};
+pub use parts::{Channel, Choices, Delta, Ended, EventTexts, Repeats, Scope};
 
 impl EventTexts {
     /// The texts of an event whose data `tape` was read from. The form of the data tells which API

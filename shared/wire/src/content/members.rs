@@ -43,7 +43,9 @@ pub(super) fn of_response(name: &str) -> Member {
         "object" | "finish_reason" | "stop_reason" | "finishReason" => Member::Word,
         "embedding" | "embeddings" => Member::Protocol,
         "usage" | "usageMetadata" => Member::Figures,
-        "logprobs" | "logprobsResult" => Member::Logprobs,
+        "logprobs" | "logprobsResult" | "completion_probabilities" | "top_tokens" => {
+            Member::Logprobs
+        }
         "item" | "part" | "response" | "content_block" | "citation" => Member::Dialect,
         _ => of_either(name),
     }

@@ -23,7 +23,7 @@ mod texts;
 
 pub use crate::long_strings::LongStrings;
 pub(crate) use event::is_empty;
-pub use event::{Channel, Choices, Delta, Ended, EventTexts, Scope};
+pub use event::{Channel, Choices, Delta, Ended, EventTexts, Repeats, Scope};
 pub use field::{Form, Logprobs, Role, Side, TextField, Texts};
 pub use functional::{FIELDS, Functional, SCHEMA, Shape, Under, Use};
 pub use label::{is_named_before, is_option, names_next};

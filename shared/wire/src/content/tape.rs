@@ -141,12 +141,13 @@ impl<'t> Value<'t> {
         self.kind() == Kind::Boolean && self.json.get(self.span().start) == Some(&b't')
     }
 
-    /// A whole number that is not negative.
+    /// A whole number that is not negative, which some servers write as a string.
     pub fn number(self) -> Option<u32> {
-        if self.kind() != Kind::Number {
-            return None;
-        }
-        core::str::from_utf8(self.json.get(self.span())?).ok()?.parse().ok()
+        let digits = self.json.get(self.content_span()).filter(|digits| !digits.is_empty())?;
+        digits.iter().try_fold(0_u32, |number, byte| {
+            let digit = char::from(*byte).to_digit(10)?;
+            number.checked_mul(10)?.checked_add(digit)
+        })
     }
 
     /// Where the key is, without its quotes; empty for elements of arrays.

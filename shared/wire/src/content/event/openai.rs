@@ -1,6 +1,8 @@
 //! Chunks of chat completions and completions.
 
-use super::parts::{At, ChannelName, Choices, Ended, EventTexts, has_error, is_empty, number};
+use super::parts::{
+    At, ChannelName, Choices, Ended, EventTexts, Repeats, has_error, index_or, is_empty,
+};
 use super::pieces;
 use crate::content::field::Form;
 use crate::content::functional::Shape;
@@ -9,10 +11,11 @@ use crate::content::tape::{Kind, Value};
 pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
     event.known = true;
     root.children().for_each(|member| loosen(member, event));
+    let is_whole = root.get_string("object").is_some_and(|object| object.is("chat.completion"));
     let mut choices = 0;
     for choice in root.get("choices").into_iter().flat_map(Value::children) {
+        let at = At::choice(index_or(choice, choices));
         choices += 1;
-        let at = At::choice(number(choice, "index"));
         event.choices.add(at.choice);
         let delta = choice.get("delta");
         if let Some(text) = choice.get_string("text") {
@@ -28,7 +31,7 @@ pub(super) fn read(root: Value<'_>, event: &mut EventTexts) {
         if ends {
             event.ended.push(Ended::Scope(at.scope));
         }
-        messages(choice, (delta, ends), at, event);
+        messages(choice, (delta, ends, is_whole), at, event);
     }
     let has_usage = root.get("usage").is_some_and(|usage| usage.kind() == Kind::Object);
     if choices == 0 && has_usage {
@@ -49,7 +52,7 @@ fn says_end(reason: Value<'_>) -> bool {
 /// of its text so far), or deltas within messages, as Azure's OpenAI on your own data.
 fn messages(
     choice: Value<'_>,
-    (delta, ends): (Option<Value<'_>>, bool),
+    (delta, ends, is_whole): (Option<Value<'_>>, bool, bool),
     at: At,
     event: &mut EventTexts,
 ) {
@@ -57,7 +60,18 @@ fn messages(
     match (choice.get("message").filter(is_object), delta.filter(is_object)) {
         (Some(message), Some(_)) => {
             event.repeats = true;
-            event.grow(message.get_string("content").filter(|_| !ends));
+            let name = ChannelName::new(at.scope).with("message");
+            let before = event.deltas.len();
+            if let Some(text) = message.get_string("content") {
+                event.push(text, Form::String, name.channel(), at);
+            }
+            let new = event.deltas.get_mut(before..).into_iter().flatten();
+            new.for_each(|delta| delta.repeats = Repeats::Grows);
+        }
+        // All of the answer once more, as MiniMax ends a stream.
+        (Some(_), None) if ends && is_whole => {
+            event.repeats = true;
+            event.ended.push(Ended::Scope(at.scope));
         }
         (Some(message), None) => {
             pieces::read(message, (ChannelName::new(at.scope), true), at, event)

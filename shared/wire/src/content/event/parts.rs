@@ -31,8 +31,19 @@ pub struct Delta {
     pub choice: u32,
     /// The text carries a signature over itself, so that no edit of it can go unnoticed.
     pub signed: bool,
-    /// Nobody here knows the form of the event, so it may also say all of the text so far.
-    pub may_repeat: bool,
+    /// Whether it says all of the text so far in place of its next piece.
+    pub repeats: Repeats,
+}
+
+/// Whether the next piece of a text says all of it so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// It does not.
+    Never,
+    /// Nobody here knows the form of the event, so it may.
+    Perhaps,
+    /// It does where it goes on as the last one began.
+    Grows,
 }
 
 /// Texts that an event ends. What is held back of them has to come before the event.
@@ -98,8 +109,6 @@ pub struct EventTexts {
     pub repeats: bool,
     /// Texts that go on, in the order of the event.
     pub deltas: Vec<Delta>,
-    /// Texts that say all of a text so far, between their quotes: what they end with may go on in the next event.
-    pub growing: Vec<Range<usize>>,
     /// Texts that are complete, media and log probabilities.
     pub whole: Texts,
     /// What the event ends.
@@ -130,11 +139,6 @@ impl EventTexts {
         self.whole.encoded.retain(|at| deltas.iter().all(|delta| at + 1 != delta.span.start));
     }
 
-    /// A text that says all of itself so far.
-    pub(super) fn grow(&mut self, text: Option<Value<'_>>) {
-        self.growing.extend(text.map(Value::content_span));
-    }
-
     /// A text that goes on, if it is not empty.
     pub(super) fn push(&mut self, value: Value<'_>, form: Form, channel: Channel, at: At) {
         if value.content_span().is_empty() {
@@ -153,7 +157,7 @@ impl EventTexts {
             scope,
             choice,
             signed: false,
-            may_repeat: false,
+            repeats: Repeats::Never,
         });
     }
 }
@@ -235,4 +239,9 @@ pub(super) fn has_error(root: Value<'_>) -> bool {
 /// The number under `name`, 0 where there is none.
 pub(super) fn number(value: Value<'_>, name: &str) -> u32 {
     value.get(name).and_then(Value::number).unwrap_or(0)
+}
+
+/// The number under `index`, or else the place in the list.
+pub(super) fn index_or(value: Value<'_>, place: u32) -> u32 {
+    value.get("index").and_then(Value::number).unwrap_or(place)
 }

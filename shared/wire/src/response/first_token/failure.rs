@@ -1,6 +1,6 @@
 //! An error that came in place of a stream's first token.
 
-use crate::content::{Kind, Value};
+use crate::content::Value;
 
 /// The status of a failure that tells none: 503, as of a server that could not serve for now.
 const UNAVAILABLE: u16 = 503;
@@ -48,8 +48,10 @@ impl StreamFailure {
     /// The failure that `error` tells of, which is in the document `json`; `None` if it is the request's fault.
     /// `plain`: the document has the form of an answer that is no stream.
     pub(super) fn of(json: &[u8], error: Value<'_>, plain: bool) -> Option<Self> {
-        let code =
-            error.get("code").and_then(number).or_else(|| error.get("status").and_then(number));
+        let code = error
+            .get("code")
+            .and_then(Value::number)
+            .or_else(|| error.get("status").and_then(Value::number));
         let status = match code {
             Some(429 | 408 | 409 | 425) => UNAVAILABLE,
             Some(400..=499) => return None,
@@ -60,14 +62,6 @@ impl StreamFailure {
             _ => UNAVAILABLE,
         };
         Some(Self { status, told: true, document: plain.then(|| json.to_vec()) })
-    }
-}
-
-/// A number, or one that is written as a string.
-fn number(value: Value<'_>) -> Option<u32> {
-    match value.kind() {
-        Kind::Number => value.number(),
-        _ => value.text()?.parse().ok(),
     }
 }
 
