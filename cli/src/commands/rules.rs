@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use weir_detect::{Action, Direction, Rule, Treatment};
+use weir_detect::{Action, Rule, Treatment};
 
 use crate::error::CliError;
 use crate::guardrail::PolicyFile;
@@ -59,19 +59,18 @@ impl Rules {
     }
 }
 
-fn report<'r>(rule: &'r Rule, treatment: Option<&Treatment>) -> RuleReport<'r> {
-    let towards = |direction| {
-        let treatment = treatment.filter(|treatment| treatment.direction.include(direction))?;
-        let Treatment { action, min_confidence, shadow, .. } = *treatment;
+fn report<'r>(rule: &'r Rule, treatments: [Option<&Treatment>; 2]) -> RuleReport<'r> {
+    let [request, response] = treatments.map(|treatment| {
+        let Treatment { action, min_confidence, shadow, .. } = *treatment?;
         Some(TreatmentReport { action, min_confidence, shadow })
-    };
+    });
     RuleReport {
         id: &rule.id,
         group: rule.group.name(),
         entity: &rule.entity,
         confidence: rule.confidence,
-        request: towards(Direction::Request),
-        response: towards(Direction::Response),
+        request,
+        response,
     }
 }
 

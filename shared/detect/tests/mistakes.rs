@@ -83,6 +83,37 @@ fn rules_that_contradict_themselves() {
 }
 
 #[test]
+fn what_would_do_nothing() {
+    let nothing = "does nothing: later entries name all that it names, and the last one decides; put it behind them";
+    let own = r#""regexes": [{"id": "project", "entity": "PROJECT", "pattern": "falcon-[0-9]+"}]"#;
+    assert_refused(&[
+        (
+            r#"{"rules": [{"rules": ["EMAIL"], "action": "block"}, {"rules": ["pii"], "action": "flag"}]}"#,
+            &format!("rules[0]: {nothing}"),
+        ),
+        (
+            r#"{"rules": [{"rules": ["pii"], "action": "flag", "direction": "request"}, {"rules": ["EMAIL"], "action": "block"},
+                {"rules": ["pii.email"], "action": "flag", "direction": "request"},
+                {"rules": ["pii.email"], "action": "flag", "direction": "response"}]}"#,
+            &format!("rules[1]: {nothing}"),
+        ),
+        (
+            &format!(r#"{{{own}, "rules": [{{"rules": ["pii"], "action": "redact"}}]}}"#),
+            r#"rules: none names "custom.project", so nothing looks for it; add it, or `custom`, to an entry"#,
+        ),
+    ]);
+    for json in [
+        // Without `rules` the default looks for it.
+        format!("{{{own}}}"),
+        format!(r#"{{{own}, "rules": [{{"rules": ["PROJECT"], "action": "redact"}}]}}"#),
+        // A group of which there is no rule.
+        r#"{"rules": [{"rules": ["custom"], "action": "flag"}]}"#.to_owned(),
+    ] {
+        assert!(read(&json).is_ok(), "{json}");
+    }
+}
+
+#[test]
 fn roles_that_no_message_has() {
     let roles = "the roles are user, assistant, system, developer, tool, function, model";
     assert_refused(&[

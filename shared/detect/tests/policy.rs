@@ -39,6 +39,36 @@ fn actions_leave_what_they_promise() {
 }
 
 #[test]
+fn what_happens_to_a_finding_is_said_for_requests_and_responses_apart() {
+    let entry = |direction: &str, action: &str| {
+        format!(r#"{{"rules": ["pii"], "direction": "{direction}", "action": "{action}"}}"#)
+    };
+    let text = "write to ann@example.com now";
+    for (first, second) in [("redact", "mask"), ("mask", "redact"), ("flag", "redact")] {
+        let rules = format!("{}, {}", entry("request", first), entry("response", second));
+        let policy = Arc::new(policy(&format!(r#"{{"rules": [{rules}]}}"#)));
+        for (direction, action) in [(Direction::Request, first), (Direction::Response, second)] {
+            let expected = redacted(&with_action(action), text);
+            let whole = policy.inspect(text, direction, &mut Pseudonyms::default());
+            assert_eq!(apply(text, &whole.edits), expected, "{direction:?} {action}");
+            let mut inspector = policy.inspector(direction, false, None);
+            let mut streamed = inspector.push(text, &mut Pseudonyms::default()).text;
+            streamed += &inspector.finish(&mut Pseudonyms::default()).text;
+            assert_eq!(streamed, expected, "{direction:?} {action}");
+        }
+        assert!(policy.is_active(Direction::Request) && policy.is_active(Direction::Response));
+        assert!(policy.may_edit(Direction::Response));
+    }
+    // A later entry for both decides in both, and one for one direction in that.
+    let both = r#"{"rules": ["EMAIL"], "action": "flag"}"#;
+    let rules = format!("{both}, {}", entry("response", "redact"));
+    let policy = policy(&format!(r#"{{"rules": [{rules}]}}"#));
+    assert_eq!(redacted(&policy, text), text);
+    let found = policy.inspect(text, Direction::Response, &mut Pseudonyms::default());
+    assert_eq!(apply(text, &found.edits), "write to [EMAIL] now");
+}
+
+#[test]
 fn masks_keep_the_last_four_characters_of_long_values_only() {
     let policy = with_action("mask");
     assert_eq!(redacted(&policy, "4111 1111 1111 1111"), "**** **** **** 1111");
@@ -127,9 +157,11 @@ fn later_entries_and_exceptions_narrow_earlier_ones() {
         r#"{"rules": [{"rules": ["pii"], "action": "redact", "except": ["pii.credit_card"]},
                       {"rules": ["EMAIL"], "action": "flag", "direction": "response"}]}"#,
     );
-    assert_eq!(redacted(&policy, TEXT), TEXT);
+    // The later one says nothing of requests.
+    let request = "[EMAIL] paid with 4111 1111 1111 1111, [EMAIL] did not";
+    assert_eq!(redacted(&policy, TEXT), request);
     let response = policy.inspect(TEXT, Direction::Response, &mut Pseudonyms::default());
-    assert_eq!(response.applied.len(), 2);
+    assert_eq!((response.applied.len(), apply(TEXT, &response.edits).as_str()), (2, TEXT));
 }
 
 #[test]

@@ -80,6 +80,9 @@ impl IntakeSettings {
                 ));
             }
         };
+        if raw.max_body_bytes == 0 {
+            return Err(SettingsError::invalid("max_body_bytes", 0, "must be at least 1"));
+        }
         Ok(Self { trust, max_body_bytes: raw.max_body_bytes })
     }
 }
@@ -120,6 +123,7 @@ mod tests {
             (r#"{"signing_key_env":"KEY","allow_unsigned":true}"#, "exactly one"),
             (r#"{"signing_key_env":"NONE"}"#, "host_env_keys"),
             (r#"{"signing_key_env":"SHORT"}"#, "fewer than 16"),
+            (r#"{"allow_unsigned":true,"max_body_bytes":0}"#, "0 must be at least 1"),
         ] {
             let error = read(json).unwrap_err();
             assert!(error.contains(expected), "{error}");

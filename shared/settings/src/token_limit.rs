@@ -123,6 +123,9 @@ pub fn policy(field: &str, raw: RawPolicy) -> Result<TokenLimitPolicy, SettingsE
     let saturated = Saturated::compile(&path("saturated"), raw.saturated)?;
     let (open_ai_headers, ietf_headers) = headers(&path("headers"), &raw.headers)?;
     let RawPolicy { show_consumers, max_body_bytes, .. } = raw;
+    if max_body_bytes == 0 {
+        return Err(SettingsError::invalid(path("max_body_bytes"), 0, "must be at least 1"));
+    }
     Ok(TokenLimitPolicy {
         limits,
         saturated,

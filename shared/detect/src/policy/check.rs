@@ -4,8 +4,9 @@
 
 use std::fmt::Arguments;
 
+use super::compiled::names;
 use crate::error::{PolicyError, confidence};
-use crate::raw::{Directions, ROLES, RawPolicy, RawRule};
+use crate::raw::{Direction, Directions, ROLES, RawPolicy, RawRule};
 use crate::rule::{Group, Rule};
 use crate::scanner::{MIN_HOLD_BACK, Scanner};
 
@@ -70,6 +71,44 @@ fn rule(scanner: &Scanner, at: usize, entry: &RawRule) -> Result<(), PolicyError
         return Err(PolicyError::new(format_args!("rules[{at}].roles"), format_args!("{problem}")));
     }
     roles(format_args!("rules[{at}]."), &entry.roles)
+}
+
+/// Checks that every entry of `rules`, and every rule of the operator's own, does something: what later entries name in the same
+/// direction they decide, and what nobody names is not looked for.
+#[cold]
+#[inline(never)]
+pub(super) fn effects(scanner: &Scanner, raw: &RawPolicy) -> Result<(), PolicyError> {
+    let directions = [Direction::Request, Direction::Response];
+    for (at, entry) in raw.rules.iter().enumerate() {
+        let later = raw.rules.get(at + 1..).unwrap_or_default();
+        let mut named = false;
+        let mut decides = false;
+        for (rule, direction) in scanner.rules().iter().flat_map(|r| directions.map(|d| (r, d))) {
+            if names(entry, rule, direction) {
+                named = true;
+                decides |= !later.iter().any(|other| names(other, rule, direction));
+            }
+        }
+        if named && !decides {
+            let problem = "does nothing: later entries name all that it names, and the last one decides; put it behind them";
+            return Err(PolicyError::new(format_args!("rules[{at}]"), format_args!("{problem}")));
+        }
+    }
+    if raw.rules.is_empty() {
+        return Ok(());
+    }
+    let own = scanner.rules().iter().filter(|rule| rule.group == Group::Custom);
+    for rule in own {
+        let named = |entry: &RawRule| directions.iter().any(|way| names(entry, rule, *way));
+        if !raw.rules.iter().any(named) {
+            let problem = format_args!(
+                "none names {:?}, so nothing looks for it; add it, or `custom`, to an entry",
+                rule.id
+            );
+            return Err(PolicyError::new(format_args!("rules"), problem));
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with a name in `except`.

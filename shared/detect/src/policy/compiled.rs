@@ -9,7 +9,7 @@ use crate::custom::{Custom, Engine};
 use crate::error::PolicyError;
 use crate::hosts::Hosts;
 use crate::raw::{Action, Direction, Directions, RawPolicy, RawRule, has_role};
-use crate::rule::{Finding, Group, Rule, RuleIndex};
+use crate::rule::{Finding, Group, Rule};
 use crate::scanner::{DEFAULT_HOLD_BACK, Scanner};
 use crate::selection::Selection;
 use crate::unscannable::{OnTrouble, OnUnscannable};
@@ -19,8 +19,6 @@ use crate::unscannable::{OnTrouble, OnUnscannable};
 pub struct Treatment {
     /// What happens to a finding.
     pub action: Action,
-    /// Directions inspected.
-    pub direction: Directions,
     /// Least confidence that counts.
     pub min_confidence: f32,
     /// Found and counted, but nothing is done.
@@ -31,10 +29,14 @@ pub struct Treatment {
     pub roles: Arc<[String]>,
 }
 
+/// What happens to findings of each rule of a scanner; `None` where it is not looked for.
+type Treatments = Vec<Option<Treatment>>;
+
 /// A compiled policy: its scanner, and what to do about each rule.
 pub struct Policy {
     scanner: Arc<Scanner>,
-    treatments: Vec<Option<Treatment>>,
+    /// By rule, for request and response.
+    treatments: [Treatments; 2],
     /// Selections for request and response, with and without the optional rules.
     selections: [[Arc<Selection>; 2]; 2],
     hash_key: Option<Vec<u8>>,
@@ -65,19 +67,21 @@ impl Policy {
         if direction == Direction::Request { request } else { response }
     }
 
-    /// What happens to a finding.
-    pub fn treatment(&self, finding: &Finding) -> Option<&Treatment> {
-        self.treatment_of(finding.index)
+    /// What happens to a finding in `direction`.
+    pub fn treatment(&self, finding: &Finding, direction: Direction) -> Option<&Treatment> {
+        self.towards(direction).get(finding.index.position())?.as_ref()
     }
 
-    /// Every rule, with what happens to its findings; `None` where the policy does not look for it.
-    pub fn rules(&self) -> impl Iterator<Item = (&Rule, Option<&Treatment>)> {
-        let treatments = self.treatments.iter().map(Option::as_ref);
-        self.scanner.rules().iter().map(AsRef::as_ref).zip(treatments)
+    /// Every rule, with what happens to its findings in requests and in responses; `None` where the policy does not look for it.
+    pub fn rules(&self) -> impl Iterator<Item = (&Rule, [Option<&Treatment>; 2])> {
+        let [requests, responses] = &self.treatments;
+        let both = requests.iter().zip(responses).map(|(a, b)| [a.as_ref(), b.as_ref()]);
+        self.scanner.rules().iter().map(AsRef::as_ref).zip(both)
     }
 
-    pub(crate) fn treatment_of(&self, rule: RuleIndex) -> Option<&Treatment> {
-        self.treatments.get(rule.position())?.as_ref()
+    fn towards(&self, direction: Direction) -> &Treatments {
+        let [requests, responses] = &self.treatments;
+        if direction == Direction::Request { requests } else { responses }
     }
 
     /// Gives `hash` its key; without one it redacts.
@@ -103,12 +107,12 @@ impl Policy {
 
     /// Whether values are replaced by names that the response has to be restored from.
     pub fn pseudonymises(&self) -> bool {
-        self.treatments.iter().flatten().any(|t| t.action == Action::Pseudonymise)
+        self.treatments.iter().flatten().flatten().any(|t| t.action == Action::Pseudonymise)
     }
 
     /// Whether any rule may be skipped while the pool is saturated.
     pub fn has_optional_rules(&self) -> bool {
-        self.treatments.iter().flatten().any(|treatment| treatment.optional)
+        self.treatments.iter().flatten().flatten().any(|treatment| treatment.optional)
     }
 
     /// Whether the system prompt is looked for in responses.
@@ -119,8 +123,7 @@ impl Policy {
     /// Whether anything that is found in `direction`, or cannot be read there, may change the bytes.
     pub fn may_edit(&self, direction: Direction) -> bool {
         let edits = |t: &Treatment| !t.shadow && t.action != Action::Flag;
-        let mut treatments = self.treatments.iter().flatten();
-        treatments.any(|t| t.direction.include(direction) && edits(t))
+        self.towards(direction).iter().flatten().any(edits)
             || (direction == Direction::Response && self.pseudonymises())
             || self.on_error == OnTrouble::Block
             || self.on_unscannable.ever_blocks()
@@ -128,7 +131,7 @@ impl Policy {
 
     /// Whether any rule ever looks in `direction`.
     pub fn is_active(&self, direction: Direction) -> bool {
-        self.treatments.iter().flatten().any(|t| t.direction.include(direction))
+        self.towards(direction).iter().any(Option::is_some)
     }
 }
 
@@ -162,27 +165,20 @@ impl TryFrom<RawPolicy> for Policy {
             written.insert(0, default_rule(&[Group::Size], Directions::Both, Action::Block, 0.5));
         }
         let treatments = treatments(&scanner, &written);
+        check::effects(&scanner, &raw)?;
         Ok(Self::assemble(scanner, treatments, &raw))
     }
 }
 
 impl Policy {
-    fn assemble(
-        scanner: Arc<Scanner>,
-        treatments: Vec<Option<Treatment>>,
-        raw: &RawPolicy,
-    ) -> Self {
-        let select = |direction, saturated| {
-            let chosen = treatments.iter().map(|t| {
-                t.as_ref()
-                    .filter(|t| t.direction.include(direction) && !(saturated && t.optional))
-                    .map(|t| t.min_confidence)
-            });
+    fn assemble(scanner: Arc<Scanner>, treatments: [Treatments; 2], raw: &RawPolicy) -> Self {
+        let select = |of: &Treatments, saturated| {
+            let counts = |t: &&Treatment| !(saturated && t.optional);
+            let chosen = of.iter().map(|t| t.as_ref().filter(counts).map(|t| t.min_confidence));
             Arc::new(Selection::in_order(scanner.rules(), chosen))
         };
-        let selections = [false, true].map(|saturated| {
-            [Direction::Request, Direction::Response].map(|d| select(d, saturated))
-        });
+        let selections =
+            [false, true].map(|saturated| treatments.each_ref().map(|of| select(of, saturated)));
         Self {
             selections,
             scanner,
@@ -208,16 +204,19 @@ fn allowed(raw: &RawPolicy) -> Result<Allowed, PolicyError> {
     Ok(Allowed::new(&raw.allow.exact, patterns, &raw.allow.domains))
 }
 
-/// For each rule of the scanner the last entry that names it.
-fn treatments(scanner: &Scanner, written: &[RawRule]) -> Vec<Option<Treatment>> {
-    let entry_for = |rule: &Rule| written.iter().rev().find(|entry| names(entry, rule));
-    scanner.rules().iter().map(|rule| entry_for(rule).map(treatment)).collect()
+/// For each rule of the scanner, in requests and in responses, what the last entry says that names it there.
+fn treatments(scanner: &Scanner, written: &[RawRule]) -> [Treatments; 2] {
+    [Direction::Request, Direction::Response].map(|direction| {
+        let of = |rule: &Arc<Rule>| {
+            written.iter().rev().find(|entry| names(entry, rule, direction)).map(treatment)
+        };
+        scanner.rules().iter().map(of).collect()
+    })
 }
 
 fn treatment(entry: &RawRule) -> Treatment {
     Treatment {
         action: entry.action,
-        direction: entry.direction,
         min_confidence: entry.min_confidence,
         shadow: entry.shadow,
         optional: entry.optional,
@@ -225,10 +224,13 @@ fn treatment(entry: &RawRule) -> Treatment {
     }
 }
 
-fn names(entry: &RawRule, rule: &Rule) -> bool {
+/// Whether an entry says what happens to findings of a rule in `direction`.
+pub(super) fn names(entry: &RawRule, rule: &Rule, direction: Direction) -> bool {
     let is = |name: &String| *name == rule.id || *name == rule.entity;
     let matches = |name: &String| name == rule.group.name() || is(name);
-    entry.rules.iter().any(matches) && !entry.except.iter().any(is)
+    entry.direction.include(direction)
+        && entry.rules.iter().any(matches)
+        && !entry.except.iter().any(is)
 }
 
 /// Personal data, secrets and encoded forms of them are redacted both ways, what could carry data

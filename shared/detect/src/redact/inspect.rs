@@ -132,7 +132,9 @@ impl Policy {
             blocked: false,
         };
         for finding in findings {
-            let Some(applied) = applied(self, finding, surroundings.role) else { continue };
+            let Some(applied) = applied(self, finding, direction, surroundings.role) else {
+                continue;
+            };
             let value = text.get(applied.finding.span.clone()).unwrap_or_default();
             if let Some(replacement) = edit(self, &applied, value, pseudonyms) {
                 inspection.edits.push(Edit { span: applied.finding.span.clone(), replacement });
@@ -212,9 +214,14 @@ pub(super) fn oversize(policy: &Policy, at: usize) -> Option<Finding> {
     Some(Finding { span: at..at, rule, index, confidence: 1.0 })
 }
 
-/// What the policy says about a finding; `None` when it does not apply to the role.
-pub(super) fn applied(policy: &Policy, finding: Finding, role: Option<&str>) -> Option<Applied> {
-    let treatment = policy.treatment(&finding)?;
+/// What the policy says about a finding in `direction`; `None` when it does not apply to the role.
+pub(super) fn applied(
+    policy: &Policy,
+    finding: Finding,
+    direction: Direction,
+    role: Option<&str>,
+) -> Option<Applied> {
+    let treatment = policy.treatment(&finding, direction)?;
     let inspected = |role: &str| has_role(&treatment.roles, role);
     if !role.is_none_or(inspected) {
         return None;

@@ -48,6 +48,7 @@ impl fmt::Debug for Released {
 #[derive(Debug)]
 pub struct Inspector {
     policy: Arc<Policy>,
+    direction: Direction,
     scanner: StreamScanner,
     budget: usize,
     taken: usize,
@@ -66,6 +67,7 @@ impl Policy {
         Inspector {
             scanner: StreamScanner::new(self.scanner().clone(), selection).watch(system_prompt),
             policy: self.clone(),
+            direction,
             budget: self.limit(direction),
             taken: 0,
             blocked: false,
@@ -140,7 +142,9 @@ impl Inspector {
         let text = self.scanner.text(&ready);
         let mut at = 0;
         for finding in ready.findings.drain(..) {
-            let Some(applied) = applied(&self.policy, finding, None) else { continue };
+            let Some(applied) = applied(&self.policy, finding, self.direction, None) else {
+                continue;
+            };
             let from = applied.finding.span.start.saturating_sub(ready.offset);
             let to = applied.finding.span.end.saturating_sub(ready.offset);
             let before = text.get(at..from).unwrap_or_default();
@@ -166,7 +170,9 @@ impl Inspector {
     /// More text came than the policy allows.
     fn oversize(&mut self, released: &mut Released) {
         let found = oversize(&self.policy, self.taken);
-        if let Some(applied) = found.and_then(|finding| applied(&self.policy, finding, None)) {
+        if let Some(applied) =
+            found.and_then(|finding| applied(&self.policy, finding, self.direction, None))
+        {
             self.blocked = applied.blocks();
             released.blocked = self.blocked;
             released.applied.push(applied);

@@ -198,6 +198,10 @@ impl RouterPolicy {
                 return Err(SettingsError::invalid(format!("{field}.name"), name, "stands twice"));
             }
         }
+        if raw.max_body_bytes == 0 {
+            let field = format!("{field}.max_body_bytes");
+            return Err(SettingsError::invalid(field, 0, "must be at least 1"));
+        }
         let mut policy = Self {
             exact,
             prefixes,

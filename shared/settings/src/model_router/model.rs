@@ -175,6 +175,9 @@ fn check_names(field: &str, model: &RawModel) -> Result<(), SettingsError> {
     if model.name.is_empty() {
         return bad(field, "name", &model.name, "is empty");
     }
+    if model.name.trim() != model.name {
+        return bad(field, "name", &model.name, "begins or ends with white space");
+    }
     if stars(&model.name) > usize::from(prefix) {
         return bad(field, "name", &model.name, "may have one `*`, at the end");
     }

@@ -57,6 +57,7 @@ fn the_list_leaves_out_hidden_names_and_prefixes() {
 fn mistakes_name_the_field() {
     let cases = [
         (r#"[{"name":"","pool":"p"}]"#, "models[0].name"),
+        (r#"[{"name":"a ","pool":"p"}]"#, "begins or ends with white space"),
         (r#"[{"name":"a*b","pool":"p"}]"#, "one `*`, at the end"),
         (r#"[{"name":"a","pool":""}]"#, "models[0].pool"),
         (r#"[{"name":"a","pool":"p"},{"name":"a","pool":"q"}]"#, "stands twice"),

@@ -207,6 +207,10 @@ fn a_mistake_in_a_policy_is_named_with_its_place() {
         (format!(r#"{{"limits":[{many}]}}"#), "policies.default.limits: 17 limits"),
         ("{}".to_owned(), "policies.default: missing field `limits`"),
         (
+            format!(r#"{{"limits":[{one}],"max_body_bytes":0}}"#),
+            "policies.default.max_body_bytes: 0 must be at least 1",
+        ),
+        (
             format!(r#"{{"limits":[{one},{one}]}}"#),
             "policies.default.limits[1].name: a stands twice",
         ),
