@@ -98,6 +98,11 @@ fn what_would_do_nothing() {
             &format!("rules[1]: {nothing}"),
         ),
         (
+            r#"{"rules": [{"rules": ["EMAIL"], "action": "flag", "roles": ["user"]},
+                {"rules": ["pii"], "action": "block", "roles": ["tool", "user"]}]}"#,
+            &format!("rules[0]: {nothing}"),
+        ),
+        (
             &format!(r#"{{{own}, "rules": [{{"rules": ["pii"], "action": "redact"}}]}}"#),
             r#"rules: none names "custom.project", so nothing looks for it; add it, or `custom`, to an entry"#,
         ),
@@ -106,6 +111,9 @@ fn what_would_do_nothing() {
         // Without `rules` the default looks for it.
         format!("{{{own}}}"),
         format!(r#"{{{own}, "rules": [{{"rules": ["PROJECT"], "action": "redact"}}]}}"#),
+        r#"{"rules": [{"rules": ["EMAIL"], "action": "flag", "roles": ["user"]},
+            {"rules": ["EMAIL"], "action": "block", "roles": ["tool"]}]}"#
+            .to_owned(),
         // A group of which there is no rule.
         r#"{"rules": [{"rules": ["custom"], "action": "flag"}]}"#.to_owned(),
     ] {

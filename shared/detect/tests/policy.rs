@@ -69,6 +69,50 @@ fn what_happens_to_a_finding_is_said_for_requests_and_responses_apart() {
 }
 
 #[test]
+fn what_happens_to_a_finding_is_said_for_each_role_apart() {
+    let text = "write to ann@example.com now";
+    let policy = Arc::new(policy(
+        r#"{"rules": [{"rules": ["pii"], "action": "redact"},
+            {"rules": ["EMAIL"], "action": "block", "roles": ["user"], "optional": true},
+            {"rules": ["EMAIL"], "action": "flag", "roles": ["tool", "function"]}]}"#,
+    ));
+    let done = |role: Option<&str>, saturated: bool, direction: Direction| {
+        let mut names = Pseudonyms::default();
+        let found = policy.inspect_as(text, direction, role, saturated, &mut names);
+        found.applied.first().map(|applied| applied.action)
+    };
+    let (request, response) = (Direction::Request, Direction::Response);
+    for (role, saturated, expected) in [
+        (Some("user"), false, Some(Action::Block)),
+        (Some("tool"), false, Some(Action::Flag)),
+        (Some("system"), false, Some(Action::Redact)),
+        // What a server makes of such a role is not known.
+        (Some("User"), false, Some(Action::Block)),
+        (None, false, Some(Action::Block)),
+        // The rule that decides for users rests.
+        (Some("user"), true, None),
+        (Some("tool"), true, Some(Action::Flag)),
+        (Some("system"), true, Some(Action::Redact)),
+    ] {
+        assert_eq!(done(role, saturated, request), expected, "{role:?} {saturated}");
+    }
+    assert_eq!(done(None, false, response), Some(Action::Block));
+    let mut inspector = policy.inspector(response, false, None);
+    let released = inspector.push(text, &mut Pseudonyms::default());
+    assert!(released.blocked || inspector.finish(&mut Pseudonyms::default()).blocked);
+    // What counts only from some confidence on for one role counts earlier for another.
+    let policy = self::policy(
+        r#"{"rules": [{"rules": ["EMAIL"], "action": "redact", "min_confidence": 0.1},
+            {"rules": ["EMAIL"], "action": "redact", "roles": ["user"], "min_confidence": 1.0}]}"#,
+    );
+    for (role, found) in [("user", 0), ("tool", 1)] {
+        let mut names = Pseudonyms::default();
+        let applied = policy.inspect_as(text, request, Some(role), false, &mut names).applied;
+        assert_eq!(applied.len(), found, "{role}");
+    }
+}
+
+#[test]
 fn masks_keep_the_last_four_characters_of_long_values_only() {
     let policy = with_action("mask");
     assert_eq!(redacted(&policy, "4111 1111 1111 1111"), "**** **** **** 1111");

@@ -86,7 +86,13 @@ pub(super) fn effects(scanner: &Scanner, raw: &RawPolicy) -> Result<(), PolicyEr
         for (rule, direction) in scanner.rules().iter().flat_map(|r| directions.map(|d| (r, d))) {
             if names(entry, rule, direction) {
                 named = true;
-                decides |= !later.iter().any(|other| names(other, rule, direction));
+                let takes = |other: &RawRule| {
+                    let roles = &other.roles;
+                    let all = !entry.roles.is_empty()
+                        && entry.roles.iter().all(|one| roles.contains(one));
+                    names(other, rule, direction) && (roles.is_empty() || all)
+                };
+                decides |= !later.iter().any(takes);
             }
         }
         if named && !decides {

@@ -8,7 +8,7 @@ use crate::allow::Allowed;
 use crate::custom::{Custom, Engine};
 use crate::error::PolicyError;
 use crate::hosts::Hosts;
-use crate::raw::{Action, Direction, Directions, RawPolicy, RawRule, has_role};
+use crate::raw::{Action, Direction, Directions, ROLES, RawPolicy, RawRule, has_role};
 use crate::rule::{Finding, Group, Rule};
 use crate::scanner::{DEFAULT_HOLD_BACK, Scanner};
 use crate::selection::Selection;
@@ -29,8 +29,9 @@ pub struct Treatment {
     pub roles: Arc<[String]>,
 }
 
-/// What happens to findings of each rule of a scanner; `None` where it is not looked for.
-type Treatments = Vec<Option<Treatment>>;
+/// What happens to findings of each rule of a scanner, by message roles: the treatments of later entries first, until one is
+/// for all roles. None where the rule is not looked for.
+type Treatments = Vec<Vec<Treatment>>;
 
 /// A compiled policy: its scanner, and what to do about each rule.
 pub struct Policy {
@@ -67,16 +68,31 @@ impl Policy {
         if direction == Direction::Request { request } else { response }
     }
 
-    /// What happens to a finding in `direction`.
-    pub fn treatment(&self, finding: &Finding, direction: Direction) -> Option<&Treatment> {
-        self.towards(direction).get(finding.index.position())?.as_ref()
+    /// What happens to a finding in `direction`, in a text of `role`, if that is known; `saturated` leaves out the optional rules.
+    pub fn treatment(
+        &self,
+        finding: &Finding,
+        direction: Direction,
+        (role, saturated): (Option<&str>, bool),
+    ) -> Option<&Treatment> {
+        let of_rule = self.towards(direction).get(finding.index.position())?;
+        let treatment = deciding(of_rule, role)?;
+        let counts =
+            finding.confidence >= treatment.min_confidence && !(saturated && treatment.optional);
+        counts.then_some(treatment)
     }
 
-    /// Every rule, with what happens to its findings in requests and in responses; `None` where the policy does not look for it.
+    /// Every rule, with what happens to its findings in requests and in responses where no role is known; `None` where the policy
+    /// does not look for it.
     pub fn rules(&self) -> impl Iterator<Item = (&Rule, [Option<&Treatment>; 2])> {
         let [requests, responses] = &self.treatments;
-        let both = requests.iter().zip(responses).map(|(a, b)| [a.as_ref(), b.as_ref()]);
+        let both =
+            requests.iter().zip(responses).map(|(a, b)| [deciding(a, None), deciding(b, None)]);
         self.scanner.rules().iter().map(AsRef::as_ref).zip(both)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Treatment> {
+        self.treatments.iter().flatten().flatten()
     }
 
     fn towards(&self, direction: Direction) -> &Treatments {
@@ -107,12 +123,12 @@ impl Policy {
 
     /// Whether values are replaced by names that the response has to be restored from.
     pub fn pseudonymises(&self) -> bool {
-        self.treatments.iter().flatten().flatten().any(|t| t.action == Action::Pseudonymise)
+        self.all().any(|t| t.action == Action::Pseudonymise)
     }
 
     /// Whether any rule may be skipped while the pool is saturated.
     pub fn has_optional_rules(&self) -> bool {
-        self.treatments.iter().flatten().flatten().any(|treatment| treatment.optional)
+        self.all().any(|treatment| treatment.optional)
     }
 
     /// Whether the system prompt is looked for in responses.
@@ -131,7 +147,7 @@ impl Policy {
 
     /// Whether any rule ever looks in `direction`.
     pub fn is_active(&self, direction: Direction) -> bool {
-        self.towards(direction).iter().any(Option::is_some)
+        self.towards(direction).iter().any(|of_rule| !of_rule.is_empty())
     }
 }
 
@@ -174,7 +190,9 @@ impl Policy {
     fn assemble(scanner: Arc<Scanner>, treatments: [Treatments; 2], raw: &RawPolicy) -> Self {
         let select = |of: &Treatments, saturated| {
             let counts = |t: &&Treatment| !(saturated && t.optional);
-            let chosen = of.iter().map(|t| t.as_ref().filter(counts).map(|t| t.min_confidence));
+            let chosen = of.iter().map(|of_rule| {
+                of_rule.iter().filter(counts).map(|t| t.min_confidence).reduce(f32::min)
+            });
             Arc::new(Selection::in_order(scanner.rules(), chosen))
         };
         let selections =
@@ -204,14 +222,30 @@ fn allowed(raw: &RawPolicy) -> Result<Allowed, PolicyError> {
     Ok(Allowed::new(&raw.allow.exact, patterns, &raw.allow.domains))
 }
 
-/// For each rule of the scanner, in requests and in responses, what the last entry says that names it there.
+/// For each rule of the scanner, in requests and in responses, what the entries say that decide about it.
 fn treatments(scanner: &Scanner, written: &[RawRule]) -> [Treatments; 2] {
     [Direction::Request, Direction::Response].map(|direction| {
         let of = |rule: &Arc<Rule>| {
-            written.iter().rev().find(|entry| names(entry, rule, direction)).map(treatment)
+            let mut of_rule: Vec<Treatment> = Vec::new();
+            for entry in written.iter().rev().filter(|entry| names(entry, rule, direction)) {
+                of_rule.push(treatment(entry));
+                if entry.roles.is_empty() {
+                    break;
+                }
+            }
+            of_rule
         };
         scanner.rules().iter().map(of).collect()
     })
+}
+
+/// Which of a rule's treatments counts in a text of `role`: the last that was written for that role. Where the role is not known, as
+/// in a response, or is one that no dialect has, that is the strictest: nobody gets past a rule by it.
+fn deciding<'t>(of_rule: &'t [Treatment], role: Option<&str>) -> Option<&'t Treatment> {
+    match role.filter(|role| ROLES.contains(role)) {
+        Some(role) => of_rule.iter().find(|treatment| has_role(&treatment.roles, role)),
+        None => of_rule.iter().max_by_key(|treatment| (!treatment.shadow, treatment.action)),
+    }
 }
 
 fn treatment(entry: &RawRule) -> Treatment {

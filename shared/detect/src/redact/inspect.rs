@@ -8,7 +8,7 @@ use super::replace::replacement;
 use crate::leak::SystemPrompt;
 use crate::pass::floor_char;
 use crate::policy::Policy;
-use crate::raw::{Action, Direction, has_role};
+use crate::raw::{Action, Direction};
 use crate::rule::{BuiltIn, Finding};
 use crate::stream::StreamScanner;
 
@@ -131,8 +131,9 @@ impl Policy {
             edits: Vec::with_capacity(findings.len()),
             blocked: false,
         };
+        let of = (surroundings.role, surroundings.saturated);
         for finding in findings {
-            let Some(applied) = applied(self, finding, direction, surroundings.role) else {
+            let Some(applied) = applied(self, finding, direction, of) else {
                 continue;
             };
             let value = text.get(applied.finding.span.clone()).unwrap_or_default();
@@ -214,19 +215,16 @@ pub(super) fn oversize(policy: &Policy, at: usize) -> Option<Finding> {
     Some(Finding { span: at..at, rule, index, confidence: 1.0 })
 }
 
-/// What the policy says about a finding in `direction`; `None` when it does not apply to the role.
+/// What the policy says about a finding in `direction`; `None` when it does nothing in a text of that role.
 pub(super) fn applied(
     policy: &Policy,
     finding: Finding,
     direction: Direction,
-    role: Option<&str>,
+    of: (Option<&str>, bool),
 ) -> Option<Applied> {
-    let treatment = policy.treatment(&finding, direction)?;
-    let inspected = |role: &str| has_role(&treatment.roles, role);
-    if !role.is_none_or(inspected) {
-        return None;
-    }
-    Some(Applied { finding, action: treatment.action, shadow: treatment.shadow })
+    let treatment = policy.treatment(&finding, direction, of)?;
+    let (action, shadow) = (treatment.action, treatment.shadow);
+    Some(Applied { finding, action, shadow })
 }
 
 pub(super) fn edit(

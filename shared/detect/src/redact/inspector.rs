@@ -49,6 +49,7 @@ impl fmt::Debug for Released {
 pub struct Inspector {
     policy: Arc<Policy>,
     direction: Direction,
+    saturated: bool,
     scanner: StreamScanner,
     budget: usize,
     taken: usize,
@@ -68,6 +69,7 @@ impl Policy {
             scanner: StreamScanner::new(self.scanner().clone(), selection).watch(system_prompt),
             policy: self.clone(),
             direction,
+            saturated,
             budget: self.limit(direction),
             taken: 0,
             blocked: false,
@@ -142,7 +144,9 @@ impl Inspector {
         let text = self.scanner.text(&ready);
         let mut at = 0;
         for finding in ready.findings.drain(..) {
-            let Some(applied) = applied(&self.policy, finding, self.direction, None) else {
+            let Some(applied) =
+                applied(&self.policy, finding, self.direction, (None, self.saturated))
+            else {
                 continue;
             };
             let from = applied.finding.span.start.saturating_sub(ready.offset);
@@ -170,9 +174,9 @@ impl Inspector {
     /// More text came than the policy allows.
     fn oversize(&mut self, released: &mut Released) {
         let found = oversize(&self.policy, self.taken);
-        if let Some(applied) =
-            found.and_then(|finding| applied(&self.policy, finding, self.direction, None))
-        {
+        if let Some(applied) = found.and_then(|finding| {
+            applied(&self.policy, finding, self.direction, (None, self.saturated))
+        }) {
             self.blocked = applied.blocks();
             released.blocked = self.blocked;
             released.applied.push(applied);

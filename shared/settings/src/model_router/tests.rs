@@ -77,6 +77,10 @@ fn mistakes_name_the_field() {
         let error = policy(models).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
+    let nothing =
+        r#"{"policies":{"default":{"max_body_bytes":0,"models":[{"name":"a","pool":"p"}]}}}"#;
+    let error = read(nothing).unwrap_err();
+    assert!(error.contains("policies.default.max_body_bytes: 0 must be at least 1"), "{error}");
 }
 
 #[test]
