@@ -145,16 +145,20 @@ impl ResponseReader {
         let apart = counts.cache_read_input.unwrap_or(0);
         let created = counts.cache_creation_input.unwrap_or(0);
         let input = counts.input.map(|n| n.saturating_add(apart).saturating_add(created));
-        usage.prompt_tokens =
-            counts.prompt.or(input).or(counts.gemini_prompt).unwrap_or(usage.prompt_tokens);
+        let gemini =
+            counts.gemini_prompt.map(|n| n.saturating_add(counts.tool_prompt.unwrap_or(0)));
         // Gemini counts thoughts apart from candidates, OpenAI reasoning within the completion.
         let thoughts = counts.thoughts.unwrap_or(0);
         let candidates = counts.candidates.map(|n| n.saturating_add(thoughts));
         let output = counts.completion.or(counts.output).or(candidates);
-        usage.completion_tokens = output.unwrap_or(usage.completion_tokens);
+        let prompt = counts.prompt.or(input).or(gemini);
+        let prompt = prompt.or(counts.total.filter(|_| output.is_none()));
+        // In a stream later counts go on from earlier ones, and servers that know no prompt any more say 0.
+        usage.prompt_tokens = usage.prompt_tokens.max(prompt.unwrap_or(0));
+        usage.completion_tokens = usage.completion_tokens.max(output.unwrap_or(0));
         usage.reasoning_tokens = counts.reasoning.or(counts.thoughts).or(usage.reasoning_tokens);
         let cached = counts.cache_read_input.or(counts.cached).or(counts.cached_content);
-        usage.cached_tokens = cached.or(usage.cached_tokens);
+        usage.cached_tokens = cached.or(counts.cache_hit).or(usage.cached_tokens);
     }
 }
 

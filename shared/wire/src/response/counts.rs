@@ -12,7 +12,7 @@ pub(super) struct Counts {
     pub(super) output: Option<u32>,
     pub(super) cache_read_input: Option<u32>,
     pub(super) cache_creation_input: Option<u32>,
-    /// `cached_tokens` of `prompt_tokens_details` or `input_tokens_details`.
+    /// `cached_tokens` of `prompt_tokens_details` or `input_tokens_details`, or beside those, as Moonshot's.
     pub(super) cached: Option<u32>,
     /// `reasoning_tokens` of `completion_tokens_details` or `output_tokens_details`.
     pub(super) reasoning: Option<u32>,
@@ -20,11 +20,17 @@ pub(super) struct Counts {
     pub(super) candidates: Option<u32>,
     pub(super) thoughts: Option<u32>,
     pub(super) cached_content: Option<u32>,
+    /// What tools of Gemini's own added to the prompt, which its count of the prompt leaves out.
+    pub(super) tool_prompt: Option<u32>,
+    /// DeepSeek's.
+    pub(super) cache_hit: Option<u32>,
+    /// Of rerankers that give no other.
+    pub(super) total: Option<u32>,
 }
 
 /// Members that are looked at. One list and one loop: a `match` of names is a chain of comparisons
 /// for each length, all of which run from a cold cache.
-const NAMES: [&[u8]; 16] = [
+const NAMES: [&[u8]; 19] = [
     b"prompt_tokens",
     b"completion_tokens",
     b"input_tokens",
@@ -37,6 +43,9 @@ const NAMES: [&[u8]; 16] = [
     b"candidatesTokenCount",
     b"thoughtsTokenCount",
     b"cachedContentTokenCount",
+    b"toolUsePromptTokenCount",
+    b"prompt_cache_hit_tokens",
+    b"total_tokens",
     b"prompt_tokens_details",
     b"input_tokens_details",
     b"completion_tokens_details",
@@ -47,9 +56,9 @@ const CACHED: usize = 6;
 /// Where in [`NAMES`] the count stands that is a member of the details of a completion.
 const REASONING: usize = 7;
 /// Where in [`NAMES`] the objects with details stand: two of prompts, then two of completions.
-const DETAILS: core::ops::Range<usize> = 12..16;
+const DETAILS: core::ops::Range<usize> = 15..19;
 /// The first of those of completions.
-const COMPLETION_DETAILS: usize = 14;
+const COMPLETION_DETAILS: usize = 17;
 
 /// By position in [`NAMES`].
 type Found = [Option<u32>; DETAILS.start];
@@ -98,7 +107,8 @@ impl From<Found> for Counts {
     fn from(found: Found) -> Self {
         let [prompt, completion, input, output, read, creation, cached, reasoning, gemini @ ..] =
             found;
-        let [gemini_prompt, candidates, thoughts, cached_content] = gemini;
+        let [gemini_prompt, candidates, thoughts, cached_content, others @ ..] = gemini;
+        let [tool_prompt, cache_hit, total] = others;
         Self {
             prompt,
             completion,
@@ -112,6 +122,9 @@ impl From<Found> for Counts {
             candidates,
             thoughts,
             cached_content,
+            tool_prompt,
+            cache_hit,
+            total,
         }
     }
 }
@@ -133,6 +146,7 @@ fn member(
         return if opens { Some(of) } else { in_details };
     }
     let here = match place {
+        CACHED if depth == 1 => true,
         CACHED | REASONING => depth == 2 && in_details == Some(place),
         _ => depth == 1,
     };

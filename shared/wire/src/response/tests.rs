@@ -40,6 +40,26 @@ fn cases() -> Vec<(&'static str, Option<Usage>)> {
              event: message_delta\ndata: {\"usage\":{\"output_tokens\":9}}\n\n",
             usage(25, 9, Some(20)),
         ),
+        // A proxy that has forgotten the prompt by the end.
+        (
+            "data: {\"message\":{\"usage\":{\"input_tokens\":5,\"cache_read_input_tokens\":20}}}\n\n\
+             data: {\"usage\":{\"input_tokens\":0,\"output_tokens\":9}}\n\n",
+            usage(25, 9, Some(20)),
+        ),
+        (
+            r#"{"usageMetadata":{"promptTokenCount":12,"toolUsePromptTokenCount":30,"candidatesTokenCount":5}}"#,
+            usage(42, 5, None),
+        ),
+        (
+            r#"{"usage":{"prompt_tokens":9,"completion_tokens":1,"cached_tokens":4}}"#,
+            usage(9, 1, Some(4)),
+        ),
+        (
+            r#"{"usage":{"prompt_tokens":9,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":5}}"#,
+            usage(9, 0, Some(4)),
+        ),
+        (r#"{"results":[],"usage":{"total_tokens":56}}"#, usage(56, 0, None)),
+        (r#"{"usage":{"completion_tokens":3,"total_tokens":56}}"#, usage(0, 3, None)),
         (
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":null}\n\n\
              data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n\
