@@ -47,7 +47,7 @@ impl Plan {
     pub(crate) fn guarding(policy: &str) -> Self {
         let path = workspace::file("envoy-config/guardrail.yaml");
         let text = std::fs::read_to_string(path).unwrap();
-        let start = text.find("                      # Later rules win").unwrap();
+        let start = text.find("                      # The last entry").unwrap();
         let last = "                        max_response_bytes: 1048576\n";
         let end = text.find(last).unwrap() + last.len();
         let policies = format!(
