@@ -124,7 +124,9 @@ async fn what_one_envoy_has_in_flight_keeps_the_other_away_from_that_replica() {
         .await;
     for at in 24..48 {
         let reply = second.send(&short(at)).await;
-        assert_ne!(reply.header("x-weir-replica"), busy, "{at}");
+        let told = second.told_of(&busy).await;
+        let picks = second.stack.envoy.stats("weir_picks").await.unwrap();
+        assert_ne!(reply.header("x-weir-replica"), busy, "{at}: {told:?} {picks:?}");
     }
     for side in [&first, &second] {
         side.stack.assert_no_trap().await;

@@ -144,8 +144,8 @@ pub fn endpoints_of_file(
         let problem = format!("{} bytes, at most {MAX_YAML_BYTES}", yaml.len());
         return Err(SettingsError::Syntax(problem));
     }
-    let raw: RawEndpointsFile = serde_saphyr::from_slice(yaml)
-        .map_err(|error| SettingsError::Syntax(error.without_snippet().to_string()))?;
+    let raw: RawEndpointsFile =
+        serde_saphyr::from_slice(yaml).map_err(|error| super::unreadable(&error))?;
     if raw.endpoints.len() > MAX_ENDPOINTS {
         let problem = format!("entries, at most {MAX_ENDPOINTS}");
         return Err(SettingsError::invalid("endpoints", raw.endpoints.len(), problem));

@@ -211,6 +211,8 @@ fn what_is_no_such_file_is_refused_with_its_place() {
         assert!(error.starts_with("cannot read the configuration: "), "{error}");
         assert!(error.contains(expected) && !error.contains('\n'), "{error}");
     }
+    let twice = read(&format!("{POOL}{POOL}{GATEWAY}")).unwrap_err();
+    assert!(twice.contains("duplicate mapping key: ") && !twice.contains("Options"), "{twice}");
     for yaml in ["", "[]", "x", "pools:\n"] {
         assert!(read(yaml).is_err(), "{yaml:?}");
     }
