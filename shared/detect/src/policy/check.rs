@@ -3,6 +3,7 @@
 //! All of it runs once for a configuration: it is kept out of line, so that it stays small.
 
 use std::fmt::Arguments;
+use std::sync::Arc;
 
 use super::compiled::names;
 use crate::error::{PolicyError, confidence};
@@ -73,48 +74,48 @@ fn rule(scanner: &Scanner, at: usize, entry: &RawRule) -> Result<(), PolicyError
     roles(format_args!("rules[{at}]."), &entry.roles)
 }
 
+/// Both directions.
+const WAYS: [Direction; 2] = [Direction::Request, Direction::Response];
+
 /// Checks that every entry of `rules`, and every rule of the operator's own, does something: what later entries name in the same
 /// direction they decide, and what nobody names is not looked for.
 #[cold]
 #[inline(never)]
 pub(super) fn effects(scanner: &Scanner, raw: &RawPolicy) -> Result<(), PolicyError> {
-    let directions = [Direction::Request, Direction::Response];
     for (at, entry) in raw.rules.iter().enumerate() {
-        let later = raw.rules.get(at + 1..).unwrap_or_default();
-        let mut named = false;
-        let mut decides = false;
-        for (rule, direction) in scanner.rules().iter().flat_map(|r| directions.map(|d| (r, d))) {
-            if names(entry, rule, direction) {
-                named = true;
-                let takes = |other: &RawRule| {
-                    let roles = &other.roles;
-                    let all = !entry.roles.is_empty()
-                        && entry.roles.iter().all(|one| roles.contains(one));
-                    names(other, rule, direction) && (roles.is_empty() || all)
-                };
-                decides |= !later.iter().any(takes);
-            }
-        }
-        if named && !decides {
+        if is_overridden(scanner, entry, raw.rules.get(at + 1..).unwrap_or_default()) {
             let problem = "does nothing: later entries name all that it names, and the last one decides; put it behind them";
             return Err(PolicyError::new(format_args!("rules[{at}]"), format_args!("{problem}")));
         }
     }
-    if raw.rules.is_empty() {
-        return Ok(());
-    }
-    let own = scanner.rules().iter().filter(|rule| rule.group == Group::Custom);
-    for rule in own {
-        let named = |entry: &RawRule| directions.iter().any(|way| names(entry, rule, *way));
-        if !raw.rules.iter().any(named) {
-            let problem = format_args!(
-                "none names {:?}, so nothing looks for it; add it, or `custom`, to an entry",
-                rule.id
-            );
-            return Err(PolicyError::new(format_args!("rules"), problem));
+    let own = |rule: &&Arc<Rule>| rule.group == Group::Custom;
+    let named =
+        |rule: &Rule| raw.rules.iter().any(|entry| WAYS.iter().any(|way| names(entry, rule, *way)));
+    let mut rules = scanner.rules().iter().filter(own);
+    match rules.find(|rule| !raw.rules.is_empty() && !named(rule)).map(AsRef::as_ref) {
+        Some(Rule { id, .. }) => {
+            let problem = "so nothing looks for it; add it, or `custom`, to an entry";
+            let problem = format_args!("none names {id:?}, {problem}");
+            Err(PolicyError::new(format_args!("rules"), problem))
         }
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether `later` entries decide about all that an entry names; not where that is nothing, as a group without rules.
+#[cold]
+#[inline(never)]
+fn is_overridden(scanner: &Scanner, entry: &RawRule, later: &[RawRule]) -> bool {
+    let places = || scanner.rules().iter().flat_map(|rule| WAYS.map(|way| (rule, way)));
+    let mut named = places().filter(|(rule, way)| names(entry, rule, *way)).peekable();
+    let all_roles = |other: &RawRule| {
+        let has = |role: &String| other.roles.contains(role);
+        other.roles.is_empty() || !entry.roles.is_empty() && entry.roles.iter().all(has)
+    };
+    let takes = |(rule, way): (&Arc<Rule>, Direction)| {
+        later.iter().any(|other| names(other, rule, way) && all_roles(other))
+    };
+    named.peek().is_some() && named.all(takes)
 }
 
 /// What is wrong with a name in `except`.
