@@ -122,12 +122,15 @@ async fn what_one_envoy_has_in_flight_keeps_the_other_away_from_that_replica() {
     }
     eventually("six elsewhere", async || (second.told_of(&busy).await == Some(6)).then_some(()))
         .await;
+    // Replicas whose first tokens come late, as on a busy machine they may, are avoided, too: so it may be chosen now and then.
+    // If nobody told of its requests, two at most of 24 would be so once in 200 runs.
+    let mut at_busy = 0;
     for at in 24..48 {
         let reply = second.send(&short(at)).await;
-        let told = second.told_of(&busy).await;
-        let picks = second.stack.envoy.stats("weir_picks").await.unwrap();
-        assert_ne!(reply.header("x-weir-replica"), busy, "{at}: {told:?} {picks:?}");
+        at_busy += u32::from(reply.header("x-weir-replica") == busy);
     }
+    let picks = second.stack.envoy.stats("weir_picks").await.unwrap();
+    assert!(at_busy <= 2, "{at_busy}: {:?} {picks:?}", second.told_of(&busy).await);
     for side in [&first, &second] {
         side.stack.assert_no_trap().await;
     }
