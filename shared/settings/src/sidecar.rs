@@ -30,6 +30,7 @@ mod names;
 mod pool;
 mod redis;
 mod server;
+mod unreadable;
 mod url;
 
 use std::collections::BTreeMap;
@@ -185,15 +186,10 @@ impl SidecarSettings {
             let problem = format!("{} bytes, at most {MAX_YAML_BYTES}", yaml.len());
             return Err(SettingsError::Syntax(problem));
         }
-        let raw: RawSidecar = serde_saphyr::from_slice(yaml).map_err(|error| unreadable(&error))?;
+        let raw: RawSidecar =
+            serde_saphyr::from_slice(yaml).map_err(|error| unreadable::told(&error))?;
         raw.try_into()
     }
-}
-
-/// What is wrong with YAML, without the reader's advice to programmers.
-fn unreadable(error: &serde_saphyr::Error) -> SettingsError {
-    let told = error.without_snippet().to_string();
-    SettingsError::Syntax(told.replace(", set DuplicateKeyPolicy in Options if acceptable", ""))
 }
 
 impl TryFrom<RawSidecar> for SidecarSettings {

@@ -5,7 +5,7 @@
 use std::fmt::Arguments;
 use std::sync::Arc;
 
-use super::compiled::names;
+use super::entry::names;
 use crate::error::{PolicyError, confidence};
 use crate::raw::{Direction, Directions, ROLES, RawPolicy, RawRule};
 use crate::rule::{Group, Rule};

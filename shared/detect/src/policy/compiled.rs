@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::check;
+use super::entry::names;
 use crate::allow::Allowed;
 use crate::custom::{Custom, Engine};
 use crate::error::PolicyError;
@@ -256,15 +257,6 @@ fn treatment(entry: &RawRule) -> Treatment {
         optional: entry.optional,
         roles: entry.roles.clone().into(),
     }
-}
-
-/// Whether an entry says what happens to findings of a rule in `direction`.
-pub(super) fn names(entry: &RawRule, rule: &Rule, direction: Direction) -> bool {
-    let is = |name: &String| *name == rule.id || *name == rule.entity;
-    let matches = |name: &String| name == rule.group.name() || is(name);
-    entry.direction.include(direction)
-        && entry.rules.iter().any(matches)
-        && !entry.except.iter().any(is)
 }
 
 /// Personal data, secrets and encoded forms of them are redacted both ways, what could carry data

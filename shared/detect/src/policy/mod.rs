@@ -2,5 +2,6 @@
 
 mod check;
 mod compiled;
+mod entry;
 
 pub use compiled::{Policy, Treatment};

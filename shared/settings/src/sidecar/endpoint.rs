@@ -145,7 +145,7 @@ pub fn endpoints_of_file(
         return Err(SettingsError::Syntax(problem));
     }
     let raw: RawEndpointsFile =
-        serde_saphyr::from_slice(yaml).map_err(|error| super::unreadable(&error))?;
+        serde_saphyr::from_slice(yaml).map_err(|error| super::unreadable::told(&error))?;
     if raw.endpoints.len() > MAX_ENDPOINTS {
         let problem = format!("entries, at most {MAX_ENDPOINTS}");
         return Err(SettingsError::invalid("endpoints", raw.endpoints.len(), problem));
