@@ -162,7 +162,8 @@ fn used(admission: &Admission, usage: Option<Usage>, outcome: Outcome) -> (Used,
             // Anthropic reports the prompt in the first event, and the completion in the last.
             let completion = if complete { reported } else { reported.max(admission.seen()) };
             let used = Used {
-                prompt: usage.prompt_tokens.into(),
+                // There is no prompt of no tokens: such a server does not say.
+                prompt: if usage.prompt_tokens == 0 { prompt } else { usage.prompt_tokens.into() },
                 cached: usage.cached_tokens.unwrap_or(0).into(),
                 completion,
                 reasoning: usage.reasoning_tokens.unwrap_or(0).into(),

@@ -153,12 +153,19 @@ impl ResponseReader {
         let output = counts.completion.or(counts.output).or(candidates);
         let prompt = counts.prompt.or(input).or(gemini);
         let prompt = prompt.or(counts.total.filter(|_| output.is_none()));
-        // In a stream later counts go on from earlier ones, and servers that know no prompt any more say 0.
-        usage.prompt_tokens = usage.prompt_tokens.max(prompt.unwrap_or(0));
-        usage.completion_tokens = usage.completion_tokens.max(output.unwrap_or(0));
-        usage.reasoning_tokens = counts.reasoning.or(counts.thoughts).or(usage.reasoning_tokens);
         let cached = counts.cache_read_input.or(counts.cached).or(counts.cached_content);
-        usage.cached_tokens = cached.or(counts.cache_hit).or(usage.cached_tokens);
+        let cached = cached.or(counts.cache_hit);
+        // The last one counts: what stands before may be no usage at all, but a member of that name in a tool's schema that the
+        // replica repeats. Servers that know no prompt any more at the end of a stream say 0, or nothing.
+        match prompt.filter(|prompt| *prompt > 0) {
+            Some(prompt) => {
+                usage.prompt_tokens = prompt;
+                usage.cached_tokens = cached;
+            }
+            None => usage.cached_tokens = cached.or(usage.cached_tokens),
+        }
+        usage.completion_tokens = output.unwrap_or(usage.completion_tokens);
+        usage.reasoning_tokens = counts.reasoning.or(counts.thoughts).or(usage.reasoning_tokens);
     }
 }
 

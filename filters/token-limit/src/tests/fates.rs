@@ -197,6 +197,20 @@ fn every_dialects_usage_is_charged_by_the_weight_of_its_types() {
 }
 
 #[test]
+fn a_usage_without_its_prompt_is_charged_with_the_estimate_of_that() {
+    for prompt in ["", r#","prompt_tokens":0"#, r#","prompt_tokens":-1"#, r#","prompt_tokens":2.5"#]
+    {
+        let limit = r#"{"name":"d","tokens":1000,"window":"1m","reserve":"none"}"#;
+        let mut worker = Worker::new(&config(limit));
+        let stream = worker.send(&CHAT).unwrap();
+        let (_, estimate) = worker.owed();
+        assert!(estimate > 0);
+        worker.answer(stream, "200", &format!(r#"{{"usage":{{"completion_tokens":4{prompt}}}}}"#));
+        assert_eq!(worker.owed(), (estimate + 4, 0), "{prompt}");
+    }
+}
+
+#[test]
 fn the_estimate_of_a_model_follows_what_its_replicas_report() {
     let mut worker =
         Worker::new(&config(r#"{"name":"d","tokens":1000000,"window":"1s","reserve":"none"}"#));

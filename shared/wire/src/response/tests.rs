@@ -40,6 +40,28 @@ fn cases() -> Vec<(&'static str, Option<Usage>)> {
              event: message_delta\ndata: {\"usage\":{\"output_tokens\":9}}\n\n",
             usage(25, 9, Some(20)),
         ),
+        // A member of that name in what the replica repeats, before its own.
+        (
+            r#"{"tools":[{"parameters":{"properties":{"usage":{"input_tokens":4294967295,"cached_tokens":9}}}}],
+               "usage":{"input_tokens":8,"output_tokens":3}}"#,
+            usage(8, 3, None),
+        ),
+        (
+            r#"{"content":[{"type":"tool_use","input":{"usage":{"input_tokens":4000000,"output_tokens":4000000}}}],
+               "usage":{"input_tokens":25,"output_tokens":9}}"#,
+            usage(25, 9, None),
+        ),
+        (
+            r#"{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"usage":{"prompt_tokens":4000000}}}}]}}],
+               "usageMetadata":{"promptTokenCount":12,"candidatesTokenCount":5}}"#,
+            usage(12, 5, None),
+        ),
+        // An estimate first, and less of it at the end.
+        (
+            "data: {\"message\":{\"usage\":{\"input_tokens\":120}}}\n\n\
+             data: {\"usage\":{\"input_tokens\":20,\"cache_read_input_tokens\":70,\"output_tokens\":9}}\n\n",
+            usage(90, 9, Some(70)),
+        ),
         // A proxy that has forgotten the prompt by the end.
         (
             "data: {\"message\":{\"usage\":{\"input_tokens\":5,\"cache_read_input_tokens\":20}}}\n\n\
