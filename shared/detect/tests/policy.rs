@@ -91,6 +91,9 @@ fn what_happens_to_a_finding_is_said_for_each_role_apart() {
         (None, false, Some(Action::Block)),
         // The rule that decides for users rests.
         (Some("user"), true, None),
+        // So the strictest of the others decides where the role is not known.
+        (None, true, Some(Action::Redact)),
+        (Some("User"), true, Some(Action::Redact)),
         (Some("tool"), true, Some(Action::Flag)),
         (Some("system"), true, Some(Action::Redact)),
     ] {
@@ -105,10 +108,10 @@ fn what_happens_to_a_finding_is_said_for_each_role_apart() {
         r#"{"rules": [{"rules": ["EMAIL"], "action": "redact", "min_confidence": 0.1},
             {"rules": ["EMAIL"], "action": "redact", "roles": ["user"], "min_confidence": 1.0}]}"#,
     );
-    for (role, found) in [("user", 0), ("tool", 1)] {
+    for (role, found) in [(Some("user"), 0), (Some("tool"), 1), (None, 1)] {
         let mut names = Pseudonyms::default();
-        let applied = policy.inspect_as(text, request, Some(role), false, &mut names).applied;
-        assert_eq!(applied.len(), found, "{role}");
+        let applied = policy.inspect_as(text, request, role, false, &mut names).applied;
+        assert_eq!(applied.len(), found, "{role:?}");
     }
 }
 

@@ -77,18 +77,19 @@ impl Policy {
         (role, saturated): (Option<&str>, bool),
     ) -> Option<&Treatment> {
         let of_rule = self.towards(direction).get(finding.index.position())?;
-        let treatment = deciding(of_rule, role)?;
-        let counts =
-            finding.confidence >= treatment.min_confidence && !(saturated && treatment.optional);
-        counts.then_some(treatment)
+        deciding(of_rule, role, |treatment| {
+            finding.confidence >= treatment.min_confidence && !(saturated && treatment.optional)
+        })
     }
 
     /// Every rule, with what happens to its findings in requests and in responses where no role is known; `None` where the policy
     /// does not look for it.
     pub fn rules(&self) -> impl Iterator<Item = (&Rule, [Option<&Treatment>; 2])> {
         let [requests, responses] = &self.treatments;
-        let both =
-            requests.iter().zip(responses).map(|(a, b)| [deciding(a, None), deciding(b, None)]);
+        let both = requests
+            .iter()
+            .zip(responses)
+            .map(|(a, b)| [a, b].map(|of_rule| deciding(of_rule, None, |_| true)));
         self.scanner.rules().iter().map(AsRef::as_ref).zip(both)
     }
 
@@ -240,12 +241,22 @@ fn treatments(scanner: &Scanner, written: &[RawRule]) -> [Treatments; 2] {
     })
 }
 
-/// Which of a rule's treatments counts in a text of `role`: the last that was written for that role. Where the role is not known, as
-/// in a response, or is one that no dialect has, that is the strictest: nobody gets past a rule by it.
-fn deciding<'t>(of_rule: &'t [Treatment], role: Option<&str>) -> Option<&'t Treatment> {
+/// Which of a rule's treatments happens in a text of `role`: the last that was written for that role, if it `counts`. Where the
+/// role is not known, as in a response, or is one that no dialect has, that is the strictest that counts: nobody gets past a rule by it.
+fn deciding<'t>(
+    of_rule: &'t [Treatment],
+    role: Option<&str>,
+    counts: impl Fn(&Treatment) -> bool,
+) -> Option<&'t Treatment> {
     match role.filter(|role| ROLES.contains(role)) {
-        Some(role) => of_rule.iter().find(|treatment| has_role(&treatment.roles, role)),
-        None => of_rule.iter().max_by_key(|treatment| (!treatment.shadow, treatment.action)),
+        Some(role) => {
+            let last = of_rule.iter().find(|treatment| has_role(&treatment.roles, role));
+            last.filter(|treatment| counts(treatment))
+        }
+        None => {
+            let all = of_rule.iter().filter(|treatment| counts(treatment));
+            all.max_by_key(|treatment| (!treatment.shadow, treatment.action))
+        }
     }
 }
 
